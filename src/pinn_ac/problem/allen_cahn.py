@@ -1,0 +1,91 @@
+"""The Allen–Cahn equation on a periodic interval: coefficients, residual, energy and reaction flow."""
+
+import math
+from dataclasses import dataclass, field
+
+import jax
+import jax.numpy as jnp
+
+from pinn_ac.errors import require
+from pinn_ac.problem.initial_conditions import InitialCondition, XSquaredCosine
+
+
+@dataclass(frozen=True)
+class AllenCahn:
+    """u_t − D u_xx + R u³ − R u = 0 on [a, b) × [0, T], with u(0, x) = u₀(x) and u, u_x periodic.
+
+    All quantities are nondimensional. The defaults are the lecture's problem.
+
+    Args:
+        diffusivity: D > 0.
+        reaction_rate: R ≥ 0.
+        domain: (a, b) with a < b; one period.
+        horizon: T > 0.
+        initial_condition: u₀ as a function of ξ = 2(x − (a+b)/2)/(b − a) in [−1, 1), the domain scaled to
+            the lecture's own; on the default domain ξ is x.
+
+    Raises:
+        InputError: a coefficient is out of range or not finite, or the domain is empty.
+    """
+
+    diffusivity: float = 1e-4
+    reaction_rate: float = 5.0
+    domain: tuple[float, float] = (-1.0, 1.0)
+    horizon: float = 1.0
+    initial_condition: InitialCondition = field(default_factory=XSquaredCosine)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "domain", tuple(float(end) for end in self.domain))
+        _require_number("diffusivity", self.diffusivity, positive=True)
+        _require_number("reaction_rate", self.reaction_rate, positive=False)
+        _require_number("horizon", self.horizon, positive=True)
+        ends_are_numbers = len(self.domain) == 2 and all(math.isfinite(end) for end in self.domain)
+        require(
+            ends_are_numbers and self.domain[0] < self.domain[1],
+            f"problem.domain is {list(self.domain)}: give two finite numbers, the left end below the right one.",
+        )
+
+    @property
+    def period(self) -> float:
+        """b − a."""
+        return self.domain[1] - self.domain[0]
+
+    @property
+    def unit_diffusivity(self) -> float:
+        """D in the unit coordinate ξ: D (2/(b − a))²."""
+        return self.diffusivity * (2 / self.period) ** 2
+
+    def to_unit(self, x: jax.Array) -> jax.Array:
+        """ξ in [−1, 1] for any x, wrapped periodically."""
+        xi = (jnp.asarray(x) - 0.5 * (self.domain[0] + self.domain[1])) * (2 / self.period)
+        return xi - 2 * jnp.round(xi / 2)
+
+    def residual(self, u: jax.Array, u_t: jax.Array, u_xx: jax.Array) -> jax.Array:
+        """f = u_t − D u_xx + R u³ − R u, the lecture's f(x, t); zero for a solution."""
+        return u_t - self.diffusivity * u_xx + self.reaction_rate * (u**3 - u)
+
+    def energy_density(self, u: jax.Array, u_x: jax.Array) -> jax.Array:
+        """e = D u_x²/2 + R (1 − u²)²/4; its integral over x never grows along a solution."""
+        return 0.5 * self.diffusivity * u_x**2 + 0.25 * self.reaction_rate * (1 - u**2) ** 2
+
+    def react(self, t: jax.Array, w: jax.Array) -> jax.Array:
+        """Φ(t, w) = w / √(e^{−2Rt} + w²(1 − e^{−2Rt})): the exact flow of u' = R(u − u³) from u(0) = w.
+
+        Multiplied through by e^{−Rt}, so that no horizon overflows.
+        """
+        decay = jnp.exp(-2 * self.reaction_rate * t)
+        return w / jnp.sqrt(decay + w**2 * (1 - decay))
+
+    def lift(self, t: jax.Array, x: jax.Array, order: int = 0) -> jax.Array:
+        """g = exp(tD∂²)u₀ (`order` 0) or g_x (`order` 1): u₀ at t = 0, smooth and periodic for t > 0."""
+        variance = 2 * self.unit_diffusivity * jnp.asarray(t)
+        largest = 2 * self.unit_diffusivity * self.horizon
+        g = self.initial_condition.heat_flow(variance, self.to_unit(x), largest, order)
+        return g * (2 / self.period) ** order
+
+
+def _require_number(name: str, value: float, positive: bool) -> None:
+    wanted = "a positive number" if positive else "zero or a positive number"
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    in_range = is_number and (value > 0 or (value == 0 and not positive))
+    require(in_range, f"problem.{name} is {value}: give {wanted}.")

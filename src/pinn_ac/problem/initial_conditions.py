@@ -1,0 +1,178 @@
+"""Initial conditions u₀(ξ) on the unit period [−1, 1): values, exact Fourier coefficients, heat flow."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pinn_ac.errors import require
+from pinn_ac.problem.lifts import fourier_heat_flow, kinked_coefficients, kinked_heat_flow
+
+ROUNDING = 1e-13
+"""Coefficients below this share of the largest are the rounding of a quadrature, not the condition's."""
+
+
+class InitialCondition(Protocol):
+    """What a problem, a lift and the reference solver ask of an initial condition."""
+
+    @property
+    def even(self) -> bool:
+        """u₀(−ξ) = u₀(ξ); then the solution is even too."""
+        ...
+
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        """The ξ in (−1, 1] where the slope of the periodic u₀ jumps."""
+        ...
+
+    def __call__(self, xi: jax.Array) -> jax.Array:
+        """u₀(ξ)."""
+        ...
+
+    def fourier_coefficients(self, modes: int) -> np.ndarray:
+        """c_k, k = 0..modes (complex, exact), of u₀ = Σ_k c_k e^{ikπξ} with c_{−k} = conj(c_k)."""
+        ...
+
+    def heat_flow(self, variance: jax.Array, xi: jax.Array, largest: float, order: int = 0) -> jax.Array:
+        """u₀ (`order` 0) or its slope (1), convolved with a normal density of this variance (= 2Dt ≤ largest)."""
+        ...
+
+
+@dataclass(frozen=True)
+class XSquaredCosine:
+    """u₀ = amplitude · ξ² cos(πξ), the lecture's: even, its slope jumps by 4 amplitude at ξ = ±1."""
+
+    amplitude: float = 1.0
+    even = True
+    kinks = (1.0,)
+
+    def __post_init__(self) -> None:
+        _require_finite("amplitude", self.amplitude)
+
+    def __call__(self, xi: jax.Array) -> jax.Array:
+        return self.amplitude * xi**2 * jnp.cos(jnp.pi * xi)
+
+    def fourier_coefficients(self, modes: int) -> np.ndarray:
+        """Σ of both neighbours' moments, exact (see :func:`kinked_coefficients`); they fall like 4/(πk)²."""
+        return self.amplitude * kinked_coefficients(modes)
+
+    def heat_flow(self, variance: jax.Array, xi: jax.Array, largest: float, order: int = 0) -> jax.Array:
+        """In closed form (see :func:`kinked_heat_flow`)."""
+        return self.amplitude * kinked_heat_flow(variance, xi, largest, order)
+
+
+class BandLimited:
+    """A finite Fourier series Σ_k c_k e^{ikπξ}; subclasses give `coefficients`, c_0 … c_m (complex)."""
+
+    kinks: tuple[float, ...] = ()
+
+    @cached_property
+    def coefficients(self) -> np.ndarray:
+        """c_0 … c_m."""
+        raise NotImplementedError
+
+    @property
+    def even(self) -> bool:
+        """The series has no sine."""
+        c = self.coefficients
+        return bool(np.abs(c.imag).max() <= ROUNDING * np.abs(c).max())
+
+    def __call__(self, xi: jax.Array) -> jax.Array:
+        return self.heat_flow(jnp.zeros_like(xi), xi, 0.0)
+
+    def fourier_coefficients(self, modes: int) -> np.ndarray:
+        """c_k for k ≤ modes, zero beyond the series' own end."""
+        own = self.coefficients[: modes + 1]
+        return np.concatenate([own, np.zeros(modes + 1 - len(own), complex)])
+
+    def heat_flow(self, variance: jax.Array, xi: jax.Array, largest: float, order: int = 0) -> jax.Array:
+        """Σ_k (ikπ)^order c_k e^{−(kπ)² variance/2} e^{ikπξ}."""
+        del largest  # a finite series is exact for every variance
+        return fourier_heat_flow(self.coefficients, variance, xi, order)
+
+
+@dataclass(frozen=True)
+class Cosine(BandLimited):
+    """u₀ = amplitude · cos(wavenumber · πξ), with a whole wavenumber ≥ 1."""
+
+    amplitude: float = 1.0
+    wavenumber: int = 1
+
+    def __post_init__(self) -> None:
+        _require_wave(self.amplitude, self.wavenumber)
+
+    @cached_property
+    def coefficients(self) -> np.ndarray:
+        return _single_wave(self.wavenumber, 0.5 * self.amplitude)
+
+
+@dataclass(frozen=True)
+class Sine(BandLimited):
+    """u₀ = amplitude · sin(wavenumber · πξ), with a whole wavenumber ≥ 1."""
+
+    amplitude: float = 1.0
+    wavenumber: int = 1
+
+    def __post_init__(self) -> None:
+        _require_wave(self.amplitude, self.wavenumber)
+
+    @cached_property
+    def coefficients(self) -> np.ndarray:
+        return _single_wave(self.wavenumber, -0.5j * self.amplitude)
+
+
+@dataclass(frozen=True)
+class Fourier(BandLimited):
+    """u₀ = mean + Σ_{k≥1} a_k cos(kπξ) + b_k sin(kπξ).
+
+    Args:
+        mean: the mean of u₀.
+        cosine: (a_1, a_2, …).
+        sine: (b_1, b_2, …).
+    """
+
+    mean: float = 0.0
+    cosine: tuple[float, ...] = ()
+    sine: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("cosine", "sine"):
+            object.__setattr__(self, name, tuple(float(value) for value in getattr(self, name)))
+        for name, values in (("mean", (self.mean,)), ("cosine", self.cosine), ("sine", self.sine)):
+            for value in values:
+                _require_finite(name, value)
+        require(
+            any((self.mean, *self.cosine, *self.sine)),
+            "problem.initial_condition is zero everywhere: give mean, cosine or sine a coefficient other than 0.",
+        )
+
+    @cached_property
+    def coefficients(self) -> np.ndarray:
+        c = np.zeros(1 + max(len(self.cosine), len(self.sine)), complex)
+        c[0] = self.mean
+        c[1 : 1 + len(self.cosine)] += 0.5 * np.asarray(self.cosine)
+        c[1 : 1 + len(self.sine)] -= 0.5j * np.asarray(self.sine)
+        return c
+
+
+def _single_wave(wavenumber: int, coefficient: complex) -> np.ndarray:
+    return np.append(np.zeros(wavenumber, complex), coefficient)
+
+
+def _require_finite(name: str, value: float) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    require(is_number, f"problem.initial_condition.{name} is {value}: give a finite number.")
+
+
+def _require_wave(amplitude: float, wavenumber: int) -> None:
+    _require_finite("amplitude", amplitude)
+    require(amplitude != 0, "problem.initial_condition.amplitude is 0: give another number.")
+    is_whole = isinstance(wavenumber, int) and not isinstance(wavenumber, bool) and wavenumber >= 1
+    require(
+        is_whole,
+        f"problem.initial_condition.wavenumber is {wavenumber}: give a whole number from 1, so that it is periodic.",
+    )
