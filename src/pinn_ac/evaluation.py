@@ -1,0 +1,158 @@
+"""How good a field is: its errors against a reference, its residual, its energy and its maximum principle."""
+
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
+
+import jax.numpy as jnp
+import numpy as np
+
+from pinn_ac.errors import InputError, require
+from pinn_ac.problem import AllenCahn
+
+
+class ReferenceField(Protocol):
+    """A solution u* of shape (n_t, n_x) on a grid, and the words that say where it comes from."""
+
+    t: np.ndarray
+    x: np.ndarray
+    u: np.ndarray
+    label: str
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A field on a grid of times and places, float64.
+
+    Args:
+        t: (n_t,), ascending, in [0, T].
+        x: (n_x,), ascending, evenly over one period [a, b) without its right end.
+        u: (n_t, n_x), as are all that follow.
+        u_t: slope in time.
+        u_x: slope in space.
+        u_xx: curvature in space.
+        residual: f = u_t − D u_xx + R u³ − R u.
+
+    Raises:
+        InputError: a shape differs from (n_t, n_x).
+    """
+
+    t: np.ndarray
+    x: np.ndarray
+    u: np.ndarray
+    u_t: np.ndarray
+    u_x: np.ndarray
+    u_xx: np.ndarray
+    residual: np.ndarray
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            object.__setattr__(self, entry.name, np.asarray(getattr(self, entry.name), np.float64))
+        shape = (self.t.size, self.x.size)
+        for name in ("u", "u_t", "u_x", "u_xx", "residual"):
+            given = getattr(self, name).shape
+            require(given == shape, f"{name} has shape {given}, but the grid of t and x has shape {shape}.")
+
+
+def score(problem: AllenCahn, sampled: Sampled, reference: ReferenceField | None) -> dict[str, Any]:
+    """Every metric of a field, as plain floats and lists.
+
+    Residuals are those at t > 0: where u₀ has a kink, u_t and u_xx are singular at t = 0 and the equation
+    asks nothing of them there.
+
+    Returns:
+        relative_l2: ‖u − u*‖₂ / ‖u*‖₂ over the whole grid.
+        max_error: max |u − u*|.
+        relative_l2_by_time: ‖u − u*‖₂ / ‖u*‖₂ over x, for each t.
+        reference: what the errors are against.
+        residual_rms, residual_l1: √mean f² and mean |f|, over t > 0.
+        energy_initial, energy_final: E at the first and the last time (see :func:`energy`).
+        energy_violation: the largest rise of E between consecutive times, relative to E at the first.
+        maximum_principle_violation: by how much max |u| exceeds max(1, max |u₀|).
+
+        Without a reference the first four are left out.
+
+    Raises:
+        InputError: a value that enters is not finite, or the reference is on another grid.
+    """
+    later = sampled.t > 0
+    require(bool(later.any()), "The grid has no time after t = 0: there is nothing to score.")
+    residual = _finite(sampled, "residual", sampled.residual[later], sampled.t[later])
+    for name in ("u", "u_x"):
+        _finite(sampled, name, getattr(sampled, name), sampled.t)
+    energies = energy(problem, sampled.u, sampled.u_x)
+    metrics = errors(sampled, reference) if reference is not None else {}
+    return metrics | {
+        "residual_rms": float(np.sqrt(np.mean(residual**2))),
+        "residual_l1": float(np.mean(np.abs(residual))),
+        "energy_initial": float(energies[0]),
+        "energy_final": float(energies[-1]),
+        "energy_violation": largest_rise(energies),
+        "maximum_principle_violation": max(0.0, float(np.abs(sampled.u).max()) - bound(problem)),
+    }
+
+
+def errors(sampled: Sampled, reference: ReferenceField) -> dict[str, Any]:
+    """The errors of u against u* alone: the first four entries of :func:`score`."""
+    exact = np.asarray(reference.u, np.float64)
+    same_grid = exact.shape == sampled.u.shape and all(
+        np.allclose(ours, theirs, rtol=0, atol=1e-9 * np.ptp(ours))
+        for ours, theirs in ((sampled.t, reference.t), (sampled.x, reference.x))
+    )
+    require(same_grid, "The reference is on another grid than the field: sample both on the same t and x.")
+    _finite(sampled, "the reference", exact, sampled.t)
+    difference = sampled.u - exact
+    return {
+        "relative_l2": float(_ratio(np.linalg.norm(difference), np.linalg.norm(exact))),
+        "max_error": float(np.abs(difference).max()),
+        "relative_l2_by_time": _ratio(np.linalg.norm(difference, axis=1), np.linalg.norm(exact, axis=1)).tolist(),
+        "reference": str(reference.label),
+    }
+
+
+def energy(problem: AllenCahn, u: np.ndarray, u_x: np.ndarray) -> np.ndarray:
+    """E(t) = ∫ D u_x²/2 + R (1 − u²)²/4 dx over one period, by the periodic trapezoidal rule.
+
+    Args:
+        u, u_x: (n_t, n_x), on an even grid of one period without its right end.
+
+    Returns:
+        E, (n_t,). It never grows along a solution: dE/dt = −∫ u_t² dx.
+    """
+    density: Any = problem.energy_density  # plain algebra, which NumPy arrays go through in float64
+    return problem.period * np.mean(density(u, u_x), axis=-1)
+
+
+def spectral_slope(problem: AllenCahn, u: np.ndarray) -> np.ndarray:
+    """u_x of a periodic field (n_t, n_x) known only on an even grid: the slope of its Fourier series."""
+    n_x = u.shape[-1]
+    wavenumber = 2 * np.pi / problem.period * np.arange(n_x // 2 + 1)
+    coefficients = 1j * wavenumber * np.fft.rfft(u, axis=-1)
+    if n_x % 2 == 0:  # the highest mode is a cosine that the grid sees only at its crests, where its slope is 0
+        coefficients[..., -1] = 0
+    return np.fft.irfft(coefficients, n_x, axis=-1)
+
+
+def largest_rise(energies: np.ndarray) -> float:
+    """max_i (E_{i+1} − E_i) / E_0, or 0 where E only falls; absolute if E_0 is 0."""
+    rise = float(np.diff(energies).max(initial=0.0))
+    return float(_ratio(rise, energies[0]))
+
+
+def bound(problem: AllenCahn) -> float:
+    """max(1, max |u₀|): no solution leaves [−bound, bound], as |u| > 1 decays and diffusion only smooths."""
+    u0 = problem.initial_condition(jnp.linspace(-1.0, 1.0, 8193))
+    return max(1.0, float(jnp.abs(u0).max()))
+
+
+def _ratio(part: Any, whole: Any) -> np.ndarray:
+    """part / whole, and part itself where whole is 0."""
+    return np.asarray(part) / np.where(np.asarray(whole) > 0, whole, 1.0)
+
+
+def _finite(sampled: Sampled, name: str, values: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """The values, if all are finite; otherwise the refusal says where the first is not."""
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        i, j = bad[0]
+        raise InputError(f"{name} is {values[i, j]} at t = {t[i]:g}, x = {sampled.x[j]:g}.")
+    return values

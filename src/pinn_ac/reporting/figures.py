@@ -1,0 +1,44 @@
+"""All the figures of a run, written to its folder."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from pinn_ac.evaluation import ReferenceField, Sampled
+from pinn_ac.problem import AllenCahn
+from pinn_ac.reporting.curves import Entries, draw_energy, draw_history
+from pinn_ac.reporting.fields import draw_points, draw_profiles, draw_solution
+from pinn_ac.reporting.style import write
+
+
+def draw_run(
+    folder: str | os.PathLike[str],
+    problem: AllenCahn,
+    sampled: Sampled,
+    reference: ReferenceField | None,
+    history: Entries,
+    points: np.ndarray | None = None,
+    point_residuals: np.ndarray | None = None,
+) -> list[Path]:
+    """Draw everything that a run can show and say which files were written.
+
+    Args:
+        folder: where solution, profiles, energy, history and points.png go.
+        sampled: the network's field.
+        reference: u* on the same grid, or None.
+        history: the lines of the run's history; without any there is no history.png.
+        points: (n, 2) collocation points (t, x); without any there is no points.png.
+        point_residuals: (n,), the residual at each.
+    """
+    target = Path(folder)
+    figures = {
+        "solution": draw_solution(problem, sampled, reference),
+        "profiles": draw_profiles(problem, sampled, reference),
+        "energy": draw_energy(problem, sampled, reference),
+    }
+    if len(history):
+        figures["history"] = draw_history(history)
+    if points is not None and len(points):
+        figures["points"] = draw_points(problem, points, point_residuals)
+    return [write(figure, target / f"{name}.png") for name, figure in figures.items()]

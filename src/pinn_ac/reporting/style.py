@@ -1,0 +1,118 @@
+"""One look for every figure: ink, colours and how axes are dressed, set on the figures themselves.
+
+Nothing here touches pyplot or rcParams, so figures can be drawn in threads and beside a user's own.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import Collection
+from matplotlib.colors import Colormap, LinearSegmentedColormap, LogNorm
+from matplotlib.figure import Figure
+
+INK, FAINT, GRID, UNKNOWN = "#22262e", "#7b8290", "#e4e6ea", "#9a9a9a"
+NETWORK, REFERENCE, WARM = "#1f4e79", "#c0b8ad", "#b5462f"
+CATEGORICAL = ("#1f4e79", "#c8702a", "#3f8f7f", "#8a5a9e", "#a89132", "#5d6470")
+"""Told apart with any of the common colour blindnesses, and by lightness in grey."""
+
+DIVERGING_COLOURS = ("#0d2a4d", "#2a5f93", "#7fadcb", "#f6f3ee", "#e3a07f", "#b4452f", "#5c1420")
+SEQUENTIAL_COLOURS = ("#f7f3ea", "#e8cfa6", "#d99a6c", "#b65a5a", "#75355f", "#2a1a3d")
+DPI = 160
+PRECISION_FLOOR = 1e-17
+"""Errors below this are drawn as this: a logarithm has no zero."""
+
+
+def diverging() -> Colormap:
+    """For u: blue below zero, red above, pale at zero, as dark at −1 as at +1."""
+    return _ramp("pinn_ac_diverging", DIVERGING_COLOURS)
+
+
+def sequential(skipped: int = 0) -> Colormap:
+    """For magnitudes: pale where small, dark where large; `skipped` leaves out the palest, unseen in single dots."""
+    return _ramp("pinn_ac_sequential", SEQUENTIAL_COLOURS[skipped:])
+
+
+def _ramp(name: str, colours: tuple[str, ...]) -> Colormap:
+    return LinearSegmentedColormap.from_list(name, colours, N=512).with_extremes(bad=UNKNOWN)
+
+
+def shade(share: float) -> Any:
+    """The colour of a time, `share` of the way to the horizon."""
+    ramp = LinearSegmentedColormap.from_list("times", ("#e0a458", "#c8613f", "#8c3a5b", "#4a2f6b", "#16213f"))
+    return ramp(share)
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure in inches, with an Agg canvas and a layout that leaves room for every label."""
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def dress(axes: Axes, title: str = "", x: str = "", y: str = "", grid: bool = True) -> Axes:
+    """Title, labels, thin spines and a quiet grid."""
+    axes.set_title(title, fontsize=11, color=INK, pad=7)
+    axes.set_xlabel(x, fontsize=10.5, color=INK)
+    axes.set_ylabel(y, fontsize=10.5, color=INK)
+    axes.tick_params(which="both", labelsize=9, colors=INK, width=0.7, length=3)
+    axes.tick_params(which="minor", length=0)
+    for side, spine in axes.spines.items():
+        spine.set_color(INK)
+        spine.set_linewidth(0.7)
+        spine.set_visible(not grid or side in ("left", "bottom"))
+    if grid:
+        axes.grid(True, which="major", color=GRID, linewidth=0.7)
+        axes.set_axisbelow(True)
+    return axes
+
+
+def colorbar(figure: Figure, colours: Collection, label: str = "", ticks: Any = None, **place: Any) -> None:
+    """A slim bar beside `place`'s ax (one axes or several), or in its cax."""
+    look: dict[str, Any] = place if "cax" in place else place | {"pad": 0.02, "aspect": 28}
+    bar = figure.colorbar(colours, ticks=ticks, **look)
+    bar.set_label(label, fontsize=10, color=INK)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(which="both", labelsize=9, colors=INK, width=0.7, length=2.5)
+    bar.ax.minorticks_off()
+
+
+def legend(axes: Axes, **where: Any) -> None:
+    """A legend without a box."""
+    axes.legend(frameon=False, fontsize=9, labelcolor=INK, handlelength=1.6, **where)
+
+
+def magnitude(values: np.ndarray) -> np.ndarray:
+    """|values| that a logarithm can take: zeros at the floor, infinities masked as NaN."""
+    size = np.abs(np.asarray(values, float))
+    return np.maximum(np.where(np.isfinite(size), size, np.nan), PRECISION_FLOOR)
+
+
+def log_scale(size: np.ndarray, decades: float = 6.0) -> LogNorm:
+    """From the 2nd percentile (but at most `decades` below the top) to the largest magnitude."""
+    known = size[np.isfinite(size)]
+    top = float(known.max(initial=PRECISION_FLOOR))
+    low = float(np.percentile(known, 2)) if known.size else top
+    return LogNorm(max(min(low, top / 10), top / 10**decades), top)
+
+
+def show_decades(axes: Axes, decades: float = 7.0) -> None:
+    """Make y logarithmic and show at most so many decades below the largest value: zeros fall off the picture."""
+    lines = [np.asarray(line.get_ydata(), float) for line in axes.get_lines()]
+    known = np.concatenate([values[np.isfinite(values) & (values > 0)] for values in lines] or [np.empty(0)])
+    if known.size:
+        axes.set_yscale("log")
+        top = known.max()
+        axes.set_ylim(max(known.min() / 2, top / 10**decades), 3 * top)
+
+
+def write(figure: Figure, path: Path) -> Path:
+    """Write a PNG in one move, so that nobody ever sees half a picture."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    figure.savefig(draft, format="png", dpi=DPI)
+    draft.replace(path)
+    return path

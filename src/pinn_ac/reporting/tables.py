@@ -1,0 +1,102 @@
+"""Tables of a run's numbers, and of several runs' side by side."""
+
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+Metrics = Mapping[str, Any]
+
+ACCURACY = (
+    ("relative L² error", "relative_l2"),
+    ("relative L² error at the last time", "relative_l2_final"),
+    ("largest error", "max_error"),
+    ("residual, root mean square", "residual_rms"),
+    ("residual, mean absolute", "residual_l1"),
+    ("energy violation", "energy_violation"),
+    ("maximum principle violation", "maximum_principle_violation"),
+    ("measured against", "reference"),
+)
+RUN = (
+    ("optimizer", "optimizer"),
+    ("stages", "stages"),
+    ("steps", "steps"),
+    ("parameters", "num_parameters"),
+    ("training", "train_seconds"),
+    ("of which compilation", "compile_seconds"),
+    ("precision", "precision"),
+    ("device", "device"),
+    ("seed", "seed"),
+    ("commit", "git_commit"),
+)
+
+
+def print_summary(
+    metrics: Metrics,
+    folder: str | os.PathLike[str],
+    figures: Iterable[str | os.PathLike[str]] = (),
+    console: Console | None = None,
+) -> None:
+    """Print the one table that ends a run: how good, how much work, and where everything was written.
+
+    Metrics that are missing leave their line out.
+    """
+    console = console or Console()
+    by_time = metrics.get("relative_l2_by_time")
+    shown = dict(metrics) | ({"relative_l2_final": by_time[-1]} if by_time else {})
+    table = Table(box=None, show_header=False, padding=(0, 2), title_justify="left")
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for rows in (ACCURACY, RUN):
+        for label, key in rows:
+            if shown.get(key) is not None:
+                table.add_row(label, Text(show(shown[key], key), style="bold" if key == "relative_l2" else ""))
+        table.add_section()
+        table.add_row("", "")
+    table.add_row("written to", Text(str(folder)))
+    names = [Path(figure).name for figure in figures]
+    if names:
+        table.add_row("figures", Text(", ".join(names)))
+    console.print()
+    console.print(table)
+
+
+def metrics_table(rows: Sequence[Metrics], columns: Mapping[str, str] | Sequence[str], title: str = "") -> Table:
+    """A table that compares runs, one row each.
+
+    Args:
+        rows: metrics of each run.
+        columns: the keys to show, or a mapping from each key to its heading.
+    """
+    headings = dict(columns) if isinstance(columns, Mapping) else {key: key.replace("_", " ") for key in columns}
+    table = Table(title=title or None, header_style="bold")
+    for key, heading in headings.items():
+        numeric = any(isinstance(row.get(key), int | float) for row in rows)
+        table.add_column(heading, justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*(Text(show(row.get(key), key)) for key in headings))
+    return table
+
+
+def show(value: Any, key: str = "") -> str:
+    """A metric in a few characters: seconds by name, whole numbers with separators, others with three digits."""
+    if value is None:
+        return "–"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {show(part)}" for name, part in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(show(part) for part in value)
+    if isinstance(value, bool | str) or not isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, int):
+        return str(value) if key == "seed" else f"{value:,}"
+    if key.endswith("seconds"):
+        return f"{value:.1f} s"
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    return f"{value:.3g}" if 1e-2 <= abs(value) < 1e4 else f"{value:.2e}"
