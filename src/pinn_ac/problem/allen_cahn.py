@@ -2,9 +2,11 @@
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from pinn_ac.errors import require
 from pinn_ac.problem.initial_conditions import InitialCondition, XSquaredCosine
@@ -54,6 +56,14 @@ class AllenCahn:
     def unit_diffusivity(self) -> float:
         """D in the unit coordinate ξ: D (2/(b − a))²."""
         return self.diffusivity * (2 / self.period) ** 2
+
+    @cached_property
+    def steepest_slope(self) -> float:
+        """max |u₀'(x)| on 512 points, from its first 512 Fourier modes; 1 for a constant."""
+        k = np.arange(513)
+        slopes = 1j * np.pi * k * self.initial_condition.fourier_coefficients(512)
+        steepest = float(np.abs(np.fft.irfft(slopes * 1024)).max())
+        return steepest * 2 / self.period if steepest > 0 else 1.0
 
     def to_unit(self, x: jax.Array) -> jax.Array:
         """ξ in [−1, 1] for any x, wrapped periodically."""

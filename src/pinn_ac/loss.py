@@ -1,0 +1,113 @@
+"""Named terms, each a vector over points, and the objective that they add up to."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from pinn_ac.ansatz import Field, Parameters
+from pinn_ac.derivatives import Engine
+from pinn_ac.errors import require
+from pinn_ac.gradients import Gradient
+from pinn_ac.residual import expand, residual
+
+Batch = Mapping[str, Any]
+
+
+class Term(NamedTuple):
+    """One term of the loss.
+
+    prepare: points as drawn → the pytree of what depends on the points alone, with a leading axis of n.
+    at_point: (params, one point's leaves) → the scalar that should vanish there.
+    """
+
+    prepare: Callable[[jax.Array], Any]
+    at_point: Callable[[Parameters, Any], jax.Array]
+
+
+def build_terms(field: Field, engine: Engine) -> dict[str, Term]:
+    """The terms that this field needs: the residual, and u(0, x) − u₀(x) unless the ansatz has it built in."""
+    terms = {
+        "residual": Term(
+            prepare=lambda points: expand(field, engine, points),
+            at_point=lambda params, point: residual(field, engine, params, point),
+        )
+    }
+    if not field.ansatz.exact_at_start:
+        terms["initial"] = Term(
+            prepare=lambda points: expand(field, engine, points),
+            at_point=lambda params, point: (
+                field.on_background(params, point.t, point.background.u) - point.background.u[0]
+            ),
+        )
+    return terms
+
+
+@dataclass(frozen=True)
+class Objective:
+    """L = Σ_k weight_k · (1/n_k) Σ_i |r_ki| (`norm` "l1", the lecture's) or r_ki² (`norm` "mse").
+
+    Args:
+        terms: name → term.
+        weights: name → weight ≥ 0; a term without one has weight 1.
+        norm: "l1" or "mse".
+        gradient: who differentiates with respect to the parameters.
+    """
+
+    terms: Mapping[str, Term]
+    weights: Mapping[str, float]
+    norm: str
+    gradient: Gradient
+
+    def __post_init__(self) -> None:
+        require(self.norm in ("l1", "mse"), f"loss.norm is {self.norm!r}: choose l1 or mse.")
+        for name, weight in self.weights.items():
+            require(weight >= 0, f"loss.weights.{name} is {weight}: give zero or a positive number.")
+
+    def weight(self, name: str) -> float:
+        """The weight of a term."""
+        return self.weights.get(name, 1.0)
+
+    def prepare(self, points: Mapping[str, jax.Array]) -> Batch:
+        """What the terms need of newly drawn points, computed once for them."""
+        return {name: term.prepare(points[name]) for name, term in self.terms.items()}
+
+    def vector(self, name: str, params: Parameters, batch: Batch) -> jax.Array:
+        """r_k, of shape (n_k,)."""
+        return jax.vmap(self.terms[name].at_point, in_axes=(None, 0))(params, batch[name])
+
+    def means(self, params: Parameters, batch: Batch) -> dict[str, jax.Array]:
+        """Each term's mean, unweighted."""
+        measure = jnp.abs if self.norm == "l1" else jnp.square
+        return {name: jnp.mean(measure(self.vector(name, params, batch))) for name in self.terms}
+
+    def loss(self, params: Parameters, batch: Batch) -> jax.Array:
+        """L."""
+        means = self.means(params, batch)
+        return sum((self.weight(name) * mean for name, mean in means.items()), start=jnp.zeros(()))
+
+    def value_and_grad(self, params: Parameters, batch: Batch) -> tuple[jax.Array, Parameters]:
+        """L and ∂L/∂params."""
+        return self.gradient.value_and_grad(lambda p: self.loss(p, batch), params)
+
+    def residuals(self, params: Parameters, batch: Batch) -> jax.Array:
+        """√(weight_k/n_k) r_k, one term after the other: its sum of squares is the loss of `norm` "mse"."""
+        return jnp.concatenate([self._scaled(name, self.vector(name, params, batch)) for name in self.terms])
+
+    def residuals_and_jacobian(self, flat: jax.Array, unravel: Callable, batch: Batch) -> tuple[jax.Array, jax.Array]:
+        """The residuals (n,) and their Jacobian (n, P) in the parameters `unravel(flat)`."""
+        vectors, rows = [], []
+        for name, term in self.terms.items():
+            r, J = jax.vmap(
+                lambda point, term=term: self.gradient.value_and_grad(
+                    lambda p: term.at_point(unravel(p), point), flat
+                )
+            )(batch[name])
+            vectors.append(self._scaled(name, r))
+            rows.append(self._scaled(name, J))
+        return jnp.concatenate(vectors), jnp.concatenate(rows)
+
+    def _scaled(self, name: str, values: jax.Array) -> jax.Array:
+        return values * (self.weight(name) / values.shape[0]) ** 0.5

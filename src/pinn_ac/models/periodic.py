@@ -1,0 +1,31 @@
+"""The embedding that makes a network periodic in x."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+
+from pinn_ac.errors import require
+from pinn_ac.problem import AllenCahn
+
+
+@dataclass(frozen=True)
+class Periodic:
+    """z = (2t/T − 1, cos πξ, …, cos mπξ, sin πξ, …, sin mπξ); no sines where u₀ is even, so that u is even too.
+
+    Args:
+        modes: m ≥ 1.
+    """
+
+    modes: int = 1
+
+    def __post_init__(self) -> None:
+        whole = isinstance(self.modes, int) and not isinstance(self.modes, bool) and self.modes >= 1
+        require(whole, f"embedding.modes is {self.modes}: give a whole number from 1.")
+
+    def __call__(self, problem: AllenCahn, t: jax.Array, x: jax.Array) -> jax.Array:
+        """z, of shape (1 + m,) or (1 + 2m,), at one point."""
+        time = jnp.reshape(2 * t / problem.horizon - 1, (1,))
+        angles = jnp.pi * problem.to_unit(x) * jnp.arange(1, self.modes + 1, dtype=jnp.result_type(float))
+        waves = [jnp.cos(angles)] if problem.initial_condition.even else [jnp.cos(angles), jnp.sin(angles)]
+        return jnp.concatenate([time, *waves])

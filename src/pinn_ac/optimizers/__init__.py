@@ -1,0 +1,8 @@
+"""Optimizers behind one interface, one module each."""
+
+from pinn_ac.optimizers.adam import adam
+from pinn_ac.optimizers.lbfgs import lbfgs
+from pinn_ac.optimizers.levenberg_marquardt import levenberg_marquardt
+from pinn_ac.optimizers.optimizer import Optimizer, Outcome, Trainable
+
+__all__ = ["Optimizer", "Outcome", "Trainable", "adam", "lbfgs", "levenberg_marquardt"]

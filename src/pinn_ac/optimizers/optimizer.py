@@ -1,0 +1,54 @@
+"""The interface of every optimizer, and what it asks of an objective."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import jax
+
+Parameters = Any
+State = Any
+Batch = Any
+
+
+class Trainable(Protocol):
+    """An objective: the scalar for gradient methods, the vector for Gauss–Newton ones."""
+
+    norm: str
+
+    def loss(self, params: Parameters, batch: Batch) -> jax.Array:
+        """The scalar."""
+        ...
+
+    def value_and_grad(self, params: Parameters, batch: Batch) -> tuple[jax.Array, Parameters]:
+        """The scalar and its gradient."""
+        ...
+
+    def residuals(self, params: Parameters, batch: Batch) -> jax.Array:
+        """The vector whose sum of squares is the scalar."""
+        ...
+
+    def residuals_and_jacobian(self, flat: jax.Array, unravel: Callable, batch: Batch) -> tuple[jax.Array, jax.Array]:
+        """The vector and its Jacobian in the flat parameters."""
+        ...
+
+
+class Outcome(NamedTuple):
+    """What a step tells: the loss it started from, and its evaluations of the objective so far."""
+
+    loss: jax.Array
+    evaluations: jax.Array
+
+
+class Optimizer(NamedTuple):
+    """A method, as pure functions on pytrees.
+
+    init: params → state.
+    step: (state, batch) → (state, outcome), compiled once for all steps with batches of one shape.
+    params: state → the parameters it stands at.
+    retreat: state → a more cautious state at the same parameters, for another try after a failure.
+    """
+
+    init: Callable[[Parameters], State]
+    step: Callable[[State, Batch], tuple[State, Outcome]]
+    params: Callable[[State], Parameters]
+    retreat: Callable[[State], State]

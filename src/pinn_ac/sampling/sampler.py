@@ -1,0 +1,72 @@
+"""What a sampler is, and how its points of the unit cube become points of the problem."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from pinn_ac.errors import require
+from pinn_ac.seeds import host_generator
+
+POOL = 8
+"""Candidates a point, where points are concentrated by a density."""
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A way to spread points over the unit cube; subclasses give `unit_points`.
+
+    Args:
+        num_points: collocation points of the residual.
+        num_initial: points at t = 0, for an ansatz that learns the initial condition.
+        resample_every: steps between draws; 0 keeps the first points for ever.
+    """
+
+    num_points: int = 4096
+    num_initial: int = 512
+    resample_every: int = 100
+
+    def __post_init__(self) -> None:
+        for name, least in (("num_points", 1), ("num_initial", 1), ("resample_every", 0)):
+            value = getattr(self, name)
+            whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
+            require(whole, f"sampler.{name} is {value}: give a whole number from {least}.")
+
+    def unit_points(self, count: int, dimension: int, generator: np.random.Generator) -> np.ndarray:
+        """`count` points of [0, 1)^dimension."""
+        raise NotImplementedError
+
+
+def draw_points(
+    sampler: Sampler,
+    box: tuple[tuple[float, float], tuple[float, float]],
+    seed: int,
+    index: int,
+    density: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> dict[str, np.ndarray]:
+    """Draw number `index`: `residual` (n, 2) with columns (t, x) in `box`, `initial` (m, 2) with t = 0.
+
+    Args:
+        sampler: how to spread them.
+        box: the ranges of t and of x.
+        seed: the run's root seed.
+        index: a draw depends on the seed and on this alone, so that a resumed run draws what it would have drawn.
+        density: (n, 2) → (n,), positive; where given, the points are those of a pool `POOL` times as large,
+            thinned in proportion to it by systematic sampling.
+    """
+    interior = host_generator(seed, "residual points", index)
+    pool = sampler.num_points if density is None else POOL * sampler.num_points
+    low, high = np.asarray(box).T
+    points = low + (high - low) * sampler.unit_points(pool, 2, interior)
+    if density is not None:
+        points = points[_systematic(density(points), sampler.num_points, interior.random())]
+    start = host_generator(seed, "initial points", index)
+    x = low[1] + (high[1] - low[1]) * sampler.unit_points(sampler.num_initial, 1, start)
+    return {"residual": points, "initial": np.column_stack([np.full_like(x, low[0]), x])}
+
+
+def _systematic(weights: np.ndarray, count: int, offset: float) -> np.ndarray:
+    """`count` indices in proportion to `weights`: equally spaced marks on their cumulative sum."""
+    cumulative = np.cumsum(weights)
+    marks = (np.arange(count) + offset) / count * cumulative[-1]
+    return np.minimum(np.searchsorted(cumulative, marks), len(weights) - 1)

@@ -1,0 +1,18 @@
+"""Scrambled Sobol points."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import qmc
+
+from pinn_ac.sampling.sampler import Sampler
+
+
+@dataclass(frozen=True)
+class Sobol(Sampler):
+    """The first `count` points of a scrambled Sobol sequence, scrambled anew each draw; best a power of two."""
+
+    def unit_points(self, count: int, dimension: int, generator: np.random.Generator) -> np.ndarray:
+        """`count` points of [0, 1)^dimension."""
+        next_power = (count - 1).bit_length()
+        return qmc.Sobol(dimension, rng=generator).random_base2(next_power)[:count]
