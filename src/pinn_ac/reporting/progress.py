@@ -5,19 +5,19 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-REDRAW_SECONDS = 0.1
+DRAWS_A_SECOND = 8
 LINE_SECONDS = 5.0
 RATE_SECONDS = 20.0
 """The speed that the ETA extrapolates is that of the last so many seconds."""
+STYLES = ("", "cyan", "green", "dim")
+"""Of steps, loss, error and times."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class _Status:
     total: int | None = None
     loss: float | None = None
     error: float | None = None
+    seconds_a_step: float | None = None
 
 
 class Progress:
@@ -50,25 +51,26 @@ class Progress:
         self._console, self._clock = console or Console(), clock
         self._status = _Status(total=total_steps)
         self._started = clock()
-        self._shown = -float("inf")
+        self._last_line = -float("inf")
         self._pace: deque[tuple[float, int]] = deque()
         self._live: Live | None = None
 
     def __enter__(self) -> "Progress":
         self._started = self._clock()
         if self._console.is_terminal:
-            self._live = Live(self._bar(), console=self._console, auto_refresh=False, transient=False)
+            # Its own thread draws, so that an update costs the run nothing and the clock ticks through compilation.
+            self._live = Live(get_renderable=self._bar, console=self._console, refresh_per_second=DRAWS_A_SECOND)
             self._live.start(refresh=True)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._status.step:
-            self._show()
         if self._live is not None:
             self._live.stop()
             self._live = None
+        elif self._status.step:
+            self._print_line()
 
     def update(
         self,
@@ -78,47 +80,52 @@ class Progress:
         loss: float | None = None,
         error: float | None = None,
     ) -> None:
-        """Say where the run is; drawn at most ten times a second.
+        """Say where the run is; a few microseconds.
 
         Args:
             step: steps done, counted like `total`.
             total: by default the run's `total_steps`.
             loss: the newest loss.
-            error: the newest relative L² error; None keeps the last one.
+            error: the newest relative L² error; None keeps the last one, as it does for the loss.
         """
-        now = self._clock()
-        kept = self._status.error if error is None else float(error)
-        shown_loss = self._status.loss if loss is None else float(loss)
-        self._status = _Status(stage, step, total or self._total, shown_loss, kept)
-        self._record_pace(now, step)
-        if now - self._shown >= (REDRAW_SECONDS if self._live is not None else LINE_SECONDS):
-            self._show(now)
+        now, before = self._clock(), self._status
+        self._status = _Status(
+            stage=stage,
+            step=int(step),
+            total=total or self._total,
+            loss=before.loss if loss is None else float(loss),
+            error=before.error if error is None else float(error),
+            seconds_a_step=self._measure_pace(now, int(step)),
+        )
+        if self._live is None and now - self._last_line >= LINE_SECONDS:
+            self._print_line()
+            self._last_line = now
 
     def say(self, message: str) -> None:
         """Print a line above the bar."""
         self._console.print(message, markup=False, highlight=False, soft_wrap=True)
 
     def seconds_left(self) -> float | None:
-        """To the last step at the present speed or to the end of the budget, whichever comes first; None if unknown."""
-        ends = []
-        status = self._status
+        """To the last step at the present speed or to the end of the budget, whichever is first; None if unknown."""
+        status, ends = self._status, []
         if self._budget is not None:
             ends.append(max(0.0, self._budget - self._elapsed()))
-        if status.total is not None and len(self._pace) > 1:
-            (first_time, first_step), (last_time, last_step) = self._pace[0], self._pace[-1]
-            if last_step > first_step:
-                seconds_a_step = (last_time - first_time) / (last_step - first_step)
-                ends.append(max(0, status.total - last_step) * seconds_a_step)
+        if status.total is not None and status.seconds_a_step is not None:
+            ends.append(max(0, status.total - status.step) * status.seconds_a_step)
         return min(ends) if ends else None
 
-    def _record_pace(self, now: float, step: int) -> None:
-        if self._pace and step < self._pace[-1][1]:  # a stage that counts its own steps begins
-            self._pace.clear()
-        if len(self._pace) > 1 and now - self._pace[-2][0] < REDRAW_SECONDS:
-            self._pace.pop()  # thousands of quick steps leave ten marks a second
-        self._pace.append((now, step))
-        while len(self._pace) > 2 and now - self._pace[1][0] > RATE_SECONDS:
-            self._pace.popleft()
+    def _measure_pace(self, now: float, step: int) -> float | None:
+        """Seconds a step over the last `RATE_SECONDS`; None until it is known."""
+        pace = self._pace
+        if pace and step < pace[-1][1]:  # a stage that counts its own steps begins
+            pace.clear()
+        if len(pace) > 1 and now - pace[-2][0] < 1 / DRAWS_A_SECOND:
+            pace.pop()  # thousands of quick steps leave a few marks a second
+        pace.append((now, step))
+        while len(pace) > 2 and now - pace[1][0] > RATE_SECONDS:
+            pace.popleft()
+        steps = pace[-1][1] - pace[0][1]
+        return (pace[-1][0] - pace[0][0]) / steps if steps else None
 
     def _elapsed(self) -> float:
         return self._clock() - self._started
@@ -129,33 +136,28 @@ class Progress:
         by_clock = self._elapsed() / self._budget if self._budget else 0.0
         return min(1.0, max(by_step, by_clock))
 
-    def _show(self, now: float | None = None) -> None:
-        self._shown = self._clock() if now is None else now
-        if self._live is not None:
-            self._live.update(self._bar(), refresh=True)
-        else:
-            self.say("  ".join(part for part in (f"{self._status.stage:<20}", *self._words()) if part))
+    def _print_line(self) -> None:
+        self.say("  ".join(part for part in (f"{self._status.stage:<20}", *self._words()) if part))
 
-    def _words(self) -> tuple[str, str, str, str]:
+    def _words(self) -> list[str]:
         """Steps, loss, error and times."""
         status, left = self._status, self.seconds_left()
-        steps = f"{status.step}/{status.total}" if status.total else f"{status.step}"
-        return (
-            f"step {steps}",
+        total = f"/{status.total}" if status.total else ""
+        return [
+            f"step {status.step:>{max(len(total) - 1, 0)}}{total}",
             "" if status.loss is None else f"loss {status.loss:.2e}",
             "" if status.error is None else f"error {status.error:.2e}",
-            f"{duration(self._elapsed())}" + ("" if left is None else f", {duration(left)} left"),
-        )
+            duration(self._elapsed()) + ("" if left is None else f", {duration(left)} left"),
+        ]
 
     def _bar(self) -> Table:
-        steps, loss, error, times = self._words()
-        row = Table.grid(padding=(0, 2, 0, 0), expand=False)
-        cells: list[Any] = [
-            Text(escape(self._status.stage), style="bold"),
-            ProgressBar(total=1.0, completed=self._done()),
-        ]
-        cells[1].width = max(8, min(30, self._console.width - 82))
-        cells += [Text(steps), Text(loss, style="cyan"), Text(error, style="green"), Text(times, style="dim")]
+        words = self._words()
+        room = self._console.width - 1 - sum(len(word) + 2 for word in words)
+        stage = self._status.stage[: max(room - 2, 4)]
+        texts = [Text(stage, "bold")] + [Text(word, style) for word, style in zip(words, STYLES, strict=True)]
+        bar = ProgressBar(1.0, self._done(), width=min(30, room - len(stage) - 4), complete_style="cyan", finished_style="green")
+        cells = [texts[0], bar, *texts[1:]] if (bar.width or 0) >= 6 else texts
+        row = Table.grid(padding=(0, 2, 0, 0))
         for _ in cells:
             row.add_column(no_wrap=True)
         row.add_row(*cells)

@@ -102,7 +102,7 @@ def log_scale(size: np.ndarray, decades: float = 6.0) -> LogNorm:
 def show_decades(axes: Axes, decades: float = 7.0) -> None:
     """Make y logarithmic and show at most so many decades below the largest value: zeros fall off the picture."""
     lines = [np.asarray(line.get_ydata(), float) for line in axes.get_lines()]
-    known = np.concatenate([values[np.isfinite(values) & (values > 0)] for values in lines] or [np.empty(0)])
+    known = np.concatenate([values[values > PRECISION_FLOOR] for values in lines] or [np.empty(0)])
     if known.size:
         axes.set_yscale("log")
         top = known.max()
