@@ -1,0 +1,41 @@
+"""Many sweeps over one graph at once: `jax.vmap` over the tangents or adjoints of a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from .adopt import from_jax
+from .graph import Graph, Value
+
+
+def sweep_over_basis(sweep: Callable[[Graph, list], list], graph: Graph, leaves: list) -> list:
+    """`sweep(graph, ·)` at every unit vector of the space of `leaves`, stacked along a new leading axis.
+
+    Where the graph holds Values of older traces, `jax.vmap` could not enter it: they are handed over as arguments,
+    and the whole batched sweep is adopted into those traces.
+    """
+    sizes = [leaf.size for leaf in leaves]
+    starts = [sum(sizes[:i]) for i in range(len(sizes))]
+    basis = [
+        jnp.eye(sum(sizes), n, -start, dtype=leaf.dtype).reshape(-1, *leaf.shape)
+        for leaf, n, start in zip(leaves, sizes, starts, strict=True)
+    ]
+    outer: list[Any] = []
+
+    def collect(x: Any) -> Any:
+        if isinstance(x, Value) and not any(x is y for y in outer):
+            outer.append(x)
+        return x
+
+    graph.with_values(collect)
+    position = {id(x): i for i, x in enumerate(outer)}
+
+    def batched(inside: list, directions: list) -> list:
+        plain = graph.with_values(lambda x: inside[position[id(x)]] if isinstance(x, Value) else x)
+        return jax.vmap(lambda one: sweep(plain, one))(directions)
+
+    return from_jax(batched)(outer, basis)

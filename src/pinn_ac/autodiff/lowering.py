@@ -1,0 +1,156 @@
+"""What JAX's own operations are to us: which are constants, which are calls, which stand for several of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+from jax import lax
+from jax.extend.core import jaxpr_as_fun
+
+from .graph import unwrap
+from .rules.elementwise import logaddexp, relu
+from .rules.kinds import convert_element_type
+from .rules.linear_algebra import lu
+from .rules.shape import reshape, slice_
+
+# Operations under another name than in the table.
+RENAMED = {"add_any": "add", "copy_p": "copy", "optimization_barrier": "copy"}
+
+# Piecewise constant functions: their results are constants for every derivative.
+CONSTANT = {"stop_gradient", "sign", "floor", "ceil", "round", "is_finite", "nextafter"}
+
+# Calls of an inner jaxpr, which is inlined.
+CALLS = {
+    "jit",
+    "pjit",
+    "closed_call",
+    "core_call",
+    "remat",
+    "remat2",
+    "checkpoint",
+    "custom_jvp_call",
+    "custom_vjp_call",
+}
+
+# Functions that JAX gives a derivative of their own, other than that of their formula; ours have it in the table.
+NAMED = {"relu": relu, "logaddexp": logaddexp}
+
+
+def _split(eqn: Any, x: Any) -> list[Any]:
+    axis, start, pieces = eqn.params["axis"], 0, []
+    for size in eqn.params["sizes"]:
+        lower, upper = [0] * x.ndim, list(x.shape)
+        lower[axis], upper[axis] = start, start + size
+        pieces.append(slice_(x, start_indices=tuple(lower), limit_indices=tuple(upper), strides=None))
+        start += size
+    return pieces
+
+
+def _reshaped(eqn: Any, x: Any) -> list[Any]:
+    return [reshape(x, new_sizes=eqn.outvars[0].aval.shape)]
+
+
+def _converted(eqn: Any, x: Any) -> list[Any]:
+    dtype = eqn.params["new_dtype"]
+    return [x if x.dtype == dtype else convert_element_type(x, new_dtype=dtype)]
+
+
+def _factored(eqn: Any, x: Any) -> list[Any]:
+    return [lu(x), *lax.linalg.lu(unwrap(x))[1:]]
+
+
+# Operations that are one of ours, or several, with other params: (equation, *arguments) -> results.
+DIRECT: dict[str, Callable[..., list[Any]]] = {
+    "squeeze": _reshaped,
+    "expand_dims": _reshaped,
+    "split": _split,
+    "convert_element_type": _converted,
+    "lu": _factored,
+}
+
+
+def _product(x: Any, axes: tuple[int, ...]) -> Any:
+    """∏ over `axes`, as a tree of products, so that zeros among the factors keep their right derivative."""
+    kept = [d for d in range(x.ndim) if d not in axes]
+    x = x.transpose(*axes, *kept).reshape(-1, *(x.shape[d] for d in kept))
+    while x.shape[0] > 1:
+        half = x.shape[0] // 2
+        paired = x[:half] * x[half : 2 * half]
+        x = paired if x.shape[0] % 2 == 0 else jnp.concatenate([paired, x[2 * half :]])
+    return x[0] if x.shape[0] else jnp.ones(x.shape[1:], x.dtype)
+
+
+def _scan_by(combine: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda x, axis, reverse: lax.associative_scan(combine, x, reverse=reverse, axis=axis)
+
+
+def _sort(*arrays: Any, dimension: int, is_stable: bool, num_keys: int) -> list[Any]:
+    """The permutation is a constant; only the elements that it moves have derivatives."""
+    plain = [lax.stop_gradient(x) for x in arrays]
+    places = lax.broadcasted_iota(int, arrays[0].shape, dimension)
+    order = lax.sort((*plain, places), dimension=dimension, is_stable=is_stable, num_keys=num_keys)[-1]
+    return [jnp.take_along_axis(x, order, dimension) for x in arrays]
+
+
+def _top_k(x: Any, k: int, axis: int = -1, **_: Any) -> list[Any]:
+    order = lax.top_k(lax.stop_gradient(x), k, axis=axis)[1]
+    return [jnp.take_along_axis(x, order, axis), order]
+
+
+def _scan(
+    *arrays: Any, jaxpr: Any, length: int, num_consts: int, num_carry: int, reverse: bool, **_: Any
+) -> list[Any]:
+    """A loop of known length, unrolled."""
+    body = jaxpr_as_fun(jaxpr)
+    consts, carry = arrays[:num_consts], list(arrays[num_consts : num_consts + num_carry])
+    rows: list[list[Any]] = []
+    for i in reversed(range(length)) if reverse else range(length):
+        results = body(*consts, *carry, *(x[i] for x in arrays[num_consts + num_carry :]))
+        carry, row = list(results[:num_carry]), results[num_carry:]
+        rows.append(row)
+    rows = rows[::-1] if reverse else rows
+    return carry + [jnp.stack(column) for column in zip(*rows, strict=True)]
+
+
+def _cond(index: Any, *arrays: Any, branches: Any, branches_platforms: Any = None, **_: Any) -> list[Any]:
+    """All branches, and a choice among their results; of those for several platforms, the common one."""
+    if branches_platforms is not None:
+        return list(jaxpr_as_fun(branches[branches_platforms.index(None)])(*arrays))
+    results = [jaxpr_as_fun(branch)(*arrays) for branch in branches]
+    which = index if index.dtype == bool else jnp.clip(index, 0, len(branches) - 1)
+    return [lax.select_n(which, *cases) for cases in zip(*results, strict=True)]
+
+
+def _linear_solve(*arrays: Any, const_lengths: Any, jaxprs: Any) -> list[Any]:
+    skip = const_lengths.matvec + const_lengths.vecmat
+    consts = arrays[skip : skip + const_lengths.solve]
+    return list(jaxpr_as_fun(jaxprs.solve)(*consts, *arrays[sum(const_lengths) :]))
+
+
+def _tile(x: Any, reps: tuple[int, ...]) -> Any:
+    shape = [n for pair in zip(reps, x.shape, strict=True) for n in pair]
+    wide = lax.broadcast_in_dim(x, shape, tuple(range(1, 2 * x.ndim, 2)))
+    return wide.reshape([r * n for r, n in zip(reps, x.shape, strict=True)])
+
+
+def _stack(*arrays: Any, axis: int) -> Any:
+    return lax.concatenate([lax.expand_dims(x, (axis,)) for x in arrays], axis)
+
+
+# Operations written with others, in jax.numpy: (*arrays, **params) -> result; they are adopted in their turn.
+REWRITTEN: dict[str, Callable[..., Any]] = {
+    "reduce_prod": lambda x, axes, **_: _product(x, axes),
+    "cumprod": _scan_by(jnp.multiply),
+    "cummax": _scan_by(jnp.maximum),
+    "cummin": _scan_by(jnp.minimum),
+    "cumlogsumexp": _scan_by(jnp.logaddexp),
+    "sort": _sort,
+    "top_k": _top_k,
+    "scan": _scan,
+    "cond": _cond,
+    "custom_linear_solve": _linear_solve,
+    "tile": _tile,
+    "stack": _stack,
+}

@@ -1,0 +1,242 @@
+"""The functions of jax.numpy for traced values as well as plain arrays: `import pinn_ac.autodiff.numpy as np`.
+
+Elementwise functions are single operations of the table. All other names of jax.numpy (and of `linalg`, with
+`sigmoid`, `softplus`, `gelu`, ... of jax.nn) are adopted: written down in JAX's operations, replayed in ours. Where
+no argument is traced the result is just jax.numpy's. Comparisons, rounding, `sign` and `argmax` give plain arrays:
+they are constants for every derivative. Ties, zeros and non-smooth points follow JAX (see `rules.elementwise`).
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from .adopt import adopt_library
+from .errors import MissingRuleError, user_line
+from .graph import Primitive, Value, unwrap
+from .rules import elementwise as rows
+from .rules import kinds
+
+
+def _plain_or(function: Callable[..., Any], primitive: Primitive) -> Callable[..., Any]:
+    """jax.numpy's function, and our primitive where an argument is traced."""
+
+    def apply(*args: Any) -> Any:
+        return primitive(*args) if builtins.any(isinstance(a, Value) for a in args) else function(*args)
+
+    apply.__name__, apply.__doc__ = primitive.name, function.__doc__
+    return apply
+
+
+_PRIMITIVES: dict[str, Primitive] = {
+    "add": kinds.add, "subtract": rows.sub, "multiply": kinds.mul, "divide": rows.div, "true_divide": rows.div,
+    "negative": kinds.neg, "mod": rows.mod, "remainder": rows.mod, "fmod": rows.rem, "square": rows.square,
+    "exp": rows.exp, "exp2": rows.exp2, "expm1": rows.expm1, "log": rows.log, "log1p": rows.log1p,
+    "sqrt": rows.sqrt, "cbrt": rows.cbrt, "abs": rows.abs_, "absolute": rows.abs_, "fabs": rows.abs_,
+    "logaddexp": rows.logaddexp, "sin": rows.sin, "cos": rows.cos, "tan": rows.tan, "arcsin": rows.asin,
+    "arccos": rows.acos, "arctan": rows.atan, "arctan2": rows.atan2, "sinh": rows.sinh, "cosh": rows.cosh,
+    "tanh": rows.tanh, "arcsinh": rows.asinh, "arccosh": rows.acosh, "arctanh": rows.atanh, "asin": rows.asin,
+    "acos": rows.acos, "atan": rows.atan, "atan2": rows.atan2, "asinh": rows.asinh, "acosh": rows.acosh,
+    "atanh": rows.atanh, "maximum": rows.maximum, "minimum": rows.minimum, "sinc": rows.sinc,
+}  # fmt: skip
+_ELSEWHERE: dict[str, Callable[..., Any]] = {
+    **{name: getattr(jax.nn, name) for name in (
+        "celu", "elu", "gelu", "leaky_relu", "log_sigmoid", "log_softmax", "logsumexp", "mish", "one_hot", "relu6",
+        "selu", "silu", "soft_sign", "softmax", "softplus", "squareplus", "swish",
+    )},
+    "digamma": jax.scipy.special.digamma,
+    "erfinv": jax.scipy.special.erfinv,
+    "gammaln": jax.scipy.special.gammaln,
+    "logit": jax.scipy.special.logit,
+    "polygamma": jax.scipy.special.polygamma,
+    "amax": jnp.max,
+    "amin": jnp.min,
+}  # fmt: skip
+_CONSTANT = (
+    "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and", "logical_or",
+    "logical_not", "logical_xor", "isnan", "isinf", "isfinite", "sign", "floor", "ceil", "round", "rint", "trunc",
+    "fix", "argmax", "argmin", "argsort", "shape", "ndim", "size", "any", "all", "allclose", "isclose", "array_equal",
+    "zeros_like", "ones_like", "full_like", "empty_like", "result_type", "floor_divide", "around", "count_nonzero",
+    "nonzero", "searchsorted", "signbit", "heaviside", "iscomplexobj", "isreal", "isscalar", "digitize", "histogram",
+)  # fmt: skip
+
+
+def _on_plain(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function on what is at the bottom of its arguments."""
+
+    def apply(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs = jax.tree.map(unwrap, (args, kwargs))
+        return function(*args, **kwargs)
+
+    apply.__name__, apply.__doc__ = function.__name__, function.__doc__
+    return apply
+
+
+sigmoid = expit = _plain_or(jax.nn.sigmoid, rows.logistic)
+relu = _plain_or(jax.nn.relu, rows.relu)
+erf = _plain_or(jax.scipy.special.erf, rows.erf)
+erfc = _plain_or(jax.scipy.special.erfc, rows.erfc)
+
+
+def power(x: Any, p: Any) -> Any:
+    """x^p; a constant integer p keeps negative x and x = 0 differentiable."""
+    if not isinstance(x, Value) and not isinstance(p, Value):
+        return jnp.power(x, p)
+    if isinstance(p, int) and not isinstance(p, bool):
+        return rows.integer_pow(x, y=p) if p != 2 else rows.square(x)
+    return rows.power(x, p)
+
+
+pow = float_power = power
+
+
+def array(x: Any, dtype: Any = None, **kwargs: Any) -> Any:
+    """An array of x, a number, an array or nested lists of them, any of which may be traced."""
+    if isinstance(x, Value):
+        return astype(x, dtype) if dtype is not None else x
+    return adopt_library(jnp.array)(x, dtype=dtype, **kwargs)
+
+
+asarray = array
+
+
+def astype(x: Any, dtype: Any) -> Any:
+    """x converted; to an integer or boolean dtype it becomes a constant."""
+    if not isinstance(x, Value) or not jnp.issubdtype(dtype, jnp.floating):
+        return jnp.asarray(unwrap(x)).astype(dtype)
+    dtype = jax.dtypes.canonicalize_dtype(dtype)
+    return x if x.dtype == dtype else kinds.convert_element_type(x, new_dtype=dtype)
+
+
+def _resolve(name: str, module: Any) -> Any:
+    """The function or constant `name` of one of JAX's modules, made fit for traced values."""
+    if module is jnp and name in _PRIMITIVES:
+        return _plain_or(getattr(jnp, name), _PRIMITIVES[name])
+    found = _ELSEWHERE[name] if module is jnp and name in _ELSEWHERE else getattr(module, name, None)
+    if found is None:
+        raise AttributeError(f"neither pinn_ac.autodiff.numpy nor jax.numpy has a function '{name}'")
+    if not callable(found) or isinstance(found, type) or isinstance(found, jnp.ufunc) is None:
+        return found
+    return _on_plain(found) if name in _CONSTANT else adopt_library(found)
+
+
+class _LinearAlgebra:
+    """The functions of jax.numpy.linalg, likewise."""
+
+    def __getattr__(self, name: str) -> Any:
+        return _resolve(name, jnp.linalg)
+
+
+linalg = _LinearAlgebra()
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    globals()[name] = found = _resolve(name, jnp)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *dir(jnp), *_ELSEWHERE})
+
+
+# What Values do: the operators are the table's rows, the methods this module's functions.
+
+
+def _getitem(x: Any, index: Any) -> Any:
+    return x[index]
+
+
+_indexed = adopt_library(_getitem)
+
+
+def _iterate(x: Value) -> Iterator[Any]:
+    return iter([x[i] for i in range(len(x))])  # type: ignore[arg-type]
+
+
+def _length(x: Value) -> int:
+    if not x.shape:
+        raise TypeError("len() of a traced scalar")
+    return x.shape[0]
+
+
+def _binary(operation: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    return lambda x, y: operation(x, y), lambda x, y: operation(y, x)
+
+
+def _on_arrays(name: str) -> Callable[..., Any]:
+    return lambda x, *args, **kwargs: _resolve_here(name)(x, *args, **kwargs)
+
+
+def _resolve_here(name: str) -> Callable[..., Any]:
+    return globals().get(name) or __getattr__(name)
+
+
+class _At:
+    """x.at[index].add(y), .set(y), ...: a changed copy, as in JAX."""
+
+    def __init__(self, x: Any, index: Any = None):
+        self.x, self.index = x, index
+
+    def __getitem__(self, index: Any) -> _At:
+        return _At(self.x, index)
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        return lambda *args: _at(self.x, self.index, method, *args)
+
+
+def _change(x: Any, index: Any, method: str, *args: Any) -> Any:
+    return getattr(x.at[index], method)(*args)
+
+
+_at = adopt_library(_change)
+
+
+def _reshape(x: Any, *shape: Any, **kwargs: Any) -> Any:
+    return _resolve_here("reshape")(x, shape[0] if len(shape) == 1 else shape, **kwargs)
+
+
+def _transpose(x: Any, *axes: Any) -> Any:
+    return _resolve_here("transpose")(x, axes[0] if len(axes) == 1 else (axes or None))
+
+
+def _not_a_method(x: Value, name: str) -> Any:
+    raise MissingRuleError(f"a traced value has no attribute '{name}', used at {user_line()}")
+
+
+def _install() -> None:
+    operators = {
+        "add": kinds.add, "sub": rows.sub, "mul": kinds.mul, "truediv": rows.div, "pow": power, "mod": rows.mod,
+        "matmul": _on_arrays("matmul"), "floordiv": _on_arrays("floor_divide"),
+    }  # fmt: skip
+    for name, operation in operators.items():
+        left, right = _binary(operation)
+        setattr(Value, f"__{name}__", left)
+        setattr(Value, f"__r{name}__", right)
+    for name, function in {"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater",
+                           "ge": "greater_equal"}.items():  # fmt: skip
+        setattr(Value, f"__{name}__", _on_arrays(function))
+    methods = (
+        "sum", "mean", "prod", "max", "min", "var", "std", "cumsum", "cumprod", "ravel", "squeeze", "swapaxes", "dot",
+        "trace", "diagonal", "repeat", "take", "clip", "argmax", "argmin", "argsort", "round", "sort", "all", "any",
+    )  # fmt: skip
+    for name in methods:
+        setattr(Value, name, _on_arrays(name))
+    more: dict[str, Any] = {
+        "__neg__": kinds.neg.__call__, "__pos__": lambda x: x, "__abs__": rows.abs_.__call__, "__len__": _length,
+        "__getitem__": lambda x, index: _indexed(x, index), "__iter__": _iterate, "astype": astype,
+        "reshape": _reshape, "transpose": _transpose, "flatten": _on_arrays("ravel"), "at": property(_At),
+        "T": property(_transpose), "mT": property(lambda x: _resolve_here("matrix_transpose")(x)),
+        "real": property(lambda x: x), "copy": lambda x: x,
+        "item": lambda x: x.__float__(),
+    }  # fmt: skip
+    for name, member in more.items():
+        setattr(Value, name, member)
+
+
+_install()

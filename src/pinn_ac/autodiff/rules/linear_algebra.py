@@ -1,0 +1,163 @@
+"""Rows of the table: products and solutions of matrices (of the last two axes; the axes before are a batch)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from ..errors import MissingRuleError, user_line
+from ..graph import unwrap
+from .elementwise import mul
+from .kinds import bilinear, general, total
+from .shape import transpose
+
+
+def _contract(x: Any, y: Any, over: Any, batch: Any, labels: Any, wanted: list, params: dict) -> Any:
+    """x·y contracted, with its axes (labelled in order) brought into the order `wanted` if they are not already."""
+    out = lax_dot(x, y, dimension_numbers=(over, batch), **params)
+    order = tuple(labels.index(label) for label in wanted)
+    return out if order == tuple(range(len(order))) else transpose(out, permutation=order)
+
+
+def _transpose_dot(
+    g: Any, i: int, x: Any, y: Any, dimension_numbers: Any, precision: Any, preferred_element_type: Any
+):
+    """The adjoint of one factor: g contracted with the other factor, over the axes that this one does not have."""
+    (xc, yc), (xb, yb) = dimension_numbers
+    x_kept = [d for d in range(len(x.shape)) if d not in (*xc, *xb)]
+    y_kept = [d for d in range(len(y.shape)) if d not in (*yc, *yb)]
+    n = len(xb)
+    g_x, g_y = tuple(range(n, n + len(x_kept))), tuple(range(n + len(x_kept), len(g.shape)))
+    mine, other, other_kept = (xc, yc, y_kept) if i == 0 else (yc, xc, x_kept)
+    my_batch, other_batch, my_kept = (xb, yb, x_kept) if i == 0 else (yb, xb, y_kept)
+    factor, shared = (y, g_y) if i == 0 else (x, g_x)
+    # The free axes of the factor come out in ascending order; each belongs to one contracted axis of mine.
+    partner = dict(zip(other, mine, strict=True))
+    free = [partner[d] for d in sorted(other)]
+    wanted = list(range(len((x if i == 0 else y).shape)))
+    batch = (tuple(range(n)), tuple(other_batch))
+    params = {"precision": precision, "preferred_element_type": None}
+    if [*my_batch, *free, *my_kept] == wanted:
+        over, batch = (tuple(other_kept), shared), (batch[1], batch[0])
+        return _contract(factor, g, over, batch, [*my_batch, *free, *my_kept], wanted, params)
+    return _contract(g, factor, (shared, tuple(other_kept)), batch, [*my_batch, *my_kept, *free], wanted, params)
+
+
+lax_dot = dot_general = bilinear(
+    "dot_general",
+    lambda x, y, dimension_numbers, precision, preferred_element_type: lax.dot_general(
+        x, y, dimension_numbers, precision=precision, preferred_element_type=preferred_element_type
+    ),
+    _transpose_dot,
+    ("dimension_numbers", "precision", "preferred_element_type"),
+)
+
+
+def _flip(x: Any) -> Any:
+    """The transpose of each matrix."""
+    n = len(x.shape)
+    return transpose(x, permutation=(*range(n - 2), n - 1, n - 2))
+
+
+def _matmul(x: Any, y: Any) -> Any:
+    n = len(x.shape)
+    batch = tuple(range(n - 2))
+    return dot_general(
+        x, y, dimension_numbers=(((n - 1,), (n - 2,)), (batch, batch)), precision=None, preferred_element_type=None
+    )
+
+
+def _half_lower(x: Any) -> Any:
+    """The lower triangle of x with half its diagonal."""
+    weight = np.tril(np.ones(x.shape[-2:])) - 0.5 * np.eye(x.shape[-1])
+    return mul(x, jnp.asarray(weight, x.dtype))
+
+
+def _solve_lower(a: Any, b: Any, transpose_a: bool) -> Any:
+    return triangular_solve(
+        a, b, left_side=True, lower=True, transpose_a=transpose_a, conjugate_a=False, unit_diagonal=False
+    )
+
+
+def _cholesky_jvp(t: Any, out: Any, a: Any) -> Any:
+    """L̇ = L Φ(L⁻¹ Ȧ L⁻ᵀ), Ȧ symmetrized, Φ as in `_half_lower` (Murray 2016, arXiv:1602.07527, equation 8)."""
+    tangent = 0.5 * (t[0] + _flip(t[0]))
+    inner = _solve_lower(out, _flip(_solve_lower(out, tangent, False)), False)
+    return _matmul(out, _half_lower(_flip(inner)))
+
+
+def _cholesky_vjp(g: Any, i: int, out: Any, a: Any) -> Any:
+    """Ā = ½ (S + Sᵀ) with S = L⁻ᵀ Φ(Lᵀ L̄) L⁻¹ (Murray 2016, equation 10)."""
+    inner = _half_lower(_matmul(_flip(out), g))
+    s = _flip(_solve_lower(out, _flip(_solve_lower(out, inner, True)), True))
+    return 0.5 * (s + _flip(s))
+
+
+def _lu_parts(out: Any, a: Any) -> tuple[Any, Any, Any]:
+    """P, L, U with P a = L U; the row exchanges are a constant."""
+    if a.shape[-1] != a.shape[-2]:
+        raise MissingRuleError(f"lu of matrices that are not square, of shape {a.shape}, at {user_line()}")
+    n, order = a.shape[-1], lax.linalg.lu(unwrap(a))[2]
+    exchange = (order[..., None] == jnp.arange(n)).astype(a.dtype)
+    return exchange, _triangle(out, True, True) + jnp.eye(n, dtype=a.dtype), _triangle(out, False, False)
+
+
+def _lu_jvp(t: Any, out: Any, a: Any) -> Any:
+    """L̇ = L tril₋₁(M) and U̇ = triu(M) U with M = L⁻¹ P Ȧ U⁻¹."""
+    exchange, lower, upper = _lu_parts(out, a)
+    m = _solve_lower(lower, _matmul(exchange, t[0]), False)
+    m = _flip(_solve_lower(_flip(upper), _flip(m), False))
+    return _matmul(lower, _triangle(m, True, True)) + _matmul(_triangle(m, False, False), upper)
+
+
+def _lu_vjp(g: Any, i: int, out: Any, a: Any) -> Any:
+    """Ā = Pᵀ L⁻ᵀ M̄ U⁻ᵀ with M̄ = tril₋₁(Lᵀ L̄) + triu(Ū Uᵀ)."""
+    exchange, lower, upper = _lu_parts(out, a)
+    m = _triangle(_matmul(_flip(lower), _triangle(g, True, True)), True, True)
+    m = m + _triangle(_matmul(_triangle(g, False, False), _flip(upper)), False, False)
+    m = _solve_lower(lower, m, True)
+    m = _flip(_solve_lower(_flip(upper), _flip(m), True))
+    return _matmul(_flip(exchange), m)
+
+
+lu = general("lu", lambda a: lax.linalg.lu(a)[0], _lu_jvp, _lu_vjp)
+cholesky = general("cholesky", lambda a: lax.linalg.cholesky(a), _cholesky_jvp, _cholesky_vjp)
+
+
+def _triangle(x: Any, lower: bool, unit_diagonal: bool) -> Any:
+    ones = np.ones(x.shape[-2:])
+    weight = np.tril(ones, -int(unit_diagonal)) if lower else np.triu(ones, int(unit_diagonal))
+    return mul(x, jnp.asarray(weight, x.dtype))
+
+
+def _product(a: Any, x: Any, left_side: bool, transpose_a: bool) -> Any:
+    a = _flip(a) if transpose_a else a
+    return _matmul(a, x) if left_side else _matmul(x, a)
+
+
+def _triangular_jvp(t: Any, out: Any, a: Any, b: Any, **how: Any) -> Any:
+    da, db = t
+    if da is not None:
+        da = _triangle(da, how["lower"], how["unit_diagonal"])
+        da = -_product(da, out, how["left_side"], how["transpose_a"])
+    return triangular_solve(a, total([db, da]), **how)
+
+
+def _triangular_vjp(g: Any, i: int, out: Any, a: Any, b: Any, **how: Any) -> Any:
+    w = triangular_solve(a, g, **{**how, "transpose_a": not how["transpose_a"]})
+    if i == 1:
+        return w
+    product = _matmul(w, _flip(out)) if how["left_side"] else _matmul(_flip(out), w)
+    return -_triangle(_flip(product) if how["transpose_a"] else product, how["lower"], how["unit_diagonal"])
+
+
+triangular_solve = general(
+    "triangular_solve",
+    lambda a, b, **how: lax.linalg.triangular_solve(a, b, **how),
+    _triangular_jvp,
+    _triangular_vjp,
+    ("left_side", "lower", "transpose_a", "conjugate_a", "unit_diagonal"),
+)
