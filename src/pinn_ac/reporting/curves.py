@@ -36,7 +36,7 @@ def draw_history(history: Entries) -> Figure:
     if with_errors:
         panels[1, 0].set_ylabel("relative $L^2$ error")
     if len(panels[0, 1].get_lines()) > 1:
-        style.legend(panels[0, 1], loc="best")
+        style.legend(panels[0, 1], loc="upper right")
     return figure
 
 
@@ -73,10 +73,10 @@ def _mark_stages(axes: Axes, history: Entries, along: np.ndarray, named: bool) -
     """Every other stage on a grey ground; the names at the top where they have room."""
     names = [str(entry.get("stage") or "") for entry in history]
     starts = [line for line in range(len(names)) if line == 0 or names[line] != names[line - 1]]
-    edges = [along[max(line - 1, 0)] for line in starts] + [along[-1]]
-    whole = edges[-1] - edges[0]
-    if len(starts) < 2 or not (np.isfinite(edges).all() and whole > 0):
+    edges = [along[max(line - 1, 0)] for line in starts] + [*along[-1:]]
+    if len(starts) < 2 or not np.isfinite(edges).all():
         return
+    whole = edges[-1] - edges[0]
     free_from = -np.inf
     for place, line in enumerate(starts):
         if place % 2:
@@ -113,7 +113,7 @@ def draw_energy(problem: AllenCahn, sampled: Sampled, reference: ReferenceField 
     panels[0].plot(sampled.t, ours, color=style.NETWORK, linewidth=1.5, label="network")
     style.dress(panels[0], "Energy", x="time  $t$", y="$E(t)$")
     if reference is not None:
-        style.legend(panels[0], loc="best")
+        style.legend(panels[0], loc="upper right")
         style.show_decades(panels[1])
     for axes in panels:
         axes.set_xlim(sampled.t[0], sampled.t[-1])

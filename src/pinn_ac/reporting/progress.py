@@ -155,7 +155,9 @@ class Progress:
         room = self._console.width - 1 - sum(len(word) + 2 for word in words)
         stage = self._status.stage[: max(room - 2, 4)]
         texts = [Text(stage, "bold")] + [Text(word, style) for word, style in zip(words, STYLES, strict=True)]
-        bar = ProgressBar(1.0, self._done(), width=min(30, room - len(stage) - 4), complete_style="cyan", finished_style="green")
+        bar = ProgressBar(
+            1.0, self._done(), width=min(30, room - len(stage) - 4), complete_style="cyan", finished_style="green"
+        )
         cells = [texts[0], bar, *texts[1:]] if (bar.width or 0) >= 6 else texts
         row = Table.grid(padding=(0, 2, 0, 0))
         for _ in cells:

@@ -1,0 +1,191 @@
+"""Figures show the data they were given, say what they show, and are drawn whatever a run leaves behind."""
+
+from types import SimpleNamespace
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from pinn_ac.evaluation import Sampled, energy, spectral_slope
+from pinn_ac.problem import AllenCahn, Cosine
+from pinn_ac.reporting import style
+from pinn_ac.reporting.curves import draw_energy, draw_history
+from pinn_ac.reporting.fields import draw_points, draw_profiles, draw_solution, scientific
+from pinn_ac.reporting.figures import draw_run
+
+PROBLEM = AllenCahn(initial_condition=Cosine())
+T, X = np.linspace(0, 1, 21), -1 + 2 * np.arange(64) / 64
+
+
+def exact_field() -> np.ndarray:
+    t, x = np.meshgrid(T, X, indexing="ij")
+    return np.asarray(PROBLEM.react(t, PROBLEM.lift(t, x)))
+
+
+def field(error: float = 1e-4) -> Sampled:
+    noise = np.random.default_rng(0).normal(size=(T.size, X.size))
+    u = exact_field() + error * noise
+    flat = np.zeros_like(u)
+    return Sampled(T, X, u, flat, spectral_slope(PROBLEM, u), flat, noise)
+
+
+def exact() -> SimpleNamespace:
+    return SimpleNamespace(t=T, x=X, u=exact_field(), label="split")
+
+
+def lines_of(steps: int = 40) -> list[dict]:
+    return [
+        {
+            "step": step,
+            "seconds": 0.5 * step,
+            "loss": 0.5**step,
+            "loss_residual": 0.4 * 0.5**step,
+            "loss_initial": 0.6 * 0.5**step,
+            "stage": "adam" if step < 20 else "levenberg_marquardt",
+        }
+        | ({"relative_l2": 0.9**step} if step % 10 == 0 else {})
+        for step in range(steps)
+    ]
+
+
+def labels(figure) -> str:
+    """Every title, axis label and note in a figure."""
+    words = []
+    for axes in figure.axes:
+        words += [axes.get_title(), axes.get_xlabel(), axes.get_ylabel()]
+        words += [text.get_text() for text in axes.texts]
+        if axes.get_legend():
+            words += [text.get_text() for text in axes.get_legend().get_texts()]
+    return " | ".join(words)
+
+
+def test_a_run_writes_every_figure_none_blank_and_leaves_matplotlib_as_it_was(tmp_path):
+    settings = dict(matplotlib.rcParams)
+    points = np.random.default_rng(1).random((500, 2))
+    paths = draw_run(tmp_path, PROBLEM, field(), exact(), lines_of(), points, points[:, 0])
+    assert [path.name for path in paths] == [
+        "solution.png",
+        "profiles.png",
+        "energy.png",
+        "history.png",
+        "points.png",
+    ]
+    assert sorted(tmp_path.iterdir()) == sorted(paths)  # and no draft is left behind
+    assert dict(matplotlib.rcParams) == settings
+    for path in paths:
+        assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+        pixels = imread(path)[::7, ::7]
+        assert pixels.std() > 0.02
+        assert len(np.unique(pixels.reshape(-1, pixels.shape[-1]), axis=0)) > 50
+
+
+def test_heat_maps_hold_the_fields_and_their_difference():
+    figure = draw_solution(PROBLEM, field(), exact())
+    network, reference, error = (figure.axes[i].collections[0].get_array() for i in range(3))
+    np.testing.assert_array_equal(network, field().u.T)
+    np.testing.assert_array_equal(reference, exact().u.T)
+    np.testing.assert_allclose(error, np.abs(field().u - exact().u).T)
+    said = labels(figure)
+    for words in ("Network", "Reference", "Error", "time", "place", "relative $L^2$"):
+        assert words in said
+
+
+def test_u_is_coloured_symmetrically_about_zero():
+    norm = draw_solution(PROBLEM, field(), exact()).axes[0].collections[0].norm
+    assert norm.vmin == -norm.vmax
+    assert norm.vmax >= np.abs(field().u).max()
+    dark = [sum(style.diverging()(end)[:3]) for end in (0.0, 1.0)]
+    assert dark[0] == pytest.approx(dark[1], abs=0.1)
+    assert sum(style.diverging()(0.5)[:3]) > 2.8
+
+
+def test_profiles_lay_the_network_over_the_reference_and_show_their_difference():
+    upper, lower = draw_profiles(PROBLEM, field(), exact(), count=3).axes
+    curves = {kind: [line for line in upper.lines if line.get_gid() == kind] for kind in ("network", "reference")}
+    for place, row in enumerate((0, 10, 20)):
+        np.testing.assert_array_equal(curves["network"][place].get_ydata(), field().u[row])
+        np.testing.assert_array_equal(curves["reference"][place].get_ydata(), exact().u[row])
+        np.testing.assert_allclose(lower.lines[place].get_ydata(), np.abs(field().u - exact().u)[row])
+    assert lower.get_yscale() == "log"
+    assert [text.get_text() for text in upper.get_legend().get_texts()] == [
+        "$t = 0$",
+        "$t = 0.5$",
+        "$t = 1$",
+        "network",
+        "reference",
+    ]
+
+
+def test_history_shows_the_loss_its_terms_the_error_and_the_stages():
+    figure = draw_history(lines_of())
+    by_step, by_second, error = figure.axes[0], figure.axes[1], figure.axes[2]
+    drawn = {line.get_label(): line for line in by_step.lines}
+    assert set(drawn) == {"loss", "residual", "initial"}
+    np.testing.assert_array_equal(drawn["loss"].get_ydata(), 0.5 ** np.arange(40))
+    np.testing.assert_array_equal(by_second.lines[-1].get_xdata(), 0.5 * np.arange(40))
+    np.testing.assert_array_equal(error.lines[0].get_xdata(), [0, 10, 20, 30])
+    assert by_step.get_yscale() == error.get_yscale() == "log"
+    said = labels(figure)
+    for words in ("adam", "levenberg marquardt", "relative $L^2$ error", "seconds of training", "step"):
+        assert words in said
+
+
+def test_energy_shows_both_energies():
+    left, right = draw_energy(PROBLEM, field(), exact()).axes
+    reference, network = (line.get_ydata() for line in left.lines)
+    np.testing.assert_allclose(network, energy(PROBLEM, field().u, field().u_x))
+    np.testing.assert_allclose(reference, energy(PROBLEM, exact().u, spectral_slope(PROBLEM, exact().u)))
+    np.testing.assert_allclose(right.lines[0].get_ydata(), np.abs(network - reference) / reference[0])
+
+
+def test_points_lie_where_they_were_drawn_with_the_largest_residuals_on_top():
+    points = np.random.default_rng(2).random((300, 2))
+    residuals = np.random.default_rng(3).normal(size=300)
+    figure = draw_points(PROBLEM, points, residuals)
+    dots = figure.axes[0].collections[0]
+    order = np.argsort(np.abs(residuals))
+    np.testing.assert_array_equal(dots.get_offsets(), points[order])
+    np.testing.assert_allclose(dots.get_array(), np.abs(residuals)[order])
+    assert figure.axes[0].get_ylim() == (0, 1)  # an even field's points fill one half
+    whole = points * [1, 2] - [0, 1]
+    assert draw_points(PROBLEM, whole).axes[0].get_ylim() == (-1, 1)
+    assert "300 collocation points" in labels(figure)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "history",
+    [
+        [],
+        lines_of(1),
+        [{"step": 0, "seconds": 0.0, "loss": None}, {"step": 1, "seconds": 0.1, "loss": None, "relative_l2": None}],
+        [{"step": 3}, {"loss": 0.0}, {}],
+        [{"step": 0, "seconds": 0.0, "loss": 1.0, "stage": "a"}, {"step": 1, "loss": 0.0, "stage": "b"}],
+    ],
+    ids=["empty", "one line", "nulls", "missing keys", "zero loss"],
+)
+def test_a_poor_history_is_drawn_all_the_same(tmp_path, history):
+    assert style.write(draw_history(history), tmp_path / "history.png").exists()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("reference", [None, exact()], ids=["no reference", "zero error"])
+def test_a_run_without_history_reference_or_error_is_drawn_all_the_same(tmp_path, reference):
+    points = np.array([[0.0, 0.5], [0.5, -0.5]])
+    paths = draw_run(tmp_path, PROBLEM, field(error=0.0), reference, [], points, np.array([0.0, np.nan]))
+    assert [path.name for path in paths] == ["solution.png", "profiles.png", "energy.png", "points.png"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_values_that_are_not_finite_are_left_grey(tmp_path):
+    broken = field()
+    broken.u[2:5, 7] = np.nan
+    broken.u[9] = np.inf
+    assert len(draw_run(tmp_path, PROBLEM, broken, exact(), lines_of(3))) == 4
+    assert draw_solution(PROBLEM, broken, exact()).axes[0].collections[0].get_array().mask.sum() == 3 + X.size
+
+
+def test_numbers_are_written_as_on_paper():
+    assert scientific(3.24e-6) == "$3.2 \\times 10^{-6}$"
+    assert scientific(0.0) == "0"
