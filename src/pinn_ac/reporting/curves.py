@@ -55,7 +55,8 @@ def _losses(axes: Axes, history: Entries, along: np.ndarray) -> None:
         for name, colour in zip(terms, cycle(style.CATEGORICAL[1:]), strict=False):
             label = name.removeprefix("loss_").replace("_", " ")
             _curve(axes, along, column(history, name), color=colour, linewidth=1.0, label=label)
-    _curve(axes, along, column(history, "loss"), color=style.NETWORK, linewidth=1.5, label="loss", zorder=3)
+    weight = 1.5 if len(history) < 1000 else 0.7  # a noisy loss in a thick line is a black band
+    _curve(axes, along, column(history, "loss"), color=style.NETWORK, linewidth=weight, label="loss", zorder=3)
 
 
 def _curve(axes: Axes, along: np.ndarray, values: np.ndarray, **look: Any) -> None:

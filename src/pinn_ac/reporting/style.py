@@ -92,11 +92,11 @@ def magnitude(values: np.ndarray) -> np.ndarray:
 
 
 def log_scale(size: np.ndarray, decades: float = 6.0) -> LogNorm:
-    """From the 2nd percentile (but at most `decades` below the top) to the largest magnitude."""
+    """From the 2nd percentile, but 2 to `decades` decades below the top, to the largest magnitude."""
     known = size[np.isfinite(size)]
     top = float(known.max(initial=PRECISION_FLOOR))
     low = float(np.percentile(known, 2)) if known.size else top
-    return LogNorm(max(min(low, top / 10), top / 10**decades), top)
+    return LogNorm(max(min(low, top / 100), top / 10**decades), top)
 
 
 def show_decades(axes: Axes, decades: float = 7.0) -> None:
