@@ -50,6 +50,14 @@ def test_the_eta_is_that_of_the_budget_where_it_ends_first():
         assert progress.seconds_left() < 5
 
 
+def test_a_resumed_run_has_spent_a_part_of_its_budget():
+    clock = Clock()
+    with Progress(seconds_budget=60, console=log(), clock=clock) as progress:
+        progress.update(step=500, seconds=45.0)
+        clock.now += 5
+        assert progress.seconds_left() == 10
+
+
 def test_the_eta_follows_the_present_speed():
     clock = Clock()
     with Progress(1100, console=log(), clock=clock) as progress:

@@ -79,6 +79,7 @@ class Progress:
         total: int | None = None,
         loss: float | None = None,
         error: float | None = None,
+        seconds: float | None = None,
     ) -> None:
         """Say where the run is; a few microseconds.
 
@@ -87,8 +88,12 @@ class Progress:
             total: by default the run's `total_steps`.
             loss: the newest loss.
             error: the newest relative L² error; None keeps the last one, as it does for the loss.
+            seconds: what the run itself counts against its budget, for one that was resumed; by default the time
+                since this opened.
         """
         now, before = self._clock(), self._status
+        if seconds is not None:
+            self._started = now - seconds
         self._status = _Status(
             stage=stage,
             step=int(step),
