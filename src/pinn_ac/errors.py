@@ -1,6 +1,9 @@
 """The one error that a user's input can cause: its message is a sentence that says what to do."""
 
 
+from collections.abc import Iterable
+
+
 class InputError(ValueError):
     """A setting, file or folder of the user's cannot be used; raised before any compute is spent."""
 
@@ -9,3 +12,15 @@ def require(condition: bool, sentence: str) -> None:
     """Raise :class:`InputError` with `sentence` unless `condition` holds."""
     if not condition:
         raise InputError(sentence)
+
+
+def numbers(name: str, values: Iterable[float]) -> tuple[float, ...]:
+    """The values as a tuple of floats.
+
+    Raises:
+        InputError: they are not a list of numbers; the sentence calls them `name`.
+    """
+    try:
+        return tuple(float(value) for value in values)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} is {values}: give a list of numbers.") from error

@@ -13,10 +13,25 @@ from pinn_ac.problem import AllenCahn
 class ReferenceField(Protocol):
     """A solution u* of shape (n_t, n_x) on a grid, and the words that say where it comes from."""
 
-    t: np.ndarray
-    x: np.ndarray
-    u: np.ndarray
-    label: str
+    @property
+    def t(self) -> np.ndarray:
+        """(n_t,)."""
+        ...
+
+    @property
+    def x(self) -> np.ndarray:
+        """(n_x,)."""
+        ...
+
+    @property
+    def u(self) -> np.ndarray:
+        """(n_t, n_x)."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """How it was computed."""
+        ...
 
 
 @dataclass(frozen=True)

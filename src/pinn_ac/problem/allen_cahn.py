@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pinn_ac.errors import require
+from pinn_ac.errors import numbers, require
 from pinn_ac.problem.initial_conditions import InitialCondition, XSquaredCosine
 
 
@@ -37,7 +37,7 @@ class AllenCahn:
     initial_condition: InitialCondition = field(default_factory=XSquaredCosine)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "domain", tuple(float(end) for end in self.domain))
+        object.__setattr__(self, "domain", numbers("problem.domain", self.domain))
         _require_number("diffusivity", self.diffusivity, positive=True)
         _require_number("reaction_rate", self.reaction_rate, positive=False)
         _require_number("horizon", self.horizon, positive=True)
@@ -83,7 +83,10 @@ class AllenCahn:
 
         Multiplied through by e^{−Rt}, so that no horizon overflows.
         """
-        decay = jnp.exp(-2 * self.reaction_rate * t)
+        decay = jnp.exp(-2 * self.reaction_rate * jnp.asarray(t))
+        # Once e^{−2Rt} has underflown, w = 0 would give 0/0; below this floor, which rounding absorbs until then,
+        # the third derivative in w would overflow.
+        decay = decay + math.sqrt(float(jnp.finfo(jnp.result_type(decay, w)).tiny))
         return w / jnp.sqrt(decay + w**2 * (1 - decay))
 
     def lift(self, t: jax.Array, x: jax.Array, order: int = 0) -> jax.Array:

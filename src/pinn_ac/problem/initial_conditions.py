@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pinn_ac.errors import require
+from pinn_ac.errors import numbers, require
 from pinn_ac.problem.lifts import fourier_heat_flow, kinked_coefficients, kinked_heat_flow
 
 ROUNDING = 1e-13
@@ -51,7 +51,7 @@ class XSquaredCosine:
     kinks = (1.0,)
 
     def __post_init__(self) -> None:
-        _require_finite("amplitude", self.amplitude)
+        _require_amplitude(self.amplitude)
 
     def __call__(self, xi: jax.Array) -> jax.Array:
         return self.amplitude * xi**2 * jnp.cos(jnp.pi * xi)
@@ -141,7 +141,7 @@ class Fourier(BandLimited):
 
     def __post_init__(self) -> None:
         for name in ("cosine", "sine"):
-            object.__setattr__(self, name, tuple(float(value) for value in getattr(self, name)))
+            object.__setattr__(self, name, numbers(f"problem.initial_condition.{name}", getattr(self, name)))
         for name, values in (("mean", (self.mean,)), ("cosine", self.cosine), ("sine", self.sine)):
             for value in values:
                 _require_finite(name, value)
@@ -168,9 +168,13 @@ def _require_finite(name: str, value: float) -> None:
     require(is_number, f"problem.initial_condition.{name} is {value}: give a finite number.")
 
 
-def _require_wave(amplitude: float, wavenumber: int) -> None:
+def _require_amplitude(amplitude: float) -> None:
     _require_finite("amplitude", amplitude)
     require(amplitude != 0, "problem.initial_condition.amplitude is 0: give another number.")
+
+
+def _require_wave(amplitude: float, wavenumber: int) -> None:
+    _require_amplitude(amplitude)
     is_whole = isinstance(wavenumber, int) and not isinstance(wavenumber, bool) and wavenumber >= 1
     require(
         is_whole,

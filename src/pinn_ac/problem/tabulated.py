@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from pinn_ac.errors import InputError, require
+from pinn_ac.errors import InputError, numbers, require
 from pinn_ac.problem.initial_conditions import BandLimited
 
 RESAMPLED = 4096
@@ -33,7 +33,7 @@ class Tabulated(BandLimited):
     domain: tuple[float, float] = (-1.0, 1.0)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "domain", tuple(float(end) for end in self.domain))
+        object.__setattr__(self, "domain", numbers("problem.initial_condition.domain", self.domain))
         _ = self.coefficients  # a bad file is refused here, before anything is computed
 
     @cached_property

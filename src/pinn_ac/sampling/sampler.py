@@ -41,6 +41,7 @@ def draw_points(
     sampler: Sampler,
     box: tuple[tuple[float, float], tuple[float, float]],
     seed: int,
+    stream: str,
     index: int,
     density: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> dict[str, np.ndarray]:
@@ -50,17 +51,18 @@ def draw_points(
         sampler: how to spread them.
         box: the ranges of t and of x.
         seed: the run's root seed.
-        index: a draw depends on the seed and on this alone, so that a resumed run draws what it would have drawn.
+        stream: "training" or "validation", whose draws have nothing in common.
+        index: a draw depends on these three alone, so that a resumed run draws what it would have drawn.
         density: (n, 2) → (n,), positive; where given, the points are those of a pool `POOL` times as large,
             thinned in proportion to it by systematic sampling.
     """
-    interior = host_generator(seed, "residual points", index)
+    interior = host_generator(seed, f"{stream} points", index)
     pool = sampler.num_points if density is None else POOL * sampler.num_points
     low, high = np.asarray(box).T
     points = low + (high - low) * sampler.unit_points(pool, 2, interior)
     if density is not None:
         points = points[_systematic(density(points), sampler.num_points, interior.random())]
-    start = host_generator(seed, "initial points", index)
+    start = host_generator(seed, f"{stream} points at the start", index)
     x = low[1] + (high[1] - low[1]) * sampler.unit_points(sampler.num_initial, 1, start)
     return {"residual": points, "initial": np.column_stack([np.full_like(x, low[0]), x])}
 

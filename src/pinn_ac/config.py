@@ -1,0 +1,123 @@
+"""The schema of a configuration, and the checks that it passes before anything is built from it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from pinn_ac.errors import InputError, require
+
+PROJECT = Path(__file__).resolve().parents[2]
+ALLOWED_TARGETS = ("pinn_ac.",)
+
+
+@dataclass
+class TrainSettings:
+    """How long a run trains, and how often it looks up. See configs/config.yaml for what each means."""
+
+    steps: int | None = None
+    seconds: float | None = None
+    log_every: int | None = None
+    evaluate_every: int | None = None
+    checkpoint_every: int | None = None
+
+
+@dataclass
+class Config:
+    """A training run. Plain scalars are typed here; groups are objects, built from their `_target_`."""
+
+    name: str = "default"
+    seed: int = 0
+    precision: str = "float64"
+    device: str = "auto"
+    resume: str | None = None
+    reference: bool = True
+    train: TrainSettings = field(default_factory=TrainSettings)
+    problem: Any = MISSING
+    model: Any = MISSING
+    embedding: Any = MISSING
+    ansatz: Any = MISSING
+    derivatives: Any = MISSING
+    gradient: Any = MISSING
+    loss: Any = MISSING
+    sampler: Any = MISSING
+    optimizer: Any = MISSING
+    stages: Any = None
+
+
+@dataclass
+class EvaluateConfig:
+    """An evaluation of a finished or interrupted run."""
+
+    run: str = MISSING
+    times: int = 201
+    points: int = 512
+    device: str = "auto"
+    reference: bool = True
+
+
+def register() -> None:
+    """Make the schemas known to Hydra, and the folder of the project to configs."""
+    store = ConfigStore.instance()
+    store.store(name="train_schema", node=Config)
+    store.store(name="evaluate_schema", node=EvaluateConfig)
+    OmegaConf.register_new_resolver("project", lambda: str(PROJECT), replace=True)
+    OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
+
+
+def build(node: DictConfig, **keywords: Any) -> Any:
+    """The object (or, with `_partial_`, the factory) that a config node describes.
+
+    Raises:
+        InputError: a `_target_` that is not this package's, a value that the object refuses, or a missing one.
+    """
+    for target in _targets(node):
+        require(
+            target.startswith(ALLOWED_TARGETS),
+            f"The config wants to call {target}, which is not part of pinn_ac: use a _target_ in pinn_ac.",
+        )
+    try:
+        return hydra.utils.instantiate(node, **keywords, _convert_="all")
+    except (hydra.errors.InstantiationException, OmegaConfBaseException) as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, InputError):
+            cause = cause.__cause__
+        raise (cause or InputError(f"The config cannot be built: {error}")) from error
+
+
+def check_scalars(config: DictConfig) -> None:
+    """Refuse scalars that no run can use."""
+    require(config.seed >= 0, f"seed is {config.seed}: give zero or a positive whole number.")
+    least = {"steps": 1, "log_every": 1, "evaluate_every": 1, "checkpoint_every": 1}
+    for name, smallest in least.items():
+        value = config.train[name]
+        require(value is None or value >= smallest, f"train.{name} is {value}: give a whole number from {smallest}.")
+    seconds = config.train.seconds
+    require(seconds is None or seconds > 0, f"train.seconds is {seconds}: give a positive number of seconds.")
+
+
+def is_run(folder: str | Path) -> bool:
+    """A folder that a run was started in."""
+    return (Path(folder).expanduser() / "config.yaml").is_file()
+
+
+def _targets(node: Any) -> Iterator[str]:
+    plain = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+    if isinstance(plain, dict):
+        if "_target_" in plain:
+            yield str(plain["_target_"])
+        for value in plain.values():
+            yield from _targets(value)
+    elif isinstance(plain, list):
+        for value in plain:
+            yield from _targets(value)
+
+
+def _run_folder(resume: str | None, fresh: str) -> str:
+    """A resumed run goes on in its own folder."""
+    return str(Path(resume).expanduser()) if resume and is_run(resume) else fresh

@@ -1,0 +1,78 @@
+"""What must be set before the first array exists: precision, device, compilation cache; and what a run ran on."""
+
+import importlib.metadata
+import logging
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+
+from pinn_ac.errors import InputError, require
+
+PRECISIONS = ("float64", "float32")
+PLATFORMS = {"cpu": "cpu", "gpu": "cuda,rocm"}
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "hydra-core", "numpy", "scipy", "matplotlib")
+
+
+def configure(precision: str, device: str) -> None:
+    """Set the precision, the device and the persistent compilation cache.
+
+    Args:
+        precision: "float64" or "float32".
+        device: "cpu", "gpu", or "auto" for the best there is.
+
+    Raises:
+        InputError: an unknown name, or no such device here.
+    """
+    require(precision in PRECISIONS, f"precision is {precision!r}: choose {' or '.join(PRECISIONS)}.")
+    require(device in ("auto", *PLATFORMS), f"device is {device!r}: choose cpu, gpu or auto.")
+    logging.getLogger("jax").setLevel(logging.WARNING)  # it tells every backend that it does not find
+    jax.config.update("jax_enable_x64", precision == "float64")
+    jax.config.update("jax_default_matmul_precision", "highest")
+    jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "compiled"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    if device == "auto":
+        return
+    try:
+        kind = jax.devices("gpu" if device == "gpu" else "cpu")[0]
+    except RuntimeError as error:
+        raise InputError(
+            f"device={device}, but JAX sees none here: pip install -e '.[cuda]' adds GPUs, device=cpu does without."
+        ) from error
+    jax.config.update("jax_default_device", kind)
+
+
+def cache_folder() -> Path:
+    """Where references and compiled programs are kept: $PINN_AC_CACHE, or pinn_ac in the user's cache folder."""
+    own = os.environ.get("PINN_AC_CACHE")
+    general = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(own or Path(general) / "pinn_ac").expanduser()
+
+
+def describe(source: Path) -> dict[str, object]:
+    """Device, versions, and the git commit of the checkout at `source` (with + if it was changed since)."""
+    (device,) = jnp.zeros(()).devices()
+    return {
+        "device": f"{device.platform} ({device.device_kind}), {os.cpu_count()} cores",
+        "precision": str(jnp.result_type(float)),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in ("pinn_ac", *PACKAGES)},
+        },
+        "git_commit": _git_commit(source),
+    }
+
+
+def _git_commit(source: Path) -> str | None:
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(source), *words], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None

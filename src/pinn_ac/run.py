@@ -1,0 +1,256 @@
+"""What the scripts do: train a run, evaluate a run."""
+
+import fcntl
+import json
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from pinn_ac.assembly import Experiment, assemble
+from pinn_ac.config import PROJECT, check_scalars, is_run
+from pinn_ac.environment import cache_folder, configure, describe
+from pinn_ac.errors import InputError, require
+from pinn_ac.evaluation import score
+from pinn_ac.reference import Reference, load_or_solve
+from pinn_ac.saved_run import Run, load_config, load_run
+from pinn_ac.tracking import History, read_history
+from pinn_ac.training import Checkpoints, Intervals, Trainer
+
+log = logging.getLogger(__name__)
+
+
+def train(config: DictConfig) -> float:
+    """Train the run that `config` describes, or go on with one; write all it has to show into its folder.
+
+    Returns:
+        The relative L2 error, or the validation loss of a run without a reference: what a sweep minimises.
+    """
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    if config.resume is not None:
+        config = _resumed(config, HydraConfig.get().overrides.task)
+    check_scalars(config)
+    configure(config.precision, config.device)
+    experiment = assemble(config)
+    with _claimed(folder, resuming=config.resume is not None):
+        config.resume = None
+        _write_config(config, folder)
+        reference = load_reference(experiment, config.reference)
+        metrics = _train(experiment, config, folder, reference)
+    return metrics["relative_l2"] if reference is not None else metrics["validation_loss"]
+
+
+def evaluate(config: DictConfig) -> None:
+    """Recompute the metrics and figures of the run in `config.run` from its checkpoint, on a grid of the user's."""
+    for name in ("times", "points"):
+        require(config[name] >= 2, f"{name} is {config[name]}: give a whole number from 2.")
+    run = load_run(config.run, config.device)
+    folder = Path(config.run).expanduser() / "evaluation" / f"{config.times}x{config.points}"
+    _make_writable(folder)
+    reference = load_reference(run.experiment, config.reference, config.times, config.points)
+    history = Path(config.run).expanduser() / "history.jsonl"
+    report(run, folder, reference, {}, read_history(history) if history.exists() else [], config.times, config.points)
+
+
+def load_reference(
+    experiment: Experiment, wanted: bool = True, times: int = 201, points: int = 512
+) -> Reference | None:
+    """The true solution on an even grid, from the cache or computed now; None if it is not wanted."""
+    if not wanted:
+        return None
+    grid = np.linspace(0.0, experiment.problem.horizon, times)
+    return load_or_solve(experiment.problem, grid, points, cache_folder() / "reference")
+
+
+def report(
+    run: Run,
+    folder: Path,
+    reference: Reference | None,
+    training: Mapping[str, Any],
+    history: list[dict[str, Any]],
+    times: int = 201,
+    points: int = 512,
+) -> dict[str, Any]:
+    """Score the run on a grid, and write prediction.npz, the figures and (last) metrics.json; print the table."""
+    from pinn_ac.reporting.figures import draw_run  # here, since a run should not wait for matplotlib to start
+    from pinn_ac.reporting.tables import print_summary
+
+    experiment, sampled = run.experiment, run.sample(times, points)
+    metrics = {
+        **score(experiment.problem, sampled, reference),
+        **training,
+        "num_parameters": sum(leaf.size for leaf in jax.tree.leaves(run.params)),
+        "seed": experiment.seed,
+        **describe(PROJECT),
+    }
+    _write(folder / "prediction.npz", lambda path: np.savez(path, t=sampled.t, x=sampled.x, u=sampled.u))
+    collocation = experiment.points(int(training.get("steps", 1)) - 1)["residual"]
+    at_points = run.derivatives(*collocation.T)["residual"]
+    figures = draw_run(folder, experiment.problem, sampled, reference, history, collocation, at_points)
+    _write(folder / "metrics.json", lambda path: path.write_text(json.dumps(metrics, indent=2) + "\n"))
+    print_summary(metrics, folder, figures)
+    return metrics
+
+
+def _train(experiment: Experiment, config: DictConfig, folder: Path, reference: Reference | None) -> dict[str, Any]:
+    from pinn_ac.reporting.progress import Progress
+
+    history = History(folder / "history.jsonl")
+    total = sum(stage.steps for stage in experiment.stages)
+    checkpoints = Checkpoints(folder / "checkpoints")
+    intervals = Intervals(config.train.log_every, config.train.evaluate_every, config.train.checkpoint_every)
+    params = experiment.initial_params()
+    with Progress(total, config.train.seconds) as progress:
+        trainer = Trainer(
+            stages=experiment.stages,
+            draw=_batches(experiment),
+            terms=_means(experiment),
+            validate=_validation(experiment, reference),
+            recorder=_Recorder(history, progress),
+            checkpoints=checkpoints,
+            intervals=intervals,
+            seconds=config.train.seconds,
+        )
+        state = trainer.resume(params) if checkpoints.exist() else trainer.begin(params)
+        history.truncate_after(state.step)
+        state = trainer.run(state)
+    checkpoints.close()
+    training = {
+        "train_seconds": state.seconds,
+        "compile_seconds": state.compile_seconds,
+        "steps": state.step,
+        "validation_loss": state.best_loss,
+        "stages": {stage.name: stage.steps for stage in experiment.stages},
+        "name": config.name,
+    }
+    run = Run(experiment, state.best_params, folder, config)
+    return report(run, folder, reference, training, read_history(history.path))
+
+
+def _batches(experiment: Experiment) -> Callable[[int], Any]:
+    """step → batch, prepared anew only when the points change."""
+    every = experiment.sampler.resample_every
+    newest: dict[int, Any] = {}
+
+    def draw(step: int) -> Any:
+        index = step // every if every else 0
+        if index not in newest:
+            newest.clear()
+            newest[index] = experiment.prepare(experiment.points(step))
+        return newest[index]
+
+    return draw
+
+
+def _means(experiment: Experiment) -> Callable[[Any, Any], dict[str, float]]:
+    """(params, batch) → `loss_NAME` of every term."""
+    means = jax.jit(experiment.objective.means)
+    return lambda params, batch: {f"loss_{name}": float(mean) for name, mean in means(params, batch).items()}
+
+
+def _validation(
+    experiment: Experiment, reference: Reference | None
+) -> Callable[[Any], tuple[float, dict[str, float]]]:
+    """params → the loss on held-out points, and the relative L2 error on a part of the reference's grid."""
+    held_out = experiment.held_out()
+    loss = jax.jit(experiment.objective.loss)
+    if reference is None:
+        return lambda params: (float(loss(params, held_out)), {})
+    # A grid of about 50 × 256 of the reference's points is enough to see how the error falls.
+    rows, columns = np.s_[:: max(1, len(reference.t) // 50)], np.s_[:: max(1, len(reference.x) // 256)]
+    exact = reference.u[rows, columns]
+    t, x = (
+        jnp.asarray(axis.ravel(), float)
+        for axis in np.meshgrid(reference.t[rows], reference.x[columns], indexing="ij")
+    )
+    field = experiment.field
+    backgrounds = jax.jit(jax.vmap(field.background))(t, x)
+    predict = jax.jit(jax.vmap(field.on_background, in_axes=(None, 0, 0)))
+
+    def validate(params: Any) -> tuple[float, dict[str, float]]:
+        u = np.asarray(predict(params, t, backgrounds), np.float64).reshape(exact.shape)
+        error = float(np.linalg.norm(u - exact) / np.linalg.norm(exact))
+        return float(loss(params, held_out)), {"relative_l2": error}
+
+    return validate
+
+
+class _Recorder:
+    """Writes the history, and moves the progress bar."""
+
+    def __init__(self, history: History, progress: Any) -> None:
+        self.history, self.progress = history, progress
+
+    def log(self, stage: str, step: int, seconds: float, loss: float, others: Mapping[str, float]) -> None:
+        self.history.append(step, seconds, loss, None, stage=stage, **others)
+        self.progress.update(step, stage, loss=loss, error=others.get("relative_l2"), seconds=seconds)
+
+    def say(self, message: str) -> None:
+        log.warning(message)
+        self.progress.say(message)
+
+
+def _resumed(config: DictConfig, overrides: list[str]) -> DictConfig:
+    """The config that the run in `config.resume` was started with, and what may change of it."""
+    saved = load_config(config.resume)
+    for override in overrides:
+        key = override.split("=", 1)[0].lstrip("+~")
+        if key == "resume":
+            continue
+        require(
+            key.startswith("train.") or key == "device",
+            f"{override} would make another run of {config.resume}: only train.* and device can change on resuming.",
+        )
+        OmegaConf.update(saved, key, OmegaConf.select(config, key))
+    saved.resume = config.resume
+    return saved
+
+
+@contextmanager
+def _claimed(folder: Path, resuming: bool) -> Iterator[None]:
+    """Hold the folder for this process alone, and refuse one that already holds a run unless it is resumed."""
+    _make_writable(folder)
+    require(
+        resuming or not is_run(folder),
+        f"{folder} already holds a run: go on with it by resume={folder}, or choose another hydra.run.dir.",
+    )
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InputError(
+                f"{folder} is being written by another process: wait for it or choose another folder."
+            ) from error
+        yield
+
+
+def _make_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".writable").touch()
+        (folder / ".writable").unlink()
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written ({error.strerror}): choose another hydra.run.dir.") from error
+
+
+def _write_config(config: DictConfig, folder: Path) -> None:
+    """The resolved config, with a user's samples beside it, so that the folder can be moved as it is."""
+    samples = OmegaConf.select(config, "problem.initial_condition.path")
+    if samples and Path(samples).expanduser().resolve().parent != folder.resolve():
+        shutil.copy(Path(samples).expanduser(), folder)
+    _write(folder / "config.yaml", lambda path: OmegaConf.save(config, path, resolve=True))
+
+
+def _write(path: Path, write: Callable[[Path], Any]) -> None:
+    """Let `write` fill a draft, then move it to `path`, which is never seen half written."""
+    draft = path.with_name(f".draft-{path.name}")
+    write(draft)
+    draft.replace(path)

@@ -1,0 +1,141 @@
+"""A trained field as a user handles it: values, derivatives and residuals at any points."""
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+
+from pinn_ac.ansatz import Parameters
+from pinn_ac.assembly import Experiment, assemble
+from pinn_ac.config import is_run
+from pinn_ac.environment import configure
+from pinn_ac.errors import InputError, require
+from pinn_ac.evaluation import Sampled
+from pinn_ac.training import Checkpoints
+
+CHUNK = 2**16
+
+
+class Run:
+    """A field with its parameters.
+
+    Args:
+        experiment: what was trained.
+        params: what came of it.
+        folder: where it lies, if it does.
+        config: what it was made from.
+    """
+
+    def __init__(
+        self, experiment: Experiment, params: Parameters, folder: Path | None = None, config: DictConfig | None = None
+    ) -> None:
+        self.experiment, self.params, self.folder, self.config = experiment, params, folder, config
+
+    def predict(self, t: Any, x: Any) -> np.ndarray:
+        """u at (t, x).
+
+        Args:
+            t: times in [0, T], any shape that broadcasts with x.
+            x: places; outside the domain the field goes on periodically.
+
+        Returns:
+            u, of the broadcast shape. Memory beyond it stays bounded, however many points there are.
+
+        Raises:
+            InputError: a time outside [0, T], or a value that is not finite.
+        """
+        return self._map(self._value, t, x)["u"]
+
+    def derivatives(self, t: Any, x: Any) -> dict[str, np.ndarray]:
+        """`u`, `u_t`, `u_x`, `u_xx` and `residual` at (t, x), each of the broadcast shape; see :meth:`predict`."""
+        return self._map(self._derivatives, t, x)
+
+    def sample(self, times: int = 201, points: int = 512) -> Sampled:
+        """The field on `times` even times of [0, T] and `points` even places of the domain, right end excluded."""
+        left, right = self.experiment.problem.domain
+        t = np.linspace(0.0, self.experiment.problem.horizon, times)
+        x = left + (right - left) * np.arange(points) / points
+        return Sampled(t=t, x=x, **self.derivatives(t[:, None], x[None, :]))
+
+    @cached_property
+    def _value(self) -> Callable:
+        field = self.experiment.field
+        return jax.jit(lambda params, t, x: {"u": jax.vmap(field.__call__, in_axes=(None, 0, 0))(params, t, x)})
+
+    @cached_property
+    def _derivatives(self) -> Callable:
+        experiment = self.experiment
+
+        def at_point(params, t, x):
+            d = experiment.engine(lambda t, x: experiment.field(params, t, x), t, x)
+            return {**d._asdict(), "residual": experiment.problem.residual(d.u, d.u_t, d.u_xx)}
+
+        return jax.jit(jax.vmap(at_point, in_axes=(None, 0, 0)))
+
+    def _map(self, compiled: Callable, t: Any, x: Any) -> dict[str, np.ndarray]:
+        """`compiled` over all points, a chunk of one size at a time."""
+        t, x = np.broadcast_arrays(np.asarray(t, float), np.asarray(x, float))
+        self._check(t, x)
+        size = min(CHUNK, max(1, t.size))
+        results: dict[str, np.ndarray] = {}
+        for start in range(0, max(t.size, 1), size):
+            part = slice(start, min(start + size, t.size))
+            # The last chunk is filled up, so that one compiled program serves all.
+            padded = (np.resize(axis.flat[part], size) if t.size else np.zeros(size) for axis in (t, x))
+            values = compiled(self.params, *(jnp.asarray(axis, float) for axis in padded))
+            for name, value in values.items():
+                whole = results.setdefault(name, np.empty(t.size, value.dtype))
+                whole[part] = np.asarray(value)[: part.stop - part.start]
+        return {name: values.reshape(t.shape) for name, values in results.items()}
+
+    def _check(self, t: np.ndarray, x: np.ndarray) -> None:
+        horizon = self.experiment.problem.horizon
+        require(bool(np.isfinite(x).all()), "x holds NaN or infinite values: give finite places.")
+        inside = bool(((t >= 0) & (t <= horizon * (1 + 1e-12))).all())
+        require(inside, f"t must lie in [0, {horizon}], the time that this run was trained for.")
+
+
+def load_run(folder: str | Path, device: str | None = None) -> Run:
+    """The field that the run in `folder` has saved last: its best parameters so far.
+
+    Args:
+        folder: a run's folder; the run may have finished, been interrupted, or be going on.
+        device: "cpu", "gpu" or "auto"; by default that of the run.
+
+    Raises:
+        InputError: `folder` is not a run's, its config is not usable, or no checkpoint can be read.
+    """
+    folder = Path(folder).expanduser()
+    config = load_config(folder)
+    configure(config.precision, device or config.device)
+    require((folder / "checkpoints").is_dir(), f"{folder} has no checkpoint yet: wait for the run to save one.")
+    experiment = assemble(config)
+    checkpoints = Checkpoints(folder / "checkpoints")
+    try:
+        params = checkpoints.restore("params", lambda stage: experiment.initial_params())
+    finally:
+        checkpoints.close()
+    return Run(experiment, params, folder, config)
+
+
+def load_config(folder: str | Path) -> DictConfig:
+    """The config of the run in `folder`; samples that were copied into it are read from there."""
+    folder = Path(folder).expanduser()
+    require(
+        is_run(folder), f"{folder} is not the folder of a run: it holds no config.yaml. Give one that train.py made."
+    )
+    try:
+        config = OmegaConf.load(folder / "config.yaml")
+    except Exception as error:  # whatever YAML or OmegaConf make of a file that is not theirs
+        raise InputError(f"{folder / 'config.yaml'} cannot be read ({error}): restore it or start anew.") from error
+    if not isinstance(config, DictConfig):
+        raise InputError(f"{folder / 'config.yaml'} is not a run's config: give another folder.")
+    copied = folder / Path(OmegaConf.select(config, "problem.initial_condition.path") or "").name
+    if copied.is_file():
+        config.problem.initial_condition.path = str(copied)
+    return config

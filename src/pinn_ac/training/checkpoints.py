@@ -1,0 +1,73 @@
+"""Checkpoints, by Orbax: arrays only, each complete or absent, the newest few kept."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+
+from pinn_ac.errors import InputError
+from pinn_ac.training.state import TrainingState
+
+log = logging.getLogger(__name__)
+
+
+class Checkpoints:
+    """The folder `checkpoints/` of a run: `params` (the best so far) and `state` (all that resuming needs).
+
+    Args:
+        folder: where they lie; made on the first save.
+        keep: how many of the newest stay.
+    """
+
+    def __init__(self, folder: Path, keep: int = 2) -> None:
+        logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax reports every file at INFO
+        options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=False)
+        self.folder = folder.absolute()
+        self._manager = ocp.CheckpointManager(
+            self.folder, options=options, item_names=("params", "state", "progress")
+        )
+
+    def save(self, params: Any, state: TrainingState) -> None:
+        """Write the checkpoint of the state's step; nothing is done if it is there already."""
+        if state.step not in self._manager.all_steps():
+            items = ocp.args.Composite(
+                params=ocp.args.StandardSave(params),
+                state=ocp.args.StandardSave(state),
+                progress=ocp.args.JsonSave({"stage": state.stage, "step": state.step}),
+            )
+            self._manager.save(state.step, args=items, force=True)
+
+    def exist(self) -> bool:
+        """There is at least one."""
+        return bool(self._manager.all_steps())
+
+    def restore(self, item: str, template: Callable[[int], Any]) -> Any:
+        """`item` ("params" or "state") of the newest readable checkpoint.
+
+        Args:
+            template: index of the stage that it was saved in → any tree of the item's shapes.
+
+        Raises:
+            InputError: there is none, or none can be read.
+        """
+        reasons = []
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            try:
+                return self._restore(step, item, template)
+            except Exception as error:  # Orbax lets many kinds through for a damaged file
+                log.warning("Checkpoint %d in %s cannot be read; trying the one before.", step, self.folder)
+                reasons.append(f"{step}: {type(error).__name__}: {str(error).strip().splitlines()[0][:200]}")
+        why = "; ".join(reasons) or "it is empty"
+        raise InputError(f"{self.folder} holds no checkpoint that can be read ({why}): start the run anew.")
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        self._manager.close()
+
+    def _restore(self, step: int, item: str, template: Callable[[int], Any]) -> Any:
+        progress = self._manager.restore(step, args=ocp.args.Composite(progress=ocp.args.JsonRestore()))["progress"]
+        shapes = jax.eval_shape(lambda: template(progress["stage"]))
+        return self._manager.restore(step, args=ocp.args.Composite(**{item: ocp.args.StandardRestore(shapes)}))[item]

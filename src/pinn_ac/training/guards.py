@@ -1,0 +1,67 @@
+"""What can end a run early, and the clock of compilation."""
+
+import signal
+import time
+from types import FrameType
+
+import jax
+
+
+class Stopped(Exception):
+    """The run was asked to stop; it has saved itself. `signal_number` says by what."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(signal_number).name}")
+        self.signal_number = signal_number
+
+
+class Diverged(Exception):
+    """The loss stayed non-finite after every retreat; the last good state is saved."""
+
+
+class StopSignals:
+    """While it is entered, Ctrl-C and SIGTERM set `received` instead of ending the program; a second one ends it."""
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> "StopSignals":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                self._before[number] = signal.signal(number, self._receive)
+            except ValueError:  # not in the main thread, where signals do not arrive either
+                break
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if self.received is not None:
+            raise KeyboardInterrupt
+        self.received = number
+
+
+class Stopwatch:
+    """Wall-clock seconds since it was entered, and how many of them JAX spent on tracing and compiling."""
+
+    def __enter__(self) -> "Stopwatch":
+        self._start = time.perf_counter()
+        self.compile_seconds = 0.0
+        jax.monitoring.register_event_duration_secs_listener(self._listen)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        jax.monitoring.unregister_event_duration_listener(self._listen)
+
+    @property
+    def seconds(self) -> float:
+        """Since it was entered."""
+        return time.perf_counter() - self._start
+
+    def _listen(self, event: str, duration_secs: float, **kwargs: str | int) -> None:
+        # Nested traces are reported inside their callers' too; the backend's and the lowering's are disjoint.
+        if event in ("/jax/core/compile/backend_compile_duration", "/jax/core/compile/jaxpr_to_mlir_module_duration"):
+            self.compile_seconds += duration_secs

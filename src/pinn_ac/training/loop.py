@@ -1,0 +1,194 @@
+"""The loop: one stage after another, one step after another, and what happens between the steps."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import jax.numpy as jnp
+
+from pinn_ac.optimizers import Optimizer, Outcome
+from pinn_ac.training.checkpoints import Checkpoints
+from pinn_ac.training.guards import Diverged, Stopped, StopSignals, Stopwatch
+from pinn_ac.training.state import TrainingState, all_finite, with_plain_counters
+
+MOST_FAILURES = 5
+
+
+class Stage(NamedTuple):
+    """An optimizer and how many steps it gets."""
+
+    name: str
+    optimizer: Optimizer
+    steps: int
+
+
+class Intervals(NamedTuple):
+    """Steps between the loop's side jobs. None: 200 logged lines, 20 evaluations and 10 checkpoints a stage."""
+
+    log_every: int | None = None
+    evaluate_every: int | None = None
+    checkpoint_every: int | None = None
+
+    def for_stage(self, steps: int) -> tuple[int, int, int]:
+        """The three, in steps, for a stage of so many."""
+        shares = (200, 20, 10)
+        return tuple(  # type: ignore[return-value]
+            every if every is not None else max(1, steps // share) for every, share in zip(self, shares, strict=True)
+        )
+
+
+class Recorder(Protocol):
+    """Who is told how the run goes."""
+
+    def log(self, stage: str, step: int, seconds: float, loss: float, others: Mapping[str, float]) -> None:
+        """One logged step."""
+        ...
+
+    def say(self, message: str) -> None:
+        """One sentence for the user."""
+        ...
+
+
+@dataclass
+class Trainer:
+    """Runs the stages.
+
+    Args:
+        stages: in order.
+        draw: step → the batch that it trains on.
+        terms: (params, batch) → each loss term's mean; for the history.
+        validate: params → the loss on held-out points, and further figures such as the error.
+        recorder: told of every logged step.
+        checkpoints: where the state is saved.
+        intervals: steps between logs, evaluations and checkpoints.
+        seconds: wall-clock budget of the training, over all sessions; None for no bound.
+    """
+
+    stages: Sequence[Stage]
+    draw: Callable[[int], Any]
+    terms: Callable[[Any, Any], Mapping[str, float]]
+    validate: Callable[[Any], tuple[float, Mapping[str, float]]]
+    recorder: Recorder
+    checkpoints: Checkpoints
+    intervals: Intervals
+    seconds: float | None = None
+
+    def begin(self, params: Any) -> TrainingState:
+        """The state before the first step."""
+        return TrainingState(self.stages[0].optimizer.init(params), params)
+
+    def resume(self, params: Any) -> TrainingState:
+        """The state of the newest readable checkpoint.
+
+        Args:
+            params: any parameters of the network's shape.
+
+        Raises:
+            InputError: there is no readable checkpoint of these stages.
+        """
+        saved = self.checkpoints.restore(
+            "state", lambda stage: TrainingState(self.stages[stage].optimizer.init(params), params)
+        )
+        return with_plain_counters(saved)
+
+    def run(self, state: TrainingState) -> TrainingState:
+        """Train from `state` to the end of the last stage or of the budget; the end is saved.
+
+        Raises:
+            Stopped: a signal arrived; the state is saved.
+            Diverged: the loss is not finite and retreating did not help; the last good state is saved.
+        """
+        with StopSignals() as signals, Stopwatch() as watch:
+            session = _Session(self, signals, watch, state.seconds, state.compile_seconds)
+            state = session.run_stage(state)
+            while state.stage + 1 < len(self.stages) and not session.out_of_time():
+                state = session.run_stage(self._next_stage(state))
+            return session.save(state)
+
+    def _next_stage(self, state: TrainingState) -> TrainingState:
+        params = self.stages[state.stage].optimizer.params(state.optimizer)
+        following = state.stage + 1
+        return state._replace(optimizer=self.stages[following].optimizer.init(params), stage=following, stage_step=0)
+
+
+@dataclass
+class _Session:
+    """One uninterrupted stretch of training."""
+
+    trainer: Trainer
+    signals: StopSignals
+    watch: Stopwatch
+    seconds_before: float
+    compile_seconds_before: float
+
+    def run_stage(self, state: TrainingState) -> TrainingState:
+        """Every step that the stage still has."""
+        stage = self.trainer.stages[state.stage]
+        log_every, evaluate_every, checkpoint_every = self.trainer.intervals.for_stage(stage.steps)
+        good = state
+        while state.stage_step < stage.steps:
+            self._stop_if_asked(state)
+            before, batch = state, self.trainer.draw(state.step)
+            optimizer, outcome = stage.optimizer.step(state.optimizer, batch)
+            state = state._replace(optimizer=optimizer, stage_step=state.stage_step + 1, step=state.step + 1)
+            last = state.stage_step == stage.steps or self.out_of_time()
+            evaluates = last or state.stage_step % evaluate_every == 0
+            if not evaluates and state.stage_step % log_every:
+                continue
+            if not self._is_good(stage, state, outcome):
+                state = good = self._retreat(stage, good)
+                continue
+            good = before
+            figures = self.trainer.terms(stage.optimizer.params(before.optimizer), batch)
+            if evaluates:
+                state, more = self._evaluate(stage, state)
+                figures = {**figures, **more}
+            self.trainer.recorder.log(stage.name, state.step, self.seconds(), float(outcome.loss), figures)
+            if last:
+                break
+            if state.stage_step % checkpoint_every == 0:
+                self.save(state)
+        return state
+
+    def save(self, state: TrainingState) -> TrainingState:
+        """Write a checkpoint, with the clocks as they stand."""
+        compiling = self.compile_seconds_before + self.watch.compile_seconds
+        state = state._replace(seconds=self.seconds(), compile_seconds=compiling)
+        self.trainer.checkpoints.save(state.best_params, state)
+        return state
+
+    def seconds(self) -> float:
+        """Of training, over all sessions."""
+        return self.seconds_before + self.watch.seconds
+
+    def out_of_time(self) -> bool:
+        """The budget is spent."""
+        return self.trainer.seconds is not None and self.seconds() >= self.trainer.seconds
+
+    def _stop_if_asked(self, state: TrainingState) -> None:
+        if self.signals.received is not None:
+            self.save(state)
+            raise Stopped(self.signals.received)
+
+    def _is_good(self, stage: Stage, state: TrainingState, outcome: Outcome) -> bool:
+        return bool(jnp.isfinite(outcome.loss)) and all_finite(stage.optimizer.params(state.optimizer))
+
+    def _evaluate(self, stage: Stage, state: TrainingState) -> tuple[TrainingState, Mapping[str, float]]:
+        params = stage.optimizer.params(state.optimizer)
+        loss, figures = self.trainer.validate(params)
+        if loss < state.best_loss:
+            state = state._replace(best_params=params, best_loss=loss)
+        return state, {"validation_loss": loss, **figures}
+
+    def _retreat(self, stage: Stage, good: TrainingState) -> TrainingState:
+        if good.failures == MOST_FAILURES:
+            self.save(good)
+            raise Diverged(
+                f"The loss is not finite after step {good.step} of {stage.name}, in spite of {MOST_FAILURES} more "
+                "cautious tries: choose a smaller learning rate or another optimizer."
+            )
+        failures = good.failures + 1
+        self.trainer.recorder.say(
+            f"Non-finite loss: back to step {good.step}, more cautiously (try {failures} of {MOST_FAILURES})."
+        )
+        return good._replace(optimizer=stage.optimizer.retreat(good.optimizer), failures=failures)

@@ -1,0 +1,46 @@
+"""Everything that a run must remember to go on as if it had never stopped."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class TrainingState(NamedTuple):
+    """A pytree; points and keys are not in it, since they follow from the seed and the step.
+
+    optimizer: state of the current stage's optimizer.
+    best_params: the parameters with the lowest validation loss so far.
+    best_loss: that loss.
+    stage: index of the current stage.
+    stage_step: steps done in it.
+    step: steps done in all.
+    seconds: wall-clock seconds of training so far, over all sessions.
+    compile_seconds: those of them that tracing and compiling took.
+    failures: how often a non-finite loss has sent the run back.
+    """
+
+    optimizer: Any
+    best_params: Any
+    best_loss: float = float("inf")
+    stage: int = 0
+    stage_step: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    compile_seconds: float = 0.0
+    failures: int = 0
+
+
+def with_plain_counters(state: TrainingState) -> TrainingState:
+    """A state read from a checkpoint, its counters plain numbers again, which cost the loop nothing."""
+    counters = {
+        name: kind(getattr(state, name))
+        for name, kind in TrainingState.__annotations__.items()
+        if kind in (int, float)
+    }
+    return state._replace(**counters)
+
+
+def all_finite(tree: Any) -> bool:
+    """No leaf of `tree` holds NaN or infinity."""
+    return all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(tree))
