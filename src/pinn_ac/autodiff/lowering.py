@@ -13,6 +13,7 @@ from .graph import unwrap
 from .rules.elementwise import logaddexp, relu
 from .rules.kinds import convert_element_type
 from .rules.linear_algebra import lu
+from .solving import linear_solve
 from .rules.shape import reshape, slice_
 
 # Operations under another name than in the table.
@@ -61,6 +62,10 @@ def _factored(eqn: Any, x: Any) -> list[Any]:
     return [lu(x), *lax.linalg.lu(unwrap(x))[1:]]
 
 
+def _solved(eqn: Any, *arrays: Any) -> list[Any]:
+    return [linear_solve(*arrays, **eqn.params)]
+
+
 # Operations that are one of ours, or several, with other params: (equation, *arguments) -> results.
 DIRECT: dict[str, Callable[..., list[Any]]] = {
     "squeeze": _reshaped,
@@ -68,6 +73,7 @@ DIRECT: dict[str, Callable[..., list[Any]]] = {
     "split": _split,
     "convert_element_type": _converted,
     "lu": _factored,
+    "custom_linear_solve": _solved,
 }
 
 
@@ -123,12 +129,6 @@ def _cond(index: Any, *arrays: Any, branches: Any, branches_platforms: Any = Non
     return [lax.select_n(which, *cases) for cases in zip(*results, strict=True)]
 
 
-def _linear_solve(*arrays: Any, const_lengths: Any, jaxprs: Any) -> list[Any]:
-    skip = const_lengths.matvec + const_lengths.vecmat
-    consts = arrays[skip : skip + const_lengths.solve]
-    return list(jaxpr_as_fun(jaxprs.solve)(*consts, *arrays[sum(const_lengths) :]))
-
-
 def _tile(x: Any, reps: tuple[int, ...]) -> Any:
     shape = [n for pair in zip(reps, x.shape, strict=True) for n in pair]
     wide = lax.broadcast_in_dim(x, shape, tuple(range(1, 2 * x.ndim, 2)))
@@ -150,7 +150,6 @@ REWRITTEN: dict[str, Callable[..., Any]] = {
     "top_k": _top_k,
     "scan": _scan,
     "cond": _cond,
-    "custom_linear_solve": _linear_solve,
     "tile": _tile,
     "stack": _stack,
 }

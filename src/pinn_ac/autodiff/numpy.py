@@ -119,7 +119,7 @@ def _resolve(name: str, module: Any) -> Any:
     found = _ELSEWHERE[name] if module is jnp and name in _ELSEWHERE else getattr(module, name, None)
     if found is None:
         raise AttributeError(f"neither pinn_ac.autodiff.numpy nor jax.numpy has a function '{name}'")
-    if not callable(found) or isinstance(found, type) or isinstance(found, jnp.ufunc) is None:
+    if not callable(found) or isinstance(found, type) :
         return found
     return _on_plain(found) if name in _CONSTANT else adopt_library(found)
 
@@ -228,7 +228,7 @@ def _install() -> None:
     for name in methods:
         setattr(Value, name, _on_arrays(name))
     more: dict[str, Any] = {
-        "__neg__": kinds.neg.__call__, "__pos__": lambda x: x, "__abs__": rows.abs_.__call__, "__len__": _length,
+        "__neg__": lambda x: kinds.neg(x), "__pos__": lambda x: x, "__abs__": lambda x: rows.abs_(x), "__len__": _length,
         "__getitem__": lambda x, index: _indexed(x, index), "__iter__": _iterate, "astype": astype,
         "reshape": _reshape, "transpose": _transpose, "flatten": _on_arrays("ravel"), "at": property(_At),
         "T": property(_transpose), "mT": property(lambda x: _resolve_here("matrix_transpose")(x)),

@@ -106,7 +106,12 @@ erfc = elementwise("erfc", special.erfc, lambda y, x: -2.0 / _SQRT_PI * exp(neg(
 erf_inv = elementwise("erf_inv", special.erfinv, lambda y, x: _SQRT_PI / 2.0 * exp(y * y))
 lgamma = elementwise("lgamma", special.gammaln, lambda y, x: digamma(x))
 digamma = elementwise("digamma", special.digamma, lambda y, x: polygamma(1.0, x))
-polygamma = elementwise("polygamma", special.polygamma, None, lambda y, m, x: polygamma(m + 1.0, x))
+polygamma = elementwise(
+    "polygamma",
+    lambda m, x: lax.polygamma(jnp.full(jnp.shape(x), m, x.dtype) if jnp.ndim(m) == 0 else m, x),
+    None,
+    lambda y, m, x: polygamma(m + 1.0, x),
+)
 
 
 def _sinc_slope(y: Any, x: Any) -> Any:

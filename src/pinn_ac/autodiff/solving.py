@@ -1,0 +1,69 @@
+"""The row of the table for linear systems: A x = b, with A given as a function that is linear in x.
+
+JAX writes `linalg.solve` and `inv` like this, with a factorization of A that is itself a constant: derivatives come
+from the equation, A ẋ = ḃ - Ȧ x, and not from the steps of its solution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jax.extend.core import jaxpr_as_fun
+
+from .rules.kinds import general, neg, total
+
+
+def _parts(arrays: Sequence[Any], const_lengths: Any) -> tuple[list[Any], list[Any], list[Any], list[Any], Any]:
+    """The constants of A x, of Aᵀ x, of both solutions, and b."""
+    groups, start = [], 0
+    for n in const_lengths:
+        groups.append(list(arrays[start : start + n]))
+        start += n
+    return (*groups, arrays[start])  # type: ignore[return-value]
+
+
+def _evaluate(*arrays: Any, const_lengths: Any, jaxprs: Any) -> Any:
+    _, _, consts, _, b = _parts(arrays, const_lengths)
+    return jaxpr_as_fun(jaxprs.solve)(*consts, b)[0]
+
+
+def _applied(jaxprs: Any, x: Any) -> Any:
+    """The constants of A ↦ A x."""
+    from .adopt import from_jax  # adoption reads this table
+
+    return lambda *consts: from_jax(jaxpr_as_fun(jaxprs.matvec))(*consts, x)[0]
+
+
+def _jvp(t: Sequence[Any], out: Any, *arrays: Any, const_lengths: Any, jaxprs: Any) -> Any:
+    from .forward import jvp
+
+    consts, moved = _parts(arrays, const_lengths)[0], [i for i in range(const_lengths.matvec) if t[i] is not None]
+
+    def product(*moving: Any) -> Any:
+        full = list(consts)
+        for i, c in zip(moved, moving, strict=True):
+            full[i] = c
+        return _applied(jaxprs, out)(*full)
+
+    change = neg(jvp(product, [consts[i] for i in moved], [t[i] for i in moved])[1]) if moved else None
+    right = total([t[-1], change])
+    return None if right is None else linear_solve(*arrays[:-1], right, const_lengths=const_lengths, jaxprs=jaxprs)
+
+
+def _vjp(g: Any, i: int, out: Any, *arrays: Any, const_lengths: Any, jaxprs: Any) -> Any:
+    from .reverse import vjp
+
+    consts, consts_t, solve, solve_t, _ = _parts(arrays, const_lengths)
+    w = linear_solve(
+        *consts_t, *consts, *solve_t, *solve, g, const_lengths=const_lengths.transpose(), jaxprs=jaxprs.transpose()
+    )
+    if i == len(arrays) - 1:
+        return w
+    if i >= const_lengths.matvec:
+        return None
+    change = vjp(lambda c: _applied(jaxprs, out)(*consts[:i], c, *consts[i + 1 :]), consts[i])[1]
+    return neg(change(w)[0])
+
+
+linear_solve = general("linear_solve", _evaluate, _jvp, _vjp, ("const_lengths", "jaxprs"))
