@@ -2,5 +2,6 @@
 
 from pinn_ac.gradients.gradient import Gradient
 from pinn_ac.gradients.jax_gradient import JaxGradient
+from pinn_ac.gradients.own_gradient import OwnGradient
 
-__all__ = ["Gradient", "JaxGradient"]
+__all__ = ["Gradient", "JaxGradient", "OwnGradient"]
