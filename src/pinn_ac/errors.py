@@ -1,6 +1,5 @@
 """The one error that a user's input can cause: its message is a sentence that says what to do."""
 
-
 from collections.abc import Iterable
 
 

@@ -54,12 +54,17 @@ def kinked_heat_flow(variance: jax.Array, xi: jax.Array, largest: float, order: 
         order: 0 for the flow, 1 for its slope.
     """
     near = min(math.sqrt(largest), WIDE)
-    narrow = jnp.minimum(variance, near**2)
-    closed = _smooth_part(narrow, xi, order) + _kink_part(narrow, xi, near, order)
     if largest <= WIDE**2:
-        return closed
+        return _closed_form(variance, xi, near, order)
+    # The closed form must stay finite where it is not taken. Where they meet the series is, for minimum has only
+    # half its slope at a tie.
+    closed = _closed_form(jnp.minimum(variance, near**2), xi, near, order)
     series = fourier_heat_flow(kinked_coefficients(64), variance, xi, order)
-    return jnp.where(variance <= near**2, closed, series)
+    return jnp.where(variance < near**2, closed, series)
+
+
+def _closed_form(variance: jax.Array, xi: jax.Array, widest: float, order: int) -> jax.Array:
+    return _smooth_part(variance, xi, order) + _kink_part(variance, xi, widest, order)
 
 
 def _smooth_part(variance: jax.Array, xi: jax.Array, order: int) -> jax.Array:

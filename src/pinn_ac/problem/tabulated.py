@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -62,21 +63,33 @@ def _read(path: str) -> tuple[np.ndarray, np.ndarray]:
             with np.load(file, allow_pickle=False) as arrays:
                 x, u = np.asarray(arrays["x"], float), np.asarray(arrays["u"], float)
         else:
-            lines = [line.replace(",", " ") for line in file.read_text().splitlines() if line.strip()]
-            x, u = np.loadtxt(lines[_is_header(lines[0]) :], unpack=True)
-    except (ValueError, KeyError, OSError, IndexError) as error:
+            x, u = _columns(file.read_text(encoding="utf-8-sig"))
+    except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
         raise InputError(
             f"{path} cannot be read ({error}): give a CSV file with columns x, u or an NPZ file with arrays x and u."
         ) from error
     return np.ravel(x), np.ravel(u)
 
 
-def _is_header(line: str) -> bool:
+def _columns(text: str) -> list[np.ndarray]:
+    """The two columns of numbers, without a header (a first line that has no number)."""
+    rows = [line.replace(",", " ").split() for line in text.splitlines() if line.strip()]
+    if rows and not any(map(_is_number, rows[0])):
+        del rows[0]
+    for row in rows:
+        if len(row) != 2 or not all(map(_is_number, row)):
+            raise ValueError(f"the line {' '.join(row)!r} is not two numbers")
+    if not rows:
+        raise ValueError("it holds no numbers")
+    return list(np.array(rows, float).T)
+
+
+def _is_number(word: str) -> bool:
     try:
-        [float(word) for word in line.split()]
+        float(word)
     except ValueError:
-        return True
-    return False
+        return False
+    return True
 
 
 def _one_period(

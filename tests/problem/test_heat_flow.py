@@ -1,0 +1,136 @@
+"""The lift g = exp(tD∂²)u₀: it solves the heat equation, starts at u₀, and is what its Fourier series says."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pinn_ac.problem import AllenCahn, Cosine, Fourier, Sine, XSquaredCosine
+from pinn_ac.problem.lifts import WIDE, kinked_coefficients, kinked_heat_flow
+
+CONDITIONS = {
+    "x_squared_cosine": XSquaredCosine(),
+    "half_x_squared_cosine": XSquaredCosine(-0.5),
+    "cosine": Cosine(0.7, 3),
+    "sine": Sine(0.5, 2),
+    "fourier": Fourier(0.2, (0.3, 0.0, -0.1), (0.0, 0.4)),
+    "constant": Fourier(0.3),
+}
+# Close to the kink, at it, and away from it; both sides.
+X = np.concatenate([np.linspace(-1, 1, 81), 1 - np.geomspace(1e-8, 1e-1, 15), -1 + np.geomspace(1e-8, 1e-1, 15)])
+
+
+@pytest.fixture(params=CONDITIONS)
+def condition(request):
+    return CONDITIONS[request.param]
+
+
+def exact(problem, t, x, order):
+    """Σ_k (ikπ/L)^order c_k e^{−D(kπ/L)²t} e^{ikπξ}, with modes until e^{−40}, in numpy."""
+    modes = int(np.sqrt(40 / (problem.unit_diffusivity * t)) / np.pi) + 4
+    k = np.arange(modes + 1)
+    c = problem.initial_condition.fourier_coefficients(modes) * np.where(k == 0, 1, 2)
+    c = c * np.exp(-problem.unit_diffusivity * (np.pi * k) ** 2 * t) * (2j * np.pi * k / problem.period) ** order
+    xi = (x - sum(problem.domain) / 2) * 2 / problem.period
+    return (c * np.exp(1j * np.pi * k * xi[:, None])).sum(-1).real
+
+
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.parametrize("diffusivity", [1e-5, 1e-4, 1e-2, 1.0])
+def test_lift_is_the_fourier_series(condition, diffusivity, order):
+    for horizon in (1.0, 20.0):
+        problem = AllenCahn(diffusivity, 5.0, (-1, 1), horizon, condition)
+        for t in (1e-2, 0.1, 0.7, 1.0, horizon):
+            g = problem.lift(jnp.float64(t), jnp.asarray(X), order)
+            # The closed form leaves out terms below 1e−17 and cancels moments of size ≤ 4; a slope multiplies
+            # the rounding of the phase kπξ, k ≤ 2000 modes whose sum of |k c_k| grows like ln k.
+            np.testing.assert_allclose(g, exact(problem, t, X, order), atol=1e-13 if order == 0 else 5e-12)
+
+
+def test_closed_form_meets_the_series_where_it_gives_way():
+    for near in (0.5 * WIDE, 0.999 * WIDE, WIDE, 1.001 * WIDE, 2 * WIDE):
+        variance = jnp.float64(near**2)
+        for order in (0, 1):
+            g = kinked_heat_flow(variance, jnp.asarray(X), 1.0, order)
+            k = np.arange(400)
+            c = kinked_coefficients(399) * np.where(k == 0, 1, 2) * (1j * np.pi * k) ** order
+            c = c * np.exp(-0.5 * (np.pi * k * near) ** 2)
+            series = (c * np.exp(1j * np.pi * k * X[:, None])).sum(-1).real
+            np.testing.assert_allclose(g, series, atol=1e-12)
+
+
+@pytest.mark.parametrize("diffusivity", [1e-4, 1e-2, 1.0])
+def test_lift_solves_the_heat_equation(condition, diffusivity):
+    problem = AllenCahn(diffusivity, 5.0, (-1, 1), 1.0, condition)
+    g_t = jax.jit(jax.vmap(jax.grad(problem.lift, 0), (None, 0)))
+    g_xx = jax.jit(jax.vmap(jax.grad(jax.grad(problem.lift, 1), 1), (None, 0)))
+    for t in (1e-4, 5e-3, 0.3, 1.0):
+        # D g_xx is at most 4 √(D/(4πt)) at the kink; differentiating twice there costs 1/σ of rounding, twice.
+        width = min(1.0, np.sqrt(2 * diffusivity * t))
+        residual = g_t(t, X) - diffusivity * g_xx(t, X)
+        assert jnp.abs(residual).max() < 1e-14 * (1 + diffusivity / width**2) * 100
+
+
+def test_slope_is_the_derivative_of_the_lift(condition):
+    problem = AllenCahn(initial_condition=condition)
+    slope = jax.vmap(jax.grad(problem.lift, 1), (None, 0))
+    for t in (1e-4, 5e-3, 1.0):
+        np.testing.assert_allclose(slope(t, X), problem.lift(jnp.float64(t), jnp.asarray(X), 1), atol=1e-12)
+
+
+def test_lift_starts_at_the_initial_condition(condition):
+    problem = AllenCahn(domain=(0.0, 3.0), initial_condition=condition)
+    x = np.linspace(0, 3, 101)
+    values = condition(problem.to_unit(x))
+    # At t = 0 the kink is rounded over one rounding error, hence by as much.
+    np.testing.assert_allclose(problem.lift(jnp.zeros(()), jnp.asarray(x)), values, atol=4e-15)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_derivatives_at_the_start_are_finite(condition, dtype):
+    problem = AllenCahn(initial_condition=condition)
+    t, x = jnp.zeros((), dtype), jnp.asarray([-1.0, -0.5, 0.0, 0.5, 1.0 - 1e-6, 1.0], dtype)
+    for order in (0, 1):
+
+        def lift(t, x, order=order):
+            return problem.lift(t, x, order)
+
+        for derivative in (lift, jax.grad(lift, 0), jax.grad(lift, 1), jax.grad(jax.grad(lift, 1), 1)):
+            values = jax.vmap(derivative, (None, 0))(t, x)
+            assert values.dtype == dtype
+            assert jnp.isfinite(values).all()
+
+
+@pytest.mark.parametrize("t", [1e-6, 1e-3, 0.1, 1.0])
+def test_lift_and_slope_are_periodic(condition, t):
+    problem = AllenCahn(initial_condition=condition)
+    for order in (0, 1):
+        left, right = problem.lift(jnp.float64(t), jnp.array([-1.0, 1.0]), order)
+        assert abs(left - right) < 1e-12
+    xs = np.array([-0.9, 0.1, 0.77])
+    np.testing.assert_allclose(
+        problem.lift(jnp.float64(t), xs), problem.lift(jnp.float64(t), xs + problem.period), atol=1e-13
+    )
+
+
+def test_slope_at_the_kink_vanishes_for_positive_times():
+    problem = AllenCahn()
+    assert abs(problem.lift(jnp.float64(1e-5), jnp.float64(1.0), 1)) < 1e-12
+
+
+def test_lift_follows_the_domain(condition):
+    unit = AllenCahn(1e-2, initial_condition=condition)
+    wide = AllenCahn(1e-2 * np.pi**2, domain=(0, 2 * np.pi), initial_condition=condition)
+    x = np.linspace(0, 2 * np.pi, 50)
+    for order in (0, 1):
+        expected = unit.lift(jnp.float64(0.4), x / np.pi - 1, order) / np.pi**order
+        np.testing.assert_allclose(wide.lift(jnp.float64(0.4), x, order), expected, atol=1e-13)
+
+
+def test_lift_in_single_precision(condition):
+    problem = AllenCahn(initial_condition=condition)
+    x = jnp.linspace(-0.95, 0.95, 39)
+    for t in (0.0, 0.01, 1.0):
+        single = problem.lift(jnp.float32(t), x.astype(jnp.float32))
+        assert single.dtype == jnp.float32
+        np.testing.assert_allclose(single, problem.lift(jnp.float64(t), x), atol=5e-6)

@@ -1,0 +1,128 @@
+"""Initial conditions: values, exact Fourier coefficients, symmetry, and what they refuse."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import integrate
+
+from pinn_ac.errors import InputError
+from pinn_ac.problem import AllenCahn, Cosine, Fourier, Sine, XSquaredCosine
+
+CONDITIONS = {
+    "x_squared_cosine": XSquaredCosine(),
+    "half_x_squared_cosine": XSquaredCosine(-0.5),
+    "cosine": Cosine(0.7, 3),
+    "sine": Sine(0.5, 2),
+    "fourier": Fourier(0.2, (0.3, 0.0, -0.1), (0.0, 0.4)),
+    "constant": Fourier(0.3),
+}
+XI = np.linspace(-1, 1, 201)
+
+
+def series(coefficients, xi):
+    """Σ_k c_k e^{ikπξ} over both signs of k."""
+    k = np.arange(len(coefficients))
+    return (np.where(k == 0, 1, 2) * coefficients * np.exp(1j * np.pi * k * xi[:, None])).sum(-1).real
+
+
+@pytest.fixture(params=CONDITIONS)
+def condition(request):
+    return CONDITIONS[request.param]
+
+
+def test_lecture_condition_is_the_default():
+    np.testing.assert_allclose(AllenCahn().initial_condition(XI), XI**2 * np.cos(np.pi * XI), rtol=1e-15)
+
+
+def test_values_are_the_sum_of_the_series(condition):
+    modes = 4000
+    values = condition(jnp.asarray(XI))
+    # A band-limited series is complete: only rounding is left. A kink's tail is 2 Σ_{k>n} 4/(πk)² ≤ 8/(π² n).
+    tolerance = 8 / (np.pi**2 * modes) if condition.kinks else 1e-13
+    np.testing.assert_allclose(series(condition.fourier_coefficients(modes), XI), values, atol=tolerance)
+
+
+def test_coefficients_are_those_of_quadrature(condition):
+    exact = condition.fourier_coefficients(40)
+    assert exact.shape == (41,)
+    nodes, weights = np.polynomial.legendre.leggauss(200)  # u₀ is analytic on (−1, 1): exact to rounding
+    u = np.asarray(condition(jnp.asarray(nodes)))
+    for k in (0, 1, 2, 3, 7, 40):
+        quadrature = 0.5 * np.sum(weights * u * np.exp(-1j * np.pi * k * nodes))
+        assert abs(exact[k] - quadrature) < 1e-14
+
+
+def test_kinked_coefficients_far_out():
+    # Clenshaw–Curtis with a cosine weight: exact for any wavenumber.
+    exact = XSquaredCosine().fourier_coefficients(3000)
+    for k in (100, 1001, 3000):
+        value, _ = integrate.quad(lambda x: x**2 * math.cos(math.pi * x), 0, 1, weight="cos", wvar=k * math.pi)
+        assert abs(exact[k].real - value) < 1e-14
+    assert abs(exact[3000].real) * (3000 * math.pi) ** 2 == pytest.approx(2, rel=1e-5)
+
+
+def test_fewer_coefficients_are_the_first_ones(condition):
+    np.testing.assert_array_equal(condition.fourier_coefficients(2), condition.fourier_coefficients(50)[:3])
+
+
+def test_evenness_is_that_of_the_values(condition):
+    values = np.asarray(condition(jnp.asarray(XI)))
+    assert condition.even == bool(np.allclose(values, values[::-1], atol=1e-12))
+
+
+@pytest.mark.parametrize(("condition", "jump"), [(XSquaredCosine(), 4.0), (XSquaredCosine(0.5), 2.0)])
+def test_kink_is_where_the_slope_jumps(condition, jump):
+    (kink,) = condition.kinks
+    slope = jax.grad(lambda xi: condition(xi))
+    assert float(slope(-kink) - slope(kink)) == pytest.approx(jump, rel=1e-14)
+
+
+def test_single_precision_stays_single(condition):
+    values = condition(jnp.asarray(XI, jnp.float32))
+    assert values.dtype == jnp.float32
+    # A phase kπξ ≤ 10 carries ten roundings of float32, 6e-8 each.
+    np.testing.assert_allclose(values, condition(jnp.asarray(XI)), atol=2e-6)
+
+
+def test_unit_coordinate_wraps_periodically():
+    problem = AllenCahn(domain=(1.0, 4.0))
+    x = np.array([1.0, 2.5, 3.25, 4.0 + 1.5, 1.0 - 0.75])
+    np.testing.assert_allclose(np.cos(np.pi * problem.to_unit(x)), np.cos(np.pi * (x - 2.5) / 1.5), atol=1e-14)
+    assert (np.abs(problem.to_unit(x)) <= 1).all()
+
+
+BAD = {
+    "negative diffusivity": lambda: AllenCahn(diffusivity=-1e-4),
+    "zero diffusivity": lambda: AllenCahn(diffusivity=0),
+    "diffusivity in words": lambda: AllenCahn(diffusivity="much"),
+    "infinite reaction": lambda: AllenCahn(reaction_rate=math.inf),
+    "negative reaction": lambda: AllenCahn(reaction_rate=-1),
+    "no horizon": lambda: AllenCahn(horizon=0),
+    "NaN horizon": lambda: AllenCahn(horizon=math.nan),
+    "truth for a number": lambda: AllenCahn(horizon=True),
+    "empty domain": lambda: AllenCahn(domain=(1, 1)),
+    "reversed domain": lambda: AllenCahn(domain=(1, -1)),
+    "three ends": lambda: AllenCahn(domain=(0, 1, 2)),
+    "endless domain": lambda: AllenCahn(domain=(0, math.inf)),
+    "domain in words": lambda: AllenCahn(domain=("a", "b")),
+    "domain a number": lambda: AllenCahn(domain=2.0),
+    "NaN amplitude": lambda: XSquaredCosine(math.nan),
+    "zero kink": lambda: XSquaredCosine(0.0),
+    "zero sine": lambda: Sine(0.0),
+    "half a wave": lambda: Cosine(1.0, 0.5),
+    "no wave": lambda: Sine(1.0, 0),
+    "backward wave": lambda: Sine(1.0, -2),
+    "zero series": lambda: Fourier(0.0, (0.0,), ()),
+    "NaN in the series": lambda: Fourier(0.0, (1.0, math.nan), ()),
+    "a word in the series": lambda: Fourier(0.0, ("a",), ()),
+    "a number for the series": lambda: Fourier(0.0, 1.0, ()),
+}
+
+
+@pytest.mark.parametrize("make", BAD.values(), ids=BAD.keys())
+def test_bad_parameters_get_a_sentence(make):
+    with pytest.raises(InputError, match=r"problem\..*: .*\.$"):
+        make()

@@ -1,0 +1,167 @@
+"""An initial condition from a file: what is read, what it becomes, and what is refused."""
+
+import numpy as np
+import pytest
+
+from pinn_ac.errors import InputError
+from pinn_ac.problem import AllenCahn, Tabulated
+
+
+def wave(xi):
+    return 0.1 + np.sin(np.pi * xi) - 0.4 * np.cos(3 * np.pi * xi)
+
+
+def periods(count, left=-1.0, right=1.0):
+    return left + (right - left) * np.arange(count) / count
+
+
+def write(path, x, u, header=""):
+    np.savetxt(path, np.column_stack([x, u]), delimiter=",", header=header, comments="", fmt="%.17g")
+    return str(path)
+
+
+@pytest.mark.parametrize("count", [8, 9, 64, 101])
+@pytest.mark.parametrize("header", ["", "x,u"])
+def test_even_grids_are_interpolated_exactly(tmp_path, count, header):
+    table = Tabulated(write(tmp_path / "u.csv", periods(count), wave(periods(count)), header))
+    xi = np.linspace(-1, 1, 77)
+    # Eight samples hold the third harmonic's two phases and nothing aliased: rounding only.
+    np.testing.assert_allclose(table(xi), wave(xi), atol=1e-14)
+    np.testing.assert_allclose(table.fourier_coefficients(5)[:4], [0.1, -0.5j, 0, -0.2], atol=1e-15)
+
+
+def test_highest_mode_of_an_even_number_counts_once(tmp_path):
+    xi = periods(8)
+    table = Tabulated(write(tmp_path / "u.csv", xi, np.cos(4 * np.pi * xi)))
+    np.testing.assert_allclose(table(xi), np.cos(4 * np.pi * xi), atol=1e-14)
+
+
+def test_samples_pass_through_noise(tmp_path):
+    u = np.random.default_rng(0).normal(size=50)
+    table = Tabulated(write(tmp_path / "u.csv", periods(50), u))
+    np.testing.assert_allclose(table(periods(50)), u, atol=1e-13)
+    assert not table.even
+
+
+def test_evenness_survives_rounding(tmp_path):
+    xi = periods(100)
+    assert Tabulated(write(tmp_path / "u.csv", xi, np.exp(np.cos(np.pi * xi)))).even
+
+
+def test_archives_spaces_and_order_do_not_matter(tmp_path):
+    xi = periods(40)
+    np.savez(tmp_path / "u.npz", x=xi[::-1], u=wave(xi)[::-1])
+    (tmp_path / "u.txt").write_text(
+        "\n".join(f"{x!r} {u!r}" for x, u in zip(xi.tolist(), wave(xi).tolist(), strict=True))
+    )
+    expected = Tabulated(write(tmp_path / "u.csv", xi, wave(xi))).coefficients
+    for name in ("u.npz", "u.txt"):
+        np.testing.assert_allclose(Tabulated(str(tmp_path / name)).coefficients, expected, atol=1e-16)
+
+
+def test_repeated_end_is_dropped(tmp_path):
+    xi = np.linspace(-1, 1, 33)
+    table = Tabulated(write(tmp_path / "u.csv", xi, wave(xi)))
+    np.testing.assert_allclose(table(xi), wave(xi), atol=1e-14)
+
+
+def test_shifted_grids_keep_their_phase(tmp_path):
+    xi = periods(32) + 0.01
+    table = Tabulated(write(tmp_path / "u.csv", xi, wave(xi)))
+    np.testing.assert_allclose(table(periods(50)), wave(periods(50)), atol=1e-14)
+
+
+def test_uneven_grids_go_through_a_spline(tmp_path):
+    angle = periods(400)
+    xi = angle + 0.2 * np.sin(np.pi * angle) / np.pi
+    table = Tabulated(write(tmp_path / "u.csv", xi, wave(xi)))
+    # A cubic spline errs by at most (5/384) h⁴ |u''''|, with h = 1.2/200 and |u''''| ≤ π⁴ (1 + 0.4·3⁴).
+    np.testing.assert_allclose(table(angle), wave(angle), atol=5 / 384 * 0.006**4 * np.pi**4 * 34)
+
+
+def test_other_domains(tmp_path):
+    x = periods(32, 2.0, 6.0)
+    table = Tabulated(write(tmp_path / "u.csv", x, wave((x - 4) / 2)), (2, 6))
+    problem = AllenCahn(domain=(2, 6), initial_condition=table)
+    np.testing.assert_allclose(table(problem.to_unit(x)), wave((x - 4) / 2), atol=1e-14)
+
+
+def test_no_first_line_is_lost(tmp_path):
+    xi = periods(16)
+    (tmp_path / "u.csv").write_text("\ufeff" + "\n".join(f"{x},{u}" for x, u in zip(xi, wave(xi), strict=True)))
+    np.testing.assert_allclose(Tabulated(str(tmp_path / "u.csv"))(xi), wave(xi), atol=1e-14)
+
+
+def test_a_spreadsheet_mark_is_no_number(tmp_path):
+    xi = periods(16)
+    file = write(tmp_path / "u.csv", xi, wave(xi), "x,u")
+    text = (tmp_path / "u.csv").read_text()
+    (tmp_path / "u.csv").write_text("\ufeff" + text, encoding="utf-8")
+    np.testing.assert_allclose(Tabulated(file)(xi), wave(xi), atol=1e-14)
+
+
+XI = periods(16)
+BAD_SAMPLES = {
+    "NaN": (XI, np.where(XI == 0, np.nan, wave(XI))),
+    "infinite": (XI, np.where(XI == 0, np.inf, wave(XI))),
+    "NaN in x": (np.where(XI == 0, np.nan, XI), wave(XI)),
+    "too few": (XI[::4], wave(XI[::4])),
+    "outside": (2 * XI, wave(XI)),
+    "twice": (np.append(XI, XI[3]), np.append(wave(XI), 1.0)),
+    "ends differ": (np.linspace(-1, 1, 16), np.linspace(-1, 1, 16)),
+    "zero": (XI, 0 * XI),
+    "none": (np.empty(0), np.empty(0)),
+}
+
+
+@pytest.mark.parametrize("samples", BAD_SAMPLES.values(), ids=BAD_SAMPLES.keys())
+@pytest.mark.parametrize("suffix", ["csv", "npz"])
+def test_bad_samples_get_a_sentence(tmp_path, samples, suffix):
+    file = tmp_path / f"u.{suffix}"
+    if suffix == "csv":
+        write(file, *samples)
+    else:
+        np.savez(file, x=samples[0], u=samples[1])
+    with pytest.raises(InputError, match=r"u\.\w+ .*: .*\.$"):
+        Tabulated(str(file))
+
+
+def test_lengths_that_differ_get_a_sentence(tmp_path):
+    np.savez(tmp_path / "u.npz", x=XI, u=wave(XI)[:-1])
+    with pytest.raises(InputError, match="16 values of x but 15 of u"):
+        Tabulated(str(tmp_path / "u.npz"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"x,u\n",
+        b"1\n2\n3\n",
+        b"1,2,3\n4,5,6\n",
+        b"a,b\nc,d\n",
+        b"\xff\xfe\x00garbage",
+        b"PK\x03\x04",
+        b"-1,0.5x\n0,1\n",
+    ],
+)
+@pytest.mark.parametrize("suffix", ["csv", "npz"])
+def test_bad_files_get_a_sentence(tmp_path, content, suffix):
+    file = tmp_path / f"u.{suffix}"
+    file.write_bytes(content)
+    with pytest.raises(InputError, match="cannot be read"):
+        Tabulated(str(file))
+
+
+def test_archives_without_the_arrays_or_with_objects_get_a_sentence(tmp_path):
+    np.savez(tmp_path / "a.npz", position=XI)
+    np.savez(tmp_path / "b.npz", x=np.array([{}], dtype=object), u=np.array([{}], dtype=object))
+    for name in ("a.npz", "b.npz"):
+        with pytest.raises(InputError, match="cannot be read"):
+            Tabulated(str(tmp_path / name))
+
+
+def test_missing_files_and_folders_get_a_sentence(tmp_path):
+    for path in (tmp_path / "none.csv", tmp_path):
+        with pytest.raises(InputError, match="there is no file"):
+            Tabulated(str(path))
