@@ -11,6 +11,9 @@ from pinn_ac.reference.galerkin import stride
 MOST_MODES = 2**17
 """More would take minutes a solve."""
 
+LARGEST_SIZE = 1e8
+"""Of u₀; the cube of more would overflow before it falls."""
+
 NEGLIGIBLE = 1e-12
 """Relative size of what the modes left out may do to the solution."""
 
@@ -21,8 +24,10 @@ def modes_needed(problem: AllenCahn, first_time: float) -> int:
     An estimate; the solver refines it and checks.
 
     Raises:
-        InputError: they are more than `MOST_MODES`.
+        InputError: they are more than `MOST_MODES`, or u₀ is absurdly large.
     """
+    size = float(np.abs(problem.initial_condition.fourier_coefficients(2**12)).sum())
+    require(size <= LARGEST_SIZE, f"The initial condition reaches {size:.2g}: give one of size 1 or so.")
     k_initial = _initial_modes(problem, first_time)
     k_interface = _interface_modes(problem)
     require(
@@ -50,7 +55,7 @@ def _initial_modes(problem: AllenCahn, first_time: float) -> int:
     scale = float(np.sqrt(np.sum(c**2)))
     tail = np.maximum(_tail(left**2) ** 0.5, _tail(moved))
     enough = int(np.argmax(tail <= NEGLIGIBLE * scale)) if tail[-1] <= NEGLIGIBLE * scale else MOST_MODES + 1
-    strong = int(np.flatnonzero(c > 1e-6 * c.max())[-1])
+    strong = int(np.flatnonzero(c > 1e-5 * c.max())[-1])
     harmonics = 3 * strong if problem.reaction_rate > 0 else strong
     return max(enough, min(harmonics, MOST_MODES))
 

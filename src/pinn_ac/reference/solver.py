@@ -64,7 +64,8 @@ def solve(problem: AllenCahn, times: np.ndarray | None = None, points: int = 512
             allow; or refinement does not bring the estimate below `RELATIVE_L2` and `LARGEST`.
     """
     times = check_times(problem, times)
-    require(isinstance(points, int) and points > 0, f"The reference's points are {points}: give a positive number.")
+    is_count = isinstance(points, int | np.integer) and not isinstance(points, bool) and points > 0
+    require(is_count, f"The reference's points are {points}: give a whole number from 1.")
     x = problem.domain[0] + problem.period * np.arange(points) / points
     later = times[times > 0]
     if len(later) == 0:
