@@ -15,4 +15,4 @@ def main(settings: DictConfig) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    cli.start(main)

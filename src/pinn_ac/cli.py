@@ -1,18 +1,36 @@
-"""How a command ends: what the user reads, and the exit status."""
+"""How a command begins and ends: what the user reads, and the exit status."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
+from pinn_ac.config import PROJECT
 from pinn_ac.errors import InputError
+from pinn_ac.files import make_writable
 from pinn_ac.training import Diverged, Stopped
 
 log = logging.getLogger(__name__)
+
+
+def start(main: Callable[[], Any]) -> None:
+    """Run a Hydra application; what it does not understand on the command line becomes one message, and status 2."""
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # or Hydra would print half a traceback and end with status 1
+    try:
+        _require_writable_output(sys.argv[1:])
+        main()
+    except InputError as error:
+        _refuse(str(error))
+    except (HydraException, OmegaConfBaseException) as error:
+        _refuse(_without_details(error))
 
 
 def execute(command: Callable[[DictConfig], Any], config: DictConfig) -> Any:
@@ -27,6 +45,7 @@ def execute(command: Callable[[DictConfig], Any], config: DictConfig) -> Any:
         log.error("%s", _sentence(error))
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             raise
+        _remove_if_unused(Path(HydraConfig.get().runtime.output_dir))
         sys.exit(_status(error))
     except Exception:
         log.exception("The command failed.")
@@ -39,10 +58,45 @@ def _sentence(error: Exception) -> str:
         return f"Saved, and {error}. To go on: python scripts/train.py resume={folder}"
     if isinstance(error, Diverged):
         return f"{error} The last good state is saved in {folder}."
-    return str(error)
+    return f"Error: {error}"
+
+
+def _without_details(error: BaseException) -> str:
+    """Hydra's message and that of its cause, less what helps only Hydra's developers."""
+    causes = [error] if error.__cause__ is None else [error, error.__cause__]
+    cuts = ("\nConfig search path", "\n    full_key", "\nTo append to your config")
+    messages = [str(cause) for cause in causes]
+    for cut in cuts:
+        messages = [message.partition(cut)[0].strip() for message in messages]
+    return " ".join(dict.fromkeys(messages))
 
 
 def _status(error: Exception) -> int:
     if isinstance(error, Stopped):
         return 128 + error.signal_number
     return 3 if isinstance(error, Diverged) else 2
+
+
+def _refuse(sentence: str) -> NoReturn:
+    print(f"Error: {sentence}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _require_writable_output(arguments: list[str]) -> None:
+    """Hydra makes the run's folder before our code runs, and would answer a refusal with a traceback."""
+    chosen = [word.partition("=")[2] for word in arguments if word.startswith(("hydra.run.dir=", "hydra.sweep.dir="))]
+    folder = Path(chosen[-1] if chosen else PROJECT / "outputs").expanduser()
+    if "${" in str(folder):
+        return
+    existed = folder.exists()
+    make_writable(folder)
+    if not existed:
+        folder.rmdir()
+
+
+def _remove_if_unused(folder: Path) -> None:
+    """A refused run leaves no folder behind that holds nothing but its refusal."""
+    if [file.suffix for file in folder.iterdir()] == [".log"]:
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()

@@ -76,6 +76,8 @@ def build(node: DictConfig, **keywords: Any) -> Any:
     Raises:
         InputError: a `_target_` that is not this package's, a value that the object refuses, or a missing one.
     """
+    missing = sorted(OmegaConf.missing_keys(node))
+    require(not missing, f"{', '.join(missing)} has no value: give it one.")
     for target in _targets(node):
         require(
             target.startswith(ALLOWED_TARGETS),

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from pinn_ac.errors import InputError, require
+from pinn_ac.files import user_cache
 
 PRECISIONS = ("float64", "float32")
 PLATFORMS = {"cpu": "cpu", "gpu": "cuda,rocm"}
@@ -32,7 +33,7 @@ def configure(precision: str, device: str) -> None:
     logging.getLogger("jax").setLevel(logging.WARNING)  # it tells every backend that it does not find
     jax.config.update("jax_enable_x64", precision == "float64")
     jax.config.update("jax_default_matmul_precision", "highest")
-    jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "compiled"))
+    jax.config.update("jax_compilation_cache_dir", str(user_cache() / "compiled"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     if device == "auto":
         return
@@ -43,13 +44,6 @@ def configure(precision: str, device: str) -> None:
             f"device={device}, but JAX sees none here: pip install -e '.[cuda]' adds GPUs, device=cpu does without."
         ) from error
     jax.config.update("jax_default_device", kind)
-
-
-def cache_folder() -> Path:
-    """Where references and compiled programs are kept: $PINN_AC_CACHE, or pinn_ac in the user's cache folder."""
-    own = os.environ.get("PINN_AC_CACHE")
-    general = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(own or Path(general) / "pinn_ac").expanduser()
 
 
 def describe(source: Path) -> dict[str, object]:

@@ -17,9 +17,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac.assembly import Experiment, assemble
 from pinn_ac.config import PROJECT, check_scalars, is_run
-from pinn_ac.environment import cache_folder, configure, describe
+from pinn_ac.environment import configure, describe
 from pinn_ac.errors import InputError, require
 from pinn_ac.evaluation import score
+from pinn_ac.files import make_writable, write_whole
 from pinn_ac.reference import Reference, load_or_solve
 from pinn_ac.saved_run import Run, load_config, load_run
 from pinn_ac.tracking import History, read_history
@@ -35,17 +36,31 @@ def train(config: DictConfig) -> float:
         The relative L2 error, or the validation loss of a run without a reference: what a sweep minimises.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
-    if config.resume is not None:
+    resuming = config.resume is not None
+    if resuming:
         config = _resumed(config, HydraConfig.get().overrides.task)
+    metrics = train_in(folder, config, resuming)
+    return metrics["relative_l2"] if config.reference else metrics["validation_loss"]
+
+
+def train_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[str, Any]:
+    """:func:`train` without Hydra around it: everything is checked and built first, then the run goes.
+
+    Returns:
+        The metrics, as they are in metrics.json.
+
+    Raises:
+        InputError: a setting that cannot be used, or a folder that holds a run (unless `resuming`).
+        Stopped: a signal arrived; the run is saved.
+        Diverged: the loss is not finite; the last good state is saved.
+    """
     check_scalars(config)
     configure(config.precision, config.device)
     experiment = assemble(config)
-    with _claimed(folder, resuming=config.resume is not None):
-        config.resume = None
+    with _claimed(folder, resuming):
         _write_config(config, folder)
         reference = load_reference(experiment, config.reference)
-        metrics = _train(experiment, config, folder, reference)
-    return metrics["relative_l2"] if reference is not None else metrics["validation_loss"]
+        return _train(experiment, config, folder, reference)
 
 
 def evaluate(config: DictConfig) -> None:
@@ -54,7 +69,7 @@ def evaluate(config: DictConfig) -> None:
         require(config[name] >= 2, f"{name} is {config[name]}: give a whole number from 2.")
     run = load_run(config.run, config.device)
     folder = Path(config.run).expanduser() / "evaluation" / f"{config.times}x{config.points}"
-    _make_writable(folder)
+    make_writable(folder)
     reference = load_reference(run.experiment, config.reference, config.times, config.points)
     history = Path(config.run).expanduser() / "history.jsonl"
     report(run, folder, reference, {}, read_history(history) if history.exists() else [], config.times, config.points)
@@ -67,7 +82,7 @@ def load_reference(
     if not wanted:
         return None
     grid = np.linspace(0.0, experiment.problem.horizon, times)
-    return load_or_solve(experiment.problem, grid, points, cache_folder() / "reference")
+    return load_or_solve(experiment.problem, grid, points)
 
 
 def report(
@@ -91,11 +106,11 @@ def report(
         "seed": experiment.seed,
         **describe(PROJECT),
     }
-    _write(folder / "prediction.npz", lambda path: np.savez(path, t=sampled.t, x=sampled.x, u=sampled.u))
+    write_whole(folder / "prediction.npz", lambda path: np.savez(path, t=sampled.t, x=sampled.x, u=sampled.u))
     collocation = experiment.points(int(training.get("steps", 1)) - 1)["residual"]
     at_points = run.derivatives(*collocation.T)["residual"]
     figures = draw_run(folder, experiment.problem, sampled, reference, history, collocation, at_points)
-    _write(folder / "metrics.json", lambda path: path.write_text(json.dumps(metrics, indent=2) + "\n"))
+    write_whole(folder / "metrics.json", lambda path: path.write_text(json.dumps(metrics, indent=2) + "\n"))
     print_summary(metrics, folder, figures)
     return metrics
 
@@ -210,14 +225,13 @@ def _resumed(config: DictConfig, overrides: list[str]) -> DictConfig:
             f"{override} would make another run of {config.resume}: only train.* and device can change on resuming.",
         )
         OmegaConf.update(saved, key, OmegaConf.select(config, key))
-    saved.resume = config.resume
     return saved
 
 
 @contextmanager
 def _claimed(folder: Path, resuming: bool) -> Iterator[None]:
     """Hold the folder for this process alone, and refuse one that already holds a run unless it is resumed."""
-    _make_writable(folder)
+    make_writable(folder)
     require(
         resuming or not is_run(folder),
         f"{folder} already holds a run: go on with it by resume={folder}, or choose another hydra.run.dir.",
@@ -232,25 +246,9 @@ def _claimed(folder: Path, resuming: bool) -> Iterator[None]:
         yield
 
 
-def _make_writable(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".writable").touch()
-        (folder / ".writable").unlink()
-    except OSError as error:
-        raise InputError(f"{folder} cannot be written ({error.strerror}): choose another hydra.run.dir.") from error
-
-
 def _write_config(config: DictConfig, folder: Path) -> None:
     """The resolved config, with a user's samples beside it, so that the folder can be moved as it is."""
     samples = OmegaConf.select(config, "problem.initial_condition.path")
     if samples and Path(samples).expanduser().resolve().parent != folder.resolve():
         shutil.copy(Path(samples).expanduser(), folder)
-    _write(folder / "config.yaml", lambda path: OmegaConf.save(config, path, resolve=True))
-
-
-def _write(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` fill a draft, then move it to `path`, which is never seen half written."""
-    draft = path.with_name(f".draft-{path.name}")
-    write(draft)
-    draft.replace(path)
+    write_whole(folder / "config.yaml", lambda path: OmegaConf.save(config, path, resolve=True))

@@ -15,6 +15,6 @@ class OwnTaylor:
 
     def __call__(self, f: Function, t: jax.Array, x: jax.Array) -> Derivatives:
         one = jnp.ones_like(x)
-        along_t, along_x = ([one], []), ([], [one, None])
-        u, ((u_t,), (u_x, u_xx)) = autodiff.taylor_curves(autodiff.from_jax(f), (t, x), [along_t, along_x])
+        curves: list = [([one], []), ([], [one, None])]
+        u, ((u_t,), (u_x, u_xx)) = autodiff.taylor_curves(autodiff.from_jax(f), (t, x), curves)
         return Derivatives(u, u_t, u_x, u_xx)

@@ -1,15 +1,15 @@
 """Reference solutions on disk, each under a key of everything that it depends on."""
 
+import dataclasses
 import hashlib
 import json
 import logging
-import os
-import tempfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from pinn_ac.files import user_cache, write_whole
 from pinn_ac.problem import AllenCahn
 from pinn_ac.reference.resolution import MOST_MODES
 from pinn_ac.reference.solver import LARGEST, RELATIVE_L2, TOLERANCE, Reference, check_times, solve
@@ -35,21 +35,13 @@ def load_or_solve(
         InputError: as :func:`solve`. A cache that cannot be read or written is only logged.
     """
     times = check_times(problem, times)
-    file = Path(cache_folder or default_folder()).expanduser() / f"reference_{key(problem, times, points)}.npz"
+    file = Path(cache_folder or user_cache()).expanduser() / f"reference_{key(problem, times, points)}.npz"
     found = _load(file, times, points)
     if found is not None:
         return found
     reference = solve(problem, times, points)
     _store(file, reference)
     return reference
-
-
-def default_folder() -> Path:
-    """PINN_AC_CACHE, else pinn_ac under XDG_CACHE_HOME, else ~/.cache/pinn_ac."""
-    chosen = os.environ.get("PINN_AC_CACHE")
-    if chosen:
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "pinn_ac"
 
 
 def key(problem: AllenCahn, times: np.ndarray, points: int) -> str:
@@ -87,22 +79,9 @@ def _load(file: Path, times: np.ndarray, points: int) -> Reference | None:
 
 
 def _store(file: Path, reference: Reference) -> None:
-    """Write beside the file and move there in one go, so that no reader ever meets half a file."""
-    partial = None
+    """Write it in one go, so that no reader ever meets half a file."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".partial", delete=False) as stream:
-            partial = stream.name
-            np.savez(
-                stream,
-                t=reference.t,
-                x=reference.x,
-                u=reference.u,
-                estimated_error=reference.estimated_error,
-                label=reference.label,
-            )
-        os.replace(partial, file)
+        write_whole(file, lambda draft: np.savez(draft, **dataclasses.asdict(reference)))
     except OSError as error:
         logger.warning("The reference cannot be kept in %s (%s): it will be solved again next time.", file, error)
-        if partial and os.path.exists(partial):
-            os.unlink(partial)

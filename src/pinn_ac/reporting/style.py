@@ -3,7 +3,6 @@
 Nothing here touches pyplot or rcParams, so figures can be drawn in threads and beside a user's own.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import Collection
 from matplotlib.colors import Colormap, LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
+
+from pinn_ac.files import write_whole
 
 INK, FAINT, GRID, UNKNOWN = "#22262e", "#7b8290", "#e4e6ea", "#9a9a9a"
 NETWORK, REFERENCE, WARM = "#1f4e79", "#c0b8ad", "#b5462f"
@@ -112,7 +113,4 @@ def show_decades(axes: Axes, decades: float = 7.0) -> None:
 def write(figure: Figure, path: Path) -> Path:
     """Write a PNG in one move, so that nobody ever sees half a picture."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    figure.savefig(draft, format="png", dpi=DPI)
-    draft.replace(path)
-    return path
+    return write_whole(path, lambda draft: figure.savefig(draft, format="png", dpi=DPI))

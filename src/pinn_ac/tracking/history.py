@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pinn_ac.errors import InputError
+from pinn_ac.files import write_whole
 
 
 class History:
@@ -115,7 +116,4 @@ def _ends_with_newline(path: Path) -> bool:
 
 
 def _write(path: Path, entries: Iterable[Mapping[str, Any]]) -> None:
-    """Replace the file by these entries in one move, so that a crash leaves either the old or the new one."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_bytes(b"".join(_line(entry) for entry in entries))
-    draft.replace(path)
+    write_whole(path, lambda draft: draft.write_bytes(b"".join(_line(entry) for entry in entries)))

@@ -1,0 +1,60 @@
+"""Checkpoints: complete or absent, the newest readable one counts."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pinn_ac.errors import InputError
+from pinn_ac.training import Checkpoints, TrainingState
+
+
+def saved(folder, steps):
+    """Checkpoints of these steps, whose parameters are the step."""
+    checkpoints = Checkpoints(folder)
+    for step in steps:
+        params = {"w": jnp.full((3,), float(step))}
+        checkpoints.save(params, TrainingState({"m": jnp.zeros(2)}, params, stage=1, step=step, seconds=0.5))
+    return checkpoints
+
+
+def template(stage):
+    return {"w": jnp.zeros(3)}
+
+
+def damage(folder, step):
+    """Cut every data file of a checkpoint short."""
+    for file in (folder / str(step)).rglob("*"):
+        if file.is_file() and "/d/" in str(file):
+            file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def test_the_newest_is_restored_and_the_oldest_are_dropped(tmp_path):
+    checkpoints = saved(tmp_path, (1, 2, 3))
+    assert np.array_equal(checkpoints.restore("params", template)["w"], np.full(3, 3.0))
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == ["2", "3"]
+
+
+def test_the_template_is_asked_for_the_saved_stage(tmp_path):
+    asked = []
+    saved(tmp_path, (4,)).restore("params", lambda stage: asked.append(stage) or template(stage))
+    assert asked == [1]
+
+
+def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(tmp_path, caplog):
+    saved(tmp_path, (1, 2)).close()
+    damage(tmp_path, 2)
+    assert np.array_equal(Checkpoints(tmp_path).restore("params", template)["w"], np.ones(3))
+    assert "Checkpoint 2" in caplog.text
+
+
+def test_only_damaged_checkpoints_are_refused(tmp_path):
+    saved(tmp_path, (1,)).close()
+    damage(tmp_path, 1)
+    with pytest.raises(InputError, match="no checkpoint that can be read"):
+        Checkpoints(tmp_path).restore("params", template)
+
+
+def test_none_at_all_is_refused(tmp_path):
+    assert not Checkpoints(tmp_path).exist()
+    with pytest.raises(InputError, match="empty"):
+        Checkpoints(tmp_path).restore("params", template)

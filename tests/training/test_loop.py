@@ -1,0 +1,194 @@
+"""The loop on a problem without physics: steps, stages, budgets, retreats, stops and going on."""
+
+import math
+import signal
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pinn_ac.optimizers import Optimizer, Outcome
+from pinn_ac.training import Checkpoints, Diverged, Intervals, Stage, Stopped, Trainer
+from pinn_ac.training.guards import Stopwatch
+
+
+class State(NamedTuple):
+    """A parameter, and the rate at which it decays."""
+
+    params: dict
+    rate: jnp.ndarray
+
+
+def decay(rate: float) -> Optimizer:
+    """p ← p − rate (p − batch): the loss is (p − batch)². A rate of infinity makes the next parameters infinite."""
+
+    def step(state, batch):
+        p = state.params["p"]
+        return state._replace(params={"p": p - state.rate * (p - batch)}), Outcome((p - batch) ** 2, jnp.ones(()))
+
+    return Optimizer(
+        init=lambda params: State(params, jnp.asarray(rate)),
+        step=step,
+        params=lambda state: state.params,
+        retreat=lambda state: state._replace(rate=jnp.minimum(state.rate, 1e9) / 1e10),
+    )
+
+
+class Recorder:
+    """Keeps what it is told, and does something at a step."""
+
+    def __init__(self, at=None, do=None):
+        self.lines, self.said, self.at, self.do = [], [], at, do
+
+    def log(self, stage, step, seconds, loss, others):
+        self.lines.append({"stage": stage, "step": step, "seconds": seconds, "loss": loss, **others})
+        if step == self.at:
+            self.do()
+
+    def say(self, message):
+        self.said.append(message)
+
+
+def trainer(
+    folder, stages, recorder=None, seconds=None, intervals=Intervals(1, 5, 2), draw=lambda step: step % 3 * 0.1
+):
+    """A trainer of one number whose validation loss is its square."""
+    return Trainer(
+        stages=stages,
+        draw=draw,
+        terms=lambda params, batch: {"loss_all": float((params["p"] - batch) ** 2)},
+        validate=lambda params: (float(params["p"] ** 2), {"relative_l2": abs(float(params["p"]))}),
+        recorder=recorder or Recorder(),
+        checkpoints=Checkpoints(folder / "checkpoints"),
+        intervals=intervals,
+        seconds=seconds,
+    )
+
+
+def start(work):
+    """The state before the first step, at 1."""
+    return work.begin({"p": jnp.ones(())})
+
+
+def test_stages_follow_each_other_and_carry_the_parameters(tmp_path):
+    work = trainer(tmp_path, [Stage("slow", decay(0.1), 7), Stage("fast", decay(0.5), 4)], Recorder())
+    end = work.run(start(work))
+    p = 1.0
+    for step in range(11):  # plain arithmetic, in the same order, so equality is to rounding
+        p -= (0.1 if step < 7 else 0.5) * (p - step % 3 * 0.1)
+    assert float(end.optimizer.params["p"]) == pytest.approx(p, rel=1e-14)
+    assert (end.step, end.stage, end.stage_step) == (11, 1, 4)
+    assert [line["stage"] for line in work.recorder.lines] == ["slow"] * 7 + ["fast"] * 4
+    assert [line["step"] for line in work.recorder.lines] == list(range(1, 12))
+
+
+def test_a_logged_loss_is_that_of_the_step_it_stands_at(tmp_path):
+    work = trainer(tmp_path, [Stage("only", decay(0.5), 3)], draw=lambda step: 0.0)
+    work.run(start(work))
+    assert [line["loss"] for line in work.recorder.lines] == [1.0, 0.25, 0.0625]
+    assert [line["loss_all"] for line in work.recorder.lines] == [1.0, 0.25, 0.0625]
+
+
+@pytest.mark.parametrize(("every", "logged"), [(1, 10), (3, 4), (10, 1), (None, 10)])
+def test_log_every_sets_how_many_lines_there_are(tmp_path, every, logged):
+    work = trainer(tmp_path, [Stage("only", decay(0.5), 10)], intervals=Intervals(every, 10, 10))
+    work.run(start(work))
+    assert len(work.recorder.lines) == logged
+
+
+@pytest.mark.parametrize(("every", "evaluated"), [(1, 10), (3, 4), (10, 1)])
+def test_evaluate_every_sets_how_many_errors_there_are(tmp_path, every, evaluated):
+    work = trainer(tmp_path, [Stage("only", decay(0.5), 10)], intervals=Intervals(1, every, 10))
+    work.run(start(work))
+    assert sum("relative_l2" in line for line in work.recorder.lines) == evaluated
+
+
+def test_intervals_left_open_follow_the_length_of_the_stage():
+    assert Intervals().for_stage(2000) == (10, 100, 200)
+    assert Intervals().for_stage(7) == (1, 1, 1)
+    assert Intervals(5, None, 3).for_stage(2000) == (5, 100, 3)
+
+
+def test_the_best_parameters_are_those_of_the_lowest_validation_loss(tmp_path):
+    # The batches pull to 0 for ten steps and then away to 9.
+    work = trainer(
+        tmp_path,
+        [Stage("only", decay(0.5), 20)],
+        draw=lambda step: 0.0 if step < 10 else 9.0,
+        intervals=Intervals(1, 1, 20),
+    )
+    end = work.run(start(work))
+    assert float(end.best_params["p"]) == 2.0**-10
+    assert end.best_loss == 2.0**-20
+    assert float(end.optimizer.params["p"]) > 8
+
+
+def test_a_budget_of_seconds_ends_the_run_evaluated_and_saved(tmp_path):
+    work = trainer(
+        tmp_path, [Stage("only", decay(1e-9), 10**9)], seconds=0.3, intervals=Intervals(10**9, 10**9, 10**9)
+    )
+    end = work.run(start(work))
+    assert 0.3 <= end.seconds < 3
+    assert 0 < end.step < 10**9
+    assert work.recorder.lines[-1]["step"] == end.step
+    assert work.checkpoints.exist()
+    assert math.isfinite(end.best_loss)
+
+
+def test_a_resumed_run_ends_bit_identical(tmp_path):
+    stages = [Stage("slow", decay(0.1), 7), Stage("fast", decay(0.3), 9)]
+    whole = trainer(tmp_path / "whole", stages)
+    expected = whole.run(start(whole))
+    for stop in (3, 7, 8, 12):
+        recorder = Recorder(at=stop, do=lambda: signal.raise_signal(signal.SIGINT))
+        first = trainer(tmp_path / str(stop), stages, recorder)
+        with pytest.raises(Stopped, match="SIGINT"):
+            first.run(start(first))
+        first.checkpoints.close()
+        second = trainer(tmp_path / str(stop), stages)
+        state = second.resume({"p": jnp.zeros(())})
+        assert state.step == stop
+        end = second.run(state)
+        assert np.array_equal(end.optimizer.params["p"], expected.optimizer.params["p"])
+        assert np.array_equal(end.best_params["p"], expected.best_params["p"])
+        assert second.recorder.lines[0]["step"] == stop + 1
+
+
+def test_the_handlers_of_signals_are_put_back(tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    work = trainer(
+        tmp_path, [Stage("only", decay(0.5), 2)], Recorder(at=1, do=lambda: signal.raise_signal(signal.SIGTERM))
+    )
+    with pytest.raises(Stopped) as stop:
+        work.run(start(work))
+    assert stop.value.signal_number == signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_non_finite_step_goes_back_and_on_more_cautiously(tmp_path):
+    work = trainer(tmp_path, [Stage("only", decay(jnp.inf), 4)], draw=lambda step: 0.0)
+    end = work.run(start(work))
+    assert end.failures == 1
+    assert end.step == 4
+    assert np.isfinite(end.optimizer.params["p"])
+    assert "back to step 0" in work.recorder.said[0]
+
+
+def test_what_stays_non_finite_is_given_up_with_the_last_good_state_saved(tmp_path):
+    work = trainer(tmp_path, [Stage("only", decay(0.5), 9)], draw=lambda step: jnp.nan if step >= 3 else 0.0)
+    with pytest.raises(Diverged, match="smaller learning rate"):
+        work.run(start(work))
+    assert len(work.recorder.said) == 5
+    saved = work.resume({"p": jnp.zeros(())})
+    assert (
+        float(saved.optimizer.params["p"]) == 2.0**-2
+    )  # the third step's start: its own end has not been judged yet
+
+
+def test_the_stopwatch_counts_compilation(tmp_path):
+    import jax
+
+    with Stopwatch() as watch:
+        jax.jit(lambda x: jnp.sin(x) * 3.14159)(jnp.ones(17)).block_until_ready()
+    assert 0 < watch.compile_seconds <= watch.seconds
