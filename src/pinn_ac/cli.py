@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 def start(main: Callable[[], Any]) -> None:
     """Run a Hydra application; what it does not understand on the command line becomes one message, and status 2."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # or Hydra would print half a traceback and end with status 1
+    logging.getLogger("jax").setLevel(logging.WARNING)  # it tells of every backend that it does not find
     try:
         _require_writable_output(sys.argv[1:])
         main()

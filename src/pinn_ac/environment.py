@@ -1,7 +1,6 @@
 """What must be set before the first array exists: precision, device, compilation cache; and what a run ran on."""
 
 import importlib.metadata
-import logging
 import os
 import platform
 import subprocess
@@ -18,22 +17,22 @@ PLATFORMS = {"cpu": "cpu", "gpu": "cuda,rocm"}
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "hydra-core", "numpy", "scipy", "matplotlib")
 
 
-def configure(precision: str, device: str) -> None:
-    """Set the precision, the device and the persistent compilation cache.
+def configure(precision: str, device: str, cache: bool = True) -> None:
+    """Set the precision, the device and the persistent cache of compiled programs.
 
     Args:
         precision: "float64" or "float32".
         device: "cpu", "gpu", or "auto" for the best there is.
+        cache: use that cache; not where compilation itself is measured.
 
     Raises:
         InputError: an unknown name, or no such device here.
     """
     require(precision in PRECISIONS, f"precision is {precision!r}: choose {' or '.join(PRECISIONS)}.")
     require(device in ("auto", *PLATFORMS), f"device is {device!r}: choose cpu, gpu or auto.")
-    logging.getLogger("jax").setLevel(logging.WARNING)  # it tells every backend that it does not find
     jax.config.update("jax_enable_x64", precision == "float64")
     jax.config.update("jax_default_matmul_precision", "highest")
-    jax.config.update("jax_compilation_cache_dir", str(user_cache() / "compiled"))
+    jax.config.update("jax_compilation_cache_dir", str(user_cache() / "compiled") if cache else None)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     if device == "auto":
         return

@@ -1,0 +1,6 @@
+"""Measure speed: python scripts/benchmark.py autodiff (see --help)."""
+
+from pinn_ac.benchmarks.command import main
+
+if __name__ == "__main__":
+    main()

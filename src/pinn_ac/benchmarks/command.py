@@ -1,0 +1,42 @@
+"""`python scripts/benchmark.py NAME`: run a benchmark, print its table, keep it as CSV."""
+
+import argparse
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from pinn_ac.benchmarks import autodiff
+from pinn_ac.config import PROJECT
+from pinn_ac.environment import configure, describe
+from pinn_ac.files import make_writable, write_whole
+from pinn_ac.reporting.tables import metrics_table
+
+BENCHMARKS: dict[str, Callable[[int], list[dict[str, object]]]] = {"autodiff": autodiff.run}
+
+
+def main(words: list[str] | None = None) -> None:
+    """Parse the command line and run."""
+    parser = argparse.ArgumentParser(prog="benchmark.py", description=__doc__)
+    parser.add_argument("name", choices=sorted(BENCHMARKS), help="autodiff: our differentiation against JAX's")
+    parser.add_argument("--rounds", type=int, default=30, help="calls of each program (default 30)")
+    parser.add_argument("--precision", default="float64", help="float64 or float32")
+    chosen = parser.parse_args(words)
+    if chosen.rounds < 1:
+        parser.error("--rounds needs a whole number from 1")
+    configure(chosen.precision, "auto", cache=False)
+    folder = PROJECT / "outputs" / "benchmarks"
+    make_writable(folder)
+    rows = BENCHMARKS[chosen.name](chosen.rounds)
+    path = write_whole(folder / f"{chosen.name}.csv", lambda draft: _write_csv(draft, rows))
+    title = f"{chosen.name}: {describe(PROJECT)['device']}, {chosen.precision}, {chosen.rounds} rounds"
+    Console().print(metrics_table(rows, list(rows[0]), title))
+    print(f"written to {path}")
+
+
+def _write_csv(path: Path, rows: list[dict[str, object]]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,318 @@
+"""A run from its config to its folder, small enough for a test: what it writes, and what can be done with it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from omegaconf import OmegaConf
+
+import pinn_ac
+from composed import composed
+from pinn_ac.errors import InputError
+from pinn_ac.evaluation import Sampled, errors
+from pinn_ac.reference import load_or_solve
+from pinn_ac.run import train_in
+from pinn_ac.saved_run import load_config
+from pinn_ac.training import Diverged
+
+PROJECT = Path(__file__).resolve().parents[1]
+SMALL = (
+    "problem/initial_condition=cosine",
+    "problem.diffusivity=1e-2",
+    "problem.reaction_rate=2",
+    "model.width=8",
+    "model.depth=2",
+    "sampler.num_points=256",
+    "train.steps=6",
+    "train.evaluate_every=2",
+    "train.checkpoint_every=2",
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    """References and compiled programs of these tests."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["PINN_AC_CACHE"] = str(folder)
+    yield folder
+    del os.environ["PINN_AC_CACHE"]
+
+
+def train(folder, *overrides):
+    """Train the small run in `folder`."""
+    return train_in(folder, composed(*SMALL, *overrides))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of a finished small run, and its metrics."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    return folder, train(folder)
+
+
+def test_training_lowers_the_error_well_below_that_of_the_ansatz_alone(finished):
+    run = pinn_ac.load_run(finished[0])
+    untrained = pinn_ac.Run(run.experiment, run.experiment.initial_params()).sample()
+    reference = load_or_solve(run.experiment.problem)
+    assert finished[1]["relative_l2"] < 0.5 * errors(untrained, reference)["relative_l2"]
+
+
+def test_a_run_leaves_everything_it_should(finished):
+    folder, metrics = finished
+    names = {path.name for path in folder.iterdir()}
+    pictures = {f"{name}.png" for name in ("solution", "profiles", "history", "points", "energy")}
+    assert names >= {"config.yaml", "metrics.json", "history.jsonl", "prediction.npz", "checkpoints"} | pictures
+    assert not [name for name in names if "draft" in name]
+    assert json.loads((folder / "metrics.json").read_text()) == json.loads(json.dumps(metrics))
+    wanted = """relative_l2 max_error relative_l2_by_time residual_rms residual_l1 energy_violation train_seconds
+        compile_seconds steps num_parameters seed precision device reference versions git_commit"""
+    assert set(wanted.split()) <= set(metrics)
+    assert metrics["num_parameters"] == (5 + 1) * 8 + (8 + 1) * 8 + (8 + 1)
+    assert (metrics["steps"], metrics["seed"], metrics["precision"]) == (6, 0, "float64")
+    assert len(metrics["relative_l2_by_time"]) == 201
+
+
+def test_the_prediction_is_on_the_stated_grid_and_its_error_is_the_stated_one(finished):
+    folder, metrics = finished
+    with np.load(folder / "prediction.npz") as arrays:
+        t, x, u = arrays["t"], arrays["x"], arrays["u"]
+    assert np.allclose(t, np.linspace(0, 1, 201), rtol=0, atol=1e-15)
+    assert np.array_equal(x, -1 + 2 * np.arange(512) / 512)
+    exact = load_or_solve(pinn_ac.load_run(folder).experiment.problem).u
+    assert np.linalg.norm(u - exact) / np.linalg.norm(exact) == pytest.approx(metrics["relative_l2"], rel=1e-9)
+
+
+def test_the_history_has_a_line_a_step_with_each_term(finished):
+    lines = [json.loads(line) for line in (finished[0] / "history.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(1, 7))
+    assert all({"step", "seconds", "loss", "loss_residual"} <= set(line) for line in lines)
+    assert [line["step"] for line in lines if "relative_l2" in line] == [2, 4, 6]
+    assert lines[-1]["loss"] < lines[0]["loss"]
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_one_does_not(finished, tmp_path):
+    folder = finished[0]
+    train(tmp_path / "again")
+    train(tmp_path / "other", "seed=1")
+    first, again, other = (
+        np.load(place / "prediction.npz")["u"] for place in (folder, tmp_path / "again", tmp_path / "other")
+    )
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_a_resumed_run_ends_with_the_bits_of_an_undisturbed_one(finished, tmp_path):
+    config = composed(*SMALL, "train.steps=3")
+    train_in(tmp_path, config)
+    longer = load_config(tmp_path)
+    longer.train.steps = 6
+    train_in(tmp_path, longer, resuming=True)
+    with np.load(tmp_path / "prediction.npz") as resumed, np.load(finished[0] / "prediction.npz") as whole:
+        assert np.array_equal(resumed["u"], whole["u"])
+    assert len((tmp_path / "history.jsonl").read_text().splitlines()) == 6
+
+
+def test_a_loaded_run_predicts_what_the_run_did_in_any_shape(finished):
+    folder, _ = finished
+    run = pinn_ac.load_run(folder)
+    with np.load(folder / "prediction.npz") as arrays:
+        t, x, u = arrays["t"], arrays["x"], arrays["u"]
+    # Programs for other shapes may add in another order: a few roundings.
+    assert np.allclose(run.predict(t[:, None], x), u, rtol=0, atol=1e-13)
+    assert run.predict(0.5, 0.25).shape == ()
+    assert run.predict(t[3], x).shape == (512,)
+    assert run.predict(np.zeros((0,)), 0.0).shape == (0,)
+    assert run.predict(t[:5, None, None], x[:4, None]).shape == (5, 4, 1)
+    assert run.predict(0.5, 0.25) == pytest.approx(run.predict(0.5, 2.25), abs=1e-13)  # periodic
+
+
+def test_many_points_go_through_in_chunks_of_one_program(finished, compilations):
+    run = pinn_ac.load_run(finished[0])
+    x = np.linspace(-1, 1, 2**16 + 1234)
+    u = run.predict(0.7, x)
+    compiled = len(compilations)
+    again = run.predict(0.7, np.linspace(-1, 1, 3 * 2**16 + 5))
+    assert len(compilations) == compiled
+    assert np.allclose(u[-1], again[-1], rtol=0, atol=1e-13)
+
+
+def test_derivatives_agree_with_differences_of_the_prediction(finished):
+    run = pinn_ac.load_run(finished[0])
+    t, x = 0.4, np.array([-0.6, 0.1, 0.77])
+    d = run.derivatives(t, x)
+    h = 1e-4  # truncation ~ h² |u'''|/6 ~ 1e-6 for these smooth fields, round-off 1e-16/h² ~ 1e-8
+    u = lambda t, x: run.predict(t, x)  # noqa: E731
+    assert np.allclose(d["u"], u(t, x), rtol=0, atol=1e-13)
+    assert np.allclose(d["u_t"], (u(t + h, x) - u(t - h, x)) / (2 * h), rtol=0, atol=1e-5)
+    assert np.allclose(d["u_x"], (u(t, x + h) - u(t, x - h)) / (2 * h), rtol=0, atol=1e-5)
+    assert np.allclose(d["u_xx"], (u(t, x + h) - 2 * d["u"] + u(t, x - h)) / h**2, rtol=0, atol=1e-5)
+    assert np.allclose(d["residual"], d["u_t"] - 1e-2 * d["u_xx"] + 2 * (d["u"] ** 3 - d["u"]), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("t", [-0.1, 1.1, np.nan])
+def test_times_outside_the_run_are_refused(finished, t):
+    with pytest.raises(InputError, match=r"t must lie in \[0, 1"):
+        pinn_ac.load_run(finished[0]).predict(t, 0.0)
+
+
+def test_a_sample_is_ready_to_be_scored(finished):
+    sampled = pinn_ac.load_run(finished[0]).sample(11, 32)
+    assert isinstance(sampled, Sampled)
+    assert sampled.u.shape == (11, 32)
+
+
+def test_samples_of_a_user_travel_with_the_run(tmp_path):
+    x = -1 + 2 * np.arange(64) / 64
+    file = tmp_path / "mine.csv"
+    np.savetxt(file, np.column_stack([x, np.exp(np.sin(np.pi * x)) - 1]), delimiter=",")
+    kept = [word for word in SMALL if not word.startswith("problem/")]
+    config = composed(
+        *kept, "problem/initial_condition=tabulated", f"problem.initial_condition.path={file}", "train.steps=2"
+    )
+    train_in(tmp_path / "run", config)
+    file.unlink()
+    moved = shutil.move(tmp_path / "run", tmp_path / "moved")
+    run = pinn_ac.load_run(moved)
+    assert np.allclose(run.predict(0.0, x), np.exp(np.sin(np.pi * x)) - 1, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("ansatz=soft", "optimizer=adam", "sampler=uniform"),
+        ("ansatz=lifted", "stages=adam_lbfgs", "stages.adam.steps=4", "stages.lbfgs.steps=4"),
+        ("loss=l1", "optimizer=adam", "model=modified_mlp", "sampler=latin_hypercube"),
+        ("derivatives=own_taylor", "gradient=own", "embedding=periodic", "sampler=grid"),
+        ("precision=float32",),
+        ("problem/initial_condition=sine", "problem.domain=[0,3]", "problem.horizon=2", "optimizer=lbfgs"),
+    ],
+    ids=lambda overrides: overrides[0],
+)
+def test_every_kind_of_run_learns(tmp_path, overrides):
+    kept = [word for word in SMALL if word.split("=")[0] not in {other.split("=")[0] for other in overrides}]
+    if any(word.startswith("stages=") for word in overrides):
+        kept.remove("train.steps=6")
+    # On points that stay, since so few steps on points that change need not lower the loss.
+    metrics = train_in(tmp_path, composed(*kept, *overrides, "sampler.resample_every=0"))
+    lines = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    assert lines[-1]["loss"] < lines[0]["loss"]
+    assert np.isfinite(metrics["relative_l2"])
+    assert pinn_ac.load_run(tmp_path).predict(0.5, 0.5).dtype == metrics["precision"]
+
+
+def test_without_a_reference_there_is_a_residual_but_no_error(tmp_path):
+    metrics = train(tmp_path, "reference=false", "train.steps=2")
+    assert "relative_l2" not in metrics
+    assert metrics["residual_rms"] > 0
+
+
+def test_a_learning_rate_that_blows_up_is_reported(tmp_path):
+    with pytest.raises(Diverged):
+        train(tmp_path, "optimizer=adam", "optimizer.learning_rate=1e300", "train.log_every=1")
+    assert np.isfinite(pinn_ac.load_run(tmp_path).predict(0.5, 0.5))
+
+
+def test_a_folder_with_a_run_is_not_written_over(finished):
+    with pytest.raises(InputError, match="already holds a run"):
+        train(finished[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda folder: (folder / "config.yaml").unlink(), "not the folder of a run"),
+        (lambda folder: (folder / "config.yaml").write_text("{"), "cannot be read"),
+        (lambda folder: (folder / "config.yaml").write_text("- 1"), "not a run's config"),
+        (lambda folder: shutil.rmtree(folder / "checkpoints"), "no checkpoint yet"),
+    ],
+)
+def test_a_folder_that_is_no_run_is_refused(finished, tmp_path, change, sentence):
+    folder = tmp_path / "copy"
+    shutil.copytree(finished[0], folder)
+    change(folder)
+    with pytest.raises(InputError, match=sentence):
+        pinn_ac.load_run(folder)
+
+
+def test_a_foreign_config_runs_no_code(finished, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(finished[0], folder)
+    config = OmegaConf.load(folder / "config.yaml")
+    config.model = {"_target_": "os.system", "command": f"touch {tmp_path / 'harm'}"}
+    OmegaConf.save(config, folder / "config.yaml")
+    with pytest.raises(InputError, match="not part of pinn_ac"):
+        pinn_ac.load_run(folder)
+    assert not (tmp_path / "harm").exists()
+
+
+def script(name, *words, **keywords):
+    """Run a script of the project from another folder."""
+    return subprocess.run(
+        [sys.executable, str(PROJECT / "scripts" / name), *words],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        **keywords,
+    )
+
+
+def test_the_scripts_from_any_folder(tmp_path):
+    """train, then evaluate on another grid, then go on: the commands of the README."""
+    trained = script("train.py", *SMALL, f"hydra.run.dir={tmp_path / 'run'}", "train.steps=3", cwd=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    assert "relative L² error" in trained.stdout
+    evaluated = script("evaluate.py", "run=run", "times=21", "points=100", cwd=tmp_path)
+    assert evaluated.returncode == 0, evaluated.stderr
+    with np.load(tmp_path / "run/evaluation/21x100/prediction.npz") as arrays:
+        assert arrays["u"].shape == (21, 100)
+    resumed = script("train.py", "resume=run", "train.steps=4", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert json.loads((tmp_path / "run/metrics.json").read_text())["steps"] == 4
+    changed = script("train.py", "resume=run", "seed=4", cwd=tmp_path)
+    assert changed.returncode == 2
+    assert "only train.* and device" in changed.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["problem.diffusivity=-1"], "problem.diffusivity is -1: give a positive number."),
+        (["model=unknown"], "Available options in 'model':\n\tmlp\n\tmodified_mlp"),
+        (["model.widht=3"], "Key 'widht' is not in struct"),
+        (["resume=/"], "/ is not the folder of a run"),
+        (["hydra.run.dir=/proc/here"], "/proc/here cannot be written"),
+    ],
+)
+def test_wrong_commands_get_one_message_and_status_2(words, sentence):
+    refused = script("train.py", *words)
+    assert refused.returncode == 2
+    assert sentence in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_the_run_and_says_how_to_go_on(tmp_path, number):
+    folder = tmp_path / "run"
+    words = [
+        sys.executable,
+        str(PROJECT / "scripts/train.py"),
+        *SMALL,
+        f"hydra.run.dir={folder}",
+        "train.steps=100000",
+    ]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (folder / "history.jsonl").exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 128 + number
+    assert f"resume={folder}" in errors
+    assert np.isfinite(pinn_ac.load_run(folder).predict(0.5, 0.5))
