@@ -5,14 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pinn_ac.problem import AllenCahn, Cosine, Fourier, Sine, XSquaredCosine
+from pinn_ac.problem import AllenCahn, Fourier, Sine, XSquaredCosine
 from pinn_ac.problem.lifts import WIDE, kinked_coefficients, kinked_heat_flow
 
 CONDITIONS = {
     "x_squared_cosine": XSquaredCosine(),
-    "half_x_squared_cosine": XSquaredCosine(-0.5),
-    "cosine": Cosine(0.7, 3),
-    "sine": Sine(0.5, 2),
+    "sine": Sine(-0.5, 2),
     "fourier": Fourier(0.2, (0.3, 0.0, -0.1), (0.0, 0.4)),
     "constant": Fourier(0.3),
 }
@@ -23,6 +21,11 @@ X = np.concatenate([np.linspace(-1, 1, 81), 1 - np.geomspace(1e-8, 1e-1, 15), -1
 @pytest.fixture(params=CONDITIONS)
 def condition(request):
     return CONDITIONS[request.param]
+
+
+def compiled(problem, order=0):
+    """The lift as one program; step by step it would compile some fifty."""
+    return jax.jit(lambda t, x: problem.lift(t, x, order))
 
 
 def exact(problem, t, x, order):
@@ -40,18 +43,20 @@ def exact(problem, t, x, order):
 def test_lift_is_the_fourier_series(condition, diffusivity, order):
     for horizon in (1.0, 20.0):
         problem = AllenCahn(diffusivity, 5.0, (-1, 1), horizon, condition)
+        lift = compiled(problem, order)
         for t in (1e-2, 0.1, 0.7, 1.0, horizon):
-            g = problem.lift(jnp.float64(t), jnp.asarray(X), order)
+            g = lift(jnp.float64(t), X)
             # The closed form leaves out terms below 1e−17 and cancels moments of size ≤ 4; a slope multiplies
             # the rounding of the phase kπξ, k ≤ 2000 modes whose sum of |k c_k| grows like ln k.
             np.testing.assert_allclose(g, exact(problem, t, X, order), atol=1e-13 if order == 0 else 5e-12)
 
 
 def test_closed_form_meets_the_series_where_it_gives_way():
+    flow = jax.jit(kinked_heat_flow, static_argnums=(2, 3))
     for near in (0.5 * WIDE, 0.999 * WIDE, WIDE, 1.001 * WIDE, 2 * WIDE):
         variance = jnp.float64(near**2)
         for order in (0, 1):
-            g = kinked_heat_flow(variance, jnp.asarray(X), 1.0, order)
+            g = flow(variance, X, 1.0, order)
             k = np.arange(400)
             c = kinked_coefficients(399) * np.where(k == 0, 1, 2) * (1j * np.pi * k) ** order
             c = c * np.exp(-0.5 * (np.pi * k * near) ** 2)
@@ -73,9 +78,9 @@ def test_lift_solves_the_heat_equation(condition, diffusivity):
 
 def test_slope_is_the_derivative_of_the_lift(condition):
     problem = AllenCahn(initial_condition=condition)
-    slope = jax.vmap(jax.grad(problem.lift, 1), (None, 0))
+    slope = jax.jit(jax.vmap(jax.grad(problem.lift, 1), (None, 0)))
     for t in (1e-4, 5e-3, 1.0):
-        np.testing.assert_allclose(slope(t, X), problem.lift(jnp.float64(t), jnp.asarray(X), 1), atol=1e-12)
+        np.testing.assert_allclose(slope(t, X), compiled(problem, 1)(jnp.float64(t), X), atol=1e-12)
 
 
 def test_lift_starts_at_the_initial_condition(condition):
@@ -83,7 +88,7 @@ def test_lift_starts_at_the_initial_condition(condition):
     x = np.linspace(0, 3, 101)
     values = condition(problem.to_unit(x))
     # At t = 0 the kink is rounded over one rounding error, hence by as much.
-    np.testing.assert_allclose(problem.lift(jnp.zeros(()), jnp.asarray(x)), values, atol=4e-15)
+    np.testing.assert_allclose(compiled(problem)(jnp.zeros(()), x), values, atol=4e-15)
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
@@ -95,22 +100,23 @@ def test_derivatives_at_the_start_are_finite(condition, dtype):
         def lift(t, x, order=order):
             return problem.lift(t, x, order)
 
-        for derivative in (lift, jax.grad(lift, 0), jax.grad(lift, 1), jax.grad(jax.grad(lift, 1), 1)):
-            values = jax.vmap(derivative, (None, 0))(t, x)
+        first = jax.value_and_grad(lift, (0, 1))
+        both = jax.jit(
+            jax.vmap(lambda t, x, f=first, g=lift: (f(t, x), jax.grad(jax.grad(g, 1), 1)(t, x)), (None, 0))
+        )
+        for values in jax.tree.leaves(both(t, x)):
             assert values.dtype == dtype
             assert jnp.isfinite(values).all()
 
 
-@pytest.mark.parametrize("t", [1e-6, 1e-3, 0.1, 1.0])
+@pytest.mark.parametrize("t", [1e-6, 1.0])
 def test_lift_and_slope_are_periodic(condition, t):
     problem = AllenCahn(initial_condition=condition)
     for order in (0, 1):
-        left, right = problem.lift(jnp.float64(t), jnp.array([-1.0, 1.0]), order)
+        left, right = compiled(problem, order)(jnp.float64(t), jnp.array([-1.0, 1.0]))
         assert abs(left - right) < 1e-12
-    xs = np.array([-0.9, 0.1, 0.77])
-    np.testing.assert_allclose(
-        problem.lift(jnp.float64(t), xs), problem.lift(jnp.float64(t), xs + problem.period), atol=1e-13
-    )
+    x, lift = np.array([-0.9, 0.1, 0.77]), compiled(problem)
+    np.testing.assert_allclose(lift(jnp.float64(t), x), lift(jnp.float64(t), x + problem.period), atol=1e-13)
 
 
 def test_slope_at_the_kink_vanishes_for_positive_times():
@@ -123,14 +129,14 @@ def test_lift_follows_the_domain(condition):
     wide = AllenCahn(1e-2 * np.pi**2, domain=(0, 2 * np.pi), initial_condition=condition)
     x = np.linspace(0, 2 * np.pi, 50)
     for order in (0, 1):
-        expected = unit.lift(jnp.float64(0.4), x / np.pi - 1, order) / np.pi**order
-        np.testing.assert_allclose(wide.lift(jnp.float64(0.4), x, order), expected, atol=1e-13)
+        expected = compiled(unit, order)(jnp.float64(0.4), x / np.pi - 1) / np.pi**order
+        np.testing.assert_allclose(compiled(wide, order)(jnp.float64(0.4), x), expected, atol=1e-13)
 
 
 def test_lift_in_single_precision(condition):
     problem = AllenCahn(initial_condition=condition)
-    x = jnp.linspace(-0.95, 0.95, 39)
+    x, lift = jnp.linspace(-0.95, 0.95, 39), compiled(problem)
     for t in (0.0, 0.01, 1.0):
-        single = problem.lift(jnp.float32(t), x.astype(jnp.float32))
+        single = lift(jnp.float32(t), x.astype(jnp.float32))
         assert single.dtype == jnp.float32
-        np.testing.assert_allclose(single, problem.lift(jnp.float64(t), x), atol=5e-6)
+        np.testing.assert_allclose(single, lift(jnp.float64(t), x), atol=5e-6)

@@ -48,7 +48,7 @@ def test_no_horizon_overflows(t, dtype):
 
     derivatives = (flow, jax.grad(flow, 0), jax.grad(flow, 1), jax.grad(jax.grad(flow, 1), 1))
     for derivative in derivatives:
-        values = jax.vmap(derivative, (None, 0))(time, w)
+        values = jax.jit(jax.vmap(derivative, (None, 0)))(time, w)
         assert values.dtype == dtype
         assert jnp.isfinite(values).all()
     u = flow(time, w)

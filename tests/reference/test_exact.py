@@ -68,7 +68,7 @@ def test_an_independent_solver_agrees(diffusivity, rate, domain, condition):
         1,
         problem.period,
         points,
-        1.0 / steps,
+        1 / steps,
         diffusivity=diffusivity,
         first_order_coefficient=rate,
         third_order_coefficient=-rate,
