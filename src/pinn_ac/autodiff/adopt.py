@@ -71,7 +71,8 @@ class _Key:
         self.call = (f, leaves, tree, positions)
         static = tuple(None if i in positions else _hashable(leaf) for i, leaf in enumerate(leaves))
         types = tuple((x.shape, x.dtype, bool(getattr(x, "weak_type", False))) for x in arrays)
-        settings = (jax.config.jax_enable_x64, jax.config.jax_default_matmul_precision)
+        config: Any = jax.config
+        settings = (config.jax_enable_x64, config.jax_default_matmul_precision)
         self.key = (f, static, tree, tuple(positions), types, settings)
         self.hash = hash(self.key)
 
@@ -154,7 +155,7 @@ def _replay_one(eqn: JaxprEqn, arguments: list[Any]) -> Sequence[Any]:
     name = RENAMED.get(eqn.primitive.name, eqn.primitive.name)
     if name in CALLS:
         return _replay_call(eqn, arguments)
-    if name in CONSTANT or not any(jnp.issubdtype(out.aval.dtype, jnp.inexact) for out in eqn.outvars):
+    if name in CONSTANT or not any(_is_inexact(out.aval) for out in eqn.outvars):
         return _as_it_is(eqn, [unwrap(x) for x in arguments])
     if name in DIRECT:
         return DIRECT[name](eqn, *arguments)
@@ -168,6 +169,10 @@ def _replay_one(eqn: JaxprEqn, arguments: list[Any]) -> Sequence[Any]:
         f"the operation '{eqn.primitive.name}' has no rule, used at {summarize(eqn.source_info)}\n"
         "Write that part with other functions, or wrap it in stop_gradient if its derivative is not wanted."
     )
+
+
+def _is_inexact(type_of: Any) -> bool:
+    return jnp.issubdtype(type_of.dtype, jnp.inexact)
 
 
 def _replay_call(eqn: JaxprEqn, arguments: list[Any]) -> Sequence[Any]:

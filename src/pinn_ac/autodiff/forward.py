@@ -41,6 +41,7 @@ def zero_tangent(x: Any) -> Any:
 
 
 def _checked_tangents(primals: Any, tangents: Any) -> list[Any]:
+    tree: Any
     leaves, tree = jax.tree.flatten(tuple(primals))
     seeds, other = jax.tree.flatten(tuple(tangents))
     if tree != other:

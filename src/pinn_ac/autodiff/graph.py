@@ -125,7 +125,8 @@ class Graph:
 
     def with_values(self, substitute: Callable[[Any], Any]) -> Graph:
         """The same list with every value and constant passed through `substitute`."""
-        copy, twins = Graph(), {}
+        copy = Graph()
+        twins: dict[int, Node] = {}
 
         def twin(a: Any) -> Any:
             return twins[a.index] if isinstance(a, Node) else substitute(a)
@@ -234,6 +235,8 @@ def trace(f: Callable[..., Any], *args: Any) -> Graph:
 
     Raises TypeError for integer arguments: bind those before, with a lambda or functools.partial.
     """
+    leaves: list[Any]
+    tree: Any
     leaves, tree = jax.tree.flatten(args)
     leaves = [as_leaf(leaf) for leaf in leaves]
     require_real(leaves, "trace")

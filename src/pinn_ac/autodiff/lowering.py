@@ -13,8 +13,8 @@ from .graph import unwrap
 from .rules.elementwise import logaddexp, relu
 from .rules.kinds import convert_element_type
 from .rules.linear_algebra import lu
-from .solving import linear_solve
 from .rules.shape import reshape, slice_
+from .solving import linear_solve
 
 # Operations under another name than in the table.
 RENAMED = {"add_any": "add", "copy_p": "copy", "optimization_barrier": "copy"}

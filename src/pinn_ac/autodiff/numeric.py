@@ -1,4 +1,4 @@
-"""The second of the lecture's three ways: numerical differentiation by central differences, and a check made of it."""
+"""The second of the lecture's three ways: numerical differentiation by central differences, and a check by it."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def _resolve(name: str, module: Any) -> Any:
     found = _ELSEWHERE[name] if module is jnp and name in _ELSEWHERE else getattr(module, name, None)
     if found is None:
         raise AttributeError(f"neither pinn_ac.autodiff.numpy nor jax.numpy has a function '{name}'")
-    if not callable(found) or isinstance(found, type) :
+    if not callable(found) or isinstance(found, type):
         return found
     return _on_plain(found) if name in _CONSTANT else adopt_library(found)
 
@@ -156,7 +156,7 @@ _indexed = adopt_library(_getitem)
 
 
 def _iterate(x: Value) -> Iterator[Any]:
-    return iter([x[i] for i in range(len(x))])  # type: ignore[arg-type]
+    return iter([_indexed(x, i) for i in range(_length(x))])
 
 
 def _length(x: Value) -> int:
@@ -210,7 +210,7 @@ def _not_a_method(x: Value, name: str) -> Any:
 
 
 def _install() -> None:
-    operators = {
+    operators: dict[str, Callable[..., Any]] = {
         "add": kinds.add, "sub": rows.sub, "mul": kinds.mul, "truediv": rows.div, "pow": power, "mod": rows.mod,
         "matmul": _on_arrays("matmul"), "floordiv": _on_arrays("floor_divide"),
     }  # fmt: skip
@@ -228,7 +228,8 @@ def _install() -> None:
     for name in methods:
         setattr(Value, name, _on_arrays(name))
     more: dict[str, Any] = {
-        "__neg__": lambda x: kinds.neg(x), "__pos__": lambda x: x, "__abs__": lambda x: rows.abs_(x), "__len__": _length,
+        "__neg__": lambda x: kinds.neg(x), "__pos__": lambda x: x, "__abs__": lambda x: rows.abs_(x),
+        "__len__": _length,
         "__getitem__": lambda x, index: _indexed(x, index), "__iter__": _iterate, "astype": astype,
         "reshape": _reshape, "transpose": _transpose, "flatten": _on_arrays("ravel"), "at": property(_At),
         "T": property(_transpose), "mT": property(lambda x: _resolve_here("matrix_transpose")(x)),

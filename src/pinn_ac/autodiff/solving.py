@@ -11,6 +11,7 @@ from typing import Any
 
 from jax.extend.core import jaxpr_as_fun
 
+from .graph import Primitive
 from .rules.kinds import general, neg, total
 
 
@@ -20,7 +21,7 @@ def _parts(arrays: Sequence[Any], const_lengths: Any) -> tuple[list[Any], list[A
     for n in const_lengths:
         groups.append(list(arrays[start : start + n]))
         start += n
-    return (*groups, arrays[start])  # type: ignore[return-value]
+    return (*groups, arrays[start])
 
 
 def _evaluate(*arrays: Any, const_lengths: Any, jaxprs: Any) -> Any:
@@ -66,4 +67,4 @@ def _vjp(g: Any, i: int, out: Any, *arrays: Any, const_lengths: Any, jaxprs: Any
     return neg(change(w)[0])
 
 
-linear_solve = general("linear_solve", _evaluate, _jvp, _vjp, ("const_lengths", "jaxprs"))
+linear_solve: Primitive = general("linear_solve", _evaluate, _jvp, _vjp, ("const_lengths", "jaxprs"))

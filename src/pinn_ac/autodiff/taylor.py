@@ -36,6 +36,7 @@ def _input_series(x: Any, derivatives: Sequence[Any]) -> Series:
 
 def _leaf_coefficients(primal: Any, series: Any, order: int) -> list[list[Any]]:
     """For each leaf of one argument, its `order` coefficients."""
+    tree: Any
     leaves, tree = jax.tree.flatten(primal)
     columns: list[list[Any]] = [[] for _ in leaves]
     for k in range(order):

@@ -1,8 +1,8 @@
 """Rows of the table: elementwise functions, each with its partial derivatives (of the output y and the arguments).
 
 At points where a function is not smooth the partials follow JAX: ties of `max` and `min` share the slope (½ each),
-abs'(0) = relu'(0) = 0, √'(0) = ∞, `clamp` passes the slope only strictly inside its bounds, and 0^p has slope 0 with
-respect to p.
+abs'(0) = 1, relu'(0) = 0, √'(0) = ∞, `clamp` passes the slope only strictly inside its bounds, and 0^p has slope 0
+with respect to p. (One exception: x^0 has slope 0 at x = 0 for a real exponent too, where JAX has nan.)
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.scipy import special
 
-from ..graph import unwrap
+from ..graph import Primitive, unwrap
 from .kinds import elementwise, linear, mul, neg, piecewise_linear, total, zeros_like
 
 _SQRT_PI = math.sqrt(math.pi)
@@ -24,7 +24,7 @@ def _negated_if(i: int, g: Any) -> Any:
     return neg(g) if i else g
 
 
-sub = piecewise_linear(
+sub: Primitive = piecewise_linear(
     "sub",
     jnp.subtract,
     lambda t, out, x, y: (
@@ -32,24 +32,24 @@ sub = piecewise_linear(
     ),
     lambda g, i, out, x, y: _negated_if(i, g),
 )
-div = elementwise("div", jnp.true_divide, lambda z, x, y: 1.0 / y, lambda z, x, y: neg(z) / y)
-integer_pow = elementwise(
+div: Primitive = elementwise("div", jnp.true_divide, lambda z, x, y: 1.0 / y, lambda z, x, y: neg(z) / y)
+integer_pow: Primitive = elementwise(
     "integer_pow",
     lax.integer_pow,
     lambda z, x, y: 0.0 if y == 0 else (1.0 if y == 1 else mul(float(y), x if y == 2 else integer_pow(x, y=y - 1))),
     keywords=("y",),
 )
-square = elementwise("square", jnp.square, lambda y, x: 2.0 * x)
+square: Primitive = elementwise("square", jnp.square, lambda y, x: 2.0 * x)
 
 # Exponentials, logarithms and roots: most slopes are cheapest in terms of the value y itself.
-exp = elementwise("exp", jnp.exp, lambda y, x: y)
-exp2 = elementwise("exp2", jnp.exp2, lambda y, x: y * math.log(2.0))
-expm1 = elementwise("expm1", jnp.expm1, lambda y, x: y + 1.0)
-log = elementwise("log", jnp.log, lambda y, x: 1.0 / x)
-log1p = elementwise("log1p", jnp.log1p, lambda y, x: 1.0 / (x + 1.0))
-sqrt = elementwise("sqrt", jnp.sqrt, lambda y, x: 0.5 / y)
-rsqrt = elementwise("rsqrt", lax.rsqrt, lambda y, x: -0.5 * y / x)
-cbrt = elementwise("cbrt", jnp.cbrt, lambda y, x: y / (3.0 * x))
+exp: Primitive = elementwise("exp", jnp.exp, lambda y, x: y)
+exp2: Primitive = elementwise("exp2", jnp.exp2, lambda y, x: y * math.log(2.0))
+expm1: Primitive = elementwise("expm1", jnp.expm1, lambda y, x: y + 1.0)
+log: Primitive = elementwise("log", jnp.log, lambda y, x: 1.0 / x)
+log1p: Primitive = elementwise("log1p", jnp.log1p, lambda y, x: 1.0 / (x + 1.0))
+sqrt: Primitive = elementwise("sqrt", jnp.sqrt, lambda y, x: 0.5 / y)
+rsqrt: Primitive = elementwise("rsqrt", lax.rsqrt, lambda y, x: -0.5 * y / x)
+cbrt: Primitive = elementwise("cbrt", jnp.cbrt, lambda y, x: 1.0 / (3.0 * y * y))
 
 
 def _nonzero(x: Any) -> Any:
@@ -62,8 +62,8 @@ def _power_base_slope(z: Any, x: Any, p: Any) -> Any:
     return _nonzero(p) * power(x, p - 1.0) * (unwrap(p) != 0)
 
 
-power = elementwise("pow", jnp.power, _power_base_slope, lambda z, x, p: log(_nonzero(x)) * z)
-logaddexp = elementwise(
+power: Primitive = elementwise("pow", jnp.power, _power_base_slope, lambda z, x, p: log(_nonzero(x)) * z)
+logaddexp: Primitive = elementwise(
     "logaddexp",
     jnp.logaddexp,
     lambda z, x, y: exp(_difference(x, z)),
@@ -78,35 +78,35 @@ def _difference(x: Any, z: Any) -> Any:
 
 
 # Trigonometric and hyperbolic functions with their inverses.
-sin = elementwise("sin", jnp.sin, lambda y, x: cos(x))
-cos = elementwise("cos", jnp.cos, lambda y, x: neg(sin(x)))
-tan = elementwise("tan", jnp.tan, lambda y, x: 1.0 + y * y)
-asin = elementwise("asin", jnp.arcsin, lambda y, x: rsqrt(1.0 - x * x))
-acos = elementwise("acos", jnp.arccos, lambda y, x: neg(rsqrt(1.0 - x * x)))
-atan = elementwise("atan", jnp.arctan, lambda y, x: 1.0 / (1.0 + x * x))
-atan2 = elementwise(
+sin: Primitive = elementwise("sin", jnp.sin, lambda y, x: cos(x))
+cos: Primitive = elementwise("cos", jnp.cos, lambda y, x: neg(sin(x)))
+tan: Primitive = elementwise("tan", jnp.tan, lambda y, x: 1.0 + y * y)
+asin: Primitive = elementwise("asin", jnp.arcsin, lambda y, x: rsqrt(1.0 - x * x))
+acos: Primitive = elementwise("acos", jnp.arccos, lambda y, x: neg(rsqrt(1.0 - x * x)))
+atan: Primitive = elementwise("atan", jnp.arctan, lambda y, x: 1.0 / (1.0 + x * x))
+atan2: Primitive = elementwise(
     "atan2",
     jnp.arctan2,
     lambda z, y, x: x / (x * x + y * y),
     lambda z, y, x: neg(y) / (x * x + y * y),
 )
-sinh = elementwise("sinh", jnp.sinh, lambda y, x: cosh(x))
-cosh = elementwise("cosh", jnp.cosh, lambda y, x: sinh(x))
-tanh = elementwise("tanh", jnp.tanh, lambda y, x: 1.0 - y * y)
-asinh = elementwise("asinh", jnp.arcsinh, lambda y, x: rsqrt(x * x + 1.0))
-acosh = elementwise("acosh", jnp.arccosh, lambda y, x: rsqrt((x - 1.0) * (x + 1.0)))
-atanh = elementwise("atanh", jnp.arctanh, lambda y, x: 1.0 / ((1.0 - x) * (1.0 + x)))
+sinh: Primitive = elementwise("sinh", jnp.sinh, lambda y, x: cosh(x))
+cosh: Primitive = elementwise("cosh", jnp.cosh, lambda y, x: sinh(x))
+tanh: Primitive = elementwise("tanh", jnp.tanh, lambda y, x: 1.0 - y * y)
+asinh: Primitive = elementwise("asinh", jnp.arcsinh, lambda y, x: rsqrt(x * x + 1.0))
+acosh: Primitive = elementwise("acosh", jnp.arccosh, lambda y, x: rsqrt((x - 1.0) * (x + 1.0)))
+atanh: Primitive = elementwise("atanh", jnp.arctanh, lambda y, x: 1.0 / ((1.0 - x) * (1.0 + x)))
 
 # Functions of networks and of probability.
-logistic = elementwise(
+logistic: Primitive = elementwise(
     "logistic", lambda x: lax.logistic(jnp.asarray(x, float) if isinstance(x, int) else x), lambda y, x: y * (1.0 - y)
 )
-erf = elementwise("erf", special.erf, lambda y, x: 2.0 / _SQRT_PI * exp(neg(x * x)))
-erfc = elementwise("erfc", special.erfc, lambda y, x: -2.0 / _SQRT_PI * exp(neg(x * x)))
-erf_inv = elementwise("erf_inv", special.erfinv, lambda y, x: _SQRT_PI / 2.0 * exp(y * y))
-lgamma = elementwise("lgamma", special.gammaln, lambda y, x: digamma(x))
-digamma = elementwise("digamma", special.digamma, lambda y, x: polygamma(1.0, x))
-polygamma = elementwise(
+erf: Primitive = elementwise("erf", special.erf, lambda y, x: 2.0 / _SQRT_PI * exp(neg(x * x)))
+erfc: Primitive = elementwise("erfc", special.erfc, lambda y, x: -2.0 / _SQRT_PI * exp(neg(x * x)))
+erf_inv: Primitive = elementwise("erf_inv", special.erfinv, lambda y, x: _SQRT_PI / 2.0 * exp(y * y))
+lgamma: Primitive = elementwise("lgamma", special.gammaln, lambda y, x: digamma(x))
+digamma: Primitive = elementwise("digamma", special.digamma, lambda y, x: polygamma(1.0, x))
+polygamma: Primitive = elementwise(
     "polygamma",
     lambda m, x: lax.polygamma(jnp.full(jnp.shape(x), m, x.dtype) if jnp.ndim(m) == 0 else m, x),
     None,
@@ -123,11 +123,11 @@ def _sinc_slope(y: Any, x: Any) -> Any:
     return select_n(small, (cos(math.pi * apart) - select_n(small, y, jnp.ones_like(unwrap(x)))) / apart, series)
 
 
-sinc = elementwise("sinc", jnp.sinc, _sinc_slope)
+sinc: Primitive = elementwise("sinc", jnp.sinc, _sinc_slope)
 
 # Not smooth everywhere: the slopes are plain arrays, constants for every further derivative.
-abs_ = elementwise("abs", jnp.abs, lambda y, x: jnp.sign(unwrap(x)))
-relu = elementwise("relu", lambda x: jnp.maximum(x, 0), lambda y, x: jnp.where(unwrap(x) > 0, 1.0, 0.0))
+abs_: Primitive = elementwise("abs", jnp.abs, lambda y, x: jnp.where(unwrap(x) >= 0, 1.0, -1.0))
+relu: Primitive = elementwise("relu", lambda x: jnp.maximum(x, 0), lambda y, x: jnp.where(unwrap(x) > 0, 1.0, 0.0))
 
 
 def _share(x: Any, z: Any, y: Any) -> Any:
@@ -137,11 +137,15 @@ def _share(x: Any, z: Any, y: Any) -> Any:
 
 
 _shares = (lambda z, x, y: _share(x, z, y), lambda z, x, y: _share(y, z, x))
-maximum = elementwise("max", jnp.maximum, *_shares)
-minimum = elementwise("min", jnp.minimum, *_shares)
-rem = elementwise("rem", jnp.fmod, lambda z, x, y: 1.0, lambda z, x, y: neg(jnp.trunc(unwrap(x) / unwrap(y))))
-mod = elementwise("mod", jnp.mod, lambda z, x, y: 1.0, lambda z, x, y: neg(jnp.floor(unwrap(x) / unwrap(y))))
-clamp = elementwise(
+maximum: Primitive = elementwise("max", jnp.maximum, *_shares)
+minimum: Primitive = elementwise("min", jnp.minimum, *_shares)
+rem: Primitive = elementwise(
+    "rem", jnp.fmod, lambda z, x, y: 1.0, lambda z, x, y: neg(jnp.trunc(unwrap(x) / unwrap(y)))
+)
+mod: Primitive = elementwise(
+    "mod", jnp.mod, lambda z, x, y: 1.0, lambda z, x, y: neg(jnp.floor(unwrap(x) / unwrap(y)))
+)
+clamp: Primitive = elementwise(
     "clamp",
     lambda low, x, high: lax.clamp(jnp.asarray(low, x.dtype), x, jnp.asarray(high, x.dtype)),
     lambda z, low, x, high: jnp.where((unwrap(low) > unwrap(x)) & (unwrap(low) < unwrap(high)), 1.0, 0.0),
@@ -158,7 +162,7 @@ def _select(which: Any, *cases: Any) -> Any:
     return lax.select_n(which, *(c if c.shape == shape else jnp.broadcast_to(c, shape) for c in cases))
 
 
-select_n = linear(
+select_n: Primitive = linear(
     "select_n",
     _select,
     lambda g, i, which, *cases: select_n(which, *(g if j == i - 1 else zeros_like(g) for j in range(len(cases)))),

@@ -282,10 +282,10 @@ def piecewise_linear(
 
 # The four that the kinds above are themselves written with.
 
-add = piecewise_linear("add", jnp.add, lambda t, out, x, y: total(t), lambda g, i, out, x, y: g)
-neg = linear("neg", jnp.negative, lambda g, i, x: neg(g))
-mul = bilinear("mul", jnp.multiply, lambda g, i, x, y: mul(g, y if i == 0 else x))
-convert_element_type = linear(
+add: Primitive = piecewise_linear("add", jnp.add, lambda t, out, x, y: total(t), lambda g, i, out, x, y: g)
+neg: Primitive = linear("neg", jnp.negative, lambda g, i, x: neg(g))
+mul: Primitive = bilinear("mul", jnp.multiply, lambda g, i, x, y: mul(g, y if i == 0 else x))
+convert_element_type: Primitive = linear(
     "convert_element_type",
     lambda x, new_dtype: lax.convert_element_type(x, new_dtype),
     lambda g, i, x, new_dtype: cast_like(g, x),

@@ -9,7 +9,7 @@ import numpy as np
 from jax import lax
 
 from ..errors import MissingRuleError, user_line
-from ..graph import unwrap
+from ..graph import Primitive, unwrap
 from .elementwise import mul
 from .kinds import bilinear, general, total
 from .shape import transpose
@@ -17,7 +17,7 @@ from .shape import transpose
 
 def _contract(x: Any, y: Any, over: Any, batch: Any, labels: Any, wanted: list, params: dict) -> Any:
     """x·y contracted, with its axes (labelled in order) brought into the order `wanted` if they are not already."""
-    out = lax_dot(x, y, dimension_numbers=(over, batch), **params)
+    out = dot_general(x, y, dimension_numbers=(over, batch), **params)
     order = tuple(labels.index(label) for label in wanted)
     return out if order == tuple(range(len(order))) else transpose(out, permutation=order)
 
@@ -46,7 +46,7 @@ def _transpose_dot(
     return _contract(g, factor, (shared, tuple(other_kept)), batch, [*my_batch, *my_kept, *free], wanted, params)
 
 
-lax_dot = dot_general = bilinear(
+dot_general: Primitive = bilinear(
     "dot_general",
     lambda x, y, dimension_numbers, precision, preferred_element_type: lax.dot_general(
         x, y, dimension_numbers, precision=precision, preferred_element_type=preferred_element_type
@@ -123,8 +123,8 @@ def _lu_vjp(g: Any, i: int, out: Any, a: Any) -> Any:
     return _matmul(_flip(exchange), m)
 
 
-lu = general("lu", lambda a: lax.linalg.lu(a)[0], _lu_jvp, _lu_vjp)
-cholesky = general("cholesky", lambda a: lax.linalg.cholesky(a), _cholesky_jvp, _cholesky_vjp)
+lu: Primitive = general("lu", lambda a: lax.linalg.lu(a)[0], _lu_jvp, _lu_vjp)
+cholesky: Primitive = general("cholesky", lambda a: lax.linalg.cholesky(a), _cholesky_jvp, _cholesky_vjp)
 
 
 def _triangle(x: Any, lower: bool, unit_diagonal: bool) -> Any:
@@ -154,7 +154,7 @@ def _triangular_vjp(g: Any, i: int, out: Any, a: Any, b: Any, **how: Any) -> Any
     return -_triangle(_flip(product) if how["transpose_a"] else product, how["lower"], how["unit_diagonal"])
 
 
-triangular_solve = general(
+triangular_solve: Primitive = general(
     "triangular_solve",
     lambda a, b, **how: lax.linalg.triangular_solve(a, b, **how),
     _triangular_jvp,

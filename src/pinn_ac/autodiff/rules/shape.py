@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..graph import unwrap
+from ..graph import Primitive, unwrap
 from .elementwise import mul
 from .kinds import linear, piecewise_linear, zeros_like
 
@@ -32,38 +32,38 @@ def _expand_sum(g: Any, i: int, x: Any, axes: Sequence[int]) -> Any:
     return broadcast_in_dim(g, shape=x.shape, broadcast_dimensions=kept)
 
 
-broadcast_in_dim = linear(
+broadcast_in_dim: Primitive = linear(
     "broadcast_in_dim",
     lambda x, shape, broadcast_dimensions: lax.broadcast_in_dim(jnp.asarray(x), shape, broadcast_dimensions),
     _sum_broadcast,
     ("shape", "broadcast_dimensions"),
 )
-reshape = linear(
+reshape: Primitive = linear(
     "reshape",
     lambda x, new_sizes: lax.reshape(x, new_sizes),
     lambda g, i, x, new_sizes: reshape(g, new_sizes=x.shape),
     ("new_sizes",),
 )
-transpose = linear(
+transpose: Primitive = linear(
     "transpose",
     lambda x, permutation: lax.transpose(x, permutation),
     lambda g, i, x, permutation: transpose(g, permutation=_inverse(permutation)),
     ("permutation",),
 )
-reduce_sum = linear("reduce_sum", lambda x, axes: jnp.sum(x, axis=tuple(axes)), _expand_sum, ("axes",))
-cumsum = linear(
+reduce_sum: Primitive = linear("reduce_sum", lambda x, axes: jnp.sum(x, axis=tuple(axes)), _expand_sum, ("axes",))
+cumsum: Primitive = linear(
     "cumsum",
     lambda x, axis, reverse: lax.cumsum(x, axis=axis, reverse=reverse),
     lambda g, i, x, axis, reverse: cumsum(g, axis=axis, reverse=not reverse),
     ("axis", "reverse"),
 )
-rev = linear(
+rev: Primitive = linear(
     "rev",
     lambda x, dimensions: lax.rev(x, dimensions),
     lambda g, i, x, dimensions: rev(g, dimensions=dimensions),
     ("dimensions",),
 )
-copy = linear("copy", lambda x: x, lambda g, i, x: g)
+copy: Primitive = linear("copy", lambda x: x, lambda g, i, x: g)
 
 
 def _piece(g: Any, i: int, *arrays: Any, dimension: int) -> Any:
@@ -73,7 +73,7 @@ def _piece(g: Any, i: int, *arrays: Any, dimension: int) -> Any:
     return slice_(g, start_indices=tuple(lower), limit_indices=tuple(upper), strides=None)
 
 
-concatenate = linear(
+concatenate: Primitive = linear(
     "concatenate",
     lambda *arrays, dimension: lax.concatenate([jnp.asarray(a, jnp.result_type(*arrays)) for a in arrays], dimension),
     _piece,
@@ -89,7 +89,7 @@ def _unslice(g: Any, i: int, x: Any, start_indices: Any, limit_indices: Any, str
     return pad(g, jnp.zeros((), g.dtype), padding_config=config)
 
 
-slice_ = linear(
+slice_: Primitive = linear(
     "slice",
     lambda x, start_indices, limit_indices, strides: lax.slice(x, start_indices, limit_indices, strides),
     _unslice,
@@ -112,20 +112,20 @@ def _unpad(g: Any, i: int, x: Any, value: Any, padding_config: Any) -> Any:
     return reduce_sum(g, axes=everything) - reduce_sum(inside, axes=everything)
 
 
-pad = linear(
+pad: Primitive = linear(
     "pad",
     lambda x, value, padding_config: lax.pad(x, jnp.asarray(value, x.dtype), padding_config),
     _unpad,
     ("padding_config",),
     lambda n: (0, 1),
 )
-dynamic_slice = linear(
+dynamic_slice: Primitive = linear(
     "dynamic_slice",
     lambda x, *start, slice_sizes: lax.dynamic_slice(x, start, slice_sizes),
     lambda g, i, x, *start, slice_sizes: dynamic_update_slice(zeros_like(x), g, *start),
     ("slice_sizes",),
 )
-dynamic_update_slice = linear(
+dynamic_update_slice: Primitive = linear(
     "dynamic_update_slice",
     lambda x, update, *start: lax.dynamic_update_slice(x, update, start),
     lambda g, i, x, update, *start: (
@@ -170,7 +170,7 @@ def _unscatter(g: Any, indices: Any, updates: Any, dimension_numbers: Any, mode:
     return gather(g, indices, dimension_numbers=numbers, slice_sizes=sizes, mode=mode, fill_value=0)
 
 
-gather = linear(
+gather: Primitive = linear(
     "gather",
     lambda x, indices, dimension_numbers, slice_sizes, mode, fill_value: lax.gather(
         x, indices, dimension_numbers, slice_sizes, mode=mode, fill_value=fill_value
@@ -178,7 +178,7 @@ gather = linear(
     _ungather,
     ("dimension_numbers", "slice_sizes", "mode", "fill_value"),
 )
-scatter_add = linear(
+scatter_add: Primitive = linear(
     "scatter-add",
     lambda x, indices, updates, dimension_numbers, mode: lax.scatter_add(
         x, indices, updates, dimension_numbers, mode=mode
@@ -200,7 +200,7 @@ def _unscatter_set(g: Any, i: int, x: Any, indices: Any, updates: Any, dimension
     return mul(g, kept)
 
 
-scatter = linear(
+scatter: Primitive = linear(
     "scatter",
     lambda x, indices, updates, dimension_numbers, mode: lax.scatter(
         x, indices, updates, dimension_numbers, mode=mode
@@ -228,5 +228,5 @@ def _extreme(name: str, evaluate: Any) -> Any:
     )
 
 
-reduce_max = _extreme("reduce_max", jnp.max)
-reduce_min = _extreme("reduce_min", jnp.min)
+reduce_max: Primitive = _extreme("reduce_max", jnp.max)
+reduce_min: Primitive = _extreme("reduce_min", jnp.min)

@@ -1,0 +1,139 @@
+"""Functions of jax.numpy and Flax, differentiated by our engine."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as onp
+import pytest
+
+import pinn_ac.autodiff.numpy as np
+from pinn_ac import autodiff as ad
+from pinn_ac.autodiff import from_jax
+
+from .compiling import compiled
+
+
+class MLP(nn.Module):
+    activation: str = "tanh"
+
+    @nn.compact
+    def __call__(self, x):
+        for width in (8, 8):
+            x = getattr(nn, self.activation)(nn.Dense(width)(x))
+        return nn.Dense(1)(x)[0]
+
+
+def network(activation="tanh"):
+    model = MLP(activation)
+    params = model.init(jax.random.key(0), jnp.ones(2))
+    params = jax.tree.map(lambda p: p.astype(float) + 0.05, params)
+    return params, lambda params, t, x: model.apply(params, jnp.stack([t, x]))
+
+
+POINTS = jax.random.uniform(jax.random.key(1), (6, 2), float, -1.0, 1.0)
+
+
+def losses(u):
+    """The same residual with each engine's derivatives inside jax.vmap."""
+
+    def jaxs(params, t, x):
+        f = lambda t, x: u(params, t, x)  # noqa: E731
+        u_x = jax.grad(f, 1)
+        return f(t, x), jax.grad(f, 0)(t, x), jax.grad(u_x, 1)(t, x)
+
+    def forward(params, t, x):
+        f = lambda t, x: from_jax(u)(params, t, x)  # noqa: E731
+        u_x = lambda t, x: ad.jvp(lambda x: f(t, x), (x,), (1.0,))[1]  # noqa: E731
+        return f(t, x), ad.jvp(lambda t: f(t, x), (t,), (1.0,))[1], ad.jvp(lambda x: u_x(t, x), (x,), (1.0,))[1]
+
+    def reverse(params, t, x):
+        f = lambda t, x: from_jax(u)(params, t, x)  # noqa: E731
+        return f(t, x), ad.grad(f, 0)(t, x), ad.grad(lambda x: ad.grad(f, 1)(t, x))(x)
+
+    def series(params, t, x):
+        f = lambda t, x: from_jax(u)(params, t, x)  # noqa: E731
+        value, ((u_t,), (_, u_xx)) = ad.taylor_curves(f, (t, x), [([1.0], []), ([], [1.0, None])])
+        return value, u_t, u_xx
+
+    def loss(derivatives):
+        def of_params(params):
+            def residual(point):
+                value, u_t, u_xx = derivatives(params, point[0], point[1])
+                return u_t - 0.1 * u_xx + 5 * (value**3 - value)
+
+            return jnp.mean(jax.vmap(residual)(POINTS) ** 2)
+
+        return of_params
+
+    return {d.__name__: loss(d) for d in (jaxs, forward, reverse, series)}
+
+
+@pytest.mark.parametrize("engine", ["forward", "reverse", "series"])
+@pytest.mark.parametrize("activation", ["tanh", "gelu"])
+def test_the_gradient_of_a_residual_all_ours(engine, activation):
+    params, u = network(activation)
+    table = losses(u)
+    got, expected = compiled(
+        lambda p: (ad.value_and_grad(from_jax(table[engine]))(p), jax.value_and_grad(table["jaxs"])(p)), params
+    )
+    # Third derivatives of O(1) networks in float64.
+    jax.tree.map(lambda a, b: onp.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-11), got, expected)
+
+
+def test_the_compiled_gradient_is_no_heavier_than_jaxs():
+    params, u = network()
+    table = losses(u)
+    flops = {}
+    for name, f in {
+        "jax": jax.value_and_grad(table["jaxs"]),
+        "ours": ad.value_and_grad(from_jax(table["series"])),
+    }.items():
+        flops[name] = jax.jit(f).lower(params).compile().cost_analysis()["flops"]
+    assert flops["ours"] <= flops["jax"]
+
+
+def test_nested_adoption_and_jit():
+    f = from_jax(jax.jit(lambda x: jnp.sin(x) * ad.grad(from_jax(jnp.tanh))(x)))
+    theirs = lambda x: jnp.sin(x) / jnp.cosh(x) ** 2  # noqa: E731
+    onp.testing.assert_allclose(ad.grad(ad.grad(f))(0.4), jax.grad(jax.grad(theirs))(0.4), rtol=1e-12)
+
+
+def test_relu_has_jaxs_slope_at_zero():
+    x = jnp.array([-1.0, 0.0, 2.0])
+    assert ad.grad(from_jax(lambda x: jax.nn.relu(x).sum()))(x).tolist() == [0.0, 0.0, 1.0]
+    assert ad.grad(from_jax(lambda x: jax.vmap(jax.nn.relu)(x).sum()))(x).tolist() == [0.0, 0.0, 1.0]
+
+
+def test_untraced_operations_are_carried_out_as_they_are():
+    def f(x, key):
+        noise = jax.lax.while_loop(lambda c: c < 3.0, lambda c: c + 1.0, 0.0) + jax.random.normal(key, (3,))
+        return jnp.sum(x * noise)
+
+    graph = ad.trace(lambda x: from_jax(f)(x, jax.random.key(0)), jnp.ones(3))
+    assert [node.name for node in graph] == ["input", "mul", "reduce_sum"]
+
+
+def test_other_arguments_may_be_anything():
+    f = from_jax(lambda x, how, *, power: {"s": getattr(jnp, how)(x) ** power}["s"])
+    assert float(ad.grad(lambda x: f(x, "sin", power=2))(0.5)) == pytest.approx(float(jnp.sin(1.0)), rel=1e-14)
+    assert float(f(0.5, "sin", power=2)) == pytest.approx(float(jnp.sin(0.5) ** 2), rel=1e-14)
+
+
+def test_a_remembered_operation_depends_on_its_static_arguments():
+    x = jnp.arange(6.0).reshape(2, 3)
+    for axis in (0, 1, 0, True, None):
+        got = ad.grad(lambda x, axis=axis: np.sum(np.cumsum(x, axis=axis) ** 2) if axis is not True else np.sum(x))(x)
+        f = lambda x, axis=axis: jnp.sum(jnp.cumsum(x, axis=axis) ** 2) if axis is not True else jnp.sum(x)  # noqa: E731
+        onp.testing.assert_allclose(got, jax.grad(f)(x), rtol=1e-14)
+    for index in (1, True, 1.0):
+        if index == 1 and not isinstance(index, float):
+            assert ad.jvp(lambda x, i=index: x[i], (x,), (x,))[0].shape == x[index].shape
+
+
+def test_an_operation_without_a_rule_is_named_with_its_line():
+    with pytest.raises(ad.MissingRuleError, match=r"'while' has no rule, used at .*test_adopt\.py"):
+        ad.grad(from_jax(lambda x: jax.lax.while_loop(lambda c: c < 3, lambda c: c * 2, x)))(1.0)
+    with pytest.raises(ad.MissingRuleError, match="'svd'"):
+        ad.grad(lambda x: np.linalg.svd(x, compute_uv=False)[0])(jnp.eye(3))
+    with pytest.raises(AttributeError, match="no_such_function"):
+        np.no_such_function(1.0)
