@@ -11,6 +11,7 @@ The functions carry the names and conventions of JAX's. What they differentiate 
 
 from . import numpy
 from .adopt import from_jax, stop_gradient
+from .draw import Drawing
 from .errors import AutodiffError, EscapedValueError, MissingRuleError, TracedValueError
 from .forward import derivative, jacfwd, jvp, linearize, tangents_of_nodes
 from .graph import Graph, Node, Primitive, Value, trace
@@ -18,16 +19,19 @@ from .numeric import central_difference, check_grads
 from .reverse import accumulation, adjoints_of_nodes, grad, hessian, hvp, jacrev, value_and_grad, vjp
 from .rules import TABLE
 from .symbolic import symbolic_derivative
+from .tables import Tables
 from .taylor import taylor, taylor_curves
 
 __all__ = [
     "TABLE",
     "AutodiffError",
+    "Drawing",
     "EscapedValueError",
     "Graph",
     "MissingRuleError",
     "Node",
     "Primitive",
+    "Tables",
     "TracedValueError",
     "Value",
     "accumulation",

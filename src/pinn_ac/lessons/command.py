@@ -1,0 +1,73 @@
+"""The command line of the lessons."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import jax
+from rich.console import Console
+from rich.text import Text
+
+from pinn_ac.config import PROJECT
+from pinn_ac.errors import InputError
+from pinn_ac.lessons import LESSONS, own_formula
+from pinn_ac.lessons.page import Page, console, shown
+
+FOLDER = PROJECT / "outputs" / "lessons"
+EXAMPLE = 'python scripts/lesson.py trace "ln(x1) + x1*x2 - sin(x2)" x1=2 x2=5'
+
+
+def main(words: Sequence[str], folder: Path = FOLDER, screen: Console | None = None) -> int:
+    """Teach the lesson that `words` ask for, and return the exit status: 2 where they cannot be understood."""
+    jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_platforms", "cpu")  # small numbers of single operations; and the same ones everywhere
+    screen = screen or console()
+    try:
+        _obey(list(words), folder, screen)
+    except InputError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _obey(words: list[str], folder: Path, screen: Console) -> None:
+    if not words or words[0] in ("-h", "--help", "help"):
+        _list(screen)
+        return
+    name, rest = words[0], words[1:]
+    if name == "trace":
+        if not rest:
+            raise InputError(f"trace needs a formula and the values of its variables: {EXAMPLE}")
+        _page("trace", folder, screen, lambda page: own_formula.teach(page, rest[0], rest[1:]))
+        return
+    if name not in LESSONS and name != "all":
+        raise InputError(f"There is no lesson '{name}': choose {', '.join(LESSONS)}, all or trace.")
+    if rest:
+        raise InputError(f"{name} takes no more words, but was given {' '.join(rest)}.")
+    for each in LESSONS if name == "all" else [name]:
+        _page(each, folder, screen, LESSONS[each].teach)
+
+
+def _page(name: str, folder: Path, screen: Console, teach: Callable[[Page], None]) -> None:
+    page = Page(folder / name, screen)
+    try:
+        page.folder.mkdir(parents=True, exist_ok=True)
+        teach(page)
+    except OSError as error:
+        raise InputError(f"{page.folder} cannot be written ({error.strerror}).") from error
+    page.end()
+
+
+def _list(screen: Console) -> None:
+    for line in ("The lecture's lessons:  python scripts/lesson.py NAME", ""):
+        screen.print(Text(line))
+    entries = {name: lesson.summary for name, lesson in LESSONS.items()}
+    entries |= {"all": "all of them, in this order", "trace": "your own formula, the same way:"}
+    for name, summary in entries.items():
+        screen.print(Text(f"  {name:<18} {summary}"))
+    for line in (
+        f"  {'':<18} {EXAMPLE}",
+        "",
+        f"Pictures and graphs (PNG, DOT, Mermaid) go to {shown(FOLDER)}/NAME/.",
+    ):
+        screen.print(Text(line))
