@@ -1,5 +1,8 @@
 """The namespace: jax.numpy's own results, broadcasting of traced values, and JAX's choices where not smooth."""
 
+import ast
+import pathlib
+
 import jax
 import jax.numpy as jnp
 import numpy as onp
@@ -21,6 +24,15 @@ def test_without_traced_values_it_is_jax_numpy():
     assert np.linspace(0, 1, 3).tolist() == [0.0, 0.5, 1.0]
     assert np.concatenate([np.zeros(1), np.ones(1)]).tolist() == [0.0, 1.0]
     assert np.full_like(jnp.ones(2), 3.0).tolist() == [3.0, 3.0]
+
+
+def test_no_name_of_the_module_hides_one_of_jax_numpy():
+    tree = ast.parse(pathlib.Path(np.__file__).read_text())
+    names = set()
+    for node in tree.body:
+        names |= {a.asname or a.name for a in node.names} if isinstance(node, ast.Import | ast.ImportFrom) else set()
+        names |= {node.name} if isinstance(node, ast.FunctionDef | ast.ClassDef) else set()
+    assert names & set(dir(jnp)) == {"__getattr__", "array", "astype", "power"}
 
 
 def test_constants_made_like_a_traced_value():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial, wraps
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -15,9 +16,9 @@ import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, jaxprs_in_params
 from jax.extend.source_info_util import summarize
 
-from .errors import MissingRuleError
+from .errors import MissingRuleError, user_line
 from .graph import Value, unwrap
-from .lowering import CALLS, CONSTANT, DIRECT, NAMED, RENAMED, REWRITTEN
+from .lowering import CALLS, CONSTANT, DIRECT, HARMLESS, NAMED, RENAMED, REWRITTEN
 from .rules import TABLE
 from .rules.elementwise import sinc
 
@@ -161,14 +162,25 @@ def _replay_one(eqn: JaxprEqn, arguments: list[Any]) -> Sequence[Any]:
         return DIRECT[name](eqn, *arguments)
     if name in TABLE:
         primitive = TABLE[name]
+        unknown = set(eqn.params) - set(primitive.keywords) - HARMLESS
+        if any(eqn.params[key] is not None for key in unknown):
+            raise MissingRuleError(
+                f"the rule of '{name}' knows no {', '.join(sorted(unknown))}, used at {_line(eqn)}"
+            )
         return [primitive(*arguments, **{key: eqn.params[key] for key in primitive.keywords})]
     if name in REWRITTEN:
         results = from_jax(partial(REWRITTEN[name], **eqn.params))(*arguments)
         return results if eqn.primitive.multiple_results else [results]
     raise MissingRuleError(
-        f"the operation '{eqn.primitive.name}' has no rule, used at {summarize(eqn.source_info)}\n"
+        f"the operation '{eqn.primitive.name}' has no rule, used at {_line(eqn)}\n"
         "Write that part with other functions, or wrap it in stop_gradient if its derivative is not wanted."
     )
+
+
+def _line(eqn: JaxprEqn) -> str:
+    """Where the reader's code asked for the operation: in an adopted function, or in the call of a library's."""
+    place = summarize(eqn.source_info)
+    return place if place and not place.startswith(str(Path(__file__).parent)) else user_line()
 
 
 def _is_inexact(type_of: Any) -> bool:

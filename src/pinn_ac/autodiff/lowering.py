@@ -13,7 +13,7 @@ from .graph import unwrap
 from .rules.elementwise import logaddexp, relu
 from .rules.kinds import convert_element_type
 from .rules.linear_algebra import lu
-from .rules.shape import reshape, slice_
+from .rules.shape import reshape, slice_, transpose
 from .solving import linear_solve
 
 # Operations under another name than in the table.
@@ -21,6 +21,17 @@ RENAMED = {"add_any": "add", "copy_p": "copy", "optimization_barrier": "copy"}
 
 # Piecewise constant functions: their results are constants for every derivative.
 CONSTANT = {"stop_gradient", "sign", "floor", "ceil", "round", "is_finite", "nextafter"}
+
+# Params that do not change the value of an operation (or only where its caller promised otherwise).
+HARMLESS = {
+    "accuracy",
+    "sharding",
+    "out_sharding",
+    "indices_are_sorted",
+    "unique_indices",
+    "update_jaxpr",
+    "update_consts",
+}
 
 # Calls of an inner jaxpr, which is inlined.
 CALLS = {
@@ -50,6 +61,8 @@ def _split(eqn: Any, x: Any) -> list[Any]:
 
 
 def _reshaped(eqn: Any, x: Any) -> list[Any]:
+    order = eqn.params["dimensions"] if eqn.primitive.name == "reshape" else None
+    x = x if order is None else transpose(x, permutation=tuple(order))
     return [reshape(x, new_sizes=eqn.outvars[0].aval.shape)]
 
 
@@ -68,6 +81,7 @@ def _solved(eqn: Any, *arrays: Any) -> list[Any]:
 
 # Operations that are one of ours, or several, with other params: (equation, *arguments) -> results.
 DIRECT: dict[str, Callable[..., list[Any]]] = {
+    "reshape": _reshaped,
     "squeeze": _reshaped,
     "expand_dims": _reshaped,
     "split": _split,

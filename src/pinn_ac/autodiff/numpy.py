@@ -14,10 +14,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as onp
 
 from .adopt import adopt_library
 from .errors import MissingRuleError, user_line
-from .graph import Primitive, Value, unwrap
+from .graph import Primitive, Value
+from .graph import unwrap as _plain
 from .rules import elementwise as rows
 from .rules import kinds
 
@@ -69,7 +71,7 @@ def _on_plain(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function on what is at the bottom of its arguments."""
 
     def apply(*args: Any, **kwargs: Any) -> Any:
-        args, kwargs = jax.tree.map(unwrap, (args, kwargs))
+        args, kwargs = jax.tree.map(_plain, (args, kwargs))
         return function(*args, **kwargs)
 
     apply.__name__, apply.__doc__ = function.__name__, function.__doc__
@@ -107,7 +109,7 @@ asarray = array
 def astype(x: Any, dtype: Any) -> Any:
     """x converted; to an integer or boolean dtype it becomes a constant."""
     if not isinstance(x, Value) or not jnp.issubdtype(dtype, jnp.floating):
-        return jnp.asarray(unwrap(x)).astype(dtype)
+        return jnp.asarray(_plain(x)).astype(dtype)
     dtype = jax.dtypes.canonicalize_dtype(dtype)
     return x if x.dtype == dtype else kinds.convert_element_type(x, new_dtype=dtype)
 
@@ -149,7 +151,7 @@ def __dir__() -> list[str]:
 
 
 def _getitem(x: Any, index: Any) -> Any:
-    return x[index]
+    return x[onp.asarray(index) if isinstance(index, list) else index]
 
 
 _indexed = adopt_library(_getitem)
@@ -229,7 +231,9 @@ def _install() -> None:
         setattr(Value, name, _on_arrays(name))
     more: dict[str, Any] = {
         "__neg__": lambda x: kinds.neg(x), "__pos__": lambda x: x, "__abs__": lambda x: rows.abs_(x),
-        "__len__": _length,
+        "__len__": _length, "__divmod__": lambda x, y: _resolve_here("divmod")(x, y),
+        "__round__": _on_arrays("round"),
+        "__rdivmod__": lambda x, y: _resolve_here("divmod")(y, x),
         "__getitem__": lambda x, index: _indexed(x, index), "__iter__": _iterate, "astype": astype,
         "reshape": _reshape, "transpose": _transpose, "flatten": _on_arrays("ravel"), "at": property(_At),
         "T": property(_transpose), "mT": property(lambda x: _resolve_here("matrix_transpose")(x)),
