@@ -92,7 +92,7 @@ def test_costs_are_measured_for_forward_and_reverse(monkeypatch):
     assert few.forward_is_measured
     assert not many.forward_is_measured
     assert many.forward == 200_000 * many.direction
-    assert many.reverse < 30 * many.evaluation < many.forward  # one sweep, however busy the machine
+    assert many.reverse < 30 * many.evaluation < many.forward  # one sweep, however busy the machine is
 
 
 def test_the_chain_of_a_million_inputs_has_the_right_gradient():

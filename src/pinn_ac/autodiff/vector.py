@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 COLUMN, ROW, WIDTH, HEIGHT, MARGIN = 250, 92, 140, 60, 46
 """Pixels."""
 _STYLE = (
-    "<style>text{font:13px serif;text-anchor:middle}.v{fill:#1f4e79}.a{fill:#b5462f}"
-    ".l{paint-order:stroke;stroke:white;stroke-width:6px}rect{fill:white;stroke:#7b8290;rx:8}"
-    "path{fill:none;stroke:#7b8290;marker-end:url(#head)}</style>"
-    '<marker id="head" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+    "<style>.pinn-graph text{font:13px serif;text-anchor:middle}.pinn-graph .v{fill:#1f4e79}"
+    ".pinn-graph .a{fill:#b5462f}.pinn-graph .l{paint-order:stroke;stroke:white;stroke-width:6px}"
+    ".pinn-graph rect{fill:white;stroke:#7b8290;rx:8px}"
+    ".pinn-graph path{fill:none;stroke:#7b8290;marker-end:url(#pinn-graph-head)}</style>"
+    '<marker id="pinn-graph-head" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
     '<polygon points="0,1 8,4 0,7" fill="#7b8290"/></marker>'
 )
 
@@ -32,8 +33,9 @@ def svg(drawing: Drawing) -> str:
         x, y = _place(box.x, box.y, top)
         x += -(WIDTH / 2 + 24) if end.is_input else WIDTH / 2 + 24
         parts.append(f'<text x="{x:.0f}" y="{y + 4:.0f}">{escape(end.text)}</text>')
+    look = 'class="pinn-graph" style="background:white"'
     size = f'width="{right:.0f}" height="{tall:.0f}" viewBox="0 0 {right:.0f} {tall:.0f}"'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{_STYLE}{"".join(parts)}</svg>'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {look} {size}>{_STYLE}{"".join(parts)}</svg>'
 
 
 def _place(x: float, y: float, top: float) -> tuple[float, float]:
