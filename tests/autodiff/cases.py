@@ -186,7 +186,6 @@ case(
 )
 case("mixed index", lambda np, x: x[1:, jnp.array([0, 3, 3])] * x[:2, onp.array([[1, 2, 0]])][0, 0])
 case("boolean index", lambda np, x: x[onp.array([True, False, True])] * 2)
-case("list index", lambda np, x: x[onp.array([0, 2])] * (x[[0, 2]] if np is not jnp else x[onp.array([0, 2])]))
 case("order F", lambda np, x: np.reshape(x, (4, 3), order="F") * jnp.arange(3.0) + np.ravel(x, order="F")[1])
 case("unwrap", lambda np, x: np.unwrap(3 * x))
 case("divmod", lambda np, x: divmod(x, 0.7)[1] * np.divmod(2.5, abs(x) + 1.0)[1] + round(x, 1) * x)

@@ -163,6 +163,10 @@ def test_methods_and_attributes():
     onp.testing.assert_allclose(got, expected, rtol=1e-12)
 
 
+def test_a_list_of_integers_is_an_index():
+    assert ad.grad(lambda x: np.sum(x[[0, 2, 2]]))(jnp.ones(3)).tolist() == [1.0, 0.0, 2.0]
+
+
 def test_containers_as_arguments():
     f = lambda np, d: np.sum(np.stack(d["a"]) @ d["b"][0]) * np.hstack(d["b"])[1]  # noqa: E731
     d = {"a": (jnp.arange(2.0), jnp.ones(2)), "b": [jnp.array([0.5, 2.0]), jnp.array([1.0])]}
