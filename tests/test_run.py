@@ -25,7 +25,7 @@ from pinn_ac.training import Diverged
 PROJECT = Path(__file__).resolve().parents[1]
 SMALL = (
     "problem/initial_condition=cosine",
-    "problem.diffusivity=1e-2",
+    "problem.diffusivity=1e-3",
     "problem.reaction_rate=2",
     "model.width=8",
     "model.depth=2",
@@ -57,11 +57,12 @@ def finished(tmp_path_factory):
     return folder, train(folder)
 
 
-def test_training_lowers_the_error_well_below_that_of_the_ansatz_alone(finished):
-    run = pinn_ac.load_run(finished[0])
+def test_training_lowers_the_error_well_below_that_of_the_ansatz_alone(tmp_path):
+    metrics = train(tmp_path, "train.steps=25")
+    run = pinn_ac.load_run(tmp_path)
     untrained = pinn_ac.Run(run.experiment, run.experiment.initial_params()).sample()
     reference = load_or_solve(run.experiment.problem)
-    assert finished[1]["relative_l2"] < 0.5 * errors(untrained, reference)["relative_l2"]
+    assert metrics["relative_l2"] < 0.25 * errors(untrained, reference)["relative_l2"]
 
 
 def test_a_run_leaves_everything_it_should(finished):
@@ -153,7 +154,7 @@ def test_derivatives_agree_with_differences_of_the_prediction(finished):
     assert np.allclose(d["u_t"], (u(t + h, x) - u(t - h, x)) / (2 * h), rtol=0, atol=1e-5)
     assert np.allclose(d["u_x"], (u(t, x + h) - u(t, x - h)) / (2 * h), rtol=0, atol=1e-5)
     assert np.allclose(d["u_xx"], (u(t, x + h) - 2 * d["u"] + u(t, x - h)) / h**2, rtol=0, atol=1e-5)
-    assert np.allclose(d["residual"], d["u_t"] - 1e-2 * d["u_xx"] + 2 * (d["u"] ** 3 - d["u"]), rtol=0, atol=1e-12)
+    assert np.allclose(d["residual"], d["u_t"] - 1e-3 * d["u_xx"] + 2 * (d["u"] ** 3 - d["u"]), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("t", [-0.1, 1.1, np.nan])

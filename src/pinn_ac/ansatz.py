@@ -52,7 +52,7 @@ class Lifted:
 
 @dataclass(frozen=True)
 class ReactionFlow:
-    """u = Φ(t, g + t N), with Φ the exact flow of the reaction.
+    """u = Φ(t, g + t N), with Φ the exact flow of the reaction (stopped in time on long horizons, `AllenCahn.flow`).
 
     The stiff reaction leaves the residual: with w = g + t N and q = e^{−2Rt} + w²(1 − e^{−2Rt}),
     f = Φ_w [w_t − D w_xx + 3D w (1 − e^{−2Rt})/q · w_x²].
@@ -61,7 +61,7 @@ class ReactionFlow:
     exact_at_start = True
 
     def combine(self, problem: AllenCahn, t: jax.Array, g: jax.Array, n: jax.Array) -> jax.Array:
-        return problem.react(t, g + t * n)
+        return problem.flow(t, g + t * n)
 
 
 class Field(NamedTuple):

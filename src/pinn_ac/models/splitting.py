@@ -13,7 +13,7 @@ from pinn_ac.problem import AllenCahn
 class Splitting(Periodic):
     """The periodic features, then Φ(t, g), g and (g_x/s)², with s the steepest slope of u₀.
 
-    Φ(t, g) is one step of Lie splitting (heat, then reaction); g_x² drives the first correction to it, and
+    Φ(t, g), `AllenCahn.flow`, is one step of Lie splitting (heat, then reaction); g_x² drives the first correction to it, and
     where u₀ is not even g_x/s stands beside it. A network of these is smooth in its inputs where u itself
     has interfaces of width √(D/R).
     """
@@ -22,7 +22,7 @@ class Splitting(Periodic):
         """z at one point: the periodic features and three or four more."""
         g = problem.lift(t, x)
         slope = problem.lift(t, x, order=1) / problem.steepest_slope
-        known = [problem.react(t, g), g, slope**2]
+        known = [problem.flow(t, g), g, slope**2]
         if not problem.initial_condition.even:
             known.append(slope)
         return jnp.concatenate([Periodic.__call__(self, problem, t, x), jnp.stack(known)])

@@ -11,6 +11,9 @@ import numpy as np
 from pinn_ac.errors import numbers, require
 from pinn_ac.problem.initial_conditions import InitialCondition, XSquaredCosine
 
+EXCESS = 3.0
+"""Measured: at an excess of 2 the whole flow is better, 1.3e-5 against 8e-5; at one of 7 worse, 2.5e-1 against 4e-3."""
+
 
 @dataclass(frozen=True)
 class AllenCahn:
@@ -41,6 +44,10 @@ class AllenCahn:
         _require_number("diffusivity", self.diffusivity, positive=True)
         _require_number("reaction_rate", self.reaction_rate, positive=False)
         _require_number("horizon", self.horizon, positive=True)
+        require(
+            callable(self.initial_condition),
+            f"problem.initial_condition is {self.initial_condition!r}: choose one by problem/initial_condition=NAME.",
+        )
         ends_are_numbers = len(self.domain) == 2 and all(math.isfinite(end) for end in self.domain)
         require(
             ends_are_numbers and self.domain[0] < self.domain[1],
@@ -88,6 +95,32 @@ class AllenCahn:
         # the third derivative in w would overflow.
         decay = decay + math.sqrt(float(jnp.finfo(jnp.result_type(decay, w)).tiny))
         return w / jnp.sqrt(decay + w**2 * (1 - decay))
+
+    @cached_property
+    def longest_flow(self) -> float | None:
+        """The time after which the flow of the reaction alone stops, for :meth:`flow`; None if it never does.
+
+        Alone it steepens an interface of slope s to a width e^{−Rt}/s. Diffusion holds it at δ = √(2D/R), which
+        it reaches at t = ln(1/(δs))/R. A flow that goes on a little is still the better start; where the
+        horizon would let it make interfaces more than e^`EXCESS` times too thin, it stops there.
+        """
+        if self.reaction_rate == 0:
+            return None
+        width = math.sqrt(2 * self.diffusivity / self.reaction_rate) * self.steepest_slope
+        reached = max(1.0, -math.log(width)) / self.reaction_rate
+        return reached if self.reaction_rate * (self.horizon - reached) > EXCESS else None
+
+    def flow(self, t: jax.Array, w: jax.Array) -> jax.Array:
+        """Φ(τ(t), w) with τ = t, or where the horizon is long, τ = t at first and constant in the end.
+
+        τ = −ln(e^{−2Rt} + e^{−2RT₁})/(2R), less its value at 0, with T₁ = `longest_flow`.
+        """
+        t = jnp.asarray(t)
+        if self.longest_flow is None:
+            return self.react(t, w)
+        twice = 2 * self.reaction_rate
+        end = jnp.asarray(-twice * self.longest_flow, t.dtype)
+        return self.react((jnp.logaddexp(0.0, end) - jnp.logaddexp(-twice * t, end)) / twice, w)
 
     def lift(self, t: jax.Array, x: jax.Array, order: int = 0) -> jax.Array:
         """g = exp(tD∂²)u₀ (`order` 0) or g_x (`order` 1): u₀ at t = 0, smooth and periodic for t > 0."""
