@@ -1,6 +1,8 @@
 """The one error that a user's input can cause: its message is a sentence that says what to do."""
 
+import math
 from collections.abc import Iterable
+from typing import Any
 
 
 class InputError(ValueError):
@@ -11,6 +13,16 @@ def require(condition: bool, sentence: str) -> None:
     """Raise :class:`InputError` with `sentence` unless `condition` holds."""
     if not condition:
         raise InputError(sentence)
+
+
+def is_number(value: Any) -> bool:
+    """A finite int or float; a truth value is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def is_whole(value: Any, least: int) -> bool:
+    """An int, `least` or more; a truth value is none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def numbers(name: str, values: Iterable[float]) -> tuple[float, ...]:

@@ -9,11 +9,13 @@ import jax.numpy as jnp
 
 from pinn_ac.ansatz import Field, Parameters
 from pinn_ac.derivatives import Engine
-from pinn_ac.errors import require
+from pinn_ac.errors import is_number, require
 from pinn_ac.gradients import Gradient
 from pinn_ac.residual import expand, residual
 
 Batch = Mapping[str, Any]
+NAMES = ("residual", "initial")
+"""Every term that a field may need."""
 
 
 class Term(NamedTuple):
@@ -64,7 +66,12 @@ class Objective:
     def __post_init__(self) -> None:
         require(self.norm in ("l1", "mse"), f"loss.norm is {self.norm!r}: choose l1 or mse.")
         for name, weight in self.weights.items():
-            require(weight >= 0, f"loss.weights.{name} is {weight}: give zero or a positive number.")
+            require(
+                name in (*NAMES, *self.terms),
+                f"loss.weights.{name} is the weight of no term: the terms are {', '.join(NAMES)}.",
+            )
+            positive = is_number(weight) and weight >= 0
+            require(positive, f"loss.weights.{name} is {weight}: give zero or a positive number.")
 
     def weight(self, name: str) -> float:
         """The weight of a term."""

@@ -7,7 +7,14 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from pinn_ac.errors import require
+from pinn_ac.errors import is_number, is_whole, require
+
+
+def softplus(z: jax.Array) -> jax.Array:
+    """log(1 + e^z) = −log σ(−z), in functions that every engine differentiates; JAX's own stops Taylor mode."""
+    small = jnp.minimum(z, 40.0)  # e^{−40} is below the rounding of 40
+    return jnp.where(z > small, z, -jnp.log(nn.sigmoid(-small)))
+
 
 ACTIVATIONS = MappingProxyType(
     {
@@ -15,7 +22,7 @@ ACTIVATIONS = MappingProxyType(
         "sin": jnp.sin,
         "swish": nn.swish,
         "gelu": nn.gelu,
-        "softplus": nn.softplus,
+        "softplus": softplus,
         "sigmoid": nn.sigmoid,
     }
 )
@@ -38,10 +45,10 @@ def dense(features: int, scale: float = 1.0, bias_width: float = 0.1) -> nn.Dens
     return nn.Dense(features, dtype=precision, param_dtype=precision, kernel_init=kernel, bias_init=bias)
 
 
-def require_shape(width: int, depth: int, activation_name: str) -> None:
-    """Refuse a network without units or layers, or with an unknown activation."""
+def require_shape(width: int, depth: int, activation_name: str, output_scale: float) -> None:
+    """Refuse a network without units or layers, with an unknown activation, or with a scale that is no number."""
     for name, value in (("width", width), ("depth", depth)):
-        whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-        require(whole, f"model.{name} is {value}: give a whole number from 1.")
+        require(is_whole(value, 1), f"model.{name} is {value}: give a whole number from 1.")
     known = ", ".join(sorted(ACTIVATIONS))
     require(activation_name in ACTIVATIONS, f"model.activation is {activation_name!r}: choose one of {known}.")
+    require(is_number(output_scale), f"model.output_scale is {output_scale}: give a number.")

@@ -22,7 +22,7 @@ class MLP(nn.Module):
     output_scale: float = 0.01
 
     def __post_init__(self) -> None:
-        require_shape(self.width, self.depth, self.activation)
+        require_shape(self.width, self.depth, self.activation, self.output_scale)
         super().__post_init__()
 
     @nn.compact

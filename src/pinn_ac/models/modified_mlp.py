@@ -25,7 +25,7 @@ class ModifiedMLP(nn.Module):
     output_scale: float = 0.01
 
     def __post_init__(self) -> None:
-        require_shape(self.width, self.depth, self.activation)
+        require_shape(self.width, self.depth, self.activation, self.output_scale)
         super().__post_init__()
 
     @nn.compact

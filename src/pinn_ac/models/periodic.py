@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from pinn_ac.errors import require
+from pinn_ac.errors import is_whole, require
 from pinn_ac.problem import AllenCahn
 
 
@@ -20,8 +20,7 @@ class Periodic:
     modes: int = 1
 
     def __post_init__(self) -> None:
-        whole = isinstance(self.modes, int) and not isinstance(self.modes, bool) and self.modes >= 1
-        require(whole, f"embedding.modes is {self.modes}: give a whole number from 1.")
+        require(is_whole(self.modes, 1), f"embedding.modes is {self.modes}: give a whole number from 1.")
 
     def __call__(self, problem: AllenCahn, t: jax.Array, x: jax.Array) -> jax.Array:
         """z, of shape (1 + m,) or (1 + 2m,), at one point."""
