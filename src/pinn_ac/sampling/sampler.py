@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pinn_ac.errors import require
+from pinn_ac.errors import is_whole, require
 from pinn_ac.seeds import host_generator
 
 POOL = 8
@@ -29,8 +29,7 @@ class Sampler:
     def __post_init__(self) -> None:
         for name, least in (("num_points", 1), ("num_initial", 1), ("resample_every", 0)):
             value = getattr(self, name)
-            whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
-            require(whole, f"sampler.{name} is {value}: give a whole number from {least}.")
+            require(is_whole(value, least), f"sampler.{name} is {value}: give a whole number from {least}.")
 
     def unit_points(self, count: int, dimension: int, generator: np.random.Generator) -> np.ndarray:
         """`count` points of [0, 1)^dimension."""
@@ -54,17 +53,27 @@ def draw_points(
         stream: "training" or "validation", whose draws have nothing in common.
         index: a draw depends on these three alone, so that a resumed run draws what it would have drawn.
         density: (n, 2) → (n,), positive; where given, the points are those of a pool `POOL` times as large,
-            thinned in proportion to it by systematic sampling.
+            thinned in proportion to it by systematic sampling along a path through the box.
     """
     interior = host_generator(seed, f"{stream} points", index)
     pool = sampler.num_points if density is None else POOL * sampler.num_points
     low, high = np.asarray(box).T
     points = low + (high - low) * sampler.unit_points(pool, 2, interior)
     if density is not None:
+        # In the order of their sequence every eighth Sobol point lies in the same strip of the cube: lay them along
+        # a path through it, so that neighbours in the order are neighbours in the plane.
+        points = points[_serpentine(points, low, high)]
         points = points[_systematic(density(points), sampler.num_points, interior.random())]
     start = host_generator(seed, f"{stream} points at the start", index)
     x = low[1] + (high[1] - low[1]) * sampler.unit_points(sampler.num_initial, 1, start)
     return {"residual": points, "initial": np.column_stack([np.full_like(x, low[0]), x])}
+
+
+def _serpentine(points: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """The order of points along strips of t, up and down in x by turns; as many as each will keep points."""
+    t, x = ((points - low) / (high - low)).T
+    strip = np.floor(t * (len(points) / POOL) ** 0.5)
+    return np.lexsort((np.where(strip % 2, -x, x), strip))
 
 
 def _systematic(weights: np.ndarray, count: int, offset: float) -> np.ndarray:
