@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from pinn_ac.errors import require
+from pinn_ac.errors import is_number, require
 from pinn_ac.optimizers.optimizer import Optimizer, Outcome, Trainable
 
 SCHEDULES = ("constant", "cosine", "exponential")
@@ -45,14 +45,20 @@ def adam(
         InputError: an unknown schedule, or a number out of range.
     """
     require(schedule in SCHEDULES, f"optimizer.schedule is {schedule!r}: choose one of {', '.join(SCHEDULES)}.")
-    require(learning_rate > 0, f"optimizer.learning_rate is {learning_rate}: give a positive number.")
-    require(0 < final_share <= 1, f"optimizer.final_share is {final_share}: give a number in (0, 1].")
+    require(
+        is_number(learning_rate) and learning_rate > 0,
+        f"optimizer.learning_rate is {learning_rate}: give a positive number.",
+    )
+    require(
+        is_number(final_share) and 0 < final_share <= 1,
+        f"optimizer.final_share is {final_share}: give a number in (0, 1].",
+    )
     for name, value in (("b1", b1), ("b2", b2)):
-        require(0 <= value < 1, f"optimizer.{name} is {value}: give a number in [0, 1).")
+        require(is_number(value) and 0 <= value < 1, f"optimizer.{name} is {value}: give a number in [0, 1).")
     rates = {
         "constant": optax.constant_schedule(learning_rate),
         "cosine": optax.cosine_decay_schedule(learning_rate, max(steps, 1), alpha=final_share),
-        "exponential": optax.exponential_decay(learning_rate, max(steps, 1), final_share, end_value=0.0),
+        "exponential": optax.exponential_decay(learning_rate, max(steps, 1), final_share),
     }
     inner = optax.adam(rates[schedule], b1=b1, b2=b2)
 

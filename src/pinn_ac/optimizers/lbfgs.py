@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from pinn_ac.errors import require
+from pinn_ac.errors import is_whole, require
 from pinn_ac.optimizers.optimizer import Optimizer, Outcome, Trainable
 
 
@@ -39,12 +39,17 @@ def lbfgs(
     """
     del steps
     for name, value in (("memory", memory), ("linesearch_steps", linesearch_steps)):
-        require(value >= 1, f"optimizer.{name} is {value}: give a whole number from 1.")
+        require(is_whole(value, 1), f"optimizer.{name} is {value}: give a whole number from 1.")
     search = optax.scale_by_zoom_linesearch(linesearch_steps, initial_guess_strategy="one")
     inner = optax.lbfgs(memory_size=memory, linesearch=search)
 
+    def fresh(params):
+        # Some of optax's first numbers are of Python's types, which a step returns as JAX's own: that would compile
+        # the second step anew.
+        return jax.tree.map(lambda leaf: jax.lax.convert_element_type(leaf, leaf.dtype), inner.init(params))
+
     def init(params):
-        return LbfgsState(params, inner.init(params), jnp.zeros((), int))
+        return LbfgsState(params, fresh(params), jnp.zeros((), int))
 
     @jax.jit
     def step(state, batch):
@@ -65,6 +70,6 @@ def lbfgs(
         )
 
     def retreat(state):
-        return LbfgsState(state.params, inner.init(state.params), state.evaluations)
+        return LbfgsState(state.params, fresh(state.params), state.evaluations)
 
     return Optimizer(init, step, lambda state: state.params, retreat)

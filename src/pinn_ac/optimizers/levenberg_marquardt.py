@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from pinn_ac.errors import require
+from pinn_ac.errors import is_number, is_whole, require
 from pinn_ac.optimizers.normal_equations import gram, solve_damped
 from pinn_ac.optimizers.optimizer import Optimizer, Outcome, Trainable
 
@@ -37,8 +37,8 @@ def levenberg_marquardt(
 ) -> Optimizer:
     """Levenberg–Marquardt (Marquardt 1963): (JᵀJ + λ diag JᵀJ) δ = −Jᵀr, the first δ that lowers ‖r‖² is taken.
 
-    A success divides λ by `cut`; each failed try multiplies it by `rise`. A step whose every try fails stays
-    where it is and keeps the raised λ.
+    A success divides λ by `cut`; each failed try multiplies it by `rise`, up to 1/√eps of the precision. A step
+    whose every try fails stays where it is and keeps the raised λ.
 
     Args:
         objective: its `residuals` are squared and summed, so its norm must be "mse".
@@ -58,10 +58,10 @@ def levenberg_marquardt(
         "optimizer=levenberg_marquardt minimises a sum of squares: set loss.norm=mse, or choose optimizer=adam.",
     )
     for name, value in (("damping", damping), ("least_damping", least_damping)):
-        require(value > 0, f"optimizer.{name} is {value}: give a positive number.")
+        require(is_number(value) and value > 0, f"optimizer.{name} is {value}: give a positive number.")
     for name, value in (("cut", cut), ("rise", rise)):
-        require(value > 1, f"optimizer.{name} is {value}: give a number above 1.")
-    require(tries >= 1, f"optimizer.tries is {tries}: give a whole number from 1.")
+        require(is_number(value) and value > 1, f"optimizer.{name} is {value}: give a number above 1.")
+    require(is_whole(tries, 1), f"optimizer.tries is {tries}: give a whole number from 1.")
 
     def init(params):
         return LevenbergMarquardtState(params, jnp.asarray(damping, float), jnp.zeros((), int))
@@ -75,6 +75,8 @@ def levenberg_marquardt(
     @jax.jit
     def descend(state, batch, loss, g, A):
         flat, unravel = ravel_pytree(state.params)
+        # Beyond it a step would be lost in rounding, and λ so large would hold up new points for long.
+        most = jnp.maximum(1 / jnp.finfo(flat.dtype).eps ** 0.5, state.damping)
 
         def attempt(trial):
             candidate = flat + solve_damped(A, g, trial.damping)
@@ -82,7 +84,9 @@ def levenberg_marquardt(
             better = lowered < loss  # false for a candidate that is not finite
             return _Trial(
                 jnp.where(better, candidate, flat),
-                jnp.where(better, jnp.maximum(trial.damping / cut, least_damping), trial.damping * rise),
+                jnp.where(
+                    better, jnp.maximum(trial.damping / cut, least_damping), jnp.minimum(trial.damping * rise, most)
+                ),
                 trial.tries + 1,
                 better,
             )
