@@ -48,6 +48,10 @@ class AllenCahn:
             callable(self.initial_condition),
             f"problem.initial_condition is {self.initial_condition!r}: choose one by problem/initial_condition=NAME.",
         )
+        require(
+            callable(self.initial_condition),
+            f"problem.initial_condition is {self.initial_condition!r}: choose one by problem/initial_condition=NAME.",
+        )
         ends_are_numbers = len(self.domain) == 2 and all(math.isfinite(end) for end in self.domain)
         require(
             ends_are_numbers and self.domain[0] < self.domain[1],
