@@ -78,10 +78,10 @@ def _rows(label: str, task: str, timings: dict[str, Timing]) -> list[dict[str, o
             "network": label,
             "task": task,
             "who": name,
-            "milliseconds": round(1e3 * timing.median, 3),
-            "least": round(1e3 * timing.least, 3),
+            "ms": round(1e3 * timing.median, 3),
+            "least_ms": round(1e3 * timing.least, 3),
             "ratio": round(timing.median / best, 3),
-            "compile_seconds": round(timing.compile_seconds, 2),
+            "compile_s": round(timing.compile_seconds, 2),
             "compile_ratio": round(timing.compile_seconds / quickest, 2),
         }
         for name, timing in sorted(timings.items(), key=lambda item: item[1].median)

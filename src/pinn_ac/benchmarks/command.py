@@ -31,7 +31,7 @@ def main(words: list[str] | None = None) -> None:
     rows = BENCHMARKS[chosen.name](chosen.rounds)
     path = write_whole(folder / f"{chosen.name}.csv", lambda draft: _write_csv(draft, rows))
     title = f"{chosen.name}: {describe(PROJECT)['device']}, {chosen.precision}, {chosen.rounds} rounds"
-    Console().print(metrics_table(rows, list(rows[0]), title))
+    Console(width=max(110, Console().width)).print(metrics_table(rows, list(rows[0]), title))
     print(f"written to {path}")
 
 

@@ -1,0 +1,47 @@
+"""The benchmarks' arithmetic; what they measure is not for a test."""
+
+import csv
+
+import jax.numpy as jnp
+import pytest
+
+from pinn_ac.benchmarks import autodiff, command
+from pinn_ac.benchmarks.timing import Timing, compare
+
+
+def test_programs_are_called_in_turn_as_often_as_asked():
+    timings = compare({"sine": jnp.sin, "cosine": jnp.cos}, (jnp.ones(3),), rounds=4)
+    assert set(timings) == {"sine", "cosine"}
+    assert all(0 < timing.least <= timing.median <= timing.most for timing in timings.values())
+    assert all(timing.compile_seconds > 0 for timing in timings.values())
+
+
+def test_ratios_are_to_the_best_that_is_all_of_jax():
+    timings = {
+        "own_taylor + own": Timing(1.0, 0.5, 0.4, 0.6),
+        "jax_jvp + jax": Timing(2.0, 1.0, 0.9, 1.1),
+        "jax_jet + jax": Timing(4.0, 3.0, 2.9, 3.1),
+        "jax_jvp + own": Timing(0.1, 0.1, 0.1, 0.1),
+    }
+    rows = {row["who"]: row for row in autodiff._rows("3×20", "gradient", timings)}
+    assert rows["own_taylor + own"]["ratio"] == 0.5
+    assert rows["own_taylor + own"]["compile_ratio"] == 0.5
+    assert rows["jax_jet + jax"]["ratio"] == 3.0
+
+
+def test_the_command_prints_and_keeps_every_row(monkeypatch, tmp_path, capsys):
+    rows = [{"who": "we", "ratio": 0.75}, {"who": "they", "ratio": 1.0}]
+    monkeypatch.setattr(command, "PROJECT", tmp_path)
+    monkeypatch.setattr(command, "configure", lambda *settings, **options: None)
+    monkeypatch.setitem(command.BENCHMARKS, "autodiff", lambda rounds: rows * rounds)
+    command.main(["autodiff", "--rounds", "2"])
+    with (tmp_path / "outputs/benchmarks/autodiff.csv").open() as file:
+        assert [row["ratio"] for row in csv.DictReader(file)] == ["0.75", "1.0"] * 2
+    assert "0.75" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["unknown"], ["autodiff", "--rounds", "0"]])
+def test_a_wrong_call_is_refused(words):
+    with pytest.raises(SystemExit) as end:
+        command.main(words)
+    assert end.value.code == 2
