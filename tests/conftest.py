@@ -1,5 +1,44 @@
-"""Tests run in double precision."""
+"""Tests run in double precision, unless they ask for another one."""
 
 import jax
+import pytest
 
 jax.config.update("jax_enable_x64", True)
+
+
+@pytest.fixture
+def single_precision():
+    """Single precision for one test."""
+    jax.config.update("jax_enable_x64", False)
+    yield
+    jax.config.update("jax_enable_x64", True)
+
+
+@pytest.fixture(params=["float64", "float32"])
+def precision(request):
+    """Either precision in turn: the name, with JAX set to it."""
+    jax.config.update("jax_enable_x64", request.param == "float64")
+    yield request.param
+    jax.config.update("jax_enable_x64", True)
+
+
+@pytest.fixture
+def quick_compilation():
+    """Compile with the least of optimisation: for programs that run once, compiling is what takes the time."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture
+def compilations():
+    """A list that grows by one with everything that XLA compiles."""
+    events: list[str] = []
+
+    def listen(event: str, duration_secs: float, **others: str | int) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            events.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    yield events
+    jax.monitoring.unregister_event_duration_listener(listen)

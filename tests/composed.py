@@ -1,0 +1,28 @@
+"""The options of every config group, so that a new YAML file is tested by being there."""
+
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from pinn_ac import config
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+
+
+def options(group: str) -> list[str]:
+    """The names of the group's YAML files."""
+    return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
+
+
+def composed(*overrides: str) -> DictConfig:
+    """The config of a training run, as the command line would compose it."""
+    config.register()
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        return compose("config", list(overrides))
+
+
+def built(group: str, option: str, *overrides: str) -> Any:
+    """The object (or the factory) of an option."""
+    return config.build(composed(f"{group}={option}", *overrides)[group])

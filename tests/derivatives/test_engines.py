@@ -1,0 +1,186 @@
+"""One table for all engines: known derivatives, activations, every kind of field, and the expanded background."""
+
+import itertools
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from composed import built, options
+from fields import a_field
+from pinn_ac.derivatives import Derivatives, JaxJvp
+from pinn_ac.models import MLP, ModifiedMLP
+from pinn_ac.models.layers import ACTIVATIONS, activation
+from pinn_ac.problem import AllenCahn, Fourier, XSquaredCosine
+from pinn_ac.residual import differentiate, expand
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+ENGINES = options("derivatives")
+NETWORKS = {"mlp": MLP(5, 2, "tanh", 1.0), "modified_mlp": ModifiedMLP(4, 1, "sin", 1.0)}
+KINDS = list(itertools.product(options("ansatz"), options("embedding"), options("model")))
+# Between them these have every ansatz, embedding and network, and both precisions; the others are slow tests.
+QUICK = [
+    (("reaction_flow", "splitting", "modified_mlp"), "float64"),
+    (("lifted", "periodic", "mlp"), "float32"),
+    (("soft", "splitting", "mlp"), "float32"),
+]
+FIELDS = [
+    pytest.param(kind, name, id="-".join([*kind, name]), marks=() if (kind, name) in QUICK else pytest.mark.slow)
+    for kind, name in itertools.product(KINDS, ("float64", "float32"))
+]
+CONDITION = {"even": XSquaredCosine(), "general": Fourier(0.1, (0.3,), (0.0, 0.5))}
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    return built("derivatives", request.param)
+
+
+def at(engine, f, t, x):
+    return jax.jit(jax.vmap(lambda t, x: engine(f, t, x)))(t, x)
+
+
+def points(count=40):
+    """Random (t, x) that single precision holds exactly."""
+    generator = np.random.default_rng(1)
+    t, x = generator.uniform(0.02, 1, count), generator.uniform(-1, 1, count)
+    return np.asarray(t, np.float32), np.asarray(x, np.float32)
+
+
+def assert_close(found, expected, tolerance):
+    """Each derivative within `tolerance` of the largest value that it takes."""
+    for name, a, b in zip(Derivatives._fields, found, expected, strict=True):
+        largest = max(1.0, np.abs(np.asarray(b)).max())
+        np.testing.assert_allclose(np.asarray(a, float), b, rtol=0, atol=tolerance * largest, err_msg=name)
+
+
+def known(t, x):
+    """Polynomials, a decaying wave and a quotient, as a (2, 2) array."""
+    wave = jnp.sin(3 * x + 1) * jnp.exp(-2 * t)
+    return jnp.stack([x**3 * t**2 - 2 * x * t + 1, wave, t / (2 + x), jnp.cos(x * t) ** 2]).reshape(2, 2)
+
+
+def known_derivatives(t, x):
+    s, c, decay = np.sin(3 * x + 1), np.cos(3 * x + 1), np.exp(-2 * t)
+    rows = (
+        (x**3 * t**2 - 2 * x * t + 1, s * decay, t / (2 + x), np.cos(x * t) ** 2),
+        (2 * x**3 * t - 2 * x, -2 * s * decay, 1 / (2 + x), -x * np.sin(2 * x * t)),
+        (3 * x**2 * t**2 - 2 * t, 3 * c * decay, -t / (2 + x) ** 2, -t * np.sin(2 * x * t)),
+        (6 * x * t**2, -9 * s * decay, 2 * t / (2 + x) ** 3, -2 * t**2 * np.cos(2 * x * t)),
+    )
+    return [np.stack(row, -1).reshape(-1, 2, 2) for row in rows]
+
+
+def test_known_derivatives_of_an_array(engine, precision):
+    t, x = points()
+    found = at(engine, known, jnp.asarray(t, float), jnp.asarray(x, float))
+    assert all(values.dtype == precision for values in found)
+    # A dozen operations on numbers of size one, each off by half an eps, and at most doubled by differentiating.
+    assert_close(found, known_derivatives(t.astype(float), x.astype(float)), 32 * np.finfo(precision).eps)
+
+
+def test_a_scalar_function_has_scalar_derivatives(engine):
+    d = engine(lambda t, x: t**2 * x**3, jnp.float64(2.0), jnp.float64(3.0))
+    np.testing.assert_allclose(np.asarray(d), [108.0, 108.0, 108.0, 72.0], rtol=32 * np.finfo(float).eps)
+    assert all(jnp.shape(value) == () for value in d)
+
+
+def test_a_function_of_one_variable_only(engine):
+    """Its other derivatives are zeros, not missing."""
+    t, x = jnp.float64(0.5), jnp.float64(2.0)
+    # Taylor mode makes a power from a logarithm's recurrence, which rounds some twenty times.
+    for f, expected in ((lambda t, x: x**2, [4.0, 0.0, 4.0, 2.0]), (lambda t, x: t**2, [0.25, 1.0, 0.0, 0.0])):
+        np.testing.assert_allclose(np.asarray(engine(f, t, x)), expected, rtol=0, atol=128 * np.finfo(float).eps)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_every_activation_by_every_engine(engine, name):
+    x = jnp.asarray([-30.0, -3.0, -0.7, 0.0, 0.4, 2.0, 50.0])
+    a = activation(name)
+    slope, bend = jax.grad(a), jax.grad(jax.grad(a))
+    found = at(engine, lambda t, x: t * a(x), jnp.full_like(x, 2.0), x)
+    expected = [jax.vmap(f)(x) for f in (lambda x: 2 * a(x), a, lambda x: 2 * slope(x), lambda x: 2 * bend(x))]
+    assert_close(found, expected, 32 * np.finfo(float).eps)
+
+
+def field_of(kind, condition):
+    ansatz, embedding, model = kind
+    # A kink in a thin layer takes few terms, hence little compiling.
+    problem = AllenCahn(1e-6 if condition == "even" else 1e-3, 5.0, (-1.0, 1.0), 1.0, CONDITION[condition])
+    network = NETWORKS.get(model) or built("model", model, "model.width=4", "model.depth=1")
+    return a_field(problem, built("embedding", embedding), network, built("ansatz", ansatz))
+
+
+EDGES = [(t, x) for t in (0.0, 1e-9, 1e-5, 1e-2) for x in (1.0, -1.0, 1 - 1e-6, 1 - 1e-4, -0.99, 0.5, 0.0)]
+
+
+@pytest.fixture
+def restored():
+    """Double precision again afterwards."""
+    yield
+    jax.config.update("jax_enable_x64", True)
+
+
+@cache
+def reference(kind):
+    """The derivatives at random points and at the edges, by JAX's forward mode straight through the field."""
+    field, params = field_of(kind, "general" if kind[2] == "mlp" else "even")
+    everywhere = np.concatenate([np.column_stack(points()), EDGES])
+    return [np.asarray(d) for d in at(JaxJvp(), lambda t, x: field(params, t, x), *everywhere.T)]
+
+
+def on_expanded_background(field, engine, params, points):
+    expanded = expand(field, engine, points)
+    return jax.vmap(lambda point: differentiate(field, engine, params, point))(expanded)
+
+
+def directly(field, engine, params, points):
+    return jax.vmap(lambda t, x: engine(lambda t, x: field(params, t, x), t, x))(*points.T)
+
+
+@pytest.mark.parametrize(("kind", "precision"), FIELDS)
+def test_fields_directly_and_on_their_expanded_background(engine, kind, precision, restored):
+    """All engines agree, and differentiating on the background's polynomial changes nothing.
+
+    In double precision also on the kink, near it and at the start, where a second derivative is 10⁷ or the
+    inverse of rounding itself; in single precision such numbers have no digit left.
+    """
+    field, params = field_of(kind, "general" if kind[2] == "mlp" else "even")
+    exact, n = reference(kind), len(points()[0])
+    jax.config.update("jax_enable_x64", precision == "float64")
+    params = jax.tree.map(lambda leaf: leaf.astype(precision), params)
+    everywhere = jnp.asarray(np.concatenate([np.column_stack(points()), EDGES]), precision)
+    # The largest derivative is that of an interface of width e^{−5}: rounding x moves it by e^{10} eps at u_xx, of
+    # which a share e^{−5} is seen beside u_xx itself; two dozen such roundings.
+    tolerance = 24 * np.exp(5) * np.finfo(precision).eps
+    # Straight through the field in single precision, where fields are small: compiling is what these tests cost.
+    ways = [on_expanded_background] if precision == "float64" else [on_expanded_background, directly]
+    for way in ways:
+        found = jax.jit(lambda params, points, way=way: way(field, engine, params, points))(params, everywhere)
+        assert all(values.dtype == precision for values in found)
+        assert_close([values[:n] for values in found], [values[:n] for values in exact], tolerance)
+        if precision == "float64":
+            assert_close_at_edges([values[n:] for values in found], [values[n:] for values in exact])
+
+
+def assert_close_at_edges(found, exact):
+    """The same terms in another order. Those of u_xx are products of first derivatives, or the field's curvature."""
+    for name, a, b in zip(Derivatives._fields, found, exact, strict=True):
+        assert np.isfinite(a).all(), name
+        terms = 1 + np.abs(b) + exact[2] ** 2
+        np.testing.assert_array_less(np.abs(np.asarray(a) - b) / terms, 1e4 * np.finfo(float).eps, err_msg=name)
+
+
+@pytest.mark.parametrize("option", ENGINES)
+def test_a_long_horizon_is_differentiated_too(option):
+    """There the reaction flow may have a form of its own."""
+    problem = AllenCahn(1e-3, 5.0, (-1.0, 1.0), 6.0, CONDITION["general"])
+    t, x = jnp.asarray([0.0, 0.5, 5.0]), jnp.asarray([0.1, -0.4, 0.7])
+
+    def u(t, x):  # the network apart, which the other tests differentiate
+        return built("ansatz", "reaction_flow").combine(problem, t, problem.lift(t, x), jnp.sin(x))
+
+    assert_close(at(built("derivatives", option), u, t, x), at(JaxJvp(), u, t, x), 1e4 * np.finfo(float).eps)

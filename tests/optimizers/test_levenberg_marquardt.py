@@ -1,0 +1,127 @@
+"""Levenberg–Marquardt and its normal equations."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+from test_optimizers import flat, follow, linear, objective, rosenbrock
+
+from pinn_ac.errors import InputError
+from pinn_ac.loss import Objective
+from pinn_ac.optimizers import levenberg_marquardt
+from pinn_ac.optimizers.normal_equations import gram, solve_damped
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+EPS = np.finfo(float).eps
+
+
+@pytest.mark.parametrize("damping", [1e-4, 1e-8, 1e-12])
+def test_one_step_solves_linear_least_squares_as_the_damping_vanishes(damping):
+    target, params, batch, exact = linear()
+    optimizer = levenberg_marquardt(target, 1, damping=damping)
+    state, _ = follow(optimizer, params, batch, 1)
+    # The step is off by λ κ² relatively, with κ² the condition of the scaled JᵀJ, about ten.
+    distance = np.abs(flat(optimizer, state) - exact).max()
+    assert distance < 100 * damping + 1e3 * EPS
+    assert distance > 1e-3 * damping - 1e3 * EPS  # and λ is what it says: damped, not solved without
+
+
+def test_each_trial_is_marquardts_formula():
+    """One step from the start of Rosenbrock's valley: (JᵀJ + λ diag JᵀJ) δ = −Jᵀr by hand."""
+    target, params, batch, _ = rosenbrock()
+    optimizer = levenberg_marquardt(target, 1, damping=10.0, tries=1)
+    state, outcome = follow(optimizer, params, batch, 1)
+    x, y = -1.2, 1.0
+    r = np.array([10 * (y - x**2), 1 - x]) / np.sqrt(2)
+    J = np.array([[-20 * x, 10], [-1, 0]]) / np.sqrt(2)
+    A = J.T @ J
+    step = -np.linalg.solve(A + 10 * np.diag(np.diag(A)), J.T @ r)
+    np.testing.assert_allclose(flat(optimizer, state), [x + step[0], y + step[1]], rtol=1e-13)
+    np.testing.assert_allclose(state.damping, 1.0, rtol=1e-15)  # cut tenfold by the success
+    assert int(outcome[0].evaluations) == 2
+
+
+def test_failed_tries_raise_the_damping_and_move_nothing():
+    """At the minimum no step lowers the loss."""
+    target, _, batch, exact = rosenbrock()
+    optimizer = levenberg_marquardt(target, 1, damping=1e-3, rise=2.0, tries=4)
+    state, _ = follow(optimizer, {"place": jnp.asarray(exact)}, batch, 1)
+    np.testing.assert_array_equal(flat(optimizer, state), exact)
+    np.testing.assert_allclose(state.damping, 16e-3, rtol=1e-14)
+
+
+@pytest.mark.parametrize("precision_bits", [64, 32])
+def test_a_long_stay_at_a_minimum_does_not_paralyse(precision_bits):
+    """Hundreds of steps that all fail, as at the bottom for a fixed set of points; then new points come."""
+    jax.config.update("jax_enable_x64", precision_bits == 64)
+    try:
+        target, params, batch, _ = rosenbrock()
+        optimizer = levenberg_marquardt(target, 1)
+        state, _ = follow(optimizer, params, batch, 300)
+        assert np.isfinite(state.damping)
+        moved = {"residual": batch["residual"] @ jnp.asarray([[1.0, 0.3], [0.0, 1.0]])}
+        start = float(target.loss(optimizer.params(state), moved))
+        state = optimizer.init({"place": jnp.asarray([0.5, 0.5])})._replace(damping=state.damping)
+        start = float(target.loss(optimizer.params(state), moved))
+        for _ in range(40):
+            state, _ = optimizer.step(state, moved)
+        assert target.loss(optimizer.params(state), moved) < 1e-6 * start
+    finally:
+        jax.config.update("jax_enable_x64", True)
+
+
+def test_a_parameter_without_effect_stays_and_hinders_nobody(precision):
+    target = objective(lambda params, row: row[0] * params["used"] - row[1] + 0 * params["unused"])
+    batch = {"residual": jnp.asarray([[1.0, 2.0], [3.0, 6.0]])}
+    optimizer = levenberg_marquardt(target, 1)
+    state, _ = follow(optimizer, {"unused": jnp.asarray(7.0), "used": jnp.asarray(0.0)}, batch, 8)
+    params = optimizer.params(state)
+    assert float(params["unused"]) == 7.0
+    np.testing.assert_allclose(params["used"], 2.0, rtol=4 * np.finfo(precision).eps)
+
+
+def test_it_refuses_an_objective_that_is_no_sum_of_squares():
+    target = linear()[0]
+    with pytest.raises(InputError, match=r"sum of squares: set loss\.norm=mse"):
+        levenberg_marquardt(Objective(target.terms, {}, "l1", target.gradient), 1)
+
+
+@pytest.mark.parametrize("shape", [(50, 7), (3, 7), (7, 1)])
+def test_gram_is_the_product_traced_and_concrete(shape, precision):
+    J = np.random.default_rng(0).standard_normal(shape) * np.logspace(-3, 3, shape[1])
+    J = jnp.asarray(J, float)
+    exact = np.asarray(J, np.longdouble).T @ np.asarray(J, np.longdouble)
+    # A sum of n products, however it is ordered: n eps Σ |J||J|.
+    bound = shape[0] * np.finfo(precision).eps * (np.abs(np.asarray(J, float)).T @ np.abs(np.asarray(J, float)))
+    for found in (gram(J), jax.jit(gram)(J)):
+        assert isinstance(found, jax.Array)
+        assert found.dtype == precision
+        assert (np.abs(np.asarray(found, np.longdouble) - exact) <= bound + 1e-30).all()
+    np.testing.assert_array_equal(gram(J), gram(J).T)
+
+
+@pytest.mark.parametrize("damping", [0.0, 1e-6, 10.0])
+def test_solve_damped_solves_the_damped_equations(damping):
+    """Columns of very different size, as networks have: the scaling keeps the condition that of the unit diagonal."""
+    generator = np.random.default_rng(0)
+    J = generator.standard_normal((40, 6))
+    g, sizes = generator.standard_normal(6), np.logspace(-6, 6, 6)
+    A = J.T @ J
+    expected = -np.linalg.solve(A + damping * np.diag(np.diag(A)), g) / sizes
+    found = solve_damped(jnp.asarray(A * np.outer(sizes, sizes)), jnp.asarray(g * sizes), jnp.asarray(damping))
+    np.testing.assert_allclose(found, expected, rtol=1e3 * EPS)
+
+
+def test_solve_damped_gives_a_zero_row_no_step():
+    A, g = jnp.asarray([[2.0, 0.0], [0.0, 0.0]]), jnp.asarray([4.0, 0.0])
+    np.testing.assert_allclose(solve_damped(A, g, jnp.asarray(1.0)), [-1.0, 0.0], rtol=4 * EPS)
+
+
+def test_residuals_of_the_flat_parameters_are_those_of_the_tree():
+    target, params, batch, _ = linear()
+    vector, unravel = ravel_pytree(params)
+    r, J = target.residuals_and_jacobian(vector, unravel, batch)
+    np.testing.assert_allclose(r, target.residuals(params, batch), rtol=1e-14)
+    np.testing.assert_allclose(r - J @ vector, target.residuals(unravel(0 * vector), batch), atol=1e-14)

@@ -1,0 +1,138 @@
+"""Ansätze: the initial condition is met exactly, u and u_x are periodic, the start is no singular point."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from composed import built, options
+from fields import a_field
+from pinn_ac.derivatives import JaxJvp
+from pinn_ac.problem import AllenCahn, Cosine, Fourier, Sine, Tabulated, XSquaredCosine
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+COEFFICIENTS = {"lecture": (1e-4, 5.0, (-1.0, 1.0), 1.0), "other": (2e-3, 1.5, (0.5, 3.5), 2.0)}
+PROBLEMS = [
+    ("x_squared_cosine", "lecture"),
+    ("x_squared_cosine", "other"),
+    ("cosine", "other"),
+    ("sine", "lecture"),
+    ("fourier", "other"),
+    ("tabulated", "other"),
+]
+ANSAETZE = {name: built("ansatz", name) for name in options("ansatz")}
+
+
+def samples(folder, domain):
+    """A lopsided periodic curve on 32 points."""
+    xi = -1 + 2 * np.arange(32) / 32
+    x = domain[0] + (xi + 1) / 2 * (domain[1] - domain[0])
+    file = folder / "samples.csv"
+    np.savetxt(file, np.column_stack([x, 0.3 * np.exp(np.sin(np.pi * xi + 0.5)) - 0.2]), delimiter=",", fmt="%.17g")
+    return Tabulated(str(file), domain)
+
+
+@pytest.fixture(params=PROBLEMS, ids="-".join)
+def problem(request, tmp_path):
+    name, coefficients = request.param[0], COEFFICIENTS[request.param[1]]
+    condition = {
+        "x_squared_cosine": XSquaredCosine,
+        "cosine": lambda: Cosine(0.7, 3),
+        "sine": lambda: Sine(0.5, 2),
+        "fourier": lambda: Fourier(0.2, (0.3,), (0.0, 0.4)),
+        "tabulated": lambda: samples(tmp_path, coefficients[2]),
+    }[name]()
+    return AllenCahn(*coefficients, condition)
+
+
+def places(problem):
+    left, right = problem.domain
+    return jnp.linspace(left, right, 41)
+
+
+def evaluate(problem, at_points, *points):
+    """ansatz → `at_points(u, t, x)` over points, for the field u of each ansatz; all in one program."""
+    fields = {name: a_field(problem, ansatz=ansatz) for name, ansatz in ANSAETZE.items()}
+
+    @jax.jit
+    @jax.vmap
+    def program(t, x):
+        return {
+            name: at_points(lambda t, x: field(params, t, x), t, x)  # noqa: B023
+            for name, (field, params) in fields.items()
+        }
+
+    return jax.tree.map(np.asarray, program(*jnp.broadcast_arrays(*points)))
+
+
+def test_initial_condition_is_exact_whatever_the_network(problem, precision):
+    x = places(problem)
+    expected = problem.initial_condition(problem.to_unit(x))
+    for name, u in evaluate(problem, lambda u, t, x: u(t, x), jnp.zeros(()), x).items():
+        assert u.dtype == precision
+        if ANSAETZE[name].exact_at_start:
+            # u₀ is summed from at most 17 waves of size one, and the kink is rounded over one eps.
+            np.testing.assert_allclose(u, expected, rtol=0, atol=50 * np.finfo(precision).eps, err_msg=name)
+        else:  # so it is right that the loss has a term for it
+            assert np.abs(u - expected).max() > 1e-3, name
+
+
+def test_field_and_slope_are_periodic_after_the_start(problem):
+    t = jnp.repeat(jnp.asarray([1e-3, 0.1, problem.horizon]), 2)
+    found = evaluate(problem, JaxJvp(), t, jnp.tile(jnp.asarray(problem.domain), 3))
+    for name, d in found.items():
+        left, right = (np.stack([values[side::2] for values in d]) for side in (0, 1))
+        # The ends differ by the rounding of ξ and of phases kπ, which interfaces of width 1/148 and the kink's
+        # layer of width 5e-4 magnify.
+        scale = 1 + np.abs(left).max(axis=1, keepdims=True) + np.abs(left).max() / 148
+        assert (np.abs(left - right) < 1e4 * np.finfo(float).eps * scale).all(), name
+
+
+def test_gradient_at_the_start_is_finite(problem, precision):
+    """In the point and in the parameters, on the kink, beside it and away from it."""
+    left, right = problem.domain
+    x = jnp.asarray([left, right, right - 1e-6, right - 0.01, 0.5 * (left + right)])
+    fields = [a_field(problem, ansatz=ansatz) for ansatz in ANSAETZE.values()]
+
+    @jax.jit
+    def program(all_params):
+        def gradient(field, params):
+            return jax.vmap(jax.grad(field, argnums=(0, 1, 2)), (None, None, 0))(params, jnp.zeros(()), x)
+
+        return [gradient(field, params) for (field, _), params in zip(fields, all_params, strict=True)]
+
+    for in_params, in_t, in_x in program([params for _, params in fields]):
+        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((in_params, in_t, in_x)))
+        # u_t at the start is N or R(u − u³) + N, and not zero as a guard against division would have it.
+        assert np.abs(np.asarray(in_t)).max() > 1e-3
+
+
+def test_field_is_even_only_where_the_condition_is(problem):
+    """Nothing but an even condition keeps a network from telling left from right."""
+    middle = 0.5 * sum(problem.domain)
+    offset = jnp.linspace(0.1, 0.4, 7) * problem.period
+    x, t = jnp.concatenate([middle - offset, middle + offset]), jnp.asarray(0.5 * problem.horizon)
+    for name, u in evaluate(problem, lambda u, t, x: u(t, x), t, x).items():
+        left, right = u[:7], u[7:]
+        if problem.initial_condition.even:
+            np.testing.assert_allclose(left, right, rtol=0, atol=1e4 * np.finfo(float).eps, err_msg=name)
+        else:  # also where the condition is odd: N itself is neither
+            assert np.abs(left - right).max() > 1e-2, name
+            assert np.abs(left + right).max() > 1e-2, name
+
+
+@pytest.mark.parametrize("coefficients_of", COEFFICIENTS.values(), ids=COEFFICIENTS)
+def test_formulas_of_the_ansaetze(coefficients_of):
+    """Soft, lifted and reaction flow, written out in NumPy from g and N."""
+    problem = AllenCahn(*coefficients_of, Sine(0.6, 1))
+    R, t, x = problem.reaction_rate, 0.3, 1.3
+    g = 0.6 * np.exp(-problem.unit_diffusivity * np.pi**2 * t) * np.sin(np.pi * float(problem.to_unit(x)))
+    grown = np.exp(R * t)
+    for name in options("ansatz"):
+        field, params = a_field(problem, ansatz=built("ansatz", name))
+        n = float(field.network(params, field.embedding(problem, jnp.asarray(t), jnp.asarray(x))))
+        w = g + t * n
+        expected = {"soft": n, "lifted": w, "reaction_flow": w * grown / np.sqrt(1 + w**2 * (grown**2 - 1))}
+        assert name in expected, f"give ansatz={name} a formula in this table"
+        np.testing.assert_allclose(field(params, jnp.asarray(t), jnp.asarray(x)), expected[name], rtol=1e-13)

@@ -1,0 +1,221 @@
+"""Every option of every group composes and assembles; every slip fails with a sentence."""
+
+import numpy as np
+import pytest
+import yaml
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+
+from composed import CONFIGS, composed, options
+from pinn_ac.assembly import assemble
+from pinn_ac.config import build, check_scalars
+from pinn_ac.environment import configure
+from pinn_ac.errors import InputError
+
+GROUPS = (
+    "model",
+    "embedding",
+    "ansatz",
+    "derivatives",
+    "gradient",
+    "loss",
+    "sampler",
+    "optimizer",
+    "stages",
+    "problem",
+)
+EVERY = [
+    (group, option) for group in (*GROUPS, "experiment", "problem/initial_condition") for option in options(group)
+]
+
+
+def needs(group, option, folder):
+    """What else must be said for an option to make sense."""
+    if (group, option) == ("loss", "l1"):
+        return ["optimizer=adam"]
+    if option == "tabulated":
+        x = -1 + 2 * np.arange(16) / 16
+        np.savetxt(folder / "u.csv", np.column_stack([x, np.cos(np.pi * x)]), delimiter=",")
+        return [f"problem.initial_condition.path={folder / 'u.csv'}"]
+    return []
+
+
+@pytest.mark.parametrize(("group", "option"), EVERY, ids=lambda value: value)
+def test_every_option_composes_and_assembles(group, option, tmp_path):
+    config = composed(f"{group}={option}", *needs(group, option, tmp_path))
+    check_scalars(config)
+    experiment = assemble(config)
+    assert [stage.steps for stage in experiment.stages] == [
+        node.steps for node in (config.stages.values() if config.stages else [config.optimizer])
+    ]
+
+
+def test_every_group_is_tested():
+    found = {path.parent.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.yaml")} - {"."}
+    assert {group for group in found if not group.startswith("hydra")} <= {group for group, _ in EVERY}
+
+
+@pytest.mark.parametrize(
+    ("group", "option"), [pair for pair in EVERY if pair[0] != "experiment"], ids=lambda value: value
+)
+def test_every_option_explains_itself(group, option):
+    """The first line is a comment, which `--help` and readers count on."""
+    assert (CONFIGS / group / f"{option}.yaml").read_text().startswith("# ")
+
+
+@pytest.mark.parametrize("name", options("experiment"))
+def test_experiments_hold_only_what_differs(name):
+    text = (CONFIGS / "experiment" / f"{name}.yaml").read_text()
+    assert text.startswith("# @package _global_\n# ")
+    own, default, chosen = yaml.safe_load(text), composed(), composed(f"experiment={name}")
+    selected = {entry: value for line in own.pop("defaults", []) for entry, value in line.items()}
+    base = {}
+    for line in yaml.safe_load((CONFIGS / "config.yaml").read_text())["defaults"]:
+        if isinstance(line, dict):
+            base.update(line)
+    for entry, value in selected.items():
+        group = entry.removeprefix("override").strip().lstrip("/")
+        assert base.get(group) != value, f"experiment {name} chooses {group}={value}, which is the default"
+    flat = [path for path in leaves(own) if path[0] != "hydra"]
+    without = composed(*(f"{e.removeprefix('override').strip().lstrip('/')}={v}" for e, v in selected.items()))
+    for path in flat:
+        here, there = (OmegaConf.select(config, ".".join(path)) for config in (chosen, without))
+        assert here != there, f"experiment {name} sets {'.'.join(path)} to what it is already"
+    assert chosen.name == name
+    assert chosen != default
+
+
+def leaves(tree, path=()):
+    if not isinstance(tree, dict):
+        return [path]
+    return [leaf for key, value in tree.items() for leaf in leaves(value, (*path, key))]
+
+
+def test_command_line_wins_over_experiment():
+    assert composed("experiment=lecture", "loss=mse", "seed=3").loss.norm == "mse"
+    assert composed("experiment=lecture").loss.norm == "l1"
+
+
+def test_defaults_of_the_yaml_are_those_of_the_code():
+    """Wherever both say a number of the problem or of a network, so that Python and the command line agree."""
+    config = composed()
+    assert build(config.problem) == type(build(config.problem))()
+    for name in options("model"):
+        network = build(composed(f"model={name}").model)
+        assert network == type(network)()
+
+
+def test_settings_arrive():
+    config = composed(
+        "problem.diffusivity=1e-3", "problem.reaction_rate=1", "problem.horizon=2", "model.width=9", "seed=4",
+        "problem/initial_condition=sine", "problem.initial_condition.amplitude=0.5", "loss.weights.residual=2",
+        "train.steps=7", "sampler.num_points=33",
+    )  # fmt: skip
+    experiment = assemble(config)
+    problem = experiment.problem
+    assert (problem.diffusivity, problem.reaction_rate, problem.horizon) == (1e-3, 1, 2)
+    assert problem.initial_condition.amplitude == 0.5
+    assert (experiment.network.width, experiment.seed, experiment.sampler.num_points) == (9, 4, 33)
+    assert experiment.objective.weight("residual") == 2
+    assert [(stage.name, stage.steps) for stage in experiment.stages] == [("levenberg_marquardt", 7)]
+
+
+def test_stages_come_in_order_with_their_own_steps():
+    stages = assemble(composed("stages=adam_lbfgs", "stages.adam.steps=11", "stages.lbfgs.memory=3")).stages
+    assert [(stage.name, stage.steps) for stage in stages] == [("adam", 11), ("lbfgs", 3000)]
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["model.widht=3", "seeed=1", "train.stps=3", "seed=abc", "train.steps=many", "train.seconds=soon", "modle=mlp",
+     "model=nothing", "optimizer.lerning_rate=1", "loss.nrom=l1", "reference=perhaps"],
+)  # fmt: skip
+def test_slips_do_not_compose(override):
+    with pytest.raises(HydraException) as raised:
+        composed(override)
+    assert override.split("=")[0] in str(raised.value) or override.split("=")[1] in str(raised.value)
+
+
+SENTENCES = {
+    # a constructor's unknown argument, and an optimizer's
+    "+model.widht=3": "widht",
+    "+optimizer.lerning_rate=1": "lerning_rate",
+    "+sampler.points=3": "points",
+    # targets that are not ours, also through our own modules' imports
+    "model._target_=os.system": "os.system, which is not part of pinn_ac",
+    "model._target_=pinn_ac.run.shutil.copytree": "not part of pinn_ac",
+    "model._target_=pinn_ac.environment.subprocess.Popen": "not part of pinn_ac",
+    "model._target_=pinn_acid.Model": "not part of pinn_ac",
+    "model._target_=pinn_ac.models.Nope": "pinn_ac.models.Nope",
+    # values out of range, or of another kind
+    "sampler.num_points=0": "sampler.num_points is 0: give a whole number from 1",
+    "sampler.num_points=many": "sampler.num_points is many: give a whole number from 1",
+    "model.width=-3": "model.width is -3: give a whole number from 1",
+    "model.width=2.5": "model.width is 2.5: give a whole number from 1",
+    "model.activation=tahn": "model.activation is 'tahn': choose one of",
+    "model.output_scale=much": "model.output_scale is much: give a number",
+    "embedding.modes=0": "embedding.modes is 0: give a whole number from 1",
+    "loss.norm=l3": "loss.norm is 'l3': choose l1 or mse",
+    "loss.weights.residual=-1": "loss.weights.residual is -1: give zero or a positive number",
+    "loss.weights.residual=heavy": "loss.weights.residual is heavy: give zero or a positive number",
+    "loss.weights.residual=null": "loss.weights.residual is None: give zero or a positive number",
+    "+loss.weights.inital=3": "loss.weights.inital",
+    "loss=l1": "set loss.norm=mse, or choose optimizer=adam",
+    "optimizer.damping=0": "optimizer.damping is 0: give a positive number",
+    "optimizer.damping=some": "optimizer.damping is some: give a positive number",
+    "optimizer.tries=2.5": "optimizer.tries is 2.5: give a whole number from 1",
+    "optimizer.steps=0": "has 0 steps: give a whole number from 1",
+    "train.steps=0": "train.steps is 0: give a whole number from 1",
+    "problem.diffusivity=-1e-4": "problem.diffusivity is -0.0001: give a positive number",
+    "problem.domain=[1,0]": "problem.domain is",
+    "problem.initial_condition=sine": "problem/initial_condition=NAME",
+    "problem/initial_condition=tabulated": "initial_condition.path has no value",
+    "seed=-1": "seed is -1: give",
+    "seed=4294967296": "seed is 4294967296: give",
+    "train.seconds=0": "train.seconds is 0",
+    "train.log_every=0": "train.log_every is 0: give a whole number from 1",
+}
+
+
+def checked_and_assembled(config):
+    check_scalars(config)
+    return assemble(config)
+
+
+@pytest.mark.parametrize("override", SENTENCES)
+def test_unusable_settings_are_refused_with_a_sentence(override):
+    config = composed(override)
+    with pytest.raises(InputError) as raised:
+        checked_and_assembled(config)
+    assert SENTENCES[override] in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["optimizer=adam", "optimizer.schedule=warm"], "optimizer.schedule is 'warm': choose one of constant"),
+        (
+            ["optimizer=adam", "optimizer.learning_rate=fast"],
+            "optimizer.learning_rate is fast: give a positive number",
+        ),
+        (["optimizer=lbfgs", "optimizer.memory=2.5"], "optimizer.memory is 2.5: give a whole number from 1"),
+        (["stages=adam_lbfgs", "train.steps=10"], "set stages.NAME.steps for adam, lbfgs"),
+        (["stages=adam_lbfgs", "stages.adam.steps=0"], "stage adam has 0 steps"),
+    ],
+)
+def test_unusable_pairs_are_refused_with_a_sentence(overrides, sentence):
+    with pytest.raises(InputError) as raised:
+        assemble(composed(*overrides))
+    assert sentence in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("precision", "device", "sentence"),
+    [
+        ("float16", "cpu", "precision is 'float16': choose float64 or float32"),
+        ("float64", "tpu", "device is 'tpu': choose cpu, gpu or auto"),
+    ],
+)
+def test_unknown_precision_and_device_are_refused_before_anything_is_set(precision, device, sentence):
+    with pytest.raises(InputError, match=sentence):
+        configure(precision, device)

@@ -1,0 +1,207 @@
+"""The rules of the house, read from the source itself."""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "src" / "pinn_ac"
+MODULES = sorted(SOURCE.rglob("*.py"))
+NAMES = {
+    ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__"): path for path in MODULES
+}
+# Who may know of configs: where they are read and where objects are made of them.
+KNOW_CONFIGS = {"config", "assembly", "run", "saved_run", "cli"}
+# The road, from the ground up: a room may import from the rooms below it alone. Rooms on one line stand side by side.
+FLOORS = [
+    {"errors", "seeds", "autodiff"},
+    {"files"},
+    {"environment", "problem", "tracking"},
+    {"models", "reference"},
+    {"evaluation"},
+    {"ansatz"},
+    {"derivatives", "gradients"},
+    {"residual"},
+    {"loss", "weighting", "sampling"},
+    {"optimizers"},
+    {"training"},
+]
+
+
+def identifier(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+@cache
+def tree(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def room(name):
+    """The package or module right under pinn_ac; "" for pinn_ac itself."""
+    parts = name.split(".")
+    return parts[1] if len(parts) > 1 else ""
+
+
+def absolute(name, node):
+    """The module that `from … import` names in module `name`."""
+    if not node.level:
+        return node.module
+    package = name.split(".") if NAMES[name].stem == "__init__" else name.split(".")[:-1]
+    package = package[: len(package) - node.level + 1]
+    return ".".join([*package, *filter(None, [node.module])])
+
+
+@cache
+def imports(name, lazy=True):
+    """What a module imports, also inside functions unless `lazy` is false; of ours, the file that is meant."""
+    found = set()
+    nodes = ast.walk(tree(NAMES[name])) if lazy else top_level(tree(NAMES[name]))
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            module = absolute(name, node)
+            for alias in node.names:
+                full = f"{module}.{alias.name}"
+                found.add(full if full in NAMES else module)
+    return frozenset(found)
+
+
+def top_level(node):
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield child
+            yield from top_level(child)
+
+
+def ours(name, **options):
+    return {imported for imported in imports(name, **options) if imported.split(".")[0] == "pinn_ac"}
+
+
+def foreign(name):
+    return {imported.split(".")[0] for imported in imports(name)}
+
+
+def test_the_reader_reads():
+    """It sees the imports that there are: an empty answer would pass every rule."""
+    assert len(NAMES) > 50
+    assert "pinn_ac.errors" in imports("pinn_ac.problem.allen_cahn")
+    assert "pinn_ac.ansatz" in imports("pinn_ac.residual")
+    assert "hydra" in foreign("pinn_ac.config")
+    assert foreign("pinn_ac.reporting.style") >= {"matplotlib"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_imports_run_toward_the_ground(name):
+    level = {one: height for height, floor in enumerate(FLOORS) for one in floor}
+    own = room(name)
+    if own not in level:
+        return
+    for imported in ours(name):
+        other = room(imported)
+        if other != own:
+            assert level.get(other, len(FLOORS)) < level[own], f"{name} imports {imported}, which lies above it"
+
+
+def test_the_ground_floor_knows_nobody():
+    for name in NAMES:
+        if room(name) == "autodiff":
+            assert {room(imported) for imported in ours(name)} <= {"autodiff"}, name
+        if room(name) == "problem":
+            assert {room(imported) for imported in ours(name)} <= {"problem", "errors"}, name
+
+
+def test_there_is_no_circle():
+    """A depth-first walk of what modules import as they are loaded, which never meets one that it stands in."""
+    done: set[str] = set()
+
+    def visit(name, path):
+        assert name not in path, " → ".join([*path[path.index(name) :], name])
+        if name in done:
+            return
+        for imported in sorted(ours(name, lazy=False)):
+            # A package's face imports its own modules; they name each other, not the face.
+            if imported in NAMES:
+                visit(imported, [*path, name])
+        done.add(name)
+
+    for name in NAMES:
+        visit(name, [])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_matplotlib_is_in_reporting_alone(name):
+    assert room(name) == "reporting" or "matplotlib" not in foreign(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_configs_are_known_at_the_top_alone(name):
+    assert room(name) in KNOW_CONFIGS or not foreign(name) & {"hydra", "omegaconf"}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if room(name) == "autodiff"])
+def test_our_own_differentiation_borrows_none(name):
+    """No derivative of JAX's in autodiff/, by attribute or by import."""
+    borrowed = {
+        "grad",
+        "value_and_grad",
+        "jvp",
+        "vjp",
+        "linearize",
+        "linear_transpose",
+        "hessian",
+        "jet",
+        "ad",
+        "checkpoint",
+    }
+    for node in ast.walk(tree(NAMES[name])):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name | ast.Attribute):
+            root = node.value
+            while isinstance(root, ast.Attribute):
+                root = root.value
+            of_jax = isinstance(root, ast.Name) and root.id in {"jax", "lax"}
+            assert not (of_jax and (node.attr in borrowed or node.attr.startswith("jac"))), f"{name}:{node.lineno}"
+        if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == "jax":
+            for alias in node.names:
+                assert alias.name not in borrowed, f"{name}:{node.lineno}"
+                assert not alias.name.startswith("jac"), f"{name}:{node.lineno}"
+    assert not any("jet" in imported.split(".") for imported in imports(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_there_are_no_arrays_or_keys_at_module_level(name):
+    """They would be made before precision and device are set."""
+    for node in top_level(tree(NAMES[name])):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            assert not called.startswith(("jnp.", "jax.random.", "jax.numpy.")), f"{name}:{node.lineno} {called}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "scripts").glob("*.py")), ids=identifier)
+def test_scripts_are_short(path):
+    assert len(path.read_text().splitlines()) <= 25
+
+
+@pytest.mark.parametrize("path", MODULES, ids=identifier)
+def test_files_and_functions_are_short(path):
+    assert len(path.read_text().splitlines()) <= 400
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) and len(node.body) > 1 else node.body
+            lines = node.end_lineno - body[0].lineno + 1
+            assert lines <= 70, f"{node.name} has {lines} lines"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=identifier)
+def test_what_is_public_has_a_docstring(path):
+    assert ast.get_docstring(tree(path))
+    for node in tree(path).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), f"{identifier(path)}: {node.name}"
+
+
+def test_tests_and_sources_are_named_for_what_they_hold():
+    assert not [path for path in MODULES if path.stem in {"utils", "helpers", "common", "misc"}]

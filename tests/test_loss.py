@@ -1,0 +1,166 @@
+"""The objective against NumPy: both norms, weights, the residual vector, its Jacobian."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+from composed import built, options
+from fields import a_field
+from pinn_ac.ansatz import ReactionFlow, Soft
+from pinn_ac.derivatives import JaxJvp
+from pinn_ac.errors import InputError
+from pinn_ac.gradients import JaxGradient
+from pinn_ac.loss import Objective, build_terms
+from pinn_ac.models import MLP, Periodic
+from pinn_ac.problem import AllenCahn, Sine
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+WEIGHTS = {"residual": 0.5, "initial": 30.0}
+EPS = np.finfo(float).eps
+PROBLEM = AllenCahn(1e-2, 2.0, initial_condition=Sine(0.5, 1))
+
+
+def points():
+    generator = np.random.default_rng(0)
+    residual = np.column_stack([generator.random(13), generator.uniform(-1, 1, 13)])
+    initial = np.column_stack([np.zeros(5), generator.uniform(-1, 1, 5)])
+    return {"residual": jnp.asarray(residual), "initial": jnp.asarray(initial)}
+
+
+def setting(norm="mse", weights=WEIGHTS, gradient=None, ansatz=None):
+    field, params = a_field(PROBLEM, Periodic(1), MLP(3, 1, "tanh", 1.0), ansatz or Soft())
+    objective = Objective(build_terms(field, JaxJvp()), weights, norm, gradient or JaxGradient())
+    return field, params, objective, jax.jit(objective.prepare)(points())
+
+
+def direct_vectors(field, params):
+    """Each term's vector, from the field itself."""
+    drawn, engine = points(), JaxJvp()
+
+    @jax.jit
+    @jax.vmap
+    def f(point):
+        d = engine(lambda t, x: field(params, t, x), point[0], point[1])
+        return d.u_t - 1e-2 * d.u_xx + 2.0 * (d.u**3 - d.u)
+
+    x = np.asarray(drawn["initial"])[:, 1]
+    at_start = jax.jit(jax.vmap(field, (None, None, 0)))(params, jnp.zeros(()), jnp.asarray(x))
+    return np.asarray(f(drawn["residual"])), np.asarray(at_start) - 0.5 * np.sin(np.pi * x)
+
+
+@pytest.mark.parametrize(("norm", "measure"), [("l1", np.abs), ("mse", np.square)])
+def test_loss_is_the_weighted_sum_of_means(norm, measure):
+    field, params, objective, batch = setting(norm)
+    f, start = direct_vectors(field, params)
+    means = jax.jit(objective.means)(params, batch)
+    np.testing.assert_allclose(means["residual"], measure(f).mean(), rtol=1e-12)
+    np.testing.assert_allclose(means["initial"], measure(start).mean(), rtol=1e-12)
+    expected = 0.5 * measure(f).mean() + 30 * measure(start).mean()
+    np.testing.assert_allclose(jax.jit(objective.loss)(params, batch), expected, rtol=1e-12)
+
+
+def test_a_term_without_a_weight_has_weight_one():
+    _, params, objective, batch = setting(weights={})
+    means = jax.jit(objective.means)(params, batch)
+    np.testing.assert_allclose(
+        jax.jit(objective.loss)(params, batch), means["residual"] + means["initial"], rtol=1e-13
+    )
+
+
+def test_an_exact_ansatz_has_no_initial_term():
+    _, params, objective, batch = setting(ansatz=ReactionFlow())
+    assert set(jax.eval_shape(objective.means, params, batch)) == set(batch) == {"residual"}
+
+
+def test_residuals_squares_sum_to_the_mean_square_loss():
+    field, params, objective, batch = setting()
+    r = jax.jit(objective.residuals)(params, batch)
+    np.testing.assert_allclose(r @ r, jax.jit(objective.loss)(params, batch), rtol=1e-13)
+    f, start = direct_vectors(field, params)
+    expected = np.concatenate([f * np.sqrt(0.5 / 13), start * np.sqrt(30 / 5)])
+    np.testing.assert_allclose(r, expected, rtol=0, atol=100 * EPS * np.abs(expected).max())
+
+
+@pytest.fixture(params=options("gradient"))
+def gradient(request):
+    return built("gradient", request.param)
+
+
+@pytest.mark.parametrize("norm", ["l1", "mse"])
+def test_gradient_is_that_of_the_loss(gradient, norm):
+    _, params, objective, batch = setting(norm, gradient=gradient)
+    value, found = jax.jit(objective.value_and_grad)(params, batch)
+    expected_value, expected = jax.jit(jax.value_and_grad(objective.loss))(params, batch)
+    np.testing.assert_allclose(value, expected_value, rtol=1e-13)
+    assert jax.tree.structure(found) == jax.tree.structure(expected)
+    found, expected = ravel_pytree(found)[0], ravel_pytree(expected)[0]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=200 * EPS * np.abs(expected).max())
+
+
+def jacobian(objective, params, batch):
+    flat, unravel = ravel_pytree(params)
+    r, J = jax.jit(lambda flat, batch: objective.residuals_and_jacobian(flat, unravel, batch))(flat, batch)
+    return flat, jax.jit(lambda flat: objective.residuals(unravel(flat), batch)), np.asarray(r), np.asarray(J)
+
+
+def test_jacobian_is_the_residuals_derivative(gradient):
+    """By central differences, and by ⟨Jv, w⟩ = ⟨v, Jᵀw⟩ with JAX's two modes."""
+    _, params, objective, batch = setting(gradient=gradient)
+    flat, residuals, r, J = jacobian(objective, params, batch)
+    assert J.shape == (18, len(flat))
+    np.testing.assert_allclose(r, residuals(flat), rtol=0, atol=100 * EPS * np.abs(r).max())
+    h = 1e-5
+    for column, unit in zip(J.T, np.eye(len(flat)), strict=True):
+        differences = np.asarray(residuals(flat + h * unit) - residuals(flat - h * unit)) / (2 * h)
+        # h² times a third derivative (tens), and rounding eps/h, both times residuals of size ten.
+        np.testing.assert_allclose(column, differences, rtol=0, atol=1e-7 * max(1, np.abs(J).max()))
+    generator = np.random.default_rng(1)
+    v, w = jnp.asarray(generator.standard_normal(len(flat))), jnp.asarray(generator.standard_normal(18))
+    _, Jv = jax.jvp(residuals, (flat,), (v,))
+    (JTw,) = jax.vjp(residuals, flat)[1](w)
+    scale = np.abs(J).sum()
+    np.testing.assert_allclose(J @ v, Jv, rtol=0, atol=100 * EPS * scale)
+    np.testing.assert_allclose(w @ J, JTw, rtol=0, atol=100 * EPS * scale)
+    np.testing.assert_allclose(Jv @ w, v @ JTw, rtol=0, atol=100 * EPS * scale)
+
+
+def test_gradient_of_the_mean_square_is_twice_the_residuals_through_their_jacobian():
+    _, params, objective, batch = setting()
+    _, _, r, J = jacobian(objective, params, batch)
+    _, gradient = jax.jit(objective.value_and_grad)(params, batch)
+    np.testing.assert_allclose(ravel_pytree(gradient)[0], 2 * r @ J, rtol=1e-11, atol=1e-12)
+
+
+def test_a_zero_weight_silences_a_term():
+    _, params, objective, batch = setting(weights={"residual": 1.0, "initial": 0.0})
+    means = jax.jit(objective.means)(params, batch)
+    np.testing.assert_allclose(jax.jit(objective.loss)(params, batch), means["residual"], rtol=1e-14)
+    _, _, r, J = jacobian(objective, params, batch)
+    assert not r[13:].any()
+    assert not J[13:].any()
+
+
+def test_loss_has_the_precision(precision):
+    _, params, objective, batch = setting()
+    value, gradient = jax.jit(objective.value_and_grad)(params, batch)
+    assert value.dtype == precision
+    assert {leaf.dtype.name for leaf in jax.tree.leaves(gradient)} == {precision}
+
+
+@pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf"), "heavy", None, True])
+def test_weights_that_are_none_are_refused(weight):
+    with pytest.raises(InputError, match=r"loss\.weights\.residual is .*: give zero or a positive number"):
+        setting(weights={"residual": weight})
+
+
+def test_weights_of_no_term_are_refused():
+    with pytest.raises(InputError, match=r"loss\.weights\.inital .*residual, initial"):
+        setting(weights={"residual": 1.0, "inital": 3.0})
+
+
+def test_unknown_norm_is_refused():
+    with pytest.raises(InputError, match=r"loss\.norm is 'l2': choose l1 or mse"):
+        setting(norm="l2")
