@@ -20,7 +20,7 @@ train: setup  ## run the main job; ARGS="seed=3 model.width=30" changes it
 	$(BIN)/python scripts/train.py model=mlp $(ARGS)
 
 test: lint  ## check style and types, run the tests but the slow ones
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal $(ARGS)
 
 test-all: lint  ## run every test
 	$(BIN)/python -m pytest $(ARGS)

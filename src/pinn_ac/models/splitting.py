@@ -13,8 +13,8 @@ from pinn_ac.problem import AllenCahn
 class Splitting(Periodic):
     """The periodic features, then Φ(t, g), g and (g_x/s)², with s the steepest slope of u₀.
 
-    Φ(t, g), `AllenCahn.flow`, is one step of Lie splitting (heat, then reaction); g_x² drives the first correction to it, and
-    where u₀ is not even g_x/s stands beside it. A network of these is smooth in its inputs where u itself
+    Φ(t, g), `AllenCahn.flow`, is one step of Lie splitting (heat, then reaction); g_x² drives the first correction
+    to it, and where u₀ is not even g_x/s stands beside it. A network of these is smooth in its inputs where u itself
     has interfaces of width √(D/R).
     """
 
