@@ -21,6 +21,9 @@ PROBLEMS = [
     ("fourier", "other"),
     ("tabulated", "other"),
 ]
+# Either precision for a kinked and a smooth condition; one of them for the others.
+BOTH = [PROBLEMS[0], PROBLEMS[4]]
+WITH_PRECISION = [(problem, "float32") for problem in BOTH] + [(problem, "float64") for problem in PROBLEMS]
 ANSAETZE = {name: built("ansatz", name) for name in options("ansatz")}
 
 
@@ -66,6 +69,7 @@ def evaluate(problem, at_points, *points):
     return jax.tree.map(np.asarray, program(*jnp.broadcast_arrays(*points)))
 
 
+@pytest.mark.parametrize(("problem", "precision"), WITH_PRECISION, indirect=True)
 def test_initial_condition_is_exact_whatever_the_network(problem, precision):
     x = places(problem)
     expected = problem.initial_condition(problem.to_unit(x))
@@ -89,6 +93,7 @@ def test_field_and_slope_are_periodic_after_the_start(problem):
         assert (np.abs(left - right) < 1e4 * np.finfo(float).eps * scale).all(), name
 
 
+@pytest.mark.parametrize(("problem", "precision"), WITH_PRECISION, indirect=True)
 def test_gradient_at_the_start_is_finite(problem, precision):
     """In the point and in the parameters, on the kink, beside it and away from it."""
     left, right = problem.domain

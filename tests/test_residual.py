@@ -17,6 +17,7 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 EPS = np.finfo(float).eps
 PROBLEMS = {"lecture": (1e-3, 5.0, (-1.0, 1.0), 1.0), "other": (2e-2, 1.5, (0.5, 3.5), 2.0)}
+KINKED, SMOOTH = XSquaredCosine(), Fourier(0.1, (0.4,), (0.0, 0.3))
 
 
 @pytest.fixture(params=PROBLEMS)
@@ -41,8 +42,16 @@ def residual_at(field, params, points, engine=None):
     return np.asarray(compute(params, points))
 
 
-@pytest.mark.parametrize("ansatz", [Lifted(), ReactionFlow()], ids=["lifted", "reaction_flow"])
-@pytest.mark.parametrize("condition", [XSquaredCosine(), Fourier(0.1, (0.4,), (0.0, 0.3))], ids=["kinked", "smooth"])
+@pytest.mark.parametrize(
+    ("ansatz", "condition", "coefficients"),
+    [
+        (Lifted(), KINKED, PROBLEMS["lecture"]),
+        (Lifted(), SMOOTH, PROBLEMS["other"]),
+        (ReactionFlow(), KINKED, PROBLEMS["other"]),
+        (ReactionFlow(), SMOOTH, PROBLEMS["lecture"]),
+    ],
+    ids=["lifted-kinked", "lifted-smooth", "reaction_flow-kinked", "reaction_flow-smooth"],
+)
 def test_heat_flow_solves_the_problem_without_reaction(ansatz, condition, coefficients):
     diffusivity, _, *rest = coefficients
     problem = AllenCahn(diffusivity, 0.0, *rest, condition)
@@ -51,7 +60,7 @@ def test_heat_flow_solves_the_problem_without_reaction(ansatz, condition, coeffi
     assert np.abs(residual_at(field, zeros_like(params), points_in(problem))).max() < 1e3 * EPS
 
 
-@pytest.mark.parametrize("level", [0.3, -0.7, 1.0, 1.2])
+@pytest.mark.parametrize("level", [0.3, -1.2])
 def test_reaction_flow_of_a_constant_solves_the_problem(level, coefficients):
     problem = AllenCahn(*coefficients, Fourier(level))
     field, params = a_field(problem, ansatz=ReactionFlow())
@@ -84,6 +93,7 @@ def test_made_solution_leaves_its_source(option, coefficients):
 def test_reaction_flow_takes_the_reaction_out_of_the_residual(coefficients):
     """f = Φ_w [w_t − D w_xx + 3 D w (e^{2Rt} − 1)/q w_x²], q = 1 + w²(e^{2Rt} − 1), w = g + tN."""
     problem = AllenCahn(*coefficients, Fourier(0.1, (0.4,), (0.3,)))
+    assert problem.longest_flow is None  # the horizon is short enough for the flow to go all the way
     flow, params = a_field(problem, embedding=Splitting(), ansatz=ReactionFlow())
     w_field = flow._replace(ansatz=Lifted())
     points = points_in(problem)

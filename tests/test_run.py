@@ -189,10 +189,15 @@ def test_samples_of_a_user_travel_with_the_run(tmp_path):
     [
         ("ansatz=soft", "optimizer=adam", "sampler=uniform"),
         ("ansatz=lifted", "stages=adam_lbfgs", "stages.adam.steps=4", "stages.lbfgs.steps=4"),
-        ("loss=l1", "optimizer=adam", "model=modified_mlp", "sampler=latin_hypercube"),
+        pytest.param(
+            ("loss=l1", "optimizer=adam", "model=modified_mlp", "sampler=latin_hypercube"), marks=pytest.mark.slow
+        ),
         ("derivatives=own_taylor", "gradient=own", "embedding=periodic", "sampler=grid"),
         ("precision=float32",),
-        ("problem/initial_condition=sine", "problem.domain=[0,3]", "problem.horizon=2", "optimizer=lbfgs"),
+        pytest.param(
+            ("problem/initial_condition=sine", "problem.domain=[0,3]", "problem.horizon=2", "optimizer=lbfgs"),
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=lambda overrides: overrides[0],
 )
