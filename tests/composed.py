@@ -1,5 +1,6 @@
 """The options of every config group, so that a new YAML file is tested by being there."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,11 @@ def options(group: str) -> list[str]:
 
 def composed(*overrides: str) -> DictConfig:
     """The config of a training run, as the command line would compose it."""
+    return _composed(overrides).copy()
+
+
+@cache
+def _composed(overrides: tuple[str, ...]) -> DictConfig:
     config.register()
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         return compose("config", list(overrides))
