@@ -1,6 +1,6 @@
 """From a configuration to the objects of a run: the road, once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,6 +19,8 @@ from pinn_ac.problem import AllenCahn
 from pinn_ac.sampling import Sampler, Sobol, draw_points
 from pinn_ac.seeds import named_key
 from pinn_ac.training import Stage
+
+Points = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,20 @@ class Experiment:
         features = self.field.background(jnp.zeros(()), jnp.asarray(self.problem.domain[1]))[1:]
         return jax.jit(self.network.init)(named_key(self.seed, "network"), features)
 
-    def points(self, step: int) -> dict[str, np.ndarray]:
-        """The collocation points of a step."""
+    def draw(self, step: int, params: Parameters, previous: Points, enlargement: int = 1) -> dict[str, np.ndarray]:
+        """The collocation points that training goes on with at a step, in the run's precision.
+
+        Args:
+            step: how many there were before.
+            params: the network's parameters at that step.
+            previous: the points of the draw before; empty at the first one.
+            enlargement: how many times `sampler.num_points` are drawn.
+        """
         every = self.sampler.resample_every
-        return draw_points(self.sampler, self.box, self.seed, "training", step // every if every else 0)
+        index, count = step // every if every else 0, enlargement * self.sampler.num_points
+        drawn = draw_points(self.sampler, self.box, self.seed, "training", index, count=count)
+        # Rounded here, since they are saved so: what a resumed run computes from them must have the same bits.
+        return {name: values.astype(jax.dtypes.canonicalize_dtype(float)) for name, values in drawn.items()}
 
     def held_out(self) -> Batch:
         """A batch of Sobol points that training never sees."""
@@ -50,7 +62,7 @@ class Experiment:
         return self.prepare(draw_points(sampler, self.box, self.seed, "validation", 0))
 
     @cached_property
-    def prepare(self) -> Callable[[dict[str, np.ndarray]], Batch]:
+    def prepare(self) -> Callable[[Points], Batch]:
         """`Objective.prepare`, compiled, on points in the run's precision."""
         compiled = jax.jit(self.objective.prepare)
         return lambda points: compiled({name: jnp.asarray(values, float) for name, values in points.items()})

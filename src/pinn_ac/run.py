@@ -72,7 +72,9 @@ def evaluate(config: DictConfig) -> None:
     make_writable(folder)
     reference = load_reference(run.experiment, config.reference, config.times, config.points)
     history = Path(config.run).expanduser() / "history.jsonl"
-    report(run, folder, reference, {}, read_history(history) if history.exists() else [], config.times, config.points)
+    collocation = run.experiment.draw(0, run.params, {})
+    lines = read_history(history) if history.exists() else []
+    report(run, folder, reference, {}, lines, collocation, config.times, config.points)
 
 
 def load_reference(
@@ -91,6 +93,7 @@ def report(
     reference: Reference | None,
     training: Mapping[str, Any],
     history: list[dict[str, Any]],
+    collocation: Mapping[str, Any],
     times: int = 201,
     points: int = 512,
 ) -> dict[str, Any]:
@@ -107,9 +110,10 @@ def report(
         **describe(PROJECT),
     }
     write_whole(folder / "prediction.npz", lambda path: np.savez(path, t=sampled.t, x=sampled.x, u=sampled.u))
-    collocation = experiment.points(int(training.get("steps", 1)) - 1)["residual"]
-    at_points = run.derivatives(*collocation.T)["residual"]
-    figures = draw_run(folder, experiment.problem, sampled, reference, history, collocation, at_points)
+    points = np.asarray(collocation["residual"], np.float64)
+    points[:, 0] = np.minimum(points[:, 0], experiment.problem.horizon)  # which single precision may have passed
+    at_points = run.derivatives(*points.T)["residual"]
+    figures = draw_run(folder, experiment.problem, sampled, reference, history, points, at_points)
     write_whole(folder / "metrics.json", lambda path: path.write_text(json.dumps(metrics, indent=2) + "\n"))
     print_summary(metrics, folder, figures)
     return metrics
@@ -126,7 +130,9 @@ def _train(experiment: Experiment, config: DictConfig, folder: Path, reference: 
     with Progress(total, config.train.seconds) as progress:
         trainer = Trainer(
             stages=experiment.stages,
-            draw=_batches(experiment),
+            draw=experiment.draw,
+            prepare=experiment.prepare,
+            resample_every=experiment.sampler.resample_every,
             terms=_means(experiment),
             validate=_validation(experiment, reference),
             recorder=_Recorder(history, progress),
@@ -147,22 +153,7 @@ def _train(experiment: Experiment, config: DictConfig, folder: Path, reference: 
         "name": config.name,
     }
     run = Run(experiment, state.best_params, folder, config)
-    return report(run, folder, reference, training, read_history(history.path))
-
-
-def _batches(experiment: Experiment) -> Callable[[int], Any]:
-    """step → batch, prepared anew only when the points change."""
-    every = experiment.sampler.resample_every
-    newest: dict[int, Any] = {}
-
-    def draw(step: int) -> Any:
-        index = step // every if every else 0
-        if index not in newest:
-            newest.clear()
-            newest[index] = experiment.prepare(experiment.points(step))
-        return newest[index]
-
-    return draw
+    return report(run, folder, reference, training, read_history(history.path), state.points)
 
 
 def _means(experiment: Experiment) -> Callable[[Any, Any], dict[str, float]]:

@@ -1,10 +1,12 @@
 """One table for all samplers: where points lie, how many, how evenly, and that they are drawn anew."""
 
+import jax
 import numpy as np
 import pytest
 from scipy.stats import qmc
 
 from composed import built, composed, options
+from fields import random_params
 from pinn_ac.assembly import assemble
 from pinn_ac.errors import InputError
 from pinn_ac.sampling import Grid, LatinHypercube, Sobol, Uniform, draw_points
@@ -22,6 +24,13 @@ def sampler(option):
     return built("sampler", option, "sampler.num_points=257", "sampler.num_initial=33")
 
 
+def drawn(experiment, step=0, enlargement=1):
+    """The points of a step of some network, at the first draw."""
+    point = jax.ShapeDtypeStruct((), float)
+    features = jax.eval_shape(experiment.field.background, point, point).shape[0] - 1
+    return experiment.draw(step, random_params(experiment.network, features), {}, enlargement)
+
+
 def unit(points):
     """Points of the box, in the unit square."""
     (t0, t1), (x0, x1) = BOX
@@ -32,8 +41,8 @@ def unit(points):
 def test_counts_and_bounds(option, count):
     sampler = built("sampler", option, f"sampler.num_points={count}", f"sampler.num_initial={count}")
     for density in (None, lambda points: 1 + points[:, 0]):
-        drawn = draw_points(sampler, BOX, 0, "training", 0, density)
-        residual, initial = drawn["residual"], drawn["initial"]
+        points = draw_points(sampler, BOX, 0, "training", 0, density)
+        residual, initial = points["residual"], points["initial"]
         assert residual.shape == initial.shape == (count, 2)
         assert ((unit(residual) >= 0) & (unit(residual) <= 1)).all()
         assert (initial[:, 0] == 0).all()
@@ -50,9 +59,9 @@ def test_points_fill_the_whole_box(sampler):
 
 
 def test_points_are_distinct(sampler):
-    drawn = draw_points(sampler, BOX, 0, "training", 0)
-    assert len(np.unique(drawn["residual"], axis=0)) == 257
-    assert len(np.unique(drawn["initial"], axis=0)) == 33
+    points = draw_points(sampler, BOX, 0, "training", 0)
+    assert len(np.unique(points["residual"], axis=0)) == 257
+    assert len(np.unique(points["initial"], axis=0)) == 33
 
 
 def test_a_draw_depends_on_seed_stream_and_index_alone(sampler):
@@ -74,14 +83,14 @@ def test_points_are_drawn_anew_every_so_many_steps(option, every):
             f"sampler={option}", "sampler.num_points=16", "sampler.num_initial=4", f"sampler.resample_every={every}"
         )
     )
-    draws = [experiment.points(step) for step in range(7)]
+    draws = [drawn(experiment, step) for step in range(7)]
     for name in ("residual", "initial"):
         changes = [step for step in range(1, 7) if (draws[step][name] != draws[step - 1][name]).any()]
         assert changes == ([] if every == 0 else list(range(every, 7, every)))
 
 
 def test_points_follow_the_experiments_seed(option):
-    one, other = (assemble(composed(f"sampler={option}", f"seed={seed}")).points(0)["residual"] for seed in (0, 1))
+    one, other = (drawn(assemble(composed(f"sampler={option}", f"seed={seed}")))["residual"] for seed in (0, 1))
     assert (one != other).all()
 
 
@@ -92,7 +101,7 @@ def test_held_out_points_are_none_of_the_training_ones(option):
     held_out = np.asarray(experiment.held_out()["residual"].t)
     assert held_out.shape == (64,)
     for step in range(0, 500, 5):
-        assert not np.isin(experiment.points(step)["residual"][:, 0], held_out).any()
+        assert not np.isin(drawn(experiment, step)["residual"][:, 0], held_out).any()
 
 
 def test_latin_hypercube_has_one_point_in_each_slice():
@@ -159,7 +168,7 @@ def test_half_the_domain_is_enough_for_an_even_condition_only(condition, half):
         composed(f"problem/initial_condition={condition}", "problem.domain=[1.0,4.0]", "problem.horizon=2")
     )
     assert experiment.box == ((0.0, 2.0), (2.5 if half else 1.0, 4.0))
-    points = experiment.points(0)["residual"]
+    points = drawn(experiment)["residual"]
     assert (points[:, 1].min() < 1.5) != half
 
 
@@ -170,3 +179,11 @@ def test_half_the_domain_is_enough_for_an_even_condition_only(condition, half):
 def test_numbers_that_are_none_are_refused(option, name, value):
     with pytest.raises(InputError, match=rf"sampler\.{name} is {value}: give a whole number from"):
         built("sampler", option, f"sampler.{name}={value}")
+
+
+@pytest.mark.parametrize("enlargement", [1, 4])
+def test_an_enlarged_draw_has_so_many_times_the_points(option, enlargement):
+    experiment = assemble(composed(f"sampler={option}", "sampler.num_points=16", "sampler.num_initial=4"))
+    points = drawn(experiment, enlargement=enlargement)
+    assert points["residual"].shape == (16 * enlargement, 2)
+    assert points["initial"].shape == (4, 2)

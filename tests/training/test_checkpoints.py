@@ -1,5 +1,7 @@
 """Checkpoints: complete or absent, the newest readable one counts."""
 
+import json
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -13,7 +15,8 @@ def saved(folder, steps):
     checkpoints = Checkpoints(folder)
     for step in steps:
         params = {"w": jnp.full((3,), float(step))}
-        checkpoints.save(params, TrainingState({"m": jnp.zeros(2)}, params, stage=1, step=step, seconds=0.5))
+        points = {"residual": np.full((4 + step, 2), 0.25 * step)}
+        checkpoints.save(params, TrainingState({"m": jnp.zeros(2)}, params, points, stage=1, step=step, seconds=0.5))
     return checkpoints
 
 
@@ -58,3 +61,24 @@ def test_none_at_all_is_refused(tmp_path):
     assert not Checkpoints(tmp_path).exist()
     with pytest.raises(InputError, match="empty"):
         Checkpoints(tmp_path).restore("params", template)
+
+
+def state_template(stage):
+    return TrainingState({"m": jnp.zeros(2)}, {"w": jnp.zeros(3)})
+
+
+def test_a_state_comes_back_with_its_points_however_many_there_are(tmp_path):
+    state = saved(tmp_path, (1, 2)).restore("state", state_template)
+    assert np.array_equal(state.points["residual"], np.full((6, 2), 0.5))
+    assert (state.step, state.stage) == (2, 1)
+
+
+def test_a_checkpoint_without_points_is_evaluated_but_not_gone_on_with(tmp_path):
+    """As those of the first version are."""
+    saved(tmp_path, (3,)).close()
+    (file,) = (tmp_path / "3" / "progress").glob("metadata")
+    file.write_text(json.dumps({"stage": 1, "step": 3}))
+    checkpoints = Checkpoints(tmp_path)
+    assert np.array_equal(checkpoints.restore("params", template)["w"], np.full(3, 3.0))
+    with pytest.raises(InputError, match="without its points: it can be evaluated"):
+        checkpoints.restore("state", state_template)

@@ -51,12 +51,21 @@ class Recorder:
 
 
 def trainer(
-    folder, stages, recorder=None, seconds=None, intervals=Intervals(1, 5, 2), draw=lambda step: step % 3 * 0.1
+    folder,
+    stages,
+    recorder=None,
+    seconds=None,
+    intervals=Intervals(1, 5, 2),
+    target=lambda step: step % 3 * 0.1,
+    draw=None,
+    resample_every=1,
 ):
-    """A trainer of one number whose validation loss is its square."""
+    """A trainer of one number whose validation loss is its square; its points are one number, its target."""
     return Trainer(
         stages=stages,
-        draw=draw,
+        draw=draw or (lambda step, params, previous, enlargement: {"target": np.asarray(target(step), float)}),
+        prepare=lambda points: jnp.asarray(points["target"]),
+        resample_every=resample_every,
         terms=lambda params, batch: {"loss_all": float((params["p"] - batch) ** 2)},
         validate=lambda params: (float(params["p"] ** 2), {"relative_l2": abs(float(params["p"]))}),
         recorder=recorder or Recorder(),
@@ -84,7 +93,7 @@ def test_stages_follow_each_other_and_carry_the_parameters(tmp_path):
 
 
 def test_a_logged_loss_is_that_of_the_step_it_stands_at(tmp_path):
-    work = trainer(tmp_path, [Stage("only", decay(0.5), 3)], draw=lambda step: 0.0)
+    work = trainer(tmp_path, [Stage("only", decay(0.5), 3)], target=lambda step: 0.0)
     work.run(start(work))
     assert [line["loss"] for line in work.recorder.lines] == [1.0, 0.25, 0.0625]
     assert [line["loss_all"] for line in work.recorder.lines] == [1.0, 0.25, 0.0625]
@@ -115,7 +124,7 @@ def test_the_best_parameters_are_those_of_the_lowest_validation_loss(tmp_path):
     work = trainer(
         tmp_path,
         [Stage("only", decay(0.5), 20)],
-        draw=lambda step: 0.0 if step < 10 else 9.0,
+        target=lambda step: 0.0 if step < 10 else 9.0,
         intervals=Intervals(1, 1, 20),
     )
     end = work.run(start(work))
@@ -167,7 +176,7 @@ def test_the_handlers_of_signals_are_put_back(tmp_path):
 
 
 def test_a_non_finite_step_goes_back_and_on_more_cautiously(tmp_path):
-    work = trainer(tmp_path, [Stage("only", decay(jnp.inf), 4)], draw=lambda step: 0.0)
+    work = trainer(tmp_path, [Stage("only", decay(jnp.inf), 4)], target=lambda step: 0.0)
     end = work.run(start(work))
     assert end.failures == 1
     assert end.step == 4
@@ -176,7 +185,7 @@ def test_a_non_finite_step_goes_back_and_on_more_cautiously(tmp_path):
 
 
 def test_what_stays_non_finite_is_given_up_with_the_last_good_state_saved(tmp_path):
-    work = trainer(tmp_path, [Stage("only", decay(0.5), 9)], draw=lambda step: jnp.nan if step >= 3 else 0.0)
+    work = trainer(tmp_path, [Stage("only", decay(0.5), 9)], target=lambda step: jnp.nan if step >= 3 else 0.0)
     with pytest.raises(Diverged, match="smaller learning rate"):
         work.run(start(work))
     assert len(work.recorder.said) == 5
@@ -192,3 +201,53 @@ def test_the_stopwatch_counts_compilation(tmp_path):
     with Stopwatch() as watch:
         jax.jit(lambda x: jnp.sin(x) * 3.14159)(jnp.ones(17)).block_until_ready()
     assert 0 < watch.compile_seconds <= watch.seconds
+
+
+def following(step, params, previous, enlargement):
+    """Points that depend on the parameters and on the points before: half of each."""
+    return {"target": 0.5 * np.asarray(params["p"]) + 0.4 * np.asarray(previous.get("target", 1.0))}
+
+
+@pytest.mark.parametrize(("every", "steps"), [(1, [0, 1, 2, 3, 4, 5, 6]), (3, [0, 3, 6]), (0, [0])])
+def test_points_are_drawn_and_prepared_every_so_many_steps(tmp_path, every, steps):
+    drawn, prepared = [], []
+
+    def draw(step, params, previous, enlargement):
+        drawn.append(step)
+        return {"target": np.asarray(float(step))}
+
+    work = trainer(tmp_path, [Stage("only", decay(0.5), 7)], draw=draw, resample_every=every)
+    prepare = work.prepare
+    work.prepare = lambda points: prepared.append(int(points["target"])) or prepare(points)
+    end = work.run(start(work))
+    assert drawn == prepared == steps
+    assert int(end.points["target"]) == steps[-1]
+
+
+@pytest.mark.parametrize("every", [3, 0])
+def test_a_resumed_run_goes_on_with_its_points(tmp_path, every):
+    """Points that follow the parameters and each other, so that a draw too many or too few would be seen."""
+    stages = [Stage("slow", decay(0.1), 7), Stage("fast", decay(0.3), 9)]
+    whole = trainer(tmp_path / "whole", stages, draw=following, resample_every=every)
+    expected = whole.run(start(whole))
+    assert float(expected.points["target"]) != 0.9 or every == 0
+    for stop in (2, 3, 7, 9, 11):
+        recorder = Recorder(at=stop, do=lambda: signal.raise_signal(signal.SIGINT))
+        first = trainer(tmp_path / str(stop), stages, recorder, draw=following, resample_every=every)
+        with pytest.raises(Stopped):
+            first.run(start(first))
+        first.checkpoints.close()
+        second = trainer(tmp_path / str(stop), stages, draw=following, resample_every=every)
+        end = second.run(second.resume({"p": jnp.zeros(())}))
+        assert np.array_equal(end.optimizer.params["p"], expected.optimizer.params["p"])
+        assert np.array_equal(end.points["target"], expected.points["target"])
+
+
+def test_a_retreat_goes_back_to_the_points_of_its_step(tmp_path):
+    """Back at step 0 with the points of step 0: the new try is the first step of a run that began cautiously."""
+    work = trainer(tmp_path / "bold", [Stage("only", decay(jnp.inf), 4)], draw=following, resample_every=0)
+    cautious = trainer(tmp_path / "cautious", [Stage("only", decay(0.1), 4)], draw=following, resample_every=0)
+    bold_end, end = work.run(start(work)), cautious.run(start(cautious))
+    assert bold_end.failures == 1
+    assert np.array_equal(bold_end.points["target"], end.points["target"])
+    assert np.array_equal(bold_end.optimizer.params["p"], end.optimizer.params["p"])

@@ -43,6 +43,7 @@ def draw_points(
     stream: str,
     index: int,
     density: Callable[[np.ndarray], np.ndarray] | None = None,
+    count: int | None = None,
 ) -> dict[str, np.ndarray]:
     """Draw number `index`: `residual` (n, 2) with columns (t, x) in `box`, `initial` (m, 2) with t = 0.
 
@@ -54,16 +55,18 @@ def draw_points(
         index: a draw depends on these three alone, so that a resumed run draws what it would have drawn.
         density: (n, 2) → (n,), positive; where given, the points are those of a pool `POOL` times as large,
             thinned in proportion to it by systematic sampling along a path through the box.
+        count: how many points of the residual; by default the sampler's `num_points`.
     """
+    count = sampler.num_points if count is None else count
     interior = host_generator(seed, f"{stream} points", index)
-    pool = sampler.num_points if density is None else POOL * sampler.num_points
+    pool = count if density is None else POOL * count
     low, high = np.asarray(box).T
     points = low + (high - low) * sampler.unit_points(pool, 2, interior)
     if density is not None:
         # In the order of their sequence every eighth Sobol point lies in the same strip of the cube: lay them along
         # a path through it, so that neighbours in the order are neighbours in the plane.
         points = points[_serpentine(points, low, high)]
-        points = points[_systematic(density(points), sampler.num_points, interior.random())]
+        points = points[_systematic(density(points), count, interior.random())]
     start = host_generator(seed, f"{stream} points at the start", index)
     x = low[1] + (high[1] - low[1]) * sampler.unit_points(sampler.num_initial, 1, start)
     return {"residual": points, "initial": np.column_stack([np.full_like(x, low[0]), x])}

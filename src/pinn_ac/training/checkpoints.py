@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
-from pinn_ac.errors import InputError
+from pinn_ac.errors import InputError, require
 from pinn_ac.training.state import TrainingState
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class Checkpoints:
             items = ocp.args.Composite(
                 params=ocp.args.StandardSave(params),
                 state=ocp.args.StandardSave(state),
-                progress=ocp.args.JsonSave({"stage": state.stage, "step": state.step}),
+                progress=ocp.args.JsonSave({"stage": state.stage, "step": state.step, "points": _shapes(state)}),
             )
             self._manager.save(state.step, args=items, force=True)
 
@@ -48,15 +48,18 @@ class Checkpoints:
         """`item` ("params" or "state") of the newest readable checkpoint.
 
         Args:
-            template: index of the stage that it was saved in → any tree of the item's shapes.
+            template: index of the stage that it was saved in → any tree of the item's shapes; those of the points
+                are in the checkpoint.
 
         Raises:
-            InputError: there is none, or none can be read.
+            InputError: there is none, none can be read, or the points are asked for and were not saved.
         """
         reasons = []
         for step in sorted(self._manager.all_steps(), reverse=True):
             try:
                 return self._restore(step, item, template)
+            except InputError:
+                raise
             except Exception as error:  # Orbax lets many kinds through for a damaged file
                 log.warning("Checkpoint %d in %s cannot be read; trying the one before.", step, self.folder)
                 reasons.append(f"{step}: {type(error).__name__}: {str(error).strip().splitlines()[0][:200]}")
@@ -70,4 +73,18 @@ class Checkpoints:
     def _restore(self, step: int, item: str, template: Callable[[int], Any]) -> Any:
         progress = self._manager.restore(step, args=ocp.args.Composite(progress=ocp.args.JsonRestore()))["progress"]
         shapes = jax.eval_shape(lambda: template(progress["stage"]))
+        if isinstance(shapes, TrainingState):
+            require(
+                "points" in progress,
+                f"{self.folder} was saved by an earlier version, without its points: it can be evaluated, but not be "
+                "gone on with; start the run anew.",
+            )
+            real = jax.dtypes.canonicalize_dtype(float)
+            points = {name: jax.ShapeDtypeStruct(tuple(shape), real) for name, shape in progress["points"].items()}
+            shapes = shapes._replace(points=points)
         return self._manager.restore(step, args=ocp.args.Composite(**{item: ocp.args.StandardRestore(shapes)}))[item]
+
+
+def _shapes(state: TrainingState) -> dict[str, list[int]]:
+    """Those of the points, which only the checkpoint knows."""
+    return {name: list(values.shape) for name, values in state.points.items()}

@@ -13,6 +13,8 @@ from pinn_ac.training.state import TrainingState, all_finite, with_plain_counter
 
 MOST_FAILURES = 5
 
+Points = Mapping[str, Any]
+
 
 class Stage(NamedTuple):
     """An optimizer and how many steps it gets."""
@@ -55,7 +57,10 @@ class Trainer:
 
     Args:
         stages: in order.
-        draw: step → the batch that it trains on.
+        draw: (step, params, points of the draw before, enlargement) → the points to train on from this step, name →
+            array; `enlargement` times as many as usual.
+        prepare: points → the batch that the optimizer steps on; done once a draw.
+        resample_every: steps between draws; 0 keeps the first points for ever.
         terms: (params, batch) → each loss term's mean; for the history.
         validate: params → the loss on held-out points, and further figures such as the error.
         recorder: told of every logged step.
@@ -65,7 +70,9 @@ class Trainer:
     """
 
     stages: Sequence[Stage]
-    draw: Callable[[int], Any]
+    draw: Callable[[int, Any, Points, int], Points]
+    prepare: Callable[[Points], Any]
+    resample_every: int
     terms: Callable[[Any, Any], Mapping[str, float]]
     validate: Callable[[Any], tuple[float, Mapping[str, float]]]
     recorder: Recorder
@@ -120,6 +127,7 @@ class _Session:
     watch: Stopwatch
     seconds_before: float
     compile_seconds_before: float
+    _prepared: tuple[Points | None, Any] = (None, None)
 
     def run_stage(self, state: TrainingState) -> TrainingState:
         """Every step that the stage still has."""
@@ -128,7 +136,9 @@ class _Session:
         good = state
         while state.stage_step < stage.steps:
             self._stop_if_asked(state)
-            before, batch = state, self.trainer.draw(state.step)
+            before = state
+            state = self._with_points(stage, state)
+            batch = self._batch(state.points)
             optimizer, outcome = stage.optimizer.step(state.optimizer, batch)
             state = state._replace(optimizer=optimizer, stage_step=state.stage_step + 1, step=state.step + 1)
             last = state.stage_step == stage.steps or self.out_of_time()
@@ -164,6 +174,20 @@ class _Session:
     def out_of_time(self) -> bool:
         """The budget is spent."""
         return self.trainer.seconds is not None and self.seconds() >= self.trainer.seconds
+
+    def _with_points(self, stage: Stage, state: TrainingState) -> TrainingState:
+        """The state with newly drawn points, if its step is one that draws."""
+        every = self.trainer.resample_every
+        if state.points and (every == 0 or state.step % every):
+            return state
+        params = stage.optimizer.params(state.optimizer)
+        return state._replace(points=self.trainer.draw(state.step, params, state.points, state.enlargement))
+
+    def _batch(self, points: Points) -> Any:
+        """The points prepared; a session that goes on with saved points, or back to earlier ones, does it anew."""
+        if self._prepared[0] is not points:
+            self._prepared = points, self.trainer.prepare(points)
+        return self._prepared[1]
 
     def _stop_if_asked(self, state: TrainingState) -> None:
         if self.signals.received is not None:

@@ -1,5 +1,6 @@
 """Everything that a run must remember to go on as if it had never stopped."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -7,27 +8,32 @@ import jax.numpy as jnp
 
 
 class TrainingState(NamedTuple):
-    """A pytree; points and keys are not in it, since they follow from the seed and the step.
+    """A pytree; keys are not in it, since they follow from the seed and the step.
 
     optimizer: state of the current stage's optimizer.
     best_params: the parameters with the lowest validation loss so far.
+    points: name → the points of the newest draw, as drawn; empty before the first one. They are kept, since a draw
+        may depend on the parameters and on the points before it.
     best_loss: that loss.
     stage: index of the current stage.
     stage_step: steps done in it.
     step: steps done in all.
     seconds: wall-clock seconds of training so far, over all sessions.
     compile_seconds: those of them that tracing and compiling took.
+    enlargement: how many times as many points are drawn as the sampler was told to.
     failures: how often a non-finite loss has sent the run back.
     """
 
     optimizer: Any
     best_params: Any
+    points: Mapping[str, Any] = {}
     best_loss: float = float("inf")
     stage: int = 0
     stage_step: int = 0
     step: int = 0
     seconds: float = 0.0
     compile_seconds: float = 0.0
+    enlargement: int = 1
     failures: int = 0
 
 
