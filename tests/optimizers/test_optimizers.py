@@ -26,7 +26,15 @@ REACHES = {
 OTHER = {
     "adam": {"steps": 40, "learning_rate": 1e-3, "schedule": "exponential", "final_share": 0.5, "b1": 0.5, "b2": 0.9},
     "lbfgs": {"memory": 1, "linesearch_steps": 1},
-    "levenberg_marquardt": {"damping": 1.0, "cut": 2.0, "rise": 10.0, "tries": 1, "least_damping": 0.5},
+    "levenberg_marquardt": {
+        "damping": 1.0,
+        "cut": 2.0,
+        "rise": 10.0,
+        "tries": 1,
+        "least_damping": 0.5,
+        "scaling": "plain",
+        "geodesic": 0.0,
+    },
 }
 
 
@@ -227,7 +235,7 @@ def test_learning_rate_follows_its_schedule(option, schedule, share):
 @pytest.mark.parametrize("value", [-1, "many", float("nan")])
 def test_numbers_that_are_none_are_refused(option, value):
     target = linear()[0]
-    for setting in set(OTHER[option]) - {"steps", "schedule"}:
+    for setting in set(OTHER[option]) - {"steps", "schedule", "scaling"}:
         with pytest.raises(ValueError, match=rf"optimizer\.{setting} is .*: give a"):
             make(option, target, **{setting: value})
 

@@ -1,5 +1,7 @@
 """The normal equations of Gauss–Newton."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,17 +21,20 @@ def gram(J: jax.Array) -> jax.Array:
     return jnp.asarray(matrix.T @ matrix)
 
 
-def solve_damped(A: jax.Array, g: jax.Array, damping: jax.Array) -> jax.Array:
-    """The δ of (A + λ diag A) δ = −g, through the factor of the matrix scaled to a unit diagonal.
+def damped_solver(A: jax.Array, damping: jax.Array, D: jax.Array) -> Callable[[jax.Array], jax.Array]:
+    """b → (A + λ D)⁻¹ b, through one Cholesky factor of the matrix scaled to a unit diagonal.
+
+    The answers are NaN where the matrix is not positive definite in rounding.
 
     Args:
         A: JᵀJ, (P, P).
-        g: Jᵀr, (P,).
         damping: λ ≥ 0.
+        D: ≥ 0, (P,).
     """
-    diagonal = jnp.diagonal(A)
+    M = A + damping * jnp.diag(D)
+    diagonal = jnp.diagonal(M)
     # A parameter without effect has a zero column: it gets a unit pivot, and no step.
     scale = jnp.where(diagonal > 0, 1 / jnp.sqrt(jnp.where(diagonal > 0, diagonal, 1)), 1.0)
-    scaled = A * scale[:, None] * scale[None, :] + (damping + (diagonal <= 0)) * jnp.eye(len(g), dtype=A.dtype)
+    scaled = M * scale[:, None] * scale[None, :] + jnp.diag(jnp.asarray(diagonal == 0, A.dtype))
     factor = jax.scipy.linalg.cho_factor(scaled)
-    return -scale * jax.scipy.linalg.cho_solve(factor, scale * g)
+    return lambda b: scale * jax.scipy.linalg.cho_solve(factor, scale * b)
