@@ -29,6 +29,11 @@ class InitialCondition(Protocol):
         """The ξ in (−1, 1] where the slope of the periodic u₀ jumps."""
         ...
 
+    @property
+    def steepest_slope(self) -> float:
+        """max |u₀'(ξ)|; 1 for a constant."""
+        ...
+
     def __call__(self, xi: jax.Array) -> jax.Array:
         """u₀(ξ)."""
         ...
@@ -42,8 +47,22 @@ class InitialCondition(Protocol):
         ...
 
 
+class _Series:
+    """What follows from the Fourier coefficients."""
+
+    @cached_property
+    def steepest_slope(self) -> float:
+        """max |u₀'(ξ)| on 1024 points, from the first 512 modes; 1 for a constant."""
+        slopes = 1j * np.pi * np.arange(513) * self.fourier_coefficients(512)
+        return float(np.abs(np.fft.irfft(slopes * 1024)).max()) or 1.0
+
+    def fourier_coefficients(self, modes: int) -> np.ndarray:
+        """c_k, k = 0..modes."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class XSquaredCosine:
+class XSquaredCosine(_Series):
     """u₀ = amplitude · ξ² cos(πξ), the lecture's: even, its slope jumps by 4 amplitude at ξ = ±1."""
 
     amplitude: float = 1.0
@@ -65,7 +84,7 @@ class XSquaredCosine:
         return self.amplitude * kinked_heat_flow(variance, xi, largest, order)
 
 
-class BandLimited:
+class BandLimited(_Series):
     """A finite Fourier series Σ_k c_k e^{ikπξ}; subclasses give `coefficients`, c_0 … c_m (complex)."""
 
     kinks: tuple[float, ...] = ()

@@ -23,11 +23,26 @@ def fourier_heat_flow(coefficients: np.ndarray, variance: jax.Array, xi: jax.Arr
     k = np.flatnonzero(coefficients)
     # c_k e^{ikπξ} + conj = 2 (Re c_k cos − Im c_k sin); the mean (k = 0) counts once.
     scaled = coefficients[k] * (1j * np.pi * k) ** order * np.where(k == 0, 1, 2)
-    real, imaginary = (jnp.asarray(part, xi.dtype) for part in (scaled.real, scaled.imag))
-    wavenumber = jnp.asarray(np.pi * k, xi.dtype)
-    decay = jnp.exp(-0.5 * wavenumber**2 * variance[..., None])
+    waves = jnp.asarray(scaled.real, xi.dtype), jnp.asarray(-scaled.imag, xi.dtype)
+    return damped_waves(np.pi * k, *waves, variance, xi)
+
+
+def damped_waves(
+    wavenumber: np.ndarray, cosine: jax.Array | None, sine: jax.Array | None, variance: jax.Array, xi: jax.Array
+) -> jax.Array:
+    """Σ_k e^{−κ_k² variance/2} (a_k cos κ_k ξ + b_k sin κ_k ξ).
+
+    Args:
+        wavenumber: κ_k, (m,).
+        cosine: a_k, (m,); None where all are zero.
+        sine: b_k, (m,); None where all are zero.
+        variance: any shape that broadcasts with `xi`.
+        xi: position in the unit period.
+    """
+    wavenumber = jnp.asarray(wavenumber, xi.dtype)
     angle = wavenumber * xi[..., None]
-    return jnp.sum(decay * (real * jnp.cos(angle) - imaginary * jnp.sin(angle)), axis=-1)
+    waves = [a * wave(angle) for a, wave in ((cosine, jnp.cos), (sine, jnp.sin)) if a is not None]
+    return jnp.sum(jnp.exp(-0.5 * wavenumber**2 * variance[..., None]) * sum(waves), axis=-1)
 
 
 def kinked_coefficients(modes: int) -> np.ndarray:

@@ -1,0 +1,84 @@
+"""An initial condition that a field has reached: where a window of time ends, the next one begins."""
+
+import math
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pinn_ac.problem.allen_cahn import AllenCahn
+from pinn_ac.problem.lifts import damped_waves
+
+FEWEST, MOST = 128, 4096
+"""Modes that a carried condition has at least and at most."""
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["cosine", "sine", "steepest_slope"], meta_fields=["even"])
+@dataclass(frozen=True)
+class Carried:
+    """u₀ = Σ_k a_k cos kπξ + b_k sin kπξ, a pytree, so that one compiled program serves every window.
+
+    Args:
+        cosine: a_0 … a_m.
+        sine: b_0 … b_m; not read where it is even.
+        steepest_slope: max |u₀'(ξ)|.
+        even: it is.
+    """
+
+    cosine: jax.Array
+    sine: jax.Array
+    steepest_slope: jax.Array
+    even: bool
+
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        """None: diffusion has rounded them."""
+        return ()
+
+    def __call__(self, xi: jax.Array) -> jax.Array:
+        return self.heat_flow(jnp.zeros_like(xi), xi, 0.0)
+
+    def fourier_coefficients(self, modes: int) -> np.ndarray:
+        """c_k for k ≤ modes, zero beyond the series' own end."""
+        c = (np.asarray(self.cosine) - 1j * np.asarray(self.sine)) / np.where(np.arange(len(self.cosine)), 2, 1)
+        return np.pad(c[: modes + 1], (0, max(0, modes + 1 - len(c))))
+
+    def heat_flow(self, variance: jax.Array, xi: jax.Array, largest: float, order: int = 0) -> jax.Array:
+        """Σ_k e^{−(kπ)² variance/2} (a_k cos kπξ + b_k sin kπξ), or its slope."""
+        del largest  # a finite series is exact for every variance
+        wavenumber = np.pi * np.arange(len(self.cosine))
+        sine = None if self.even else self.sine
+        if order == 0:
+            return damped_waves(wavenumber, self.cosine, sine, variance, xi)
+        cosine = None if sine is None else wavenumber * sine
+        return damped_waves(wavenumber, cosine, -wavenumber * self.cosine, variance, xi)
+
+
+def modes_needed(problem: AllenCahn, start: float) -> int:
+    """A power of two of modes that hold a solution from the time `start` > 0 on to double precision.
+
+    An interface u = tanh(ξ/w) has modes that fall like e^{−π² k w/2}; w is no thinner than √(2D/R), where diffusion
+    holds it, nor than the flow of the reaction can have made the steepest slope of u₀. A kink that has
+    been rounded for the time `start` has modes that fall like e^{−(kπ)² D start}.
+    """
+    D, R = problem.unit_diffusivity, problem.reaction_rate
+    growth = math.exp(min(R * problem.horizon, 50.0))
+    thinnest = max(math.sqrt(2 * D / R) if R else 1.0, 1 / (problem.initial_condition.steepest_slope * growth))
+    digits = -math.log(1e-16)
+    needed = digits / (0.5 * np.pi**2 * thinnest)
+    if problem.initial_condition.kinks:
+        needed = max(needed, math.sqrt(digits / (np.pi**2 * D * start)))
+    return min(max(2 ** math.ceil(math.log2(needed)), FEWEST), MOST)
+
+
+def carry(u: np.ndarray, modes: int, even: bool) -> Carried:
+    """The condition through the values u of a field at ξ = −1 + 2j/n, j = 0..n−1, less its modes beyond `modes` < n/2."""
+    n, k = len(u), np.arange(modes + 1)
+    # e^{ikπξ} at the first point is (−1)^k.
+    c = np.fft.rfft(u)[: modes + 1] / n * np.where(k % 2, -1.0, 1.0) * np.where(k, 2, 1)
+    slopes = np.fft.irfft(np.pad(0.5j * np.pi * k * c * n, (0, n // 2 - modes)), n)
+    real = jax.dtypes.canonicalize_dtype(float)
+    cosine, sine, slope = (jnp.asarray(part, real) for part in (c.real, -c.imag, np.abs(slopes).max() or 1.0))
+    return Carried(cosine, sine, slope, even)
