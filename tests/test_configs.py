@@ -150,6 +150,7 @@ SENTENCES = {
     # values out of range, or of another kind
     "sampler.num_points=0": "sampler.num_points is 0: give a whole number from 1",
     "sampler.num_points=many": "sampler.num_points is many: give a whole number from 1",
+    "+sampler.power=2": "power",
     "model.width=-3": "model.width is -3: give a whole number from 1",
     "model.width=2.5": "model.width is 2.5: give a whole number from 1",
     "model.activation=tahn": "model.activation is 'tahn': choose one of",
@@ -199,6 +200,9 @@ def test_unusable_settings_are_refused_with_a_sentence(override):
             "optimizer.learning_rate is fast: give a positive number",
         ),
         (["optimizer=lbfgs", "optimizer.memory=2.5"], "optimizer.memory is 2.5: give a whole number from 1"),
+        (["sampler=rad", "sampler.power=0"], "sampler.power is 0: give a positive number"),
+        (["sampler=rad", "sampler.importance=3"], "sampler.importance is 3: choose true or false"),
+        (["sampler=monitor", "sampler.layer=-1"], "sampler.layer is -1: give zero or a positive number"),
         (["stages=adam_lbfgs", "train.steps=10"], "set stages.NAME.steps for adam, lbfgs"),
         (["stages=adam_lbfgs", "stages.adam.steps=0"], "stage adam has 0 steps"),
     ],

@@ -150,6 +150,47 @@ def test_loss_has_the_precision(precision):
     assert {leaf.dtype.name for leaf in jax.tree.leaves(gradient)} == {precision}
 
 
+@pytest.mark.parametrize("norm", ["l1", "mse"])
+def test_points_with_weights_count_by_them(norm):
+    """Against NumPy; equal weights of 1 are as none, and the means of the other term have none."""
+    field, params, objective, batch = setting(norm)
+    f, start = direct_vectors(field, params)
+    weights = np.random.default_rng(3).uniform(0.1, 3, 13)
+    weighted = jax.jit(objective.prepare)(points() | {"residual_weights": jnp.asarray(weights)})
+    assert set(weighted) == {"residual", "initial", "residual_weights"}
+    means = jax.jit(objective.means)(params, weighted)
+    measure = np.abs if norm == "l1" else np.square
+    np.testing.assert_allclose(means["residual"], np.mean(weights * measure(f)), rtol=1e-12)
+    np.testing.assert_allclose(means["initial"], measure(start).mean(), rtol=1e-12)
+    even = jax.jit(objective.prepare)(points() | {"residual_weights": jnp.ones(13)})
+    np.testing.assert_allclose(
+        jax.jit(objective.loss)(params, even), jax.jit(objective.loss)(params, batch), rtol=1e-14
+    )
+
+
+def test_gradient_goes_through_the_weights_of_points(gradient):
+    _, params, objective, _ = setting(gradient=gradient)
+    weights = jnp.asarray(np.random.default_rng(3).uniform(0.1, 3, 13))
+    weighted = jax.jit(objective.prepare)(points() | {"residual_weights": weights})
+    _, found = jax.jit(objective.value_and_grad)(params, weighted)
+    expected = ravel_pytree(jax.jit(jax.grad(objective.loss))(params, weighted))[0]
+    np.testing.assert_allclose(ravel_pytree(found)[0], expected, rtol=0, atol=200 * EPS * np.abs(expected).max())
+
+
+def test_residuals_and_jacobian_carry_the_roots_of_the_weights():
+    _, params, objective, batch = setting()
+    weights = jnp.asarray(np.random.default_rng(3).uniform(0.1, 3, 13))
+    weighted = jax.jit(objective.prepare)(points() | {"residual_weights": weights})
+    _, _, r, J = jacobian(objective, params, batch)
+    _, residuals, r_weighted, J_weighted = jacobian(objective, params, weighted)
+    factors = np.concatenate([np.sqrt(weights), np.ones(5)])
+    np.testing.assert_allclose(r_weighted, factors * r, rtol=1e-12)
+    np.testing.assert_allclose(J_weighted, factors[:, None] * J, rtol=1e-10, atol=1e-12)
+    r = residuals(ravel_pytree(params)[0])
+    np.testing.assert_allclose(r, r_weighted, rtol=1e-10, atol=1e-14)
+    np.testing.assert_allclose(r @ r, jax.jit(objective.loss)(params, weighted), rtol=1e-12)
+
+
 @pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf"), "heavy", None, True])
 def test_weights_that_are_none_are_refused(weight):
     with pytest.raises(InputError, match=r"loss\.weights\.residual is .*: give zero or a positive number"):

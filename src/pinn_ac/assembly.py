@@ -16,7 +16,8 @@ from pinn_ac.derivatives import Engine
 from pinn_ac.errors import require
 from pinn_ac.loss import Batch, Objective, build_terms
 from pinn_ac.problem import AllenCahn
-from pinn_ac.sampling import Sampler, Sobol, draw_points
+from pinn_ac.residual import splitting_slope
+from pinn_ac.sampling import Guides, Sampler, Sobol, draw_points
 from pinn_ac.seeds import named_key
 from pinn_ac.training import Stage
 
@@ -52,9 +53,28 @@ class Experiment:
         """
         every = self.sampler.resample_every
         index, count = step // every if every else 0, enlargement * self.sampler.num_points
-        drawn = draw_points(self.sampler, self.box, self.seed, "training", index, count=count)
+        drawn = self.sampler.draw(self.box, self.seed, index, self.guides(params), previous, count)
         # Rounded here, since they are saved so: what a resumed run computes from them must have the same bits.
         return {name: values.astype(jax.dtypes.canonicalize_dtype(float)) for name, values in drawn.items()}
+
+    def guides(self, params: Parameters) -> Guides:
+        """What adaptive samplers may ask with the network's parameters as they are; computed when they ask."""
+        residual, slope, layer = self._guides
+
+        def at(function: Callable[..., jax.Array]) -> Callable[[np.ndarray], np.ndarray]:
+            return lambda points: np.asarray(function(jnp.asarray(points, float)), np.float64)
+
+        return Guides(at(lambda points: residual(params, points)), at(slope), at(layer))
+
+    @cached_property
+    def _guides(self) -> tuple[Callable, Callable, Callable]:
+        problem, term = self.problem, self.objective.terms["residual"]
+
+        def residual(params, points):
+            return jnp.abs(self.objective.vector("residual", params, {"residual": term.prepare(points)}))
+
+        slope = jax.jit(lambda points: splitting_slope(problem, self.engine, points))
+        return jax.jit(residual), slope, jax.jit(lambda points: problem.kink_layer(*points.T))
 
     def held_out(self) -> Batch:
         """A batch of Sobol points that training never sees."""
@@ -87,7 +107,22 @@ def assemble(config: DictConfig) -> Experiment:
     engine = build(config.derivatives)
     objective = Objective(build_terms(field, engine), config.loss.weights, config.loss.norm, build(config.gradient))
     stages = [Stage(name, build(node)(objective), node.steps) for name, node in stage_configs(config).items()]
-    return Experiment(problem, network, field, engine, objective, build(config.sampler), stages, config.seed)
+    sampler = _build_sampler(config.sampler, field, network)
+    return Experiment(problem, network, field, engine, objective, sampler, stages, config.seed)
+
+
+def _build_sampler(node: DictConfig, field: Field, network: Any) -> Sampler:
+    """The sampler; `num_points: null` becomes the least power of two that is four times the network's parameters.
+
+    With fewer points than that a least-squares method fits them and not the solution (measured).
+    """
+    if "num_points" not in node or node.num_points is not None:
+        return build(node)
+    point = jax.ShapeDtypeStruct((), float)
+    background = jax.eval_shape(field.background, point, point)
+    params = jax.eval_shape(lambda: network.init(jax.random.key(0), jnp.zeros(background.shape[0] - 1)))
+    enough = 4 * sum(leaf.size for leaf in jax.tree.leaves(params))
+    return build(node, num_points=1 << (enough - 1).bit_length())
 
 
 def stage_configs(config: DictConfig) -> dict[str, DictConfig]:

@@ -78,17 +78,24 @@ class Objective:
         return self.weights.get(name, 1.0)
 
     def prepare(self, points: Mapping[str, jax.Array]) -> Batch:
-        """What the terms need of newly drawn points, computed once for them."""
-        return {name: term.prepare(points[name]) for name, term in self.terms.items()}
+        """What the terms need of newly drawn points, computed once for them; `NAME_weights` go with their term."""
+        batch = {name: term.prepare(points[name]) for name, term in self.terms.items()}
+        names = [f"{name}_weights" for name in self.terms]
+        return batch | {name: points[name] for name in names if name in points}
 
     def vector(self, name: str, params: Parameters, batch: Batch) -> jax.Array:
         """r_k, of shape (n_k,)."""
         return jax.vmap(self.terms[name].at_point, in_axes=(None, 0))(params, batch[name])
 
     def means(self, params: Parameters, batch: Batch) -> dict[str, jax.Array]:
-        """Each term's mean, unweighted."""
+        """Each term's mean, by the weights of its points where they have some, without its own."""
         measure = jnp.abs if self.norm == "l1" else jnp.square
-        return {name: jnp.mean(measure(self.vector(name, params, batch))) for name in self.terms}
+
+        def mean(name):
+            sizes, weights = measure(self.vector(name, params, batch)), batch.get(f"{name}_weights")
+            return jnp.mean(sizes if weights is None else weights * sizes)
+
+        return {name: mean(name) for name in self.terms}
 
     def loss(self, params: Parameters, batch: Batch) -> jax.Array:
         """L."""
@@ -100,8 +107,11 @@ class Objective:
         return self.gradient.value_and_grad(lambda p: self.loss(p, batch), params)
 
     def residuals(self, params: Parameters, batch: Batch) -> jax.Array:
-        """√(weight_k/n_k) r_k, one term after the other: its sum of squares is the loss of `norm` "mse"."""
-        return jnp.concatenate([self._scaled(name, self.vector(name, params, batch)) for name in self.terms])
+        """√(weight_k/n_k) r_k, one term after the other: its sum of squares is the loss of `norm` "mse".
+
+        Where points have weights w_i, with the factor √w_i.
+        """
+        return jnp.concatenate([self._scaled(name, self.vector(name, params, batch), batch) for name in self.terms])
 
     def residuals_and_jacobian(self, flat: jax.Array, unravel: Callable, batch: Batch) -> tuple[jax.Array, jax.Array]:
         """The residuals (n,) and their Jacobian (n, P) in the parameters `unravel(flat)`."""
@@ -112,9 +122,11 @@ class Objective:
                     lambda p: term.at_point(unravel(p), point), flat
                 )
             )(batch[name])
-            vectors.append(self._scaled(name, r))
-            rows.append(self._scaled(name, J))
+            vectors.append(self._scaled(name, r, batch))
+            rows.append(self._scaled(name, J, batch))
         return jnp.concatenate(vectors), jnp.concatenate(rows)
 
-    def _scaled(self, name: str, values: jax.Array) -> jax.Array:
-        return values * (self.weight(name) / values.shape[0]) ** 0.5
+    def _scaled(self, name: str, values: jax.Array, batch: Batch) -> jax.Array:
+        scaled = values * (self.weight(name) / values.shape[0]) ** 0.5
+        weights = batch.get(f"{name}_weights")
+        return scaled if weights is None else (scaled.T * jnp.sqrt(weights)).T

@@ -3,9 +3,11 @@
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from pinn_ac.ansatz import Field, Parameters
 from pinn_ac.derivatives import Derivatives, Engine
+from pinn_ac.problem import AllenCahn
 
 
 class Expansion(NamedTuple):
@@ -45,3 +47,8 @@ def residual(field: Field, engine: Engine, params: Parameters, point: Expansion)
     """f = u_t − D u_xx + R u³ − R u at one expanded point."""
     u, u_t, _, u_xx = differentiate(field, engine, params, point)
     return field.problem.residual(u, u_t, u_xx)
+
+
+def splitting_slope(problem: AllenCahn, engine: Engine, points: jax.Array) -> jax.Array:
+    """|∂x Φ(t, g)| of the splitting solution at `points`, of shape (n, 2) with columns t and x."""
+    return jnp.abs(jax.vmap(lambda t, x: engine(problem.splitting, t, x).u_x)(points[:, 0], points[:, 1]))

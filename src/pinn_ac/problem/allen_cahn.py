@@ -125,6 +125,24 @@ class AllenCahn:
         g = self.initial_condition.heat_flow(variance, self.to_unit(x), largest, order)
         return g * (2 / self.period) ** order
 
+    def splitting(self, t: jax.Array, x: jax.Array) -> jax.Array:
+        """Φ(t, g), one step of Lie splitting (heat, then reaction): what is known of u before any training."""
+        return self.flow(t, self.lift(t, x))
+
+    def kink_layer(self, t: jax.Array, x: jax.Array) -> jax.Array:
+        """Σ exp(−d²/(16s))/√s over the kinks of u₀, with d the distance in ξ to each; 0 where u₀ has none.
+
+        s = Dt + 1e-8 with the D of ξ: a density as wide as the layer that diffusion makes of the kink, of the same
+        integral over ξ at every time, 4√π a kink.
+        """
+        xi = self.to_unit(x)
+        s = self.unit_diffusivity * jnp.asarray(t) + 1e-8
+        layers = jnp.zeros_like(s * xi)
+        for kink in self.initial_condition.kinks:
+            distance = xi - kink - 2 * jnp.round((xi - kink) / 2)
+            layers = layers + jnp.exp(-(distance**2) / (16 * s)) / jnp.sqrt(s)
+        return layers
+
 
 def _require_number(name: str, value: float, positive: bool) -> None:
     wanted = "a positive number" if positive else "zero or a positive number"

@@ -1,7 +1,8 @@
 """What a sampler is, and how its points of the unit cube become points of the problem."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,10 +12,26 @@ from pinn_ac.seeds import host_generator
 POOL = 8
 """Candidates a point, where points are concentrated by a density."""
 
+Box = tuple[tuple[float, float], tuple[float, float]]
+Density = Callable[[np.ndarray], np.ndarray]
+
+
+class Guides(NamedTuple):
+    """What adaptive samplers may ask of the run: functions of points (n, 2), with columns (t, x), to (n,) ≥ 0.
+
+    residual: |f| with the parameters as they are at the draw.
+    slope: |u_x| of the approximate solution that is known before training.
+    layer: the density that follows the layers about the kinks of u₀; zero where it has none.
+    """
+
+    residual: Density
+    slope: Density
+    layer: Density
+
 
 @dataclass(frozen=True)
 class Sampler:
-    """A way to spread points over the unit cube; subclasses give `unit_points`.
+    """A way to spread points over the unit cube; subclasses give `unit_points`, those that concentrate a `density`.
 
     Args:
         num_points: collocation points of the residual.
@@ -26,26 +43,50 @@ class Sampler:
     num_initial: int = 512
     resample_every: int = 100
 
+    pool = POOL
+    importance = False
+
     def __post_init__(self) -> None:
-        for name, least in (("num_points", 1), ("num_initial", 1), ("resample_every", 0)):
+        for name, least in (("num_points", 1), ("num_initial", 1), ("resample_every", 0), ("pool", 2)):
             value = getattr(self, name)
             require(is_whole(value, least), f"sampler.{name} is {value}: give a whole number from {least}.")
+        truth = isinstance(self.importance, bool)
+        require(truth, f"sampler.importance is {self.importance}: choose true or false.")
 
     def unit_points(self, count: int, dimension: int, generator: np.random.Generator) -> np.ndarray:
         """`count` points of [0, 1)^dimension."""
         raise NotImplementedError
 
+    def density(self, guides: Guides) -> Density | None:
+        """The density of its points; None for an even one."""
+        return None
+
+    def draw(
+        self, box: Box, seed: int, index: int, guides: Guides, previous: Mapping[str, np.ndarray], count: int
+    ) -> dict[str, np.ndarray]:
+        """Draw number `index` of a run's training, of `count` points, as :func:`draw_points` gives it.
+
+        Args:
+            box, seed, index, count: see :func:`draw_points`.
+            guides: what is known of the run now.
+            previous: the draw before, empty at first.
+        """
+        return draw_points(self, box, seed, "training", index, self.density(guides), count)
+
 
 def draw_points(
     sampler: Sampler,
-    box: tuple[tuple[float, float], tuple[float, float]],
+    box: Box,
     seed: int,
     stream: str,
     index: int,
-    density: Callable[[np.ndarray], np.ndarray] | None = None,
+    density: Density | None = None,
     count: int | None = None,
 ) -> dict[str, np.ndarray]:
     """Draw number `index`: `residual` (n, 2) with columns (t, x) in `box`, `initial` (m, 2) with t = 0.
+
+    With `sampler.importance` also `residual_weights` (n,) ∝ 1/density, of mean 1: means weighted by them are those
+    of evenly spread points.
 
     Args:
         sampler: how to spread them.
@@ -53,30 +94,53 @@ def draw_points(
         seed: the run's root seed.
         stream: "training" or "validation", whose draws have nothing in common.
         index: a draw depends on these three alone, so that a resumed run draws what it would have drawn.
-        density: (n, 2) → (n,), positive; where given, the points are those of a pool `POOL` times as large,
-            thinned in proportion to it by systematic sampling along a path through the box.
+        density: (n, 2) → (n,), zero or positive; where given, the points are those of a pool `sampler.pool` times as
+            large, thinned in proportion to it by systematic sampling along a path through the box. None is taken
+            twice: a candidate so weighty that it would be is taken for sure, and the others share what is left.
         count: how many points of the residual; by default the sampler's `num_points`.
     """
     count = sampler.num_points if count is None else count
     interior = host_generator(seed, f"{stream} points", index)
-    pool = count if density is None else POOL * count
+    pool = count if density is None else sampler.pool * count
     low, high = np.asarray(box).T
     points = low + (high - low) * sampler.unit_points(pool, 2, interior)
+    weights = {}
     if density is not None:
         # In the order of their sequence every eighth Sobol point lies in the same strip of the cube: lay them along
         # a path through it, so that neighbours in the order are neighbours in the plane.
-        points = points[_serpentine(points, low, high)]
-        points = points[_systematic(density(points), count, interior.random())]
+        points = points[_serpentine(points, low, high, count)]
+        chances = _chances(np.asarray(density(points), np.float64), count)
+        chosen = _systematic(chances, count, interior.random())
+        points = points[chosen]
+        if sampler.importance:
+            weights = {"residual_weights": (1 / chances[chosen]) / np.mean(1 / chances[chosen])}
     start = host_generator(seed, f"{stream} points at the start", index)
     x = low[1] + (high[1] - low[1]) * sampler.unit_points(sampler.num_initial, 1, start)
-    return {"residual": points, "initial": np.column_stack([np.full_like(x, low[0]), x])}
+    return {"residual": points, "initial": np.column_stack([np.full_like(x, low[0]), x]), **weights}
 
 
-def _serpentine(points: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def _serpentine(points: np.ndarray, low: np.ndarray, high: np.ndarray, count: int) -> np.ndarray:
     """The order of points along strips of t, up and down in x by turns; as many as each will keep points."""
     t, x = ((points - low) / (high - low)).T
-    strip = np.floor(t * (len(points) / POOL) ** 0.5)
+    strip = np.floor(t * count**0.5)
     return np.lexsort((np.where(strip % 2, -x, x), strip))
+
+
+def _chances(weights: np.ndarray, count: int) -> np.ndarray:
+    """The chance of each candidate to be among the `count` chosen: in proportion to its weight, but at most 1.
+
+    Their sum is `count`. Where fewer than `count` have a weight, the others share the rest evenly.
+    """
+    chances, shared = np.ones(len(weights)), np.ones(len(weights), bool)
+    while shared.any():
+        rest = count - np.count_nonzero(~shared)
+        within = weights[shared] if weights[shared].sum() > 0 else np.ones(np.count_nonzero(shared))
+        chances[shared] = rest * within / within.sum()
+        if chances.max() <= 1:
+            break
+        shared &= chances <= 1
+        chances[~shared] = 1
+    return chances
 
 
 def _systematic(weights: np.ndarray, count: int, offset: float) -> np.ndarray:

@@ -14,5 +14,10 @@ class Sobol(Sampler):
 
     def unit_points(self, count: int, dimension: int, generator: np.random.Generator) -> np.ndarray:
         """`count` points of [0, 1)^dimension."""
-        next_power = (count - 1).bit_length()
-        return qmc.Sobol(dimension, rng=generator).random_base2(next_power)[:count]
+        return sobol_points(count, dimension, generator)
+
+
+def sobol_points(count: int, dimension: int, generator: np.random.Generator) -> np.ndarray:
+    """The first `count` points of a scrambled Sobol sequence in [0, 1)^dimension."""
+    next_power = (count - 1).bit_length()
+    return qmc.Sobol(dimension, rng=generator).random_base2(next_power)[:count]

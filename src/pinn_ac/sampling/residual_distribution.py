@@ -1,0 +1,50 @@
+"""Points that gather where the residual is large."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pinn_ac.errors import is_number, require
+from pinn_ac.sampling.sampler import POOL, Density, Guides, Sampler
+from pinn_ac.sampling.sobol import sobol_points
+
+
+@dataclass(frozen=True)
+class ResidualDistribution(Sampler):
+    """The residual-based adaptive distribution: p ∝ |f|^k / mean |f|^k + c over a pool (Wu et al. 2023, eq. 2).
+
+    The paper draws independently; here Sobol points are thinned.
+
+    Args:
+        power: k > 0.
+        offset: c ≥ 0, the share of even points.
+        pool: candidates a point, at each of which the residual is computed.
+        importance: weight the residuals by 1/density, so that their mean stays that of even points.
+    """
+
+    power: float = 1.0
+    offset: float = 1.0
+    pool: int = POOL
+    importance: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(is_number(self.power) and self.power > 0, f"sampler.power is {self.power}: give a positive number.")
+        require(
+            is_number(self.offset) and self.offset >= 0,
+            f"sampler.offset is {self.offset}: give zero or a positive number.",
+        )
+
+    def unit_points(self, count: int, dimension: int, generator: np.random.Generator) -> np.ndarray:
+        """`count` points of [0, 1)^dimension."""
+        return sobol_points(count, dimension, generator)
+
+    def density(self, guides: Guides) -> Density:
+        """|f|^k / mean |f|^k + c; where f is not finite, which the training will see to, c alone."""
+
+        def density(points: np.ndarray) -> np.ndarray:
+            size = np.nan_to_num(guides.residual(points), nan=0.0, posinf=0.0)
+            raised = (size / (size.max() or 1.0)) ** self.power
+            return raised / (raised.mean() or 1.0) + self.offset
+
+        return density
