@@ -1,13 +1,13 @@
 """Ansätze: how a network N becomes a field u(t, x)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 
-from pinn_ac.problem import AllenCahn
+from pinn_ac.problem import AllenCahn, InitialCondition
 
 Parameters = Any
 Network = Callable[[Parameters, jax.Array], jax.Array]
@@ -75,6 +75,10 @@ class Field(NamedTuple):
     embedding: Embedding
     network: Network
     ansatz: Ansatz
+
+    def starting_from(self, condition: InitialCondition | None) -> "Field":
+        """The same field with another initial condition; with None, itself."""
+        return self if condition is None else self._replace(problem=replace(self.problem, initial_condition=condition))
 
     def background(self, t: jax.Array, x: jax.Array) -> jax.Array:
         """(g, z_1, …, z_d) at one point."""

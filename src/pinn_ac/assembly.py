@@ -1,7 +1,8 @@
 """From a configuration to the objects of a run: the road, once."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,10 +14,10 @@ from omegaconf import DictConfig
 from pinn_ac.ansatz import Field, Parameters
 from pinn_ac.config import build
 from pinn_ac.derivatives import Engine
-from pinn_ac.errors import require
+from pinn_ac.errors import is_whole, require
 from pinn_ac.loss import Batch, Objective, build_terms
-from pinn_ac.problem import AllenCahn
-from pinn_ac.residual import splitting_slope
+from pinn_ac.problem import EXCESS, AllenCahn, Carried, carry, modes_needed
+from pinn_ac.residual import CHUNK, splitting_slope
 from pinn_ac.sampling import Guides, Sampler, Sobol, draw_points
 from pinn_ac.seeds import named_key
 from pinn_ac.training import Stage
@@ -24,11 +25,31 @@ from pinn_ac.training import Stage
 Points = Mapping[str, Any]
 
 
+WINDOW = 1.25
+"""R times the length of a window, where the number of windows is left to us; measured."""
+
+
 @dataclass(frozen=True)
 class Experiment:
-    """What a configuration describes, ready to train or to evaluate."""
+    """What a configuration describes, ready to train or to evaluate.
+
+    The horizon is cut into `windows` of one length, each a problem of its own that begins where the one before ends.
+    The networks are of one shape, so that one compiled step trains all.
+
+    Args:
+        problem: the whole.
+        windows: how many.
+        network: of one window.
+        field: on the first window; `Field.starting_from` makes it another one's.
+        engine: differentiates in t and x.
+        objective: of one window.
+        sampler: draws its points.
+        stages: train it.
+        seed: root of all randomness.
+    """
 
     problem: AllenCahn
+    windows: int
     network: Any
     field: Field
     engine: Engine
@@ -42,57 +63,104 @@ class Experiment:
         features = self.field.background(jnp.zeros(()), jnp.asarray(self.problem.domain[1]))[1:]
         return jax.jit(self.network.init)(named_key(self.seed, "network"), features)
 
-    def draw(self, step: int, params: Parameters, previous: Points, enlargement: int = 1) -> dict[str, np.ndarray]:
+    def draw(
+        self,
+        step: int,
+        params: Parameters,
+        previous: Points,
+        enlargement: int = 1,
+        condition: Carried | None = None,
+    ) -> dict[str, np.ndarray]:
         """The collocation points that training goes on with at a step, in the run's precision.
 
         Args:
             step: how many there were before.
             params: the network's parameters at that step.
-            previous: the points of the draw before; empty at the first one.
+            previous: the points of the draw before; empty at the first one of a window.
             enlargement: how many times `sampler.num_points` are drawn.
+            condition: where the window begins; None for the first.
         """
         every = self.sampler.resample_every
         index, count = step // every if every else 0, enlargement * self.sampler.num_points
-        drawn = self.sampler.draw(self.box, self.seed, index, self.guides(params), previous, count)
+        drawn = self.sampler.draw(self.box, self.seed, index, self.guides(params, condition), previous, count)
         # Rounded here, since they are saved so: what a resumed run computes from them must have the same bits.
         return {name: values.astype(jax.dtypes.canonicalize_dtype(float)) for name, values in drawn.items()}
 
-    def guides(self, params: Parameters) -> Guides:
+    def guides(self, params: Parameters, condition: Carried | None = None) -> Guides:
         """What adaptive samplers may ask with the network's parameters as they are; computed when they ask."""
         residual, slope, layer = self._guides
 
-        def at(function: Callable[..., jax.Array]) -> Callable[[np.ndarray], np.ndarray]:
-            return lambda points: np.asarray(function(jnp.asarray(points, float)), np.float64)
+        def at(function: Callable[..., jax.Array], *arguments: Any) -> Callable[[np.ndarray], np.ndarray]:
+            return lambda points: np.asarray(function(*arguments, jnp.asarray(points, float)), np.float64)
 
-        return Guides(at(lambda points: residual(params, points)), at(slope), at(layer))
+        return Guides(at(residual, condition, params), at(slope, condition), at(layer, condition))
 
     @cached_property
     def _guides(self) -> tuple[Callable, Callable, Callable]:
-        problem, term = self.problem, self.objective.terms["residual"]
+        field, term = self.field, self.objective.terms["residual"]
 
-        def residual(params, points):
-            return jnp.abs(self.objective.vector("residual", params, {"residual": term.prepare(points)}))
+        def residual(condition, params, points):
+            return jnp.abs(self.objective.vector("residual", params, {"residual": term.prepare(points, condition)}))
 
-        slope = jax.jit(lambda points: splitting_slope(problem, self.engine, points))
-        return jax.jit(residual), slope, jax.jit(lambda points: problem.kink_layer(*points.T))
+        def slope(condition, points):
+            return splitting_slope(field.starting_from(condition).problem, self.engine, points)
 
-    def held_out(self) -> Batch:
+        def layer(condition, points):
+            return field.starting_from(condition).problem.kink_layer(*points.T)
+
+        return jax.jit(residual), jax.jit(slope), jax.jit(layer)
+
+    def held_out(self, condition: Carried | None = None) -> Batch:
         """A batch of Sobol points that training never sees."""
         sampler = Sobol(self.sampler.num_points, self.sampler.num_initial)
-        return self.prepare(draw_points(sampler, self.box, self.seed, "validation", 0))
+        return self.prepare(draw_points(sampler, self.box, self.seed, "validation", 0), condition)
 
     @cached_property
-    def prepare(self) -> Callable[[Points], Batch]:
-        """`Objective.prepare`, compiled, on points in the run's precision."""
+    def prepare(self) -> Callable[..., Batch]:
+        """`Objective.prepare`, compiled, on points in the run's precision: (points, condition) → batch."""
         compiled = jax.jit(self.objective.prepare)
-        return lambda points: compiled({name: jnp.asarray(values, float) for name, values in points.items()})
+
+        def prepare(points: Points, condition: Carried | None = None) -> Batch:
+            return compiled({name: jnp.asarray(values, float) for name, values in points.items()}, condition)
+
+        return prepare
+
+    def conditions(self, params: Sequence[Parameters]) -> list[Carried | None]:
+        """Where each window begins that these networks, one a window, lead to; None for the first."""
+        conditions: list[Carried | None] = [None]
+        for network in params[: self.windows - 1]:
+            conditions.append(self.carry(network, conditions[-1]))
+        return conditions
+
+    def carry(self, params: Parameters, condition: Carried | None) -> Carried:
+        """Where the next window begins: what a window's field is at its end."""
+        modes, even = self._modes, self.field.embedding.even(self.problem)
+        xi = jnp.arange(2 * modes + 1 if even else 4 * modes) / (2 * modes) - (0 if even else 1)
+        u = np.asarray(self._at_end(params, condition, xi), np.float64)
+        return carry(np.concatenate([u[::-1], u[1:-1]]) if even else u, modes, even)
+
+    @cached_property
+    def _modes(self) -> int:
+        return modes_needed(self.problem, self.field.problem.horizon)
+
+    @cached_property
+    def _at_end(self) -> Callable[..., jax.Array]:
+        """(params, condition, ξ) → u at the end of a window."""
+        field, (left, right) = self.field, self.problem.domain
+        end = jnp.asarray(field.problem.horizon)
+
+        def at_end(params, condition, xi):
+            x = 0.5 * (left + right) + 0.5 * (right - left) * xi
+            return jax.lax.map(lambda x: field.starting_from(condition)(params, end, x), x, batch_size=CHUNK)
+
+        return jax.jit(at_end)
 
     @property
     def box(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Where points are drawn: half of the domain is enough where the solution is even."""
+        """Where a window's points are drawn: half of the domain is enough where the solution is even."""
         left, right = self.problem.domain
         start = 0.5 * (left + right) if self.problem.initial_condition.even else left
-        return (0.0, self.problem.horizon), (start, right)
+        return (0.0, self.field.problem.horizon), (start, right)
 
 
 def assemble(config: DictConfig) -> Experiment:
@@ -102,13 +170,31 @@ def assemble(config: DictConfig) -> Experiment:
         InputError: a setting that cannot be used.
     """
     problem = build(config.problem)
+    windows = count_windows(problem, config.windows)
     network = build(config.model)
-    field = Field(problem, build(config.embedding), network.apply, build(config.ansatz))
+    field = Field(replace(problem, horizon=problem.horizon / windows), build(config.embedding), network.apply, build(config.ansatz))
     engine = build(config.derivatives)
     objective = Objective(build_terms(field, engine), config.loss.weights, config.loss.norm, build(config.gradient))
     stages = [Stage(name, build(node)(objective), node.steps) for name, node in stage_configs(config).items()]
     sampler = _build_sampler(config.sampler, field, network)
-    return Experiment(problem, network, field, engine, objective, sampler, stages, config.seed)
+    return Experiment(problem, windows, network, field, engine, objective, sampler, stages, config.seed)
+
+
+def count_windows(problem: AllenCahn, wanted: Any) -> int:
+    """How many windows the horizon is cut into: as many as `wanted`, or for "auto" of R times their length ≤ `WINDOW`.
+
+    Raises:
+        InputError: it is neither, or the windows are so long that their flow of the reaction would stop.
+    """
+    reactions = problem.reaction_rate * problem.horizon
+    windows = max(1, math.ceil(reactions / WINDOW - 1e-9)) if wanted == "auto" else wanted
+    require(is_whole(windows, 1), f"windows is {wanted}: give auto or a whole number from 1.")
+    fewest = math.ceil(reactions / (1 + EXCESS))
+    require(
+        windows == 1 or windows >= fewest,
+        f"windows is {wanted}, too few for so fast a reaction over so long a horizon: give 1, auto, or {fewest} or more.",
+    )
+    return windows
 
 
 def _build_sampler(node: DictConfig, field: Field, network: Any) -> Sampler:

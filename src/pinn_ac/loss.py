@@ -11,6 +11,7 @@ from pinn_ac.ansatz import Field, Parameters
 from pinn_ac.derivatives import Engine
 from pinn_ac.errors import is_number, require
 from pinn_ac.gradients import Gradient
+from pinn_ac.problem import InitialCondition
 from pinn_ac.residual import expand, residual
 
 Batch = Mapping[str, Any]
@@ -21,25 +22,30 @@ NAMES = ("residual", "initial")
 class Term(NamedTuple):
     """One term of the loss.
 
-    prepare: points as drawn → the pytree of what depends on the points alone, with a leading axis of n.
+    prepare: (points as drawn, an initial condition in place of the problem's own or None) → the pytree of what
+        depends on these alone, with a leading axis of n.
     at_point: (params, one point's leaves) → the scalar that should vanish there.
     """
 
-    prepare: Callable[[jax.Array], Any]
+    prepare: Callable[..., Any]
     at_point: Callable[[Parameters, Any], jax.Array]
 
 
 def build_terms(field: Field, engine: Engine) -> dict[str, Term]:
     """The terms that this field needs: the residual, and u(0, x) − u₀(x) unless the ansatz has it built in."""
+
+    def prepare(points: jax.Array, condition: InitialCondition | None = None) -> Any:
+        return expand(field.starting_from(condition), engine, points)
+
     terms = {
         "residual": Term(
-            prepare=lambda points: expand(field, engine, points),
+            prepare=prepare,
             at_point=lambda params, point: residual(field, engine, params, point),
         )
     }
     if not field.ansatz.exact_at_start:
         terms["initial"] = Term(
-            prepare=lambda points: expand(field, engine, points),
+            prepare=prepare,
             at_point=lambda params, point: (
                 field.on_background(params, point.t, point.background.u) - point.background.u[0]
             ),
@@ -77,9 +83,14 @@ class Objective:
         """The weight of a term."""
         return self.weights.get(name, 1.0)
 
-    def prepare(self, points: Mapping[str, jax.Array]) -> Batch:
-        """What the terms need of newly drawn points, computed once for them; `NAME_weights` go with their term."""
-        batch = {name: term.prepare(points[name]) for name, term in self.terms.items()}
+    def prepare(self, points: Mapping[str, jax.Array], condition: InitialCondition | None = None) -> Batch:
+        """What the terms need of newly drawn points, computed once for them; `NAME_weights` go with their term.
+
+        Args:
+            points: name → (n, 2), with columns t and x.
+            condition: where a window of time begins, in place of the problem's own initial condition.
+        """
+        batch = {name: term.prepare(points[name], condition) for name, term in self.terms.items()}
         names = [f"{name}_weights" for name in self.terms]
         return batch | {name: points[name] for name in names if name in points}
 

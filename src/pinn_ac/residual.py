@@ -10,6 +10,10 @@ from pinn_ac.derivatives import Derivatives, Engine
 from pinn_ac.problem import AllenCahn
 
 
+CHUNK = 256
+"""Points whose background is computed at once."""
+
+
 class Expansion(NamedTuple):
     """Points (t, x) and the field's background about each, to first order in t and second in x.
 
@@ -31,7 +35,9 @@ class Expansion(NamedTuple):
 def expand(field: Field, engine: Engine, points: jax.Array) -> Expansion:
     """The background of `field` about `points`, of shape (n, 2) with columns t and x."""
     t, x = points[:, 0], points[:, 1]
-    return Expansion(t, x, jax.vmap(lambda t, x: engine(field.background, t, x))(t, x))
+    # A few hundred at a time, since a lift may be a long series.
+    background = jax.lax.map(lambda point: engine(field.background, *point), (t, x), batch_size=CHUNK)
+    return Expansion(t, x, background)
 
 
 def differentiate(field: Field, engine: Engine, params: Parameters, point: Expansion) -> Derivatives:
@@ -51,4 +57,5 @@ def residual(field: Field, engine: Engine, params: Parameters, point: Expansion)
 
 def splitting_slope(problem: AllenCahn, engine: Engine, points: jax.Array) -> jax.Array:
     """|∂x Φ(t, g)| of the splitting solution at `points`, of shape (n, 2) with columns t and x."""
-    return jnp.abs(jax.vmap(lambda t, x: engine(problem.splitting, t, x).u_x)(points[:, 0], points[:, 1]))
+    slopes = jax.lax.map(lambda point: engine(problem.splitting, *point).u_x, (points[:, 0], points[:, 1]), batch_size=CHUNK)
+    return jnp.abs(slopes)

@@ -1,6 +1,7 @@
 """The Allen–Cahn problem: coefficients, initial conditions, lifts and the flow of its reaction."""
 
-from pinn_ac.problem.allen_cahn import AllenCahn
+from pinn_ac.problem.allen_cahn import EXCESS, AllenCahn
+from pinn_ac.problem.carried import Carried, carry, modes_needed
 from pinn_ac.problem.initial_conditions import (
     BandLimited,
     Cosine,
@@ -12,12 +13,16 @@ from pinn_ac.problem.initial_conditions import (
 from pinn_ac.problem.tabulated import Tabulated
 
 __all__ = [
+    "EXCESS",
     "AllenCahn",
     "BandLimited",
+    "Carried",
     "Cosine",
     "Fourier",
     "InitialCondition",
     "Sine",
     "Tabulated",
     "XSquaredCosine",
+    "carry",
+    "modes_needed",
 ]

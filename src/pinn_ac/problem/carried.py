@@ -57,7 +57,7 @@ class Carried:
 
 
 def modes_needed(problem: AllenCahn, start: float) -> int:
-    """A power of two of modes that hold a solution from the time `start` > 0 on to double precision.
+    """Modes that hold a solution from the time `start` > 0 on to nearly double precision, a multiple of 64.
 
     An interface u = tanh(ξ/w) has modes that fall like e^{−π² k w/2}; w is no thinner than √(2D/R), where diffusion
     holds it, nor than the flow of the reaction can have made the steepest slope of u₀. A kink that has
@@ -66,15 +66,15 @@ def modes_needed(problem: AllenCahn, start: float) -> int:
     D, R = problem.unit_diffusivity, problem.reaction_rate
     growth = math.exp(min(R * problem.horizon, 50.0))
     thinnest = max(math.sqrt(2 * D / R) if R else 1.0, 1 / (problem.initial_condition.steepest_slope * growth))
-    digits = -math.log(1e-16)
+    digits = -math.log(1e-14)
     needed = digits / (0.5 * np.pi**2 * thinnest)
     if problem.initial_condition.kinks:
         needed = max(needed, math.sqrt(digits / (np.pi**2 * D * start)))
-    return min(max(2 ** math.ceil(math.log2(needed)), FEWEST), MOST)
+    return min(max(64 * math.ceil(needed / 64), FEWEST), MOST)
 
 
 def carry(u: np.ndarray, modes: int, even: bool) -> Carried:
-    """The condition through the values u of a field at ξ = −1 + 2j/n, j = 0..n−1, less its modes beyond `modes` < n/2."""
+    """The condition through a field's values u at ξ = −1 + 2j/n, j = 0..n−1, less its modes beyond `modes` < n/2."""
     n, k = len(u), np.arange(modes + 1)
     # e^{ikπξ} at the first point is (−1)^k.
     c = np.fft.rfft(u)[: modes + 1] / n * np.where(k % 2, -1.0, 1.0) * np.where(k, 2, 1)
