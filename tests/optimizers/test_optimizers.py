@@ -20,6 +20,8 @@ REACHES = {
     "adam": ({"steps": 4000, "learning_rate": 0.05, "final_share": 1e-4}, 1e-4),
     "lbfgs": ({"steps": 80}, 1e-7),
     "levenberg_marquardt": ({"steps": 80}, 1e-10),
+    "ssbfgs": ({"steps": 80}, 1e-7),
+    "ssbroyden": ({"steps": 80}, 1e-7),
 }
 # option → another value of each of its settings, which must lead elsewhere. `steps` is the stage's own where the
 # method has no schedule.
@@ -27,6 +29,8 @@ OTHER = {
     "adam": {"steps": 40, "learning_rate": 1e-3, "schedule": "exponential", "final_share": 0.5, "b1": 0.5, "b2": 0.9},
     "lbfgs": {"memory": 1, "linesearch_steps": 1},
     "levenberg_marquardt": {"damping": 1.0, "cut": 2.0, "rise": 10.0, "tries": 1, "least_damping": 0.5},
+    "ssbfgs": {"linesearch_steps": 1, "c1": 0.8, "c2": 0.1},
+    "ssbroyden": {"linesearch_steps": 1, "c1": 0.8, "c2": 0.1},
 }
 
 
