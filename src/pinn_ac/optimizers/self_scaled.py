@@ -67,7 +67,9 @@ def updated(
     """
     rho, yHy = 1 / (s @ y), y @ Hy
     v = rho * s - Hy / yHy
-    return (H - _square(Hy) / yHy + _square(v) * (phi * yHy)) / tau + _square(s) * rho
+    # Scalars first: for each of the P² entries a division would take longer than all the rest.
+    weights = -1 / (tau * yHy), phi * yHy / tau, rho
+    return H * (1 / tau) + _square(Hy) * weights[0] + _square(v) * weights[1] + _square(s) * weights[2]
 
 
 def self_scaled(objective: Trainable, rule: Rule, linesearch_steps: int, c1: float, c2: float) -> Optimizer:
