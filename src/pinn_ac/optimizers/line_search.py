@@ -84,9 +84,10 @@ def strong_wolfe(
         turned = good & (trial.slope * (high.length - low.length) >= 0)
         high = _choose(good, _choose(turned, low, high), trial)
         low = _choose(good, trial, low)
-        best = _choose(good, (point, f, g, alpha), found[:4])
         success = good & (jnp.abs(trial.slope) <= -c2 * slope)
-        return _Search(low, high, Found(*best, found.evaluations + 1, success))
+        count = found.evaluations + 1
+        best = _choose(good, Found(point, f, g, alpha, count, success), found._replace(evaluations=count))
+        return _Search(low, high, best)
 
     zero, infinity = jnp.zeros_like(value), jnp.full_like(value, jnp.inf)
     start = Found(flat, value, gradient, zero, jnp.zeros((), int), jnp.zeros((), bool))
