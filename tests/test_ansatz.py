@@ -127,6 +127,13 @@ def test_field_is_even_only_where_the_condition_is(problem):
             assert np.abs(left + right).max() > 1e-2, name
 
 
+@pytest.mark.parametrize("name", options("embedding"))
+def test_field_of_an_even_condition_is_free_without_symmetry(name):
+    field, params = a_field(embedding=built("embedding", name, "embedding.symmetry=false"))
+    left, right = jax.jit(jax.vmap(field, (None, None, 0)))(params, jnp.asarray(0.5), jnp.asarray([-0.4, 0.4]))
+    assert abs(left - right) > 1e-3  # of a field of size one
+
+
 @pytest.mark.parametrize("coefficients_of", COEFFICIENTS.values(), ids=COEFFICIENTS)
 def test_formulas_of_the_ansaetze(coefficients_of):
     """Soft, lifted and reaction flow, written out in NumPy from g and N."""

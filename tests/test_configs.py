@@ -156,6 +156,7 @@ SENTENCES = {
     "model.activation=tahn": "model.activation is 'tahn': choose one of",
     "model.output_scale=much": "model.output_scale is much: give a number",
     "embedding.modes=0": "embedding.modes is 0: give a whole number from 1",
+    "embedding.symmetry=perhaps": "embedding.symmetry is perhaps: give true or false",
     "loss.norm=l3": "loss.norm is 'l3': choose l1 or mse",
     "loss.weights.residual=-1": "loss.weights.residual is -1: give zero or a positive number",
     "loss.weights.residual=heavy": "loss.weights.residual is heavy: give zero or a positive number",
@@ -203,6 +204,10 @@ def test_unusable_settings_are_refused_with_a_sentence(override):
         (["sampler=rad", "sampler.power=0"], "sampler.power is 0: give a positive number"),
         (["sampler=rad", "sampler.importance=3"], "sampler.importance is 3: choose true or false"),
         (["sampler=monitor", "sampler.layer=-1"], "sampler.layer is -1: give zero or a positive number"),
+        (
+            ["optimizer=ssbroyden", "optimizer.c2=1e-5"],
+            "optimizer.c2 is 1e-05: give a number between c1 = 0.0001 and 1",
+        ),
         (["stages=adam_lbfgs", "train.steps=10"], "set stages.NAME.steps for adam, lbfgs"),
         (["stages=adam_lbfgs", "stages.adam.steps=0"], "stage adam has 0 steps"),
     ],

@@ -58,8 +58,9 @@ def test_a_run_of_our_own_calls_no_derivative_of_jax(no_jax_derivatives, engine)
     assert history[-1] < history[0]
 
 
-def test_levenberg_marquardt_needs_none_either(no_jax_derivatives):
-    history = losses(3, "derivatives=own_taylor", "gradient=own")
+@pytest.mark.parametrize("optimizer", ["levenberg_marquardt", "ssbroyden"])
+def test_second_order_methods_need_none_either(no_jax_derivatives, optimizer):
+    history = losses(3, "derivatives=own_taylor", "gradient=own", f"optimizer={optimizer}")
     assert history[-1] < history[0]
 
 

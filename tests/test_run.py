@@ -195,6 +195,19 @@ def test_samples_of_a_user_travel_with_the_run(tmp_path):
         ("derivatives=own_taylor", "gradient=own", "embedding=periodic", "sampler=grid"),
         ("precision=float32",),
         pytest.param(
+            (
+                "ansatz=soft",
+                "embedding=periodic",
+                "embedding.symmetry=false",
+                "stages=adam_ssbroyden",
+                "stages.adam.steps=4",
+                "stages.ssbroyden.steps=4",
+                "derivatives=own_taylor",
+                "gradient=own",
+            ),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
             ("problem/initial_condition=sine", "problem.domain=[0,3]", "problem.horizon=2", "optimizer=lbfgs"),
             marks=pytest.mark.slow,
         ),

@@ -11,7 +11,18 @@ from pinn_ac.problem import AllenCahn, InitialCondition
 
 Parameters = Any
 Network = Callable[[Parameters, jax.Array], jax.Array]
-Embedding = Callable[[AllenCahn, jax.Array, jax.Array], jax.Array]
+
+
+class Embedding(Protocol):
+    """What of a point the network sees."""
+
+    def __call__(self, problem: AllenCahn, t: jax.Array, x: jax.Array) -> jax.Array:
+        """The features z, of shape (d,), at one point."""
+        ...
+
+    def even(self, problem: AllenCahn) -> bool:
+        """z is the same at ξ and −ξ, so u too: half of the domain tells all."""
+        ...
 
 
 class Ansatz(Protocol):

@@ -157,9 +157,9 @@ class Experiment:
 
     @property
     def box(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Where a window's points are drawn: half of the domain is enough where the solution is even."""
+        """Where a window's points are drawn: half of the domain is enough where u is built even."""
         left, right = self.problem.domain
-        start = 0.5 * (left + right) if self.problem.initial_condition.even else left
+        start = 0.5 * (left + right) if self.field.embedding.even(self.problem) else left
         return (0.0, self.field.problem.horizon), (start, right)
 
 

@@ -1,5 +1,7 @@
 """Embeddings: the features at a point, their periodicity, and who sees odd functions."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -28,6 +30,15 @@ def test_periodic_features(condition):
     waves = [np.cos(np.pi * k * xi)] + ([] if condition is EVEN else [np.sin(np.pi * k * xi)])
     z = Periodic(3)(problem(condition), jnp.asarray(t), jnp.asarray(x))
     np.testing.assert_allclose(z, np.concatenate([[2 * t / HORIZON - 1], *waves]), atol=1e-14)
+
+
+def test_without_symmetry_an_even_condition_gives_the_features_of_any_other():
+    t, x = jnp.asarray(0.3), jnp.asarray(1.1)
+    for kind, extra in ((Periodic, 2), (Splitting, 3)):
+        free, bound = (kind(2, symmetry)(problem(EVEN), t, x) for symmetry in (False, True))
+        assert len(free) == len(bound) + extra
+        assert np.isin(bound, free).all()
+        np.testing.assert_array_equal(kind(2, False)(problem(ODD), t, x), kind(2, True)(problem(ODD), t, x))
 
 
 @pytest.mark.parametrize("condition", [EVEN, GENERAL], ids=["even", "general"])
@@ -63,11 +74,13 @@ def test_features_are_periodic(embedding, condition):
         np.testing.assert_allclose(here, there, atol=1e-12)  # a phase 2πk moves by its rounding
 
 
-def test_even_features_cannot_tell_the_sides_and_others_can(embedding):
-    t = jnp.asarray(0.4)
+@pytest.mark.parametrize("symmetry", [True, False])
+def test_features_cannot_tell_the_sides_where_they_say_they_are_even_and_can_elsewhere(embedding, symmetry):
+    t, embedding = jnp.asarray(0.4), replace(embedding, symmetry=symmetry)
     for condition in (EVEN, ODD, GENERAL):
         left, right = (np.asarray(embedding(problem(condition), t, jnp.asarray(2.0 + s))) for s in (-0.8, 0.8))
-        if condition is EVEN:
+        assert embedding.even(problem(condition)) == (condition is EVEN and symmetry)
+        if embedding.even(problem(condition)):
             np.testing.assert_allclose(left, right, atol=1e-14)
         else:
             assert np.abs(left - right).max() > 0.1
@@ -82,3 +95,9 @@ def test_features_have_the_precision(embedding, precision):
 def test_a_number_of_modes_that_is_none_is_refused(modes):
     with pytest.raises(InputError, match=r"embedding\.modes is .*: give a whole number from 1"):
         Splitting(modes)
+
+
+@pytest.mark.parametrize("symmetry", ["yes", 1, None])
+def test_a_symmetry_that_is_neither_true_nor_false_is_refused(symmetry):
+    with pytest.raises(InputError, match=r"embedding\.symmetry is .*: give true or false"):
+        Periodic(1, symmetry)

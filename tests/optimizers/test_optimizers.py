@@ -20,6 +20,8 @@ REACHES = {
     "adam": ({"steps": 4000, "learning_rate": 0.05, "final_share": 1e-4}, 1e-4),
     "lbfgs": ({"steps": 80}, 1e-7),
     "levenberg_marquardt": ({"steps": 80}, 1e-10),
+    "ssbfgs": ({"steps": 80}, 1e-7),
+    "ssbroyden": ({"steps": 80}, 1e-7),
 }
 # option → another value of each of its settings, which must lead elsewhere. `steps` is the stage's own where the
 # method has no schedule.
@@ -35,6 +37,8 @@ OTHER = {
         "scaling": "plain",
         "geodesic": 0.0,
     },
+    "ssbfgs": {"linesearch_steps": 1, "c1": 0.8, "c2": 0.1},
+    "ssbroyden": {"linesearch_steps": 1, "c1": 0.8, "c2": 0.1},
 }
 
 

@@ -163,11 +163,24 @@ def test_thinned_sobol_points_stay_evener_than_uniform_ones():
 
 
 @pytest.mark.parametrize(
-    ("condition", "half"), [("x_squared_cosine", True), ("cosine", True), ("sine", False), ("fourier", False)]
+    ("condition", "embedding", "half"),
+    [
+        ("x_squared_cosine", "splitting", True),
+        ("cosine", "periodic", True),
+        ("sine", "splitting", False),
+        ("fourier", "periodic", False),
+        ("x_squared_cosine", "splitting embedding.symmetry=false", False),
+        ("cosine", "periodic embedding.symmetry=false", False),
+    ],
 )
-def test_half_the_domain_is_enough_for_an_even_condition_only(condition, half):
+def test_half_the_domain_is_enough_for_an_embedding_that_is_even_only(condition, embedding, half):
     experiment = assemble(
-        composed(f"problem/initial_condition={condition}", "problem.domain=[1.0,4.0]", "problem.horizon=2")
+        composed(
+            f"problem/initial_condition={condition}",
+            *f"embedding={embedding}".split(),
+            "problem.domain=[1.0,4.0]",
+            "problem.horizon=2",
+        )
     )
     assert experiment.box == ((0.0, 2.0), (2.5 if half else 1.0, 4.0))
     points = drawn(experiment)["residual"]

@@ -14,8 +14,8 @@ class Splitting(Periodic):
     """The periodic features, then Φ(t, g), g and (g_x/s)², with s the steepest slope of u₀.
 
     Φ(t, g), `AllenCahn.flow`, is one step of Lie splitting (heat, then reaction); g_x² drives the first correction
-    to it, and where u₀ is not even g_x/s stands beside it. A network of these is smooth in its inputs where u itself
-    has interfaces of width √(D/R).
+    to it, and where `even` does not hold g_x/s stands beside it. A network of these is smooth in its inputs where
+    u itself has interfaces of width √(D/R).
     """
 
     def __call__(self, problem: AllenCahn, t: jax.Array, x: jax.Array) -> jax.Array:
@@ -23,6 +23,6 @@ class Splitting(Periodic):
         g = problem.lift(t, x)
         slope = problem.lift(t, x, order=1) / problem.steepest_slope
         known = [problem.flow(t, g), g, slope**2]
-        if not problem.initial_condition.even:
+        if not self.even(problem):
             known.append(slope)
         return jnp.concatenate([Periodic.__call__(self, problem, t, x), jnp.stack(known)])
