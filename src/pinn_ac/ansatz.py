@@ -89,7 +89,9 @@ class Field(NamedTuple):
 
     def starting_from(self, condition: InitialCondition | None) -> "Field":
         """The same field with another initial condition; with None, itself."""
-        return self if condition is None else self._replace(problem=replace(self.problem, initial_condition=condition))
+        if condition is None:
+            return self
+        return self._replace(problem=replace(self.problem, initial_condition=condition))
 
     def background(self, t: jax.Array, x: jax.Array) -> jax.Array:
         """(g, z_1, …, z_d) at one point."""

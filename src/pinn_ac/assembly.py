@@ -172,7 +172,8 @@ def assemble(config: DictConfig) -> Experiment:
     problem = build(config.problem)
     windows = count_windows(problem, config.windows)
     network = build(config.model)
-    field = Field(replace(problem, horizon=problem.horizon / windows), build(config.embedding), network.apply, build(config.ansatz))
+    first = replace(problem, horizon=problem.horizon / windows)
+    field = Field(first, build(config.embedding), network.apply, build(config.ansatz))
     engine = build(config.derivatives)
     objective = Objective(build_terms(field, engine), config.loss.weights, config.loss.norm, build(config.gradient))
     stages = [Stage(name, build(node)(objective), node.steps) for name, node in stage_configs(config).items()]
@@ -181,7 +182,7 @@ def assemble(config: DictConfig) -> Experiment:
 
 
 def count_windows(problem: AllenCahn, wanted: Any) -> int:
-    """How many windows the horizon is cut into: as many as `wanted`, or for "auto" of R times their length ≤ `WINDOW`.
+    """How many windows the horizon is cut into: as `wanted`, or for "auto" such that R times their length ≤ `WINDOW`.
 
     Raises:
         InputError: it is neither, or the windows are so long that their flow of the reaction would stop.
@@ -192,7 +193,7 @@ def count_windows(problem: AllenCahn, wanted: Any) -> int:
     fewest = math.ceil(reactions / (1 + EXCESS))
     require(
         windows == 1 or windows >= fewest,
-        f"windows is {wanted}, too few for so fast a reaction over so long a horizon: give 1, auto, or {fewest} or more.",
+        f"windows is {wanted}, too few for this reaction and horizon: give 1, auto, or a number from {fewest}.",
     )
     return windows
 

@@ -38,6 +38,7 @@ class Config:
     precision: str = "float64"
     device: str = "auto"
     resume: str | None = None
+    windows: Any = "auto"
     reference: bool = True
     train: TrainSettings = field(default_factory=TrainSettings)
     problem: Any = MISSING

@@ -9,7 +9,6 @@ from pinn_ac.ansatz import Field, Parameters
 from pinn_ac.derivatives import Derivatives, Engine
 from pinn_ac.problem import AllenCahn
 
-
 CHUNK = 256
 """Points whose background is computed at once."""
 
@@ -57,5 +56,5 @@ def residual(field: Field, engine: Engine, params: Parameters, point: Expansion)
 
 def splitting_slope(problem: AllenCahn, engine: Engine, points: jax.Array) -> jax.Array:
     """|∂x Φ(t, g)| of the splitting solution at `points`, of shape (n, 2) with columns t and x."""
-    slopes = jax.lax.map(lambda point: engine(problem.splitting, *point).u_x, (points[:, 0], points[:, 1]), batch_size=CHUNK)
-    return jnp.abs(slopes)
+    t, x = points[:, 0], points[:, 1]
+    return jnp.abs(jax.lax.map(lambda point: engine(problem.splitting, *point).u_x, (t, x), batch_size=CHUNK))

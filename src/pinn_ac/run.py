@@ -4,13 +4,12 @@ import fcntl
 import json
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -25,6 +24,7 @@ from pinn_ac.reference import Reference, load_or_solve
 from pinn_ac.saved_run import Run, load_config, load_run
 from pinn_ac.tracking import History, read_history
 from pinn_ac.training import Checkpoints, Intervals, Trainer
+from pinn_ac.windows import enter_windows
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def evaluate(config: DictConfig) -> None:
     make_writable(folder)
     reference = load_reference(run.experiment, config.reference, config.times, config.points)
     history = Path(config.run).expanduser() / "history.jsonl"
-    collocation = run.experiment.draw(0, run.params, {})
+    collocation = run.experiment.draw(0, run.params[-1], {}, condition=run.conditions[-1])["residual"]
     lines = read_history(history) if history.exists() else []
     report(run, folder, reference, {}, lines, collocation, config.times, config.points)
 
@@ -93,7 +93,7 @@ def report(
     reference: Reference | None,
     training: Mapping[str, Any],
     history: list[dict[str, Any]],
-    collocation: Mapping[str, Any],
+    collocation: Any,
     times: int = 201,
     points: int = 512,
 ) -> dict[str, Any]:
@@ -110,8 +110,9 @@ def report(
         **describe(PROJECT),
     }
     write_whole(folder / "prediction.npz", lambda path: np.savez(path, t=sampled.t, x=sampled.x, u=sampled.u))
-    points = np.asarray(collocation["residual"], np.float64)
-    points[:, 0] = np.minimum(points[:, 0], experiment.problem.horizon)  # which single precision may have passed
+    points = np.array(collocation, np.float64)  # of the last window, in its own time
+    before = experiment.problem.horizon - experiment.field.problem.horizon
+    points[:, 0] = np.minimum(before + points[:, 0], experiment.problem.horizon)  # single precision may pass it
     at_points = run.derivatives(*points.T)["residual"]
     figures = draw_run(folder, experiment.problem, sampled, reference, history, points, at_points)
     write_whole(folder / "metrics.json", lambda path: path.write_text(json.dumps(metrics, indent=2) + "\n"))
@@ -123,24 +124,21 @@ def _train(experiment: Experiment, config: DictConfig, folder: Path, reference: 
     from pinn_ac.reporting.progress import Progress
 
     history = History(folder / "history.jsonl")
-    total = sum(stage.steps for stage in experiment.stages)
+    total = experiment.windows * sum(stage.steps for stage in experiment.stages)
     checkpoints = Checkpoints(folder / "checkpoints")
     intervals = Intervals(config.train.log_every, config.train.evaluate_every, config.train.checkpoint_every)
-    params = experiment.initial_params()
     with Progress(total, config.train.seconds) as progress:
         trainer = Trainer(
             stages=experiment.stages,
-            draw=experiment.draw,
-            prepare=experiment.prepare,
+            enter=enter_windows(experiment, reference),
+            windows=experiment.windows,
             resample_every=experiment.sampler.resample_every,
-            terms=_means(experiment),
-            validate=_validation(experiment, reference),
             recorder=_Recorder(history, progress),
             checkpoints=checkpoints,
             intervals=intervals,
             seconds=config.train.seconds,
         )
-        state = trainer.resume(params) if checkpoints.exist() else trainer.begin(params)
+        state = trainer.resume(experiment.initial_params()) if checkpoints.exist() else trainer.begin()
         history.truncate_after(state.step)
         state = trainer.run(state)
     checkpoints.close()
@@ -148,45 +146,13 @@ def _train(experiment: Experiment, config: DictConfig, folder: Path, reference: 
         "train_seconds": state.seconds,
         "compile_seconds": state.compile_seconds,
         "steps": state.step,
+        "windows": experiment.windows,
         "validation_loss": state.best_loss,
         "stages": {stage.name: stage.steps for stage in experiment.stages},
         "name": config.name,
     }
-    run = Run(experiment, state.best_params, folder, config)
-    return report(run, folder, reference, training, read_history(history.path), state.points)
-
-
-def _means(experiment: Experiment) -> Callable[[Any, Any], dict[str, float]]:
-    """(params, batch) → `loss_NAME` of every term."""
-    means = jax.jit(experiment.objective.means)
-    return lambda params, batch: {f"loss_{name}": float(mean) for name, mean in means(params, batch).items()}
-
-
-def _validation(
-    experiment: Experiment, reference: Reference | None
-) -> Callable[[Any], tuple[float, dict[str, float]]]:
-    """params → the loss on held-out points, and the relative L2 error on a part of the reference's grid."""
-    held_out = experiment.held_out()
-    loss = jax.jit(experiment.objective.loss)
-    if reference is None:
-        return lambda params: (float(loss(params, held_out)), {})
-    # A grid of about 50 × 256 of the reference's points is enough to see how the error falls.
-    rows, columns = np.s_[:: max(1, len(reference.t) // 50)], np.s_[:: max(1, len(reference.x) // 256)]
-    exact = reference.u[rows, columns]
-    t, x = (
-        jnp.asarray(axis.ravel(), float)
-        for axis in np.meshgrid(reference.t[rows], reference.x[columns], indexing="ij")
-    )
-    field = experiment.field
-    backgrounds = jax.jit(jax.vmap(field.background))(t, x)
-    predict = jax.jit(jax.vmap(field.on_background, in_axes=(None, 0, 0)))
-
-    def validate(params: Any) -> tuple[float, dict[str, float]]:
-        u = np.asarray(predict(params, t, backgrounds), np.float64).reshape(exact.shape)
-        error = float(np.linalg.norm(u - exact) / np.linalg.norm(exact))
-        return float(loss(params, held_out)), {"relative_l2": error}
-
-    return validate
+    run = Run(experiment, (*state.finished, state.best_params), folder, config)
+    return report(run, folder, reference, training, read_history(history.path), state.points["residual"])
 
 
 class _Recorder:

@@ -16,9 +16,11 @@ from pinn_ac.config import is_run
 from pinn_ac.environment import configure
 from pinn_ac.errors import InputError, require
 from pinn_ac.evaluation import Sampled
+from pinn_ac.problem import Carried
 from pinn_ac.training import Checkpoints
 
 CHUNK = 2**16
+SERIES_CHUNK = 256
 
 
 class Run:
@@ -26,7 +28,8 @@ class Run:
 
     Args:
         experiment: what was trained.
-        params: what came of it.
+        params: what came of it: those of each window of time, in order; of windows that are missing, untrained ones
+            are taken. Of a run with one window also its parameters as they are.
         folder: where it lies, if it does.
         config: what it was made from.
     """
@@ -34,7 +37,10 @@ class Run:
     def __init__(
         self, experiment: Experiment, params: Parameters, folder: Path | None = None, config: DictConfig | None = None
     ) -> None:
-        self.experiment, self.params, self.folder, self.config = experiment, params, folder, config
+        given = params if isinstance(params, tuple) else (params,)
+        missing = experiment.windows - len(given)
+        self.params = given + missing * (experiment.initial_params(),) if missing else given
+        self.experiment, self.folder, self.config = experiment, folder, config
 
     def predict(self, t: Any, x: Any) -> np.ndarray:
         """u at (t, x).
@@ -63,34 +69,58 @@ class Run:
         return Sampled(t=t, x=x, **self.derivatives(t[:, None], x[None, :]))
 
     @cached_property
+    def conditions(self) -> list[Carried | None]:
+        """Where each window begins; None for the first."""
+        return self.experiment.conditions(self.params)
+
+    @cached_property
     def _value(self) -> Callable:
-        field = self.experiment.field
-        return jax.jit(lambda params, t, x: {"u": jax.vmap(field.__call__, in_axes=(None, 0, 0))(params, t, x)})
+        return self._compiled(lambda field, params, t, x: {"u": field(params, t, x)})
 
     @cached_property
     def _derivatives(self) -> Callable:
-        experiment = self.experiment
+        engine, problem = self.experiment.engine, self.experiment.problem
 
-        def at_point(params, t, x):
-            d = experiment.engine(lambda t, x: experiment.field(params, t, x), t, x)
-            return {**d._asdict(), "residual": experiment.problem.residual(d.u, d.u_t, d.u_xx)}
+        def at_point(field, params, t, x):
+            d = engine(lambda t, x: field(params, t, x), t, x)
+            return {**d._asdict(), "residual": problem.residual(d.u, d.u_t, d.u_xx)}
 
-        return jax.jit(jax.vmap(at_point, in_axes=(None, 0, 0)))
+        return self._compiled(at_point)
+
+    def _compiled(self, at_point: Callable) -> Callable:
+        """(condition, params, t, x) → `at_point` of the field that begins there, over vectors t and x."""
+        field = self.experiment.field
+
+        def compiled(condition, params, t, x):
+            start = field.starting_from(condition)
+            if condition is None:
+                return jax.vmap(lambda t, x: at_point(start, params, t, x))(t, x)
+            # A few hundred at a time, since its lift is a long series.
+            return jax.lax.map(lambda point: at_point(start, params, *point), (t, x), batch_size=SERIES_CHUNK)
+
+        return jax.jit(compiled)
 
     def _map(self, compiled: Callable, t: Any, x: Any) -> dict[str, np.ndarray]:
-        """`compiled` over all points, a chunk of one size at a time."""
+        """`compiled` over all points, window by window, a chunk of one size at a time."""
         t, x = np.broadcast_arrays(np.asarray(t, float), np.asarray(x, float))
         self._check(t, x)
-        size = min(CHUNK, max(1, t.size))
+        length = self.experiment.field.problem.horizon
+        # A time at which two windows meet is the end of the earlier one.
+        window = np.clip(np.ceil(t / length - 1e-12) - 1, 0, self.experiment.windows - 1).astype(int).ravel()
+        size = min(CHUNK, max(1, int(np.bincount(window).max(initial=1))))
         results: dict[str, np.ndarray] = {}
-        for start in range(0, max(t.size, 1), size):
-            part = slice(start, min(start + size, t.size))
-            # The last chunk is filled up, so that one compiled program serves all.
-            padded = (np.resize(axis.flat[part], size) if t.size else np.zeros(size) for axis in (t, x))
-            values = compiled(self.params, *(jnp.asarray(axis, float) for axis in padded))
-            for name, value in values.items():
-                whole = results.setdefault(name, np.empty(t.size, value.dtype))
-                whole[part] = np.asarray(value)[: part.stop - part.start]
+        for index in np.unique(window) if t.size else [0]:
+            inside = np.flatnonzero(window == index)
+            for start in range(0, max(len(inside), 1), size):
+                part = inside[start : start + size]
+                # The last chunk is filled up, so that one compiled program serves all.
+                padded = (np.resize(axis.flat[part], size) if t.size else np.zeros(size) for axis in (t, x))
+                local_t, local_x = (jnp.asarray(axis, float) for axis in padded)
+                local_t = jnp.clip(local_t - index * length, 0.0, length)
+                values = compiled(self.conditions[index], self.params[index], local_t, local_x)
+                for name, value in values.items():
+                    whole = results.setdefault(name, np.empty(t.size, value.dtype))
+                    whole[part] = np.asarray(value)[: len(part)]
         return {name: values.reshape(t.shape) for name, values in results.items()}
 
     def _check(self, t: np.ndarray, x: np.ndarray) -> None:
@@ -117,7 +147,7 @@ def load_run(folder: str | Path, device: str | None = None) -> Run:
     experiment = assemble(config)
     checkpoints = Checkpoints(folder / "checkpoints")
     try:
-        params = checkpoints.restore("params", lambda stage: experiment.initial_params())
+        params = checkpoints.restore("params", lambda window, stage: (window + 1) * (experiment.initial_params(),))
     finally:
         checkpoints.close()
     return Run(experiment, params, folder, config)

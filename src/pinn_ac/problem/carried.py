@@ -49,11 +49,10 @@ class Carried:
         """Σ_k e^{−(kπ)² variance/2} (a_k cos kπξ + b_k sin kπξ), or its slope."""
         del largest  # a finite series is exact for every variance
         wavenumber = np.pi * np.arange(len(self.cosine))
-        sine = None if self.even else self.sine
         if order == 0:
-            return damped_waves(wavenumber, self.cosine, sine, variance, xi)
-        cosine = None if sine is None else wavenumber * sine
-        return damped_waves(wavenumber, cosine, -wavenumber * self.cosine, variance, xi)
+            return damped_waves(wavenumber, self.cosine, None if self.even else self.sine, variance, xi)
+        scale = jnp.asarray(wavenumber, self.cosine.dtype)
+        return damped_waves(wavenumber, None if self.even else scale * self.sine, -scale * self.cosine, variance, xi)
 
 
 def modes_needed(problem: AllenCahn, start: float) -> int:

@@ -2,7 +2,7 @@
 
 from pinn_ac.training.checkpoints import Checkpoints
 from pinn_ac.training.guards import Diverged, Stopped, StopSignals
-from pinn_ac.training.loop import Intervals, Recorder, Stage, Trainer
+from pinn_ac.training.loop import Intervals, Recorder, Stage, Trainer, Window
 from pinn_ac.training.state import TrainingState
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "Stopped",
     "Trainer",
     "TrainingState",
+    "Window",
 ]

@@ -36,7 +36,7 @@ class Checkpoints:
             items = ocp.args.Composite(
                 params=ocp.args.StandardSave(params),
                 state=ocp.args.StandardSave(state),
-                progress=ocp.args.JsonSave({"stage": state.stage, "step": state.step, "points": _shapes(state)}),
+                progress=ocp.args.JsonSave(_progress(state)),
             )
             self._manager.save(state.step, args=items, force=True)
 
@@ -44,12 +44,12 @@ class Checkpoints:
         """There is at least one."""
         return bool(self._manager.all_steps())
 
-    def restore(self, item: str, template: Callable[[int], Any]) -> Any:
+    def restore(self, item: str, template: Callable[[int, int], Any]) -> Any:
         """`item` ("params" or "state") of the newest readable checkpoint.
 
         Args:
-            template: index of the stage that it was saved in → any tree of the item's shapes; those of the points
-                are in the checkpoint.
+            template: (index of the window that it was saved in, index of the stage) → any tree of the item's shapes;
+                those of the points are in the checkpoint.
 
         Raises:
             InputError: there is none, none can be read, or the points are asked for and were not saved.
@@ -70,9 +70,9 @@ class Checkpoints:
         """Let go of the folder."""
         self._manager.close()
 
-    def _restore(self, step: int, item: str, template: Callable[[int], Any]) -> Any:
+    def _restore(self, step: int, item: str, template: Callable[[int, int], Any]) -> Any:
         progress = self._manager.restore(step, args=ocp.args.Composite(progress=ocp.args.JsonRestore()))["progress"]
-        shapes = jax.eval_shape(lambda: template(progress["stage"]))
+        shapes = jax.eval_shape(lambda: template(progress.get("window", 0), progress["stage"]))
         if isinstance(shapes, TrainingState):
             require(
                 "points" in progress,
@@ -85,6 +85,7 @@ class Checkpoints:
         return self._manager.restore(step, args=ocp.args.Composite(**{item: ocp.args.StandardRestore(shapes)}))[item]
 
 
-def _shapes(state: TrainingState) -> dict[str, list[int]]:
-    """Those of the points, which only the checkpoint knows."""
-    return {name: list(values.shape) for name, values in state.points.items()}
+def _progress(state: TrainingState) -> dict[str, Any]:
+    """Where the run is, and the shapes of the points, which only the checkpoint knows."""
+    points = {name: list(values.shape) for name, values in state.points.items()}
+    return {"window": len(state.finished), "stage": state.stage, "step": state.step, "points": points}

@@ -51,18 +51,33 @@ class Recorder(Protocol):
         ...
 
 
+class Window(NamedTuple):
+    """One of the parts that are trained one after the other, each by all stages.
+
+    start: the parameters that it begins with.
+    draw: (step, params, points of the draw before, enlargement) → the points to train on from this step, name →
+        array; `enlargement` times as many as usual.
+    prepare: points → the batch that the optimizer steps on; done once a draw.
+    terms: (params, batch) → each loss term's mean; for the history.
+    validate: params → the loss on held-out points, and further figures such as the error.
+    """
+
+    start: Callable[[], Any]
+    draw: Callable[[int, Any, Points, int], Points]
+    prepare: Callable[[Points], Any]
+    terms: Callable[[Any, Any], Mapping[str, float]]
+    validate: Callable[[Any], tuple[float, Mapping[str, float]]]
+
+
 @dataclass
 class Trainer:
-    """Runs the stages.
+    """Runs the stages, window after window.
 
     Args:
         stages: in order.
-        draw: (step, params, points of the draw before, enlargement) → the points to train on from this step, name →
-            array; `enlargement` times as many as usual.
-        prepare: points → the batch that the optimizer steps on; done once a draw.
-        resample_every: steps between draws; 0 keeps the first points for ever.
-        terms: (params, batch) → each loss term's mean; for the history.
-        validate: params → the loss on held-out points, and further figures such as the error.
+        enter: the best parameters of every finished window → the window that follows.
+        windows: how many there are.
+        resample_every: steps between draws; 0 keeps a window's first points for ever.
         recorder: told of every logged step.
         checkpoints: where the state is saved.
         intervals: steps between logs, evaluations and checkpoints.
@@ -70,18 +85,17 @@ class Trainer:
     """
 
     stages: Sequence[Stage]
-    draw: Callable[[int, Any, Points, int], Points]
-    prepare: Callable[[Points], Any]
+    enter: Callable[[tuple[Any, ...]], Window]
     resample_every: int
-    terms: Callable[[Any, Any], Mapping[str, float]]
-    validate: Callable[[Any], tuple[float, Mapping[str, float]]]
     recorder: Recorder
     checkpoints: Checkpoints
     intervals: Intervals
+    windows: int = 1
     seconds: float | None = None
 
-    def begin(self, params: Any) -> TrainingState:
+    def begin(self) -> TrainingState:
         """The state before the first step."""
+        params = self.enter(()).start()
         return TrainingState(self.stages[0].optimizer.init(params), params)
 
     def resume(self, params: Any) -> TrainingState:
@@ -93,13 +107,17 @@ class Trainer:
         Raises:
             InputError: there is no readable checkpoint of these stages.
         """
-        saved = self.checkpoints.restore(
-            "state", lambda stage: TrainingState(self.stages[stage].optimizer.init(params), params)
-        )
-        return with_plain_counters(saved)
+
+        def template(window: int, stage: int) -> TrainingState:
+            return TrainingState(self.stages[stage].optimizer.init(params), params, finished=window * (params,))
+
+        return with_plain_counters(self.checkpoints.restore("state", template))
 
     def run(self, state: TrainingState) -> TrainingState:
-        """Train from `state` to the end of the last stage or of the budget; the end is saved.
+        """Train from `state` to the end of the last window's last stage, or of the budget; the end is saved.
+
+        A budget is shared out: a window gets what is left of it, over the windows that are left; the first window's
+        compilation is not counted against its share.
 
         Raises:
             Stopped: a signal arrived; the state is saved.
@@ -107,15 +125,10 @@ class Trainer:
         """
         with StopSignals() as signals, Stopwatch() as watch:
             session = _Session(self, signals, watch, state.seconds, state.compile_seconds)
-            state = session.run_stage(state)
-            while state.stage + 1 < len(self.stages) and not session.out_of_time():
-                state = session.run_stage(self._next_stage(state))
+            state = session.run_window(state)
+            while len(state.finished) + 1 < self.windows:
+                state = session.run_window(session.save(session.next_window(state)))
             return session.save(state)
-
-    def _next_stage(self, state: TrainingState) -> TrainingState:
-        params = self.stages[state.stage].optimizer.params(state.optimizer)
-        following = state.stage + 1
-        return state._replace(optimizer=self.stages[following].optimizer.init(params), stage=following, stage_step=0)
 
 
 @dataclass
@@ -128,6 +141,39 @@ class _Session:
     seconds_before: float
     compile_seconds_before: float
     _prepared: tuple[Points | None, Any] = (None, None)
+    _window: Window | None = None
+
+    @property
+    def window(self) -> Window:
+        """The one that is trained now."""
+        assert self._window is not None
+        return self._window
+
+    def run_window(self, state: TrainingState) -> TrainingState:
+        """Every stage that the window still has."""
+        if self._window is None:  # a session begins
+            self._window = self.trainer.enter(state.finished)
+        state = self.run_stage(state)
+        while state.stage + 1 < len(self.trainer.stages) and not self.out_of_time(state):
+            state = self.run_stage(self._next_stage(state))
+        return state
+
+    def next_window(self, state: TrainingState) -> TrainingState:
+        """The state before the first step of the window that follows."""
+        finished = (*state.finished, state.best_params)
+        self._window = self.trainer.enter(finished)
+        params = self._window.start()
+        return state._replace(
+            optimizer=self.trainer.stages[0].optimizer.init(params),
+            best_params=params,
+            best_loss=float("inf"),
+            points={},
+            finished=finished,
+            stage=0,
+            stage_step=0,
+            window_seconds=self.seconds(),
+            window_compile_seconds=self.compile_seconds(),
+        )
 
     def run_stage(self, state: TrainingState) -> TrainingState:
         """Every step that the stage still has."""
@@ -141,7 +187,7 @@ class _Session:
             batch = self._batch(state.points)
             optimizer, outcome = stage.optimizer.step(state.optimizer, batch)
             state = state._replace(optimizer=optimizer, stage_step=state.stage_step + 1, step=state.step + 1)
-            last = state.stage_step == stage.steps or self.out_of_time()
+            last = state.stage_step == stage.steps or self.out_of_time(state)
             evaluates = last or state.stage_step % evaluate_every == 0
             if not evaluates and state.stage_step % log_every:
                 continue
@@ -149,11 +195,13 @@ class _Session:
                 state = good = self._retreat(stage, good)
                 continue
             good = before
-            figures = self.trainer.terms(stage.optimizer.params(before.optimizer), batch)
+            figures = self.window.terms(stage.optimizer.params(before.optimizer), batch)
             if evaluates:
                 state, more = self._evaluate(stage, state)
                 figures = {**figures, **more}
-            self.trainer.recorder.log(stage.name, state.step, self.seconds(), float(outcome.loss), figures)
+            self.trainer.recorder.log(
+                self._name(stage, state), state.step, self.seconds(), float(outcome.loss), figures
+            )
             if last:
                 break
             if state.stage_step % checkpoint_every == 0:
@@ -162,18 +210,37 @@ class _Session:
 
     def save(self, state: TrainingState) -> TrainingState:
         """Write a checkpoint, with the clocks as they stand."""
-        compiling = self.compile_seconds_before + self.watch.compile_seconds
-        state = state._replace(seconds=self.seconds(), compile_seconds=compiling)
-        self.trainer.checkpoints.save(state.best_params, state)
+        state = state._replace(seconds=self.seconds(), compile_seconds=self.compile_seconds())
+        self.trainer.checkpoints.save((*state.finished, state.best_params), state)
         return state
 
     def seconds(self) -> float:
         """Of training, over all sessions."""
         return self.seconds_before + self.watch.seconds
 
-    def out_of_time(self) -> bool:
-        """The budget is spent."""
-        return self.trainer.seconds is not None and self.seconds() >= self.trainer.seconds
+    def compile_seconds(self) -> float:
+        """Of tracing and compiling, over all sessions."""
+        return self.compile_seconds_before + self.watch.compile_seconds
+
+    def out_of_time(self, state: TrainingState) -> bool:
+        """The budget is spent, or the window's share of it."""
+        budget, seconds = self.trainer.seconds, self.seconds()
+        if budget is None:
+            return False
+        share = (budget - state.window_seconds) / (self.trainer.windows - len(state.finished))
+        compiling = self.compile_seconds() - state.window_compile_seconds
+        is_last = len(state.finished) + 1 == self.trainer.windows
+        return seconds >= budget or (not is_last and seconds - state.window_seconds - compiling >= share)
+
+    def _next_stage(self, state: TrainingState) -> TrainingState:
+        stages = self.trainer.stages
+        params = stages[state.stage].optimizer.params(state.optimizer)
+        following = state.stage + 1
+        return state._replace(optimizer=stages[following].optimizer.init(params), stage=following, stage_step=0)
+
+    def _name(self, stage: Stage, state: TrainingState) -> str:
+        windows = self.trainer.windows
+        return stage.name if windows == 1 else f"{len(state.finished) + 1}/{windows} {stage.name}"
 
     def _with_points(self, stage: Stage, state: TrainingState) -> TrainingState:
         """The state with newly drawn points, if its step is one that draws."""
@@ -181,12 +248,12 @@ class _Session:
         if state.points and (every == 0 or state.step % every):
             return state
         params = stage.optimizer.params(state.optimizer)
-        return state._replace(points=self.trainer.draw(state.step, params, state.points, state.enlargement))
+        return state._replace(points=self.window.draw(state.step, params, state.points, state.enlargement))
 
     def _batch(self, points: Points) -> Any:
         """The points prepared; a session that goes on with saved points, or back to earlier ones, does it anew."""
         if self._prepared[0] is not points:
-            self._prepared = points, self.trainer.prepare(points)
+            self._prepared = points, self.window.prepare(points)
         return self._prepared[1]
 
     def _stop_if_asked(self, state: TrainingState) -> None:
@@ -199,7 +266,7 @@ class _Session:
 
     def _evaluate(self, stage: Stage, state: TrainingState) -> tuple[TrainingState, Mapping[str, float]]:
         params = stage.optimizer.params(state.optimizer)
-        loss, figures = self.trainer.validate(params)
+        loss, figures = self.window.validate(params)
         if loss < state.best_loss:
             state = state._replace(best_params=params, best_loss=loss)
         return state, {"validation_loss": loss, **figures}

@@ -14,6 +14,7 @@ class TrainingState(NamedTuple):
     best_params: the parameters with the lowest validation loss so far.
     points: name → the points of the newest draw, as drawn; empty before the first one. They are kept, since a draw
         may depend on the parameters and on the points before it.
+    finished: the best parameters of every window of time before this one.
     best_loss: that loss.
     stage: index of the current stage.
     stage_step: steps done in it.
@@ -22,11 +23,14 @@ class TrainingState(NamedTuple):
     compile_seconds: those of them that tracing and compiling took.
     enlargement: how many times as many points are drawn as the sampler was told to.
     failures: how often a non-finite loss has sent the run back.
+    window_seconds: `seconds` when this window began.
+    window_compile_seconds: `compile_seconds` then.
     """
 
     optimizer: Any
     best_params: Any
     points: Mapping[str, Any] = {}
+    finished: tuple[Any, ...] = ()
     best_loss: float = float("inf")
     stage: int = 0
     stage_step: int = 0
@@ -35,6 +39,8 @@ class TrainingState(NamedTuple):
     compile_seconds: float = 0.0
     enlargement: int = 1
     failures: int = 0
+    window_seconds: float = 0.0
+    window_compile_seconds: float = 0.0
 
 
 def with_plain_counters(state: TrainingState) -> TrainingState:
