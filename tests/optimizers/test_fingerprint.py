@@ -1,10 +1,12 @@
 """The fingerprint of a batch: the same for equal arrays, another one after any change."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from pinn_ac.optimizers.fingerprint import fingerprint
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 def test_only_equal_batches_share_it(precision):
@@ -23,9 +25,10 @@ def test_only_equal_batches_share_it(precision):
         batch | {"mask": np.array([False, True])},
         {},
     ]
-    mark = np.asarray(fingerprint(jax.tree.map(jnp.asarray, batch)))
+    marked = jax.jit(fingerprint)
+    mark = np.asarray(marked(batch))
     assert (mark.shape, mark.dtype) == ((2,), np.uint32)
-    np.testing.assert_array_equal(jax.jit(fingerprint)(jax.tree.map(jnp.array, batch)), mark)
-    marks = [np.asarray(fingerprint(jax.tree.map(jnp.asarray, other))) for other in others]
+    np.testing.assert_array_equal(marked(jax.tree.map(np.array, batch)), mark)
+    marks = [np.asarray(marked(other)) for other in others]
     for words in np.transpose([mark, *marks]):  # each word tells them apart by itself
         assert len(set(words)) == len(words)
