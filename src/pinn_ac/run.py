@@ -16,7 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac.assembly import Experiment, assemble
-from pinn_ac.config import PROJECT, check_scalars, is_run
+from pinn_ac.config import PROJECT, TrainSettings, check_scalars, is_run
 from pinn_ac.environment import configure, describe
 from pinn_ac.errors import InputError, require
 from pinn_ac.evaluation import score
@@ -24,7 +24,7 @@ from pinn_ac.files import make_writable, write_whole
 from pinn_ac.reference import Reference, load_or_solve
 from pinn_ac.saved_run import Run, load_config, load_run
 from pinn_ac.tracking import History, read_history
-from pinn_ac.training import Checkpoints, Intervals, Trainer
+from pinn_ac.training import Checkpoints, Intervals, OverfitGuard, Recorder, Trainer
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ def report(
         **describe(PROJECT),
     }
     write_whole(folder / "prediction.npz", lambda path: np.savez(path, t=sampled.t, x=sampled.x, u=sampled.u))
-    points = np.asarray(collocation["residual"], np.float64)
+    points = np.array(collocation["residual"], np.float64)
     points[:, 0] = np.minimum(points[:, 0], experiment.problem.horizon)  # which single precision may have passed
     at_points = run.derivatives(*points.T)["residual"]
     figures = draw_run(folder, experiment.problem, sampled, reference, history, points, at_points)
@@ -125,21 +125,10 @@ def _train(experiment: Experiment, config: DictConfig, folder: Path, reference: 
     history = History(folder / "history.jsonl")
     total = sum(stage.steps for stage in experiment.stages)
     checkpoints = Checkpoints(folder / "checkpoints")
-    intervals = Intervals(config.train.log_every, config.train.evaluate_every, config.train.checkpoint_every)
     params = experiment.initial_params()
     with Progress(total, config.train.seconds) as progress:
-        trainer = Trainer(
-            stages=experiment.stages,
-            draw=experiment.draw,
-            prepare=experiment.prepare,
-            resample_every=experiment.sampler.resample_every,
-            terms=_means(experiment),
-            validate=_validation(experiment, reference),
-            recorder=_Recorder(history, progress),
-            checkpoints=checkpoints,
-            intervals=intervals,
-            seconds=config.train.seconds,
-        )
+        recorder = _Recorder(history, progress)
+        trainer = build_trainer(experiment, config.train, recorder, checkpoints, reference)
         state = trainer.resume(params) if checkpoints.exist() else trainer.begin(params)
         history.truncate_after(state.step)
         state = trainer.run(state)
@@ -149,11 +138,38 @@ def _train(experiment: Experiment, config: DictConfig, folder: Path, reference: 
         "compile_seconds": state.compile_seconds,
         "steps": state.step,
         "validation_loss": state.best_loss,
+        "num_points": len(state.points["residual"]),
         "stages": {stage.name: stage.steps for stage in experiment.stages},
         "name": config.name,
     }
     run = Run(experiment, state.best_params, folder, config)
     return report(run, folder, reference, training, read_history(history.path), state.points)
+
+
+def build_trainer(
+    experiment: Experiment,
+    settings: TrainSettings,
+    recorder: Recorder,
+    checkpoints: Checkpoints,
+    reference: Reference | None = None,
+) -> Trainer:
+    """What trains the experiment, as the settings `train` say; it measures errors where there is a reference."""
+    loss = jax.jit(experiment.objective.loss)
+    return Trainer(
+        stages=experiment.stages,
+        draw=experiment.draw,
+        prepare=experiment.prepare,
+        resample_every=experiment.sampler.resample_every,
+        terms=_means(experiment),
+        validate=_validation(experiment, loss, reference),
+        recorder=recorder,
+        checkpoints=checkpoints,
+        intervals=Intervals(settings.log_every, settings.evaluate_every, settings.checkpoint_every),
+        seconds=settings.seconds,
+        guard=OverfitGuard(
+            lambda params, batch: float(loss(params, batch)), settings.overfit, settings.overfit_ratio
+        ),
+    )
 
 
 def _means(experiment: Experiment) -> Callable[[Any, Any], dict[str, float]]:
@@ -163,11 +179,10 @@ def _means(experiment: Experiment) -> Callable[[Any, Any], dict[str, float]]:
 
 
 def _validation(
-    experiment: Experiment, reference: Reference | None
+    experiment: Experiment, loss: Callable[[Any, Any], jax.Array], reference: Reference | None
 ) -> Callable[[Any], tuple[float, dict[str, float]]]:
-    """params → the loss on held-out points, and the relative L2 error on a part of the reference's grid."""
+    """params → the `loss` on held-out points, and the relative L2 error on a part of the reference's grid."""
     held_out = experiment.held_out()
-    loss = jax.jit(experiment.objective.loss)
     if reference is None:
         return lambda params: (float(loss(params, held_out)), {})
     # A grid of about 50 × 256 of the reference's points is enough to see how the error falls.
@@ -207,6 +222,7 @@ class _Recorder:
 def _resumed(config: DictConfig, overrides: list[str]) -> DictConfig:
     """The config that the run in `config.resume` was started with, and what may change of it."""
     saved = load_config(config.resume)
+    saved.train = OmegaConf.merge(TrainSettings, saved.train)  # those that an earlier version did not have
     for override in overrides:
         key = override.split("=", 1)[0].lstrip("+~")
         if key == "resume":

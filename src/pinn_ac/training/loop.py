@@ -8,7 +8,15 @@ import jax.numpy as jnp
 
 from pinn_ac.optimizers import Optimizer, Outcome
 from pinn_ac.training.checkpoints import Checkpoints
-from pinn_ac.training.guards import Diverged, Stopped, StopSignals, Stopwatch
+from pinn_ac.training.guards import (
+    MOST_ENLARGEMENT,
+    PATIENCE,
+    Diverged,
+    OverfitGuard,
+    Stopped,
+    StopSignals,
+    Stopwatch,
+)
 from pinn_ac.training.state import TrainingState, all_finite, with_plain_counters
 
 MOST_FAILURES = 5
@@ -67,6 +75,7 @@ class Trainer:
         checkpoints: where the state is saved.
         intervals: steps between logs, evaluations and checkpoints.
         seconds: wall-clock budget of the training, over all sessions; None for no bound.
+        guard: looks for over-fitting; None for none.
     """
 
     stages: Sequence[Stage]
@@ -79,6 +88,7 @@ class Trainer:
     checkpoints: Checkpoints
     intervals: Intervals
     seconds: float | None = None
+    guard: OverfitGuard | None = None
 
     def begin(self, params: Any) -> TrainingState:
         """The state before the first step."""
@@ -99,7 +109,7 @@ class Trainer:
         return with_plain_counters(saved)
 
     def run(self, state: TrainingState) -> TrainingState:
-        """Train from `state` to the end of the last stage or of the budget; the end is saved.
+        """Train from `state` to the end of the last stage or of the budget, or until it over-fits; the end is saved.
 
         Raises:
             Stopped: a signal arrived; the state is saved.
@@ -108,8 +118,13 @@ class Trainer:
         with StopSignals() as signals, Stopwatch() as watch:
             session = _Session(self, signals, watch, state.seconds, state.compile_seconds)
             state = session.run_stage(state)
-            while state.stage + 1 < len(self.stages) and not session.out_of_time():
+            while state.stage + 1 < len(self.stages) and not session.out_of_time() and not session.overfitted(state):
                 state = session.run_stage(self._next_stage(state))
+            if session.overfitted(state):
+                self.recorder.say(
+                    f"Stopped at step {state.step}: the network fits its points and not the problem. Give it more "
+                    "points (sampler.num_points), a smaller network, or train.overfit=enlarge."
+                )
             return session.save(state)
 
     def _next_stage(self, state: TrainingState) -> TrainingState:
@@ -134,7 +149,7 @@ class _Session:
         stage = self.trainer.stages[state.stage]
         log_every, evaluate_every, checkpoint_every = self.trainer.intervals.for_stage(stage.steps)
         good = state
-        while state.stage_step < stage.steps:
+        while state.stage_step < stage.steps and not self.overfitted(state):
             self._stop_if_asked(state)
             before = state
             state = self._with_points(stage, state)
@@ -153,6 +168,8 @@ class _Session:
             if evaluates:
                 state, more = self._evaluate(stage, state)
                 figures = {**figures, **more}
+            if state.stage_step % evaluate_every == 0:  # not at an end that a longer run would not have
+                state = self._watch(stage, state, figures["validation_loss"], batch)
             self.trainer.recorder.log(stage.name, state.step, self.seconds(), float(outcome.loss), figures)
             if last:
                 break
@@ -175,10 +192,20 @@ class _Session:
         """The budget is spent."""
         return self.trainer.seconds is not None and self.seconds() >= self.trainer.seconds
 
+    def overfitted(self, state: TrainingState) -> bool:
+        """The run ends since it over-fits."""
+        return self.trainer.guard is not None and self.trainer.guard.stops(state.overfits)
+
     def _with_points(self, stage: Stage, state: TrainingState) -> TrainingState:
-        """The state with newly drawn points, if its step is one that draws."""
-        every = self.trainer.resample_every
-        if state.points and (every == 0 or state.step % every):
+        """The state with newly drawn points, if its step is one that draws or there should be more of them."""
+        every, guard = self.trainer.resample_every, self.trainer.guard
+        if guard is not None and guard.enlarges(state.overfits, state.enlargement):
+            state = state._replace(enlargement=2 * state.enlargement, overfits=0)
+            self.trainer.recorder.say(
+                f"The network fits its points and not the problem: from step {state.step} it gets "
+                f"{state.enlargement} times as many, for which the step is compiled anew."
+            )
+        elif state.points and (every == 0 or state.step % every):
             return state
         params = stage.optimizer.params(state.optimizer)
         return state._replace(points=self.trainer.draw(state.step, params, state.points, state.enlargement))
@@ -203,6 +230,20 @@ class _Session:
         if loss < state.best_loss:
             state = state._replace(best_params=params, best_loss=loss)
         return state, {"validation_loss": loss, **figures}
+
+    def _watch(self, stage: Stage, state: TrainingState, held_out: float, batch: Any) -> TrainingState:
+        """The state with the over-fitting counted; one that enlarging will not help any more is told of."""
+        guard = self.trainer.guard
+        if guard is None:
+            return state
+        params = stage.optimizer.params(state.optimizer)
+        state = state._replace(overfits=guard.counted(state.overfits, held_out, params, batch))
+        if guard.remedy == "enlarge" and state.overfits == PATIENCE and state.enlargement == MOST_ENLARGEMENT:
+            self.trainer.recorder.say(
+                f"The network fits its points and not the problem, with {MOST_ENLARGEMENT} times as many too: choose "
+                "a smaller network or a larger sampler.num_points."
+            )
+        return state
 
     def _retreat(self, stage: Stage, good: TrainingState) -> TrainingState:
         if good.failures == MOST_FAILURES:
