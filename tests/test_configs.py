@@ -175,6 +175,9 @@ SENTENCES = {
     "seed=-1": "seed is -1: give",
     "seed=4294967296": "seed is 4294967296: give",
     "train.seconds=0": "train.seconds is 0",
+    "train.overfit=enlarg": "train.overfit is 'enlarg': choose enlarge, stop or ignore",
+    "train.overfit_ratio=1": "train.overfit_ratio is 1.0: give a number above 1",
+    "train.overfit_ratio=inf": "train.overfit_ratio is inf: give a number above 1",
     "train.log_every=0": "train.log_every is 0: give a whole number from 1",
 }
 

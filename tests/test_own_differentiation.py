@@ -18,7 +18,7 @@ def losses(steps, *overrides):
     """The loss of every step, on points that stay."""
     experiment = assemble(composed(*SMALL, f"train.steps={steps}", *overrides))
     optimizer = experiment.stages[0].optimizer
-    batch = experiment.prepare(experiment.points(0))
+    batch = experiment.prepare(experiment.draw(0, None, {}))
     state, history = optimizer.init(experiment.initial_params()), []
     for _ in range(steps):
         state, outcome = optimizer.step(state, batch)
@@ -70,7 +70,7 @@ def test_the_jacobian_is_that_of_jax(model):
     for gradient in ("own", "jax"):
         experiment = assemble(composed(*SMALL, f"model={model}", "derivatives=own_forward", f"gradient={gradient}"))
         flat, unravel = ravel_pytree(experiment.initial_params())
-        batch = experiment.prepare(experiment.points(0))
+        batch = experiment.prepare(experiment.draw(0, None, {}))
         found.append(
             jax.jit(lambda flat, e=experiment, u=unravel, b=batch: e.objective.residuals_and_jacobian(flat, u, b))(
                 flat

@@ -16,6 +16,8 @@ from pinn_ac.errors import InputError, require
 
 PROJECT = Path(__file__).resolve().parents[2]
 ALLOWED_TARGETS = ("pinn_ac.",)
+REMEDIES = ("enlarge", "stop", "ignore")
+"""What can be done about over-fitting."""
 
 
 @dataclass
@@ -27,6 +29,8 @@ class TrainSettings:
     log_every: int | None = None
     evaluate_every: int | None = None
     checkpoint_every: int | None = None
+    overfit: str = "enlarge"
+    overfit_ratio: float = 1000.0
 
 
 @dataclass
@@ -109,6 +113,11 @@ def check_scalars(config: DictConfig) -> None:
         require(value is None or value >= smallest, f"train.{name} is {value}: give a whole number from {smallest}.")
     seconds = config.train.seconds
     require(seconds is None or seconds > 0, f"train.seconds is {seconds}: give a positive number of seconds.")
+    overfit, ratio = config.train.overfit, config.train.overfit_ratio
+    require(
+        overfit in REMEDIES, f"train.overfit is {overfit!r}: choose {', '.join(REMEDIES[:-1])} or {REMEDIES[-1]}."
+    )
+    require(1 < ratio < float("inf"), f"train.overfit_ratio is {ratio}: give a number above 1.")
 
 
 def is_run(folder: str | Path) -> bool:

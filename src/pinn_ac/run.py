@@ -15,7 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac.assembly import Experiment, assemble
-from pinn_ac.config import PROJECT, check_scalars, is_run
+from pinn_ac.config import PROJECT, TrainSettings, check_scalars, is_run
 from pinn_ac.environment import configure, describe
 from pinn_ac.errors import InputError, require
 from pinn_ac.evaluation import score
@@ -23,7 +23,7 @@ from pinn_ac.files import make_writable, write_whole
 from pinn_ac.reference import Reference, load_or_solve
 from pinn_ac.saved_run import Run, load_config, load_run
 from pinn_ac.tracking import History, read_history
-from pinn_ac.training import Checkpoints, Intervals, Trainer
+from pinn_ac.training import Checkpoints, Intervals, OverfitGuard, Recorder, Trainer
 from pinn_ac.windows import enter_windows
 
 log = logging.getLogger(__name__)
@@ -126,18 +126,9 @@ def _train(experiment: Experiment, config: DictConfig, folder: Path, reference: 
     history = History(folder / "history.jsonl")
     total = experiment.windows * sum(stage.steps for stage in experiment.stages)
     checkpoints = Checkpoints(folder / "checkpoints")
-    intervals = Intervals(config.train.log_every, config.train.evaluate_every, config.train.checkpoint_every)
     with Progress(total, config.train.seconds) as progress:
-        trainer = Trainer(
-            stages=experiment.stages,
-            enter=enter_windows(experiment, reference),
-            windows=experiment.windows,
-            resample_every=experiment.sampler.resample_every,
-            recorder=_Recorder(history, progress),
-            checkpoints=checkpoints,
-            intervals=intervals,
-            seconds=config.train.seconds,
-        )
+        recorder = _Recorder(history, progress)
+        trainer = build_trainer(experiment, config.train, recorder, checkpoints, reference)
         state = trainer.resume(experiment.initial_params()) if checkpoints.exist() else trainer.begin()
         history.truncate_after(state.step)
         state = trainer.run(state)
@@ -148,11 +139,36 @@ def _train(experiment: Experiment, config: DictConfig, folder: Path, reference: 
         "steps": state.step,
         "windows": experiment.windows,
         "validation_loss": state.best_loss,
+        "num_points": len(state.points["residual"]),
         "stages": {stage.name: stage.steps for stage in experiment.stages},
         "name": config.name,
     }
     run = Run(experiment, (*state.finished, state.best_params), folder, config)
     return report(run, folder, reference, training, read_history(history.path), state.points["residual"])
+
+
+def build_trainer(
+    experiment: Experiment,
+    settings: TrainSettings,
+    recorder: Recorder,
+    checkpoints: Checkpoints,
+    reference: Reference | None = None,
+) -> Trainer:
+    """What trains the experiment, as the settings `train` say; it measures errors where there is a reference."""
+    loss = jax.jit(experiment.objective.loss)
+    return Trainer(
+        stages=experiment.stages,
+        enter=enter_windows(experiment, loss, reference),
+        windows=experiment.windows,
+        resample_every=experiment.sampler.resample_every,
+        recorder=recorder,
+        checkpoints=checkpoints,
+        intervals=Intervals(settings.log_every, settings.evaluate_every, settings.checkpoint_every),
+        seconds=settings.seconds,
+        guard=OverfitGuard(
+            lambda params, batch: float(loss(params, batch)), settings.overfit, settings.overfit_ratio
+        ),
+    )
 
 
 class _Recorder:
@@ -173,6 +189,7 @@ class _Recorder:
 def _resumed(config: DictConfig, overrides: list[str]) -> DictConfig:
     """The config that the run in `config.resume` was started with, and what may change of it."""
     saved = load_config(config.resume)
+    saved.train = OmegaConf.merge(TrainSettings, saved.train)  # those that an earlier version did not have
     for override in overrides:
         key = override.split("=", 1)[0].lstrip("+~")
         if key == "resume":

@@ -16,12 +16,19 @@ from pinn_ac.training import Window
 Validation = Callable[[Any], tuple[float, dict[str, float]]]
 
 
-def enter_windows(experiment: Experiment, reference: Reference | None) -> Callable[[tuple[Any, ...]], Window]:
+def enter_windows(
+    experiment: Experiment, loss: Callable[[Any, Any], jax.Array], reference: Reference | None
+) -> Callable[[tuple[Any, ...]], Window]:
     """The networks of all finished windows → the window that follows, for `Trainer.enter`.
 
     Every window uses the same compiled programs: where it begins is an argument of theirs.
+
+    Args:
+        experiment: what is trained.
+        loss: (params, batch) → its scalar, compiled.
+        reference: what errors are measured against, if they are.
     """
-    means, loss = jax.jit(experiment.objective.means), jax.jit(experiment.objective.loss)
+    means = jax.jit(experiment.objective.means)
     error = _window_error(experiment, reference) if reference is not None else None
 
     def enter(finished: tuple[Any, ...]) -> Window:

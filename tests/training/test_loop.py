@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pinn_ac.optimizers import Optimizer, Outcome
-from pinn_ac.training import Checkpoints, Diverged, Intervals, Stage, Stopped, Trainer
+from pinn_ac.training import Checkpoints, Diverged, Intervals, OverfitGuard, Stage, Stopped, Trainer
 from pinn_ac.training.guards import Stopwatch
 
 
@@ -59,6 +59,7 @@ def trainer(
     target=lambda step: step % 3 * 0.1,
     draw=None,
     resample_every=1,
+    guard=None,
 ):
     """A trainer of one number whose validation loss is its square; its points are one number, its target."""
     return Trainer(
@@ -72,6 +73,7 @@ def trainer(
         checkpoints=Checkpoints(folder / "checkpoints"),
         intervals=intervals,
         seconds=seconds,
+        guard=guard,
     )
 
 
@@ -203,6 +205,9 @@ def test_the_stopwatch_counts_compilation(tmp_path):
     assert 0 < watch.compile_seconds <= watch.seconds
 
 
+RARE = Intervals(1, 5, 100)  # the end and the stop are saved; each checkpoint takes a tenth of a second
+
+
 def following(step, params, previous, enlargement):
     """Points that depend on the parameters and on the points before: half of each."""
     return {"target": 0.5 * np.asarray(params["p"]) + 0.4 * np.asarray(previous.get("target", 1.0))}
@@ -228,16 +233,16 @@ def test_points_are_drawn_and_prepared_every_so_many_steps(tmp_path, every, step
 def test_a_resumed_run_goes_on_with_its_points(tmp_path, every):
     """Points that follow the parameters and each other, so that a draw too many or too few would be seen."""
     stages = [Stage("slow", decay(0.1), 7), Stage("fast", decay(0.3), 9)]
-    whole = trainer(tmp_path / "whole", stages, draw=following, resample_every=every)
+    whole = trainer(tmp_path / "whole", stages, intervals=RARE, draw=following, resample_every=every)
     expected = whole.run(start(whole))
     assert float(expected.points["target"]) != 0.9 or every == 0
-    for stop in (2, 3, 7, 9, 11):
+    for stop in (2, 3, 9):
         recorder = Recorder(at=stop, do=lambda: signal.raise_signal(signal.SIGINT))
-        first = trainer(tmp_path / str(stop), stages, recorder, draw=following, resample_every=every)
+        first = trainer(tmp_path / str(stop), stages, recorder, intervals=RARE, draw=following, resample_every=every)
         with pytest.raises(Stopped):
             first.run(start(first))
         first.checkpoints.close()
-        second = trainer(tmp_path / str(stop), stages, draw=following, resample_every=every)
+        second = trainer(tmp_path / str(stop), stages, intervals=RARE, draw=following, resample_every=every)
         end = second.run(second.resume({"p": jnp.zeros(())}))
         assert np.array_equal(end.optimizer.params["p"], expected.optimizer.params["p"])
         assert np.array_equal(end.points["target"], expected.points["target"])
@@ -251,3 +256,78 @@ def test_a_retreat_goes_back_to_the_points_of_its_step(tmp_path):
     assert bold_end.failures == 1
     assert np.array_equal(bold_end.points["target"], end.points["target"])
     assert np.array_equal(bold_end.optimizer.params["p"], end.optimizer.params["p"])
+
+
+def overfitting(folder, remedy, recorder=None, steps=40, ratio=1000.0, stages=None, every=0):
+    """A parameter that fits its points, off the truth by 0.5 over the enlargement; judged at every 4th step."""
+    return trainer(
+        folder,
+        stages or [Stage("only", decay(0.5), steps)],
+        recorder,
+        intervals=Intervals(1, 4, 100),
+        draw=lambda step, params, previous, enlargement: {"target": np.asarray(0.5 / enlargement)},
+        resample_every=every,
+        guard=OverfitGuard(lambda params, batch: float((params["p"] - batch) ** 2), remedy, ratio),
+    )
+
+
+def test_points_are_doubled_where_they_are_over_fitted(tmp_path):
+    """Held out p² ≈ 1/4, trained 4^{-steps}/4: over 1000 times from the 5th step, so judged at 8 and 12."""
+    work = overfitting(tmp_path, "enlarge", steps=14)
+    end = work.run(start(work))
+    assert (end.enlargement, float(end.points["target"])) == (2, 0.25)
+    assert len(work.recorder.said) == 1
+    assert "from step 12 it gets 2 times as many" in work.recorder.said[0]
+
+
+def test_points_are_doubled_to_sixteen_times_and_no_further(tmp_path):
+    work = overfitting(tmp_path, "enlarge", steps=100)
+    end = work.run(start(work))
+    assert (end.enlargement, float(end.points["target"])) == (16, 0.5 / 16)
+    assert ["as many," in said for said in work.recorder.said] == [True] * 4 + [False]
+    assert "with 16 times as many too" in work.recorder.said[-1]
+
+
+def test_over_fitting_ends_a_run_that_should_stop_and_its_other_stages(tmp_path):
+    stages = [Stage("first", decay(0.5), 40), Stage("second", decay(0.5), 40)]
+    work = overfitting(tmp_path, "stop", stages=stages)
+    end = work.run(start(work))
+    assert (end.step, end.stage, end.enlargement) == (12, 0, 1)
+    assert "Stopped at step 12" in work.recorder.said[0]
+    again = overfitting(tmp_path, "stop", stages=stages)
+    assert again.run(again.resume({"p": jnp.zeros(())})).step == 12
+    assert "Stopped at step 12" in again.recorder.said[0]
+    on = overfitting(tmp_path, "ignore", stages=stages)
+    assert on.run(on.resume({"p": jnp.zeros(())})).step == 80
+
+
+@pytest.mark.parametrize(("remedy", "ratio"), [("ignore", 1000.0), ("enlarge", 1e300)])
+def test_what_is_ignored_or_no_over_fitting_changes_nothing(tmp_path, remedy, ratio):
+    work = overfitting(tmp_path, remedy, ratio=ratio, steps=20)
+    end = work.run(start(work))
+    assert (end.step, end.enlargement, end.overfits, work.recorder.said) == (20, 1, 0, [])
+
+
+def test_one_evaluation_alone_is_no_over_fitting(tmp_path):
+    """New points at every 8th step: 4 steps after them 1/4 is not 3000 times the loss, 8 steps after them it is."""
+    work = overfitting(tmp_path, "enlarge", steps=40, ratio=3000.0, every=8)
+    work.draw = lambda step, params, previous, enlargement: {"target": np.asarray(0.5 * (-1) ** (step // 8))}
+    end = work.run(start(work))
+    assert (end.enlargement, end.overfits, work.recorder.said) == (1, 1, [])
+
+
+@pytest.mark.parametrize("every", [0, 5])
+def test_a_resumed_run_enlarges_as_an_undisturbed_one(tmp_path, every):
+    whole = overfitting(tmp_path / "whole", "enlarge", every=every)
+    expected = whole.run(start(whole))
+    assert expected.enlargement > 2
+    for stop in (8, 12, 13):
+        recorder = Recorder(at=stop, do=lambda: signal.raise_signal(signal.SIGINT))
+        first = overfitting(tmp_path / str(stop), "enlarge", recorder, every=every)
+        with pytest.raises(Stopped):
+            first.run(start(first))
+        first.checkpoints.close()
+        second = overfitting(tmp_path / str(stop), "enlarge", every=every)
+        end = second.run(second.resume({"p": jnp.zeros(())}))
+        assert np.array_equal(end.optimizer.params["p"], expected.optimizer.params["p"])
+        assert (end.enlargement, end.overfits) == (expected.enlargement, expected.overfits)

@@ -1,7 +1,7 @@
 """Training: stages of optimizers, the loop over their steps, checkpoints and guards. It knows no physics."""
 
 from pinn_ac.training.checkpoints import Checkpoints
-from pinn_ac.training.guards import Diverged, Stopped, StopSignals
+from pinn_ac.training.guards import Diverged, OverfitGuard, Stopped, StopSignals
 from pinn_ac.training.loop import Intervals, Recorder, Stage, Trainer, Window
 from pinn_ac.training.state import TrainingState
 
@@ -9,6 +9,7 @@ __all__ = [
     "Checkpoints",
     "Diverged",
     "Intervals",
+    "OverfitGuard",
     "Recorder",
     "Stage",
     "StopSignals",

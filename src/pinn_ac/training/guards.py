@@ -2,9 +2,16 @@
 
 import signal
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import FrameType
+from typing import Any
 
 import jax
+
+PATIENCE = 2
+"""Evaluations on end that make over-fitting of a chance."""
+MOST_ENLARGEMENT = 16
 
 
 class Stopped(Exception):
@@ -17,6 +24,39 @@ class Stopped(Exception):
 
 class Diverged(Exception):
     """The loss stayed non-finite after every retreat; the last good state is saved."""
+
+
+@dataclass(frozen=True)
+class OverfitGuard:
+    """What counts as over-fitting, and what is done about it.
+
+    A network has over-fitted where the loss on held-out points is more than `ratio` times the loss on its own, at
+    `PATIENCE` evaluations on end.
+
+    Args:
+        loss: (params, batch) → the loss on the points that are trained on.
+        remedy: "enlarge" doubles the points, at most to `MOST_ENLARGEMENT` times as many; "stop" ends the run;
+            "ignore" does nothing.
+        ratio: above 1.
+    """
+
+    loss: Callable[[Any, Any], float]
+    remedy: str = "enlarge"
+    ratio: float = 1000.0
+
+    def counted(self, overfits: int, held_out: float, params: Any, batch: Any) -> int:
+        """How many evaluations on end over-fitted, `overfits` of them before this one of the loss `held_out`."""
+        if self.remedy == "ignore":
+            return 0
+        return overfits + 1 if held_out > self.ratio * self.loss(params, batch) else 0
+
+    def stops(self, overfits: int) -> bool:
+        """The run ends here."""
+        return self.remedy == "stop" and overfits >= PATIENCE
+
+    def enlarges(self, overfits: int, enlargement: int) -> bool:
+        """There should be twice the points."""
+        return self.remedy == "enlarge" and overfits >= PATIENCE and enlargement < MOST_ENLARGEMENT
 
 
 class StopSignals:

@@ -8,7 +8,15 @@ import jax.numpy as jnp
 
 from pinn_ac.optimizers import Optimizer, Outcome
 from pinn_ac.training.checkpoints import Checkpoints
-from pinn_ac.training.guards import Diverged, Stopped, StopSignals, Stopwatch
+from pinn_ac.training.guards import (
+    MOST_ENLARGEMENT,
+    PATIENCE,
+    Diverged,
+    OverfitGuard,
+    Stopped,
+    StopSignals,
+    Stopwatch,
+)
 from pinn_ac.training.state import TrainingState, all_finite, with_plain_counters
 
 MOST_FAILURES = 5
@@ -82,6 +90,7 @@ class Trainer:
         checkpoints: where the state is saved.
         intervals: steps between logs, evaluations and checkpoints.
         seconds: wall-clock budget of the training, over all sessions; None for no bound.
+        guard: looks for over-fitting; None for none.
     """
 
     stages: Sequence[Stage]
@@ -92,6 +101,7 @@ class Trainer:
     intervals: Intervals
     windows: int = 1
     seconds: float | None = None
+    guard: OverfitGuard | None = None
 
     def begin(self) -> TrainingState:
         """The state before the first step."""
@@ -117,7 +127,7 @@ class Trainer:
         """Train from `state` to the end of the last window's last stage, or of the budget; the end is saved.
 
         A budget is shared out: a window gets what is left of it, over the windows that are left; the first window's
-        compilation is not counted against its share.
+        compilation is not counted against its share. A window that over-fits may end before.
 
         Raises:
             Stopped: a signal arrived; the state is saved.
@@ -154,8 +164,15 @@ class _Session:
         if self._window is None:  # a session begins
             self._window = self.trainer.enter(state.finished)
         state = self.run_stage(state)
-        while state.stage + 1 < len(self.trainer.stages) and not self.out_of_time(state):
+        while (
+            state.stage + 1 < len(self.trainer.stages) and not self.out_of_time(state) and not self._overfitted(state)
+        ):
             state = self.run_stage(self._next_stage(state))
+        if self._overfitted(state):
+            self.trainer.recorder.say(
+                f"Stopped at step {state.step}: the network fits its points and not the problem. Give it more "
+                "points (sampler.num_points), a smaller network, or train.overfit=enlarge."
+            )
         return state
 
     def next_window(self, state: TrainingState) -> TrainingState:
@@ -168,6 +185,7 @@ class _Session:
             best_params=params,
             best_loss=float("inf"),
             points={},
+            overfits=0,
             finished=finished,
             stage=0,
             stage_step=0,
@@ -180,7 +198,7 @@ class _Session:
         stage = self.trainer.stages[state.stage]
         log_every, evaluate_every, checkpoint_every = self.trainer.intervals.for_stage(stage.steps)
         good = state
-        while state.stage_step < stage.steps:
+        while state.stage_step < stage.steps and not self._overfitted(state):
             self._stop_if_asked(state)
             before = state
             state = self._with_points(stage, state)
@@ -199,9 +217,10 @@ class _Session:
             if evaluates:
                 state, more = self._evaluate(stage, state)
                 figures = {**figures, **more}
-            self.trainer.recorder.log(
-                self._name(stage, state), state.step, self.seconds(), float(outcome.loss), figures
-            )
+            if state.stage_step % evaluate_every == 0:  # not at an end that a longer run would not have
+                state = self._watch(stage, state, figures["validation_loss"], batch)
+            name = self._name(stage, state)
+            self.trainer.recorder.log(name, state.step, self.seconds(), float(outcome.loss), figures)
             if last:
                 break
             if state.stage_step % checkpoint_every == 0:
@@ -242,10 +261,20 @@ class _Session:
         windows = self.trainer.windows
         return stage.name if windows == 1 else f"{len(state.finished) + 1}/{windows} {stage.name}"
 
+    def _overfitted(self, state: TrainingState) -> bool:
+        """The window ends since the network over-fits."""
+        return self.trainer.guard is not None and self.trainer.guard.stops(state.overfits)
+
     def _with_points(self, stage: Stage, state: TrainingState) -> TrainingState:
-        """The state with newly drawn points, if its step is one that draws."""
-        every = self.trainer.resample_every
-        if state.points and (every == 0 or state.step % every):
+        """The state with newly drawn points, if its step is one that draws or there should be more of them."""
+        every, guard = self.trainer.resample_every, self.trainer.guard
+        if guard is not None and guard.enlarges(state.overfits, state.enlargement):
+            state = state._replace(enlargement=2 * state.enlargement, overfits=0)
+            self.trainer.recorder.say(
+                f"The network fits its points and not the problem: from step {state.step} it gets "
+                f"{state.enlargement} times as many, for which the step is compiled anew."
+            )
+        elif state.points and (every == 0 or state.step % every):
             return state
         params = stage.optimizer.params(state.optimizer)
         return state._replace(points=self.window.draw(state.step, params, state.points, state.enlargement))
@@ -270,6 +299,20 @@ class _Session:
         if loss < state.best_loss:
             state = state._replace(best_params=params, best_loss=loss)
         return state, {"validation_loss": loss, **figures}
+
+    def _watch(self, stage: Stage, state: TrainingState, held_out: float, batch: Any) -> TrainingState:
+        """The state with the over-fitting counted; one that enlarging will not help any more is told of."""
+        guard = self.trainer.guard
+        if guard is None:
+            return state
+        params = stage.optimizer.params(state.optimizer)
+        state = state._replace(overfits=guard.counted(state.overfits, held_out, params, batch))
+        if guard.remedy == "enlarge" and state.overfits == PATIENCE and state.enlargement == MOST_ENLARGEMENT:
+            self.trainer.recorder.say(
+                f"The network fits its points and not the problem, with {MOST_ENLARGEMENT} times as many too: choose "
+                "a smaller network or a larger sampler.num_points."
+            )
+        return state
 
     def _retreat(self, stage: Stage, good: TrainingState) -> TrainingState:
         if good.failures == MOST_FAILURES:

@@ -22,6 +22,7 @@ class TrainingState(NamedTuple):
     seconds: wall-clock seconds of training so far, over all sessions.
     compile_seconds: those of them that tracing and compiling took.
     enlargement: how many times as many points are drawn as the sampler was told to.
+    overfits: at how many evaluations on end the network fitted its points alone.
     failures: how often a non-finite loss has sent the run back.
     window_seconds: `seconds` when this window began.
     window_compile_seconds: `compile_seconds` then.
@@ -38,6 +39,7 @@ class TrainingState(NamedTuple):
     seconds: float = 0.0
     compile_seconds: float = 0.0
     enlargement: int = 1
+    overfits: int = 0
     failures: int = 0
     window_seconds: float = 0.0
     window_compile_seconds: float = 0.0

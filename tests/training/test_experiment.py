@@ -1,0 +1,112 @@
+"""The loop on experiments: points that follow the parameters, resumed; and a network that over-fits its points."""
+
+import signal
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+
+from composed import composed
+from pinn_ac.assembly import assemble
+from pinn_ac.run import build_trainer
+from pinn_ac.training import Checkpoints, Stopped
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+SMALL = (
+    "problem/initial_condition=cosine",
+    "problem.diffusivity=1e-2",
+    "problem.reaction_rate=2",
+    "embedding=periodic",
+    "model.width=6",
+    "model.depth=1",
+    "train.log_every=1",
+    "train.checkpoint_every=100",
+)
+
+
+class Recorder:
+    """Keeps what it is told, and sends a signal at a step."""
+
+    def __init__(self, stop=None):
+        self.said, self.stop, self.lines = [], stop, []
+
+    def log(self, stage, step, seconds, loss, others):
+        self.lines.append({"step": step, "loss": loss, **others})
+        if step == self.stop:
+            signal.raise_signal(signal.SIGINT)
+
+    def say(self, message):
+        self.said.append(message)
+
+
+def work_on(experiment, config, folder):
+    return build_trainer(experiment, config.train, Recorder(), Checkpoints(folder))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("sampler=rad", "sampler.importance=true"),
+        ("sampler=r3",),
+        pytest.param(("sampler=r3", "precision=float32"), marks=pytest.mark.slow),
+        pytest.param(("sampler=monitor", "sampler.importance=true"), marks=pytest.mark.slow),
+    ],
+    ids=" ".join,
+)
+def test_a_resumed_run_with_adaptive_points_ends_bit_identical(tmp_path, words, request):
+    """Stopped a step after a draw; the next one is at step 6."""
+    if "precision=float32" in words:
+        request.getfixturevalue("single_precision")
+    config = composed(*SMALL, "sampler.num_points=64", "sampler.resample_every=3", "train.steps=8", *words)
+    experiment = assemble(config)
+    whole = work_on(experiment, config, tmp_path / "whole")
+    params = experiment.initial_params()
+    expected = whole.run(whole.begin(params))
+    first = replace(whole, recorder=Recorder(stop=4), checkpoints=Checkpoints(tmp_path / "stopped"))
+    with pytest.raises(Stopped):
+        first.run(first.begin(params))
+    first.checkpoints.close()
+    second = replace(whole, checkpoints=Checkpoints(tmp_path / "stopped"))
+    end = second.run(second.resume(params))
+    for one, other in zip(jax.tree.leaves(end.optimizer), jax.tree.leaves(expected.optimizer), strict=True):
+        assert np.array_equal(one, other)
+    assert set(end.points) == set(expected.points)
+    for name, values in expected.points.items():
+        assert np.array_equal(end.points[name], values), name
+
+
+@pytest.mark.parametrize("remedy", ["enlarge", "ignore", "stop"])
+def test_a_network_that_fits_a_few_points_is_found_out(tmp_path, remedy):
+    """241 parameters and 8 points that stay: Levenberg–Marquardt fits them to rounding and nothing in between.
+
+    By its 8th step the loss has fallen from 3e-5 to 5e-19, and that on held-out points stands at 1e-4.
+    """
+    problem = [word for word in SMALL if not word.startswith("problem.diffusivity")]
+    config = composed(
+        *problem, "problem.diffusivity=1e-3", "embedding.modes=4", "model.width=12", "model.depth=2",
+        "sampler.num_points=8", "sampler.resample_every=0", "train.steps=12", "train.evaluate_every=2",
+        f"train.overfit={remedy}",
+    )  # fmt: skip
+    experiment = assemble(config)
+    work = work_on(experiment, config, tmp_path)
+    end = work.run(work.begin(experiment.initial_params()))
+    last = work.recorder.lines[-1]
+    if remedy == "enlarge":
+        assert end.enlargement > 1
+        assert end.points["residual"].shape == (8 * end.enlargement, 2)
+        assert "times as many" in work.recorder.said[0]
+    else:
+        assert (end.enlargement, end.points["residual"].shape) == (1, (8, 2))
+        assert last["validation_loss"] > 1000 * last["loss"]
+    assert (end.step < 12) == (remedy == "stop")
+    assert (work.recorder.said == []) == (remedy == "ignore")
+
+
+def test_a_network_with_enough_points_is_left_alone(tmp_path):
+    config = composed(*SMALL, "sampler.num_points=null", "train.steps=12", "train.evaluate_every=2")
+    experiment = assemble(config)
+    work = work_on(experiment, config, tmp_path)
+    end = work.run(work.begin(experiment.initial_params()))
+    assert (end.enlargement, work.recorder.said) == (1, [])
