@@ -58,7 +58,7 @@ def test_a_run_of_our_own_calls_no_derivative_of_jax(no_jax_derivatives, engine)
     assert history[-1] < history[0]
 
 
-@pytest.mark.parametrize("solver", ["normal", "cg"])
+@pytest.mark.parametrize("solver", ["normal", pytest.param("cg", marks=pytest.mark.slow)])
 def test_levenberg_marquardt_needs_none_either(no_jax_derivatives, solver):
     history = losses(3, "derivatives=own_taylor", "gradient=own", f"optimizer.solver={solver}")
     assert history[-1] < history[0]
