@@ -1,4 +1,4 @@
-"""Measure speed: python scripts/benchmark.py autodiff (see --help)."""
+"""Measure speed: python scripts/benchmark.py autodiff, or optimizers (see --help)."""
 
 from pinn_ac.benchmarks.command import main
 

@@ -58,9 +58,16 @@ def test_a_run_of_our_own_calls_no_derivative_of_jax(no_jax_derivatives, engine)
     assert history[-1] < history[0]
 
 
-@pytest.mark.parametrize("optimizer", ["levenberg_marquardt", "ssbroyden"])
-def test_second_order_methods_need_none_either(no_jax_derivatives, optimizer):
-    history = losses(3, "derivatives=own_taylor", "gradient=own", f"optimizer={optimizer}")
+@pytest.mark.parametrize(
+    "choice",
+    [
+        "optimizer=levenberg_marquardt",
+        "optimizer=ssbroyden",
+        pytest.param("optimizer.solver=cg", marks=pytest.mark.slow),
+    ],
+)
+def test_second_order_methods_need_none_either(no_jax_derivatives, choice):
+    history = losses(3, "derivatives=own_taylor", "gradient=own", choice)
     assert history[-1] < history[0]
 
 

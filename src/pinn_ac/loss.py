@@ -31,6 +31,19 @@ class Term(NamedTuple):
     at_point: Callable[[Parameters, Any], jax.Array]
 
 
+class Part(NamedTuple):
+    """Some rows of the residual vector as functions of flat parameters (P,) and m prepared points.
+
+    residuals: (flat, points) → r, (m,).
+    rows: (flat, points) → r and J, (m, P).
+    linearize: (flat, points) → r, v ↦ Jv and w ↦ Jᵀw.
+    """
+
+    residuals: Callable[[jax.Array, Any], jax.Array]
+    rows: Callable[[jax.Array, Any], tuple[jax.Array, jax.Array]]
+    linearize: Callable[[jax.Array, Any], tuple[jax.Array, Callable, Callable]]
+
+
 def build_terms(field: Field, engine: Engine) -> dict[str, Term]:
     """The terms that this field needs: the residual, and u(0, x) − u₀(x) unless the ansatz has it built in."""
 
@@ -126,18 +139,45 @@ class Objective:
 
     def residuals_and_jacobian(self, flat: jax.Array, unravel: Callable, batch: Batch) -> tuple[jax.Array, jax.Array]:
         """The residuals (n,) and their Jacobian (n, P) in the parameters `unravel(flat)`."""
-        vectors, rows = [], []
-        for name, term in self.terms.items():
-            r, J = jax.vmap(
-                lambda point, term=term: self.gradient.value_and_grad(
-                    lambda p: term.at_point(unravel(p), point), flat
-                )
-            )(batch[name])
-            vectors.append(self._scaled(name, r, batch))
-            rows.append(self._scaled(name, J, batch))
+        found = []
+        for name in self.terms:
+            points = self.points(name, batch)
+            found.append(self.part(name, unravel, _count(points)).rows(flat, points))
+        vectors, rows = zip(*found, strict=True)
         return jnp.concatenate(vectors), jnp.concatenate(rows)
+
+    def points(self, name: str, batch: Batch) -> tuple[Any, jax.Array | None]:
+        """What a batch holds of a term: its prepared points, and their weights if they have some."""
+        return batch[name], batch.get(f"{name}_weights")
+
+    def part(self, name: str, unravel: Callable, count: int) -> Part:
+        """The term `name` of `residuals` at any of its `count` `points`."""
+        term, scale = self.terms[name], (self.weight(name) / count) ** 0.5
+
+        def at_point(flat, point):
+            place, weight = point
+            factor = scale if weight is None else scale * jnp.sqrt(weight)
+            return factor * term.at_point(unravel(flat), place)
+
+        def residuals(flat, points):
+            return jax.vmap(at_point, in_axes=(None, 0))(flat, points)
+
+        def rows(flat, points):
+            def row(point):
+                return self.gradient.value_and_grad(lambda p: at_point(p, point), flat)
+
+            return jax.vmap(row)(points)
+
+        def linearize(flat, points):
+            return self.gradient.linearize(lambda p: residuals(p, points), flat)
+
+        return Part(residuals, rows, linearize)
 
     def _scaled(self, name: str, values: jax.Array, batch: Batch) -> jax.Array:
         scaled = values * (self.weight(name) / values.shape[0]) ** 0.5
         weights = batch.get(f"{name}_weights")
-        return scaled if weights is None else (scaled.T * jnp.sqrt(weights)).T
+        return scaled if weights is None else scaled * jnp.sqrt(weights)
+
+
+def _count(points: Any) -> int:
+    return jax.tree.leaves(points)[0].shape[0]

@@ -5,7 +5,7 @@ import csv
 import jax.numpy as jnp
 import pytest
 
-from pinn_ac.benchmarks import autodiff, command
+from pinn_ac.benchmarks import autodiff, command, optimizers
 from pinn_ac.benchmarks.timing import Timing, compare
 
 
@@ -45,3 +45,39 @@ def test_a_wrong_call_is_refused(words):
     with pytest.raises(SystemExit) as end:
         command.main(words)
     assert end.value.code == 2
+
+
+def test_shares_and_rates_are_ratios_of_medians():
+    seconds = {
+        "Jacobian": [0.02, 0.02, 9.0],
+        "Gram": [0.05, 0.04, 0.03],
+        "whole step": [0.08, 0.08, 0.08],
+        "product": [0.1, 0.1, 0.1],
+    }
+    rows = {row["who"]: row for row in optimizers.stage_rows("3×20", seconds, 4000, 999, 1000)}
+    assert rows["Jacobian"]["share"] == 0.25
+    assert rows["Gram"]["share"] == 0.5
+    assert rows["Gram"]["least_ms"] == 30
+    assert rows["whole step"]["share"] == 1
+    assert rows["Gram"]["gflop/s"] == 99.9  # 4000·999·1000 in 0.04 s
+    assert rows["product"]["gflop/s"] == 20
+    assert rows["Gram"]["of_peak"] == 4.995
+    assert rows["product"]["of_peak"] == 1
+    assert rows["product"]["share"] is None
+
+
+def test_every_stage_and_both_libraries_are_measured():
+    rows = optimizers.run(1, sizes=((4, 1, 64),), peak_size=8)
+    assert {row["who"] for row in rows if row["task"] == "step"} == {
+        "Jacobian",
+        "Gram",
+        "solve, twice",
+        "trial",
+        "whole step",
+        "product",
+    }
+    assert len({tuple(row) for row in rows}) == 1  # the same columns
+    ours, theirs = (row for row in rows if row["task"] == "iteration")
+    assert ours["ratio"] == 1
+    assert theirs["loss_after"] > 0
+    assert ours["loss_after"] > 0

@@ -10,7 +10,7 @@ from test_optimizers import flat, follow, linear, objective, rosenbrock
 from pinn_ac.errors import InputError
 from pinn_ac.loss import Objective
 from pinn_ac.optimizers import levenberg_marquardt
-from pinn_ac.optimizers.normal_equations import damped_solver, gram
+from pinn_ac.optimizers.least_squares import normal
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -94,7 +94,7 @@ def test_a_matrix_that_is_not_positive_definite_is_a_failed_try():
     batch = {"residual": jnp.asarray([[0.1, 2.0], [0.3, 6.0]])}
     params = {"one": jnp.asarray(0.0), "other": jnp.asarray(0.0)}
     optimizer = levenberg_marquardt(target, 1, damping=1e-25, least_damping=1e-30, rise=1e3)
-    assert not np.isfinite(damped_solver(jnp.ones((2, 2)), jnp.asarray(1e-25), jnp.ones(2))(jnp.ones(2))).any()
+    assert not np.isfinite(normal.factor(jnp.ones((2, 2)), jnp.asarray(1e-25), jnp.ones(2)).triangle).all()
     state, outcome = follow(optimizer, params, batch, 1)
     np.testing.assert_allclose(flat(optimizer, state).sum(), 20, rtol=1e-6)
     assert int(outcome[0].evaluations) > 3
@@ -144,40 +144,6 @@ def test_it_refuses_an_objective_that_is_no_sum_of_squares():
     target = linear()[0]
     with pytest.raises(InputError, match=r"sum of squares: set loss\.norm=mse"):
         levenberg_marquardt(Objective(target.terms, {}, "l1", target.gradient), 1)
-
-
-@pytest.mark.parametrize("shape", [(50, 7), (3, 7), (7, 1)])
-def test_gram_is_the_product_traced_and_concrete(shape, precision):
-    J = np.random.default_rng(0).standard_normal(shape) * np.logspace(-3, 3, shape[1])
-    J = jnp.asarray(J, float)
-    exact = np.asarray(J, np.longdouble).T @ np.asarray(J, np.longdouble)
-    # A sum of n products, however it is ordered: n eps Σ |J||J|.
-    bound = shape[0] * np.finfo(precision).eps * (np.abs(np.asarray(J, float)).T @ np.abs(np.asarray(J, float)))
-    for found in (gram(J), jax.jit(gram)(J)):
-        assert isinstance(found, jax.Array)
-        assert found.dtype == precision
-        assert (np.abs(np.asarray(found, np.longdouble) - exact) <= bound + 1e-30).all()
-    np.testing.assert_array_equal(gram(J), gram(J).T)
-
-
-@pytest.mark.parametrize("damping", [0.0, 1e-6, 10.0])
-def test_damped_solver_solves_the_damped_equations(damping):
-    """Columns of very different size, as networks have: the scaling keeps the condition that of the unit diagonal."""
-    generator = np.random.default_rng(0)
-    J = generator.standard_normal((40, 6))
-    g, sizes = generator.standard_normal(6), np.logspace(-6, 6, 6)
-    A = J.T @ J
-    D = generator.uniform(0.5, 2, 6)
-    expected = np.linalg.solve(A + damping * np.diag(D), g) / sizes
-    solve = damped_solver(jnp.asarray(A * np.outer(sizes, sizes)), jnp.asarray(damping), jnp.asarray(D * sizes**2))
-    found = solve(jnp.asarray(g * sizes))
-    np.testing.assert_allclose(found, expected, rtol=1e3 * EPS)
-
-
-def test_damped_solver_gives_a_zero_row_no_step():
-    A, g = jnp.asarray([[2.0, 0.0], [0.0, 0.0]]), jnp.asarray([4.0, 0.0])
-    solve = damped_solver(A, jnp.asarray(1.0), jnp.diagonal(A))
-    np.testing.assert_allclose(solve(g), [1.0, 0.0], rtol=4 * EPS)
 
 
 def test_residuals_of_the_flat_parameters_are_those_of_the_tree():

@@ -7,19 +7,26 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pinn_ac.benchmarks import autodiff
+from pinn_ac.benchmarks import autodiff, optimizers
 from pinn_ac.config import PROJECT
 from pinn_ac.environment import configure, describe
 from pinn_ac.files import make_writable, write_whole
 from pinn_ac.reporting.tables import metrics_table
 
-BENCHMARKS: dict[str, Callable[[int], list[dict[str, object]]]] = {"autodiff": autodiff.run}
+BENCHMARKS: dict[str, Callable[[int], list[dict[str, object]]]] = {
+    "autodiff": autodiff.run,
+    "optimizers": optimizers.run,
+}
 
 
 def main(words: list[str] | None = None) -> None:
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(prog="benchmark.py", description=__doc__)
-    parser.add_argument("name", choices=sorted(BENCHMARKS), help="autodiff: our differentiation against JAX's")
+    parser.add_argument(
+        "name",
+        choices=sorted(BENCHMARKS),
+        help="autodiff: our differentiation against JAX's; optimizers: Levenberg–Marquardt's stages, and optimistix's",
+    )
     parser.add_argument("--rounds", type=int, default=30, help="calls of each program (default 30)")
     parser.add_argument("--precision", default="float64", help="float64 or float32")
     chosen = parser.parse_args(words)

@@ -1,4 +1,4 @@
-"""Our own reverse mode."""
+"""Our own derivatives."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,14 @@ from pinn_ac import autodiff
 
 @dataclass(frozen=True)
 class OwnGradient:
-    """`autodiff.value_and_grad`, through the loss as JAX writes it down without differentiating it."""
+    """`autodiff.value_and_grad`, `jvp` and `vjp`, through functions as JAX writes them down, undifferentiated."""
 
     def value_and_grad(self, f: Callable[[Any], jax.Array], params: Any) -> tuple[jax.Array, Any]:
         return autodiff.value_and_grad(autodiff.from_jax(f))(params)
+
+    def linearize(
+        self, f: Callable[[Any], jax.Array], params: Any
+    ) -> tuple[jax.Array, Callable[[Any], jax.Array], Callable[[jax.Array], Any]]:
+        adopted = autodiff.from_jax(f)
+        value, pull = autodiff.vjp(adopted, params)
+        return value, lambda v: autodiff.jvp(adopted, (params,), (v,))[1], lambda w: pull(w)[0]

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from pinn_ac.errors import is_number, is_whole, require
-from pinn_ac.optimizers.normal_equations import damped_solver, gram
+from pinn_ac.optimizers.least_squares import LeastSquares
 from pinn_ac.optimizers.optimizer import Optimizer, Outcome, Trainable
 
 SCALINGS = ("more", "marquardt", "plain")
@@ -24,13 +24,6 @@ class LevenbergMarquardtState(NamedTuple):
     evaluations: jax.Array
 
 
-class _Trial(NamedTuple):
-    flat: jax.Array
-    damping: jax.Array
-    tries: jax.Array
-    accepted: jax.Array
-
-
 def levenberg_marquardt(
     objective: Trainable,
     steps: int,
@@ -41,6 +34,12 @@ def levenberg_marquardt(
     least_damping: float = 1e-15,
     scaling: str = "more",
     geodesic: float = 0.75,
+    solver: str = "auto",
+    chunk: int | None = None,
+    accumulate: bool | None = None,
+    cg_iterations: int = 300,
+    cg_tolerance: float = 1e-4,
+    normal_precision: str = "same",
 ) -> Optimizer:
     """Levenberg–Marquardt: (JᵀJ + λ D) δ₁ = −Jᵀr, and the first step that lowers ‖r‖² is taken.
 
@@ -66,12 +65,17 @@ def levenberg_marquardt(
         scaling: D: "more" the largest diag JᵀJ of all steps so far (Moré 1978), "marquardt" diag JᵀJ
             (Marquardt 1963), "plain" its mean times I (Levenberg 1944).
         geodesic: largest share 2‖D^½ δ₂‖/‖D^½ δ₁‖; 0 for δ₁ alone.
+        solver, chunk, accumulate, cg_iterations, cg_tolerance, normal_precision: of
+            :class:`~pinn_ac.optimizers.least_squares.LeastSquares`.
 
     Raises:
         InputError: the norm is not "mse", a number is out of range, or `scaling` is unknown.
     """
     del steps
     _check(objective, damping, cut, rise, tries, least_damping, scaling, geodesic)
+
+    least_squares = LeastSquares(objective, solver, chunk, accumulate, cg_iterations, cg_tolerance, normal_precision)
+    model = least_squares.model
 
     def init(params):
         size = sum(leaf.size for leaf in jax.tree.leaves(params))
@@ -80,52 +84,53 @@ def levenberg_marquardt(
         )
 
     @jax.jit
-    def linearize(state, batch):
-        flat, unravel = ravel_pytree(state.params)
-        r, J = objective.residuals_and_jacobian(flat, unravel, batch)
-        return r, r @ J, J
+    def measure(state, r, squares):
+        """The loss, the largest diag JᵀJ so far, and D."""
+        largest = jnp.fmax(state.largest, squares)  # not finite for once, as before a retreat, is forgotten
+        D = {"more": largest, "marquardt": squares, "plain": jnp.full_like(squares, jnp.mean(squares))}[scaling]
+        return r @ r, largest, D
 
     @jax.jit
-    def descend(state, batch, r, g, J, A):
+    def bend(system, velocity):
+        """½ r_vv."""
+        flat, unravel = ravel_pytree(system.params)
+        push, _ = model.products(system)
+        ahead = model.residuals(unravel(flat + PROBE * velocity), system.batch)
+        return ((ahead - system.r) / PROBE - push(velocity)) / PROBE
+
+    @jax.jit
+    def judge(state, batch, loss, D, velocity, acceleration):
+        """The state after a try, and whether it was taken."""
         flat, unravel = ravel_pytree(state.params)
-        loss, diagonal = r @ r, jnp.diagonal(A)
-        largest = jnp.fmax(state.largest, diagonal)  # not finite for once, as before a retreat, is forgotten
-        D = {"more": largest, "marquardt": diagonal, "plain": jnp.full_like(diagonal, jnp.mean(diagonal))}[scaling]
+        candidate = unravel(flat + velocity + acceleration)
+        holds = 4 * (D @ acceleration**2) <= geodesic**2 * (D @ velocity**2)
+        # False for a candidate that is not finite.
+        better = holds & (jnp.sum(model.residuals(candidate, batch) ** 2) < loss)
         # Beyond it a step would be lost in rounding, and λ so large would hold up new points for long.
         most = jnp.maximum(1 / jnp.finfo(flat.dtype).eps ** 0.5, state.damping)
-
-        def residuals(candidate):
-            return objective.residuals(unravel(candidate), batch)
-
-        def propose(damping):
-            """The step, and whether the model holds as far as it goes."""
-            solve = damped_solver(A, damping, D)
-            velocity = -solve(g)
-            if not geodesic:
-                return velocity, jnp.ones((), bool)
-            bend = (residuals(flat + PROBE * velocity) - r) / PROBE - J @ velocity  # ½ h r_vv
-            acceleration = -solve((bend / PROBE) @ J)
-            return velocity + acceleration, 4 * (D @ acceleration**2) <= geodesic**2 * (D @ velocity**2)
-
-        def attempt(trial):
-            shift, holds = propose(trial.damping)
-            candidate = flat + shift
-            # False for a candidate that is not finite.
-            better = holds & (jnp.sum(residuals(candidate) ** 2) < loss)
-            lower, higher = jnp.maximum(trial.damping / cut, least_damping), jnp.minimum(trial.damping * rise, most)
-            return _Trial(
-                jnp.where(better, candidate, flat), jnp.where(better, lower, higher), trial.tries + 1, better
-            )
-
-        start = _Trial(flat, state.damping, jnp.zeros((), int), jnp.zeros((), bool))
-        end = jax.lax.while_loop(lambda trial: ~trial.accepted & (trial.tries < tries), attempt, start)
-        evaluations = state.evaluations + 1 + end.tries * (2 if geodesic else 1)
-        after = LevenbergMarquardtState(unravel(end.flat), end.damping, largest, evaluations)
-        return after, Outcome(loss, evaluations)
+        lower, higher = jnp.maximum(state.damping / cut, least_damping), jnp.minimum(state.damping * rise, most)
+        return state._replace(
+            params=jax.tree.map(lambda new, old: jnp.where(better, new, old), candidate, state.params),
+            damping=jnp.where(better, lower, higher),
+            evaluations=state.evaluations + (2 if geodesic else 1),
+        ), better
 
     def step(state, batch):
-        r, g, J = linearize(state, batch)
-        return descend(state, batch, r, g, J, gram(J))
+        method = least_squares.method(state.params, batch)
+        system = method.linearize(state.params, batch)
+        loss, largest, D = measure(state, system.r, system.squares)
+        system = method.reduce(system, D)
+        state = state._replace(largest=largest, evaluations=state.evaluations + 1)
+        for _ in range(tries):
+            factor = method.factor(system, state.damping, D)
+            velocity = -method.solve(factor, system, system.r, system.g)
+            acceleration = jnp.zeros_like(velocity)
+            if geodesic:
+                acceleration = -method.solve(factor, system, bend(system.place, velocity))
+            state, better = judge(state, batch, loss, D, velocity, acceleration)
+            if better:
+                break
+        return state, Outcome(loss, state.evaluations)
 
     def retreat(state):
         return state._replace(damping=jnp.maximum(1e3 * state.damping, damping))

@@ -1,6 +1,6 @@
 """The interface of every optimizer, and what it asks of an objective."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -15,6 +15,11 @@ class Trainable(Protocol):
 
     norm: str
 
+    @property
+    def terms(self) -> Mapping[str, Any]:
+        """By name, in the order of the vector."""
+        ...
+
     def loss(self, params: Parameters, batch: Batch) -> jax.Array:
         """The scalar."""
         ...
@@ -27,8 +32,12 @@ class Trainable(Protocol):
         """The vector whose sum of squares is the scalar."""
         ...
 
-    def residuals_and_jacobian(self, flat: jax.Array, unravel: Callable, batch: Batch) -> tuple[jax.Array, jax.Array]:
-        """The vector and its Jacobian in the flat parameters."""
+    def points(self, name: str, batch: Batch) -> Any:
+        """What a batch holds of a term."""
+        ...
+
+    def part(self, name: str, unravel: Callable, count: int) -> Any:
+        """One term of the vector at any of its `count` `points`: residuals, rows of J, and products with it."""
         ...
 
 

@@ -1,0 +1,79 @@
+"""Conjugate gradients on the normal equations, which need products with J and Jᵀ and no matrix."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from pinn_ac.optimizers.least_squares.system import Model, System
+
+
+class Factor(NamedTuple):
+    """λD, and the preconditioner's S with which S (JᵀJ + λ D) S has a unit diagonal."""
+
+    damped: jax.Array
+    scale: jax.Array
+
+
+class _Iterate(NamedTuple):
+    x: jax.Array
+    residual: jax.Array
+    direction: jax.Array
+    square: jax.Array
+    iterations: jax.Array
+
+
+@dataclass(frozen=True)
+class ConjugateGradients:
+    """Hestenes and Stiefel (1952), preconditioned by the diagonal.
+
+    Args:
+        model: the residuals.
+        iterations: at most.
+        tolerance: it ends when the scaled residual has fallen to this share of its first norm.
+    """
+
+    model: Model
+    iterations: int
+    tolerance: float
+    whole = False
+    on_host = False
+
+    def gather(self, params: Any, batch: Any) -> System:
+        """The system without any matrix: r, and Jᵀr and diag JᵀJ summed over chunks."""
+        zero: Any = 0.0
+        r, g, squares = [], zero, zero
+        for part, J in self.model.chunks(params, batch):
+            r.append(part)
+            g, squares = g + part @ J, squares + jnp.sum(J * J, axis=0)
+        return System(params, batch, jnp.concatenate(r), g, squares)
+
+    def reduce(self, system: System, D: jax.Array) -> System:
+        """Nothing."""
+        return system
+
+    def factor(self, system: System, damping: jax.Array, D: jax.Array) -> Factor:
+        """The preconditioner."""
+        diagonal = system.squares + damping * D
+        # A parameter without effect has a zero column, and its part of Jᵀw is zero: it gets no step.
+        return Factor(damping * D, jnp.where(diagonal > 0, 1 / jnp.sqrt(jnp.where(diagonal > 0, diagonal, 1)), 1))
+
+    def solve(self, factor: Factor, system: System, w: jax.Array, b: Any = None) -> jax.Array:
+        """δ, nearly."""
+        push, pull = self.model.products(system)
+
+        def advance(now):
+            v = factor.scale * now.direction
+            image = factor.scale * (pull(push(v)) + factor.damped * v)
+            length = now.square / (now.direction @ image)
+            residual = now.residual - length * image
+            square = residual @ residual
+            direction = residual + square / now.square * now.direction
+            return _Iterate(now.x + length * now.direction, residual, direction, square, now.iterations + 1)
+
+        first = factor.scale * (pull(w) if b is None else b)
+        start = _Iterate(jnp.zeros_like(first), first, first, first @ first, jnp.zeros((), int))
+        goal = self.tolerance**2 * start.square
+        end = jax.lax.while_loop(lambda now: (now.square > goal) & (now.iterations < self.iterations), advance, start)
+        return factor.scale * end.x
