@@ -39,6 +39,7 @@ class Config:
     device: str = "auto"
     resume: str | None = None
     reference: bool = True
+    estimate: bool = True
     train: TrainSettings = field(default_factory=TrainSettings)
     problem: Any = MISSING
     model: Any = MISSING
@@ -61,6 +62,7 @@ class EvaluateConfig:
     points: int = 512
     device: str = "auto"
     reference: bool = True
+    estimate: bool = True
 
 
 def register() -> None:

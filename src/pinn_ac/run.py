@@ -19,6 +19,7 @@ from pinn_ac.assembly import Experiment, assemble
 from pinn_ac.config import PROJECT, check_scalars, is_run
 from pinn_ac.environment import configure, describe
 from pinn_ac.errors import InputError, require
+from pinn_ac.estimate import estimate_error
 from pinn_ac.evaluation import score
 from pinn_ac.files import make_writable, write_whole
 from pinn_ac.reference import Reference, load_or_solve
@@ -72,7 +73,8 @@ def evaluate(config: DictConfig) -> None:
     make_writable(folder)
     reference = load_reference(run.experiment, config.reference, config.times, config.points)
     history = Path(config.run).expanduser() / "history.jsonl"
-    report(run, folder, reference, {}, read_history(history) if history.exists() else [], config.times, config.points)
+    past = read_history(history) if history.exists() else []
+    report(run, folder, reference, {}, past, config.times, config.points, config.estimate)
 
 
 def load_reference(
@@ -93,6 +95,7 @@ def report(
     history: list[dict[str, Any]],
     times: int = 201,
     points: int = 512,
+    estimate: bool = True,
 ) -> dict[str, Any]:
     """Score the run on a grid, and write prediction.npz, the figures and (last) metrics.json; print the table."""
     from pinn_ac.reporting.figures import draw_run  # here, since a run should not wait for matplotlib to start
@@ -101,6 +104,7 @@ def report(
     experiment, sampled = run.experiment, run.sample(times, points)
     metrics = {
         **score(experiment.problem, sampled, reference),
+        **(estimate_error(experiment.problem, run.derivatives) if estimate else {}),
         **training,
         "num_parameters": sum(leaf.size for leaf in jax.tree.leaves(run.params)),
         "seed": experiment.seed,
@@ -147,7 +151,7 @@ def _train(experiment: Experiment, config: DictConfig, folder: Path, reference: 
         "name": config.name,
     }
     run = Run(experiment, state.best_params, folder, config)
-    return report(run, folder, reference, training, read_history(history.path))
+    return report(run, folder, reference, training, read_history(history.path), estimate=config.estimate)
 
 
 def _batches(experiment: Experiment) -> Callable[[int], Any]:
