@@ -21,6 +21,7 @@ FLOORS = [
     {"environment", "problem", "tracking"},
     {"models", "reference"},
     {"evaluation"},
+    {"estimate"},
     {"ansatz"},
     {"derivatives", "gradients"},
     {"residual"},

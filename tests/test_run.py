@@ -33,6 +33,7 @@ SMALL = (
     "train.steps=6",
     "train.evaluate_every=2",
     "train.checkpoint_every=2",
+    "estimate=false",
 )
 
 
@@ -54,7 +55,7 @@ def train(folder, *overrides):
 def finished(tmp_path_factory):
     """The folder of a finished small run, and its metrics."""
     folder = tmp_path_factory.mktemp("finished") / "run"
-    return folder, train(folder)
+    return folder, train(folder, "estimate=true")
 
 
 def test_training_lowers_the_error_well_below_that_of_the_ansatz_alone(tmp_path):
@@ -88,6 +89,13 @@ def test_the_prediction_is_on_the_stated_grid_and_its_error_is_the_stated_one(fi
     assert np.array_equal(x, -1 + 2 * np.arange(512) / 512)
     exact = load_or_solve(pinn_ac.load_run(folder).experiment.problem).u
     assert np.linalg.norm(u - exact) / np.linalg.norm(exact) == pytest.approx(metrics["relative_l2"], rel=1e-9)
+
+
+def test_the_error_is_estimated_without_the_reference(finished):
+    """To the few percent that its march and the interpolation in time leave."""
+    _, metrics = finished
+    assert metrics["estimated_relative_l2"] == pytest.approx(metrics["relative_l2"], rel=0.1)
+    assert metrics["estimate_unreliable"] is False
 
 
 def test_the_history_has_a_line_a_step_with_each_term(finished):
@@ -229,6 +237,7 @@ def test_every_kind_of_run_learns(tmp_path, overrides):
 def test_without_a_reference_there_is_a_residual_but_no_error(tmp_path):
     metrics = train(tmp_path, "reference=false", "train.steps=2")
     assert "relative_l2" not in metrics
+    assert "estimated_relative_l2" not in metrics
     assert metrics["residual_rms"] > 0
 
 
@@ -291,6 +300,7 @@ def test_the_scripts_from_any_folder(tmp_path):
     assert evaluated.returncode == 0, evaluated.stderr
     with np.load(tmp_path / "run/evaluation/21x100/prediction.npz") as arrays:
         assert arrays["u"].shape == (21, 100)
+    assert "estimated_relative_l2" in json.loads((tmp_path / "run/evaluation/21x100/metrics.json").read_text())
     resumed = script("train.py", "resume=run", "train.steps=4", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     assert json.loads((tmp_path / "run/metrics.json").read_text())["steps"] == 4

@@ -44,6 +44,7 @@ class Config:
     resume: str | None = None
     windows: Any = "auto"
     reference: bool = True
+    estimate: bool = True
     train: TrainSettings = field(default_factory=TrainSettings)
     problem: Any = MISSING
     model: Any = MISSING
@@ -66,6 +67,7 @@ class EvaluateConfig:
     points: int = 512
     device: str = "auto"
     reference: bool = True
+    estimate: bool = True
 
 
 def register() -> None:

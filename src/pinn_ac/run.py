@@ -18,6 +18,7 @@ from pinn_ac.assembly import Experiment, assemble
 from pinn_ac.config import PROJECT, TrainSettings, check_scalars, is_run
 from pinn_ac.environment import configure, describe
 from pinn_ac.errors import InputError, require
+from pinn_ac.estimate import estimate_error
 from pinn_ac.evaluation import score
 from pinn_ac.files import make_writable, write_whole
 from pinn_ac.reference import Reference, load_or_solve
@@ -73,8 +74,8 @@ def evaluate(config: DictConfig) -> None:
     reference = load_reference(run.experiment, config.reference, config.times, config.points)
     history = Path(config.run).expanduser() / "history.jsonl"
     collocation = run.experiment.draw(0, run.params[-1], {}, condition=run.conditions[-1])["residual"]
-    lines = read_history(history) if history.exists() else []
-    report(run, folder, reference, {}, lines, collocation, config.times, config.points)
+    past = read_history(history) if history.exists() else []
+    report(run, folder, reference, {}, past, collocation, config.times, config.points, config.estimate)
 
 
 def load_reference(
@@ -96,6 +97,7 @@ def report(
     collocation: Any,
     times: int = 201,
     points: int = 512,
+    estimate: bool = True,
 ) -> dict[str, Any]:
     """Score the run on a grid, and write prediction.npz, the figures and (last) metrics.json; print the table."""
     from pinn_ac.reporting.figures import draw_run  # here, since a run should not wait for matplotlib to start
@@ -104,6 +106,7 @@ def report(
     experiment, sampled = run.experiment, run.sample(times, points)
     metrics = {
         **score(experiment.problem, sampled, reference),
+        **(estimate_error(experiment.problem, run.derivatives) if estimate else {}),
         **training,
         "num_parameters": sum(leaf.size for leaf in jax.tree.leaves(run.params)),
         "seed": experiment.seed,
@@ -144,7 +147,8 @@ def _train(experiment: Experiment, config: DictConfig, folder: Path, reference: 
         "name": config.name,
     }
     run = Run(experiment, (*state.finished, state.best_params), folder, config)
-    return report(run, folder, reference, training, read_history(history.path), state.points["residual"])
+    past, points = read_history(history.path), state.points["residual"]
+    return report(run, folder, reference, training, past, points, estimate=config.estimate)
 
 
 def build_trainer(

@@ -41,6 +41,17 @@ def test_the_summary_holds_every_number_and_where_it_was_written():
         assert words in said
 
 
+@pytest.mark.parametrize(
+    ("estimate", "shown"),
+    [((1.5e-5, False), "1.50e-05"), ((1.5e-5, True), "1.50e-05 (unreliable)"), ((None, True), "– (unreliable)")],
+)
+def test_the_estimated_error_comes_with_a_warning_if_it_needs_one(estimate, shown):
+    said = printed({"estimated_relative_l2": estimate[0], "estimate_unreliable": estimate[1]}, "somewhere")
+    (line,) = (line for line in said.splitlines() if "estimated relative L² error" in line)
+    assert line.split("  ")[-1].strip() == shown or line.strip().endswith(shown)
+    assert ("unreliable" in line) == estimate[1]
+
+
 def test_a_summary_of_nothing_still_says_where_it_was_written():
     said = printed({}, "somewhere")
     assert "somewhere" in said

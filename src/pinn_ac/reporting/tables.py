@@ -14,6 +14,7 @@ Metrics = Mapping[str, Any]
 
 ACCURACY = (
     ("relative L² error", "relative_l2"),
+    ("estimated relative L² error", "estimated"),
     ("relative L² error at the last time", "relative_l2_final"),
     ("largest error", "max_error"),
     ("residual, root mean square", "residual_rms"),
@@ -49,6 +50,7 @@ def print_summary(
     console = console or Console()
     by_time = metrics.get("relative_l2_by_time")
     shown = dict(metrics) | ({"relative_l2_final": by_time[-1]} if by_time else {})
+    shown["estimated"] = _estimate_in_words(metrics)
     table = Table(box=None, show_header=False, padding=(0, 2), title_justify="left")
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -64,6 +66,14 @@ def print_summary(
         table.add_row("figures", Text(", ".join(names)))
     console.print()
     console.print(table)
+
+
+def _estimate_in_words(metrics: Metrics) -> str | None:
+    """The estimated error, with a warning where it is not to be trusted; None where none was made."""
+    if "estimate_unreliable" not in metrics:
+        return None
+    estimated = show(metrics.get("estimated_relative_l2"))
+    return f"{estimated} (unreliable)" if metrics["estimate_unreliable"] else estimated
 
 
 def metrics_table(rows: Sequence[Metrics], columns: Mapping[str, str] | Sequence[str], title: str = "") -> Table:
