@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from composed import composed
+from fields import random_params
 from pinn_ac.assembly import assemble
 from pinn_ac.run import build_trainer
 from pinn_ac.training import Checkpoints, Stopped
@@ -59,10 +60,12 @@ def test_a_resumed_run_with_adaptive_points_ends_bit_identical(tmp_path, words, 
     """Stopped a step after a draw; the next one is at step 6."""
     if "precision=float32" in words:
         request.getfixturevalue("single_precision")
-    config = composed(*SMALL, "sampler.num_points=64", "sampler.resample_every=3", "train.steps=8", *words)
+    config = composed(
+        *SMALL, "sampler.num_points=64", "sampler.resample_every=3", "train.steps=8", "optimizer=adam", *words
+    )
     experiment = assemble(config)
     whole = work_on(experiment, config, tmp_path / "whole")
-    params = experiment.initial_params()
+    params = random_params(experiment.network, features=2)
     expected = whole.run(whole.begin(params))
     first = replace(whole, recorder=Recorder(stop=4), checkpoints=Checkpoints(tmp_path / "stopped"))
     with pytest.raises(Stopped):
@@ -77,7 +80,7 @@ def test_a_resumed_run_with_adaptive_points_ends_bit_identical(tmp_path, words, 
         assert np.array_equal(end.points[name], values), name
 
 
-@pytest.mark.parametrize("remedy", ["enlarge", "ignore", "stop"])
+@pytest.mark.parametrize("remedy", ["enlarge", "ignore", pytest.param("stop", marks=pytest.mark.slow)])
 def test_a_network_that_fits_a_few_points_is_found_out(tmp_path, remedy):
     """241 parameters and 8 points that stay: Levenberg–Marquardt fits them to rounding and nothing in between.
 
@@ -104,6 +107,7 @@ def test_a_network_that_fits_a_few_points_is_found_out(tmp_path, remedy):
     assert (work.recorder.said == []) == (remedy == "ignore")
 
 
+@pytest.mark.slow
 def test_a_network_with_enough_points_is_left_alone(tmp_path):
     config = composed(*SMALL, "sampler.num_points=null", "train.steps=12", "train.evaluate_every=2")
     experiment = assemble(config)
