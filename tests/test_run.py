@@ -27,6 +27,7 @@ SMALL = (
     "problem/initial_condition=cosine",
     "problem.diffusivity=1e-3",
     "problem.reaction_rate=2",
+    "windows=1",
     "model.width=8",
     "model.depth=2",
     "sampler.num_points=256",

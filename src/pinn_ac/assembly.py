@@ -156,6 +156,11 @@ class Experiment:
         return jax.jit(at_end)
 
     @property
+    def breaks(self) -> list[float]:
+        """The times at which one window ends and the next begins."""
+        return [k * self.field.problem.horizon for k in range(1, self.windows)]
+
+    @property
     def box(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """Where a window's points are drawn: half of the domain is enough where u is built even."""
         left, right = self.problem.domain

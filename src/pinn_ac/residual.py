@@ -9,7 +9,7 @@ from pinn_ac.ansatz import Field, Parameters
 from pinn_ac.derivatives import Derivatives, Engine
 from pinn_ac.problem import AllenCahn
 
-CHUNK = 256
+CHUNK = 64
 """Points whose background is computed at once."""
 
 

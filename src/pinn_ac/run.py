@@ -106,7 +106,7 @@ def report(
     experiment, sampled = run.experiment, run.sample(times, points)
     metrics = {
         **score(experiment.problem, sampled, reference),
-        **(estimate_error(experiment.problem, run.derivatives) if estimate else {}),
+        **(estimate_error(experiment.problem, run.derivatives, experiment.breaks) if estimate else {}),
         **training,
         "num_parameters": sum(leaf.size for leaf in jax.tree.leaves(run.params)),
         "seed": experiment.seed,

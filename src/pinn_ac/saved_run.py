@@ -17,10 +17,10 @@ from pinn_ac.environment import configure
 from pinn_ac.errors import InputError, require
 from pinn_ac.evaluation import Sampled
 from pinn_ac.problem import Carried
+from pinn_ac.residual import CHUNK as SERIES
 from pinn_ac.training import Checkpoints
 
 CHUNK = 2**16
-SERIES_CHUNK = 256
 
 
 class Run:
@@ -96,7 +96,7 @@ class Run:
             if condition is None:
                 return jax.vmap(lambda t, x: at_point(start, params, t, x))(t, x)
             # A few hundred at a time, since its lift is a long series.
-            return jax.lax.map(lambda point: at_point(start, params, *point), (t, x), batch_size=SERIES_CHUNK)
+            return jax.lax.map(lambda point: at_point(start, params, *point), (t, x), batch_size=SERIES)
 
         return jax.jit(compiled)
 
@@ -106,7 +106,7 @@ class Run:
         self._check(t, x)
         length = self.experiment.field.problem.horizon
         # A time at which two windows meet is the end of the earlier one.
-        window = np.clip(np.ceil(t / length - 1e-12) - 1, 0, self.experiment.windows - 1).astype(int).ravel()
+        window = np.searchsorted(self.experiment.breaks, t.ravel(), side="left")
         size = min(CHUNK, max(1, int(np.bincount(window).max(initial=1))))
         results: dict[str, np.ndarray] = {}
         for index in np.unique(window) if t.size else [0]:

@@ -20,7 +20,7 @@ def saved(folder, steps):
     return checkpoints
 
 
-def template(stage):
+def template(window, stage):
     return {"w": jnp.zeros(3)}
 
 
@@ -37,10 +37,10 @@ def test_the_newest_is_restored_and_the_oldest_are_dropped(tmp_path):
     assert sorted(folder.name for folder in tmp_path.iterdir()) == ["2", "3"]
 
 
-def test_the_template_is_asked_for_the_saved_stage(tmp_path):
+def test_the_template_is_asked_for_the_saved_window_and_stage(tmp_path):
     asked = []
-    saved(tmp_path, (4,)).restore("params", lambda stage: asked.append(stage) or template(stage))
-    assert asked == [1]
+    saved(tmp_path, (4,)).restore("params", lambda *place: asked.append(place) or template(*place))
+    assert asked == [(0, 1)]
 
 
 def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(tmp_path, caplog):
@@ -63,7 +63,7 @@ def test_none_at_all_is_refused(tmp_path):
         Checkpoints(tmp_path).restore("params", template)
 
 
-def state_template(stage):
+def state_template(window, stage):
     return TrainingState({"m": jnp.zeros(2)}, {"w": jnp.zeros(3)})
 
 

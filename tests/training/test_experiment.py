@@ -20,6 +20,7 @@ SMALL = (
     "problem.diffusivity=1e-2",
     "problem.reaction_rate=2",
     "embedding=periodic",
+    "windows=1",
     "model.width=6",
     "model.depth=1",
     "train.log_every=1",
@@ -66,10 +67,10 @@ def test_a_resumed_run_with_adaptive_points_ends_bit_identical(tmp_path, words, 
     experiment = assemble(config)
     whole = work_on(experiment, config, tmp_path / "whole")
     params = random_params(experiment.network, features=2)
-    expected = whole.run(whole.begin(params))
+    expected = whole.run(whole.begin())
     first = replace(whole, recorder=Recorder(stop=4), checkpoints=Checkpoints(tmp_path / "stopped"))
     with pytest.raises(Stopped):
-        first.run(first.begin(params))
+        first.run(first.begin())
     first.checkpoints.close()
     second = replace(whole, checkpoints=Checkpoints(tmp_path / "stopped"))
     end = second.run(second.resume(params))
@@ -94,7 +95,7 @@ def test_a_network_that_fits_a_few_points_is_found_out(tmp_path, remedy):
     )  # fmt: skip
     experiment = assemble(config)
     work = work_on(experiment, config, tmp_path)
-    end = work.run(work.begin(experiment.initial_params()))
+    end = work.run(work.begin())
     last = work.recorder.lines[-1]
     if remedy == "enlarge":
         assert end.enlargement > 1
@@ -112,5 +113,5 @@ def test_a_network_with_enough_points_is_left_alone(tmp_path):
     config = composed(*SMALL, "sampler.num_points=null", "train.steps=12", "train.evaluate_every=2")
     experiment = assemble(config)
     work = work_on(experiment, config, tmp_path)
-    end = work.run(work.begin(experiment.initial_params()))
+    end = work.run(work.begin())
     assert (end.enlargement, work.recorder.said) == (1, [])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pinn_ac.optimizers import Optimizer, Outcome
-from pinn_ac.training import Checkpoints, Diverged, Intervals, OverfitGuard, Stage, Stopped, Trainer
+from pinn_ac.training import Checkpoints, Diverged, Intervals, OverfitGuard, Stage, Stopped, Trainer, Window
 from pinn_ac.training.guards import Stopwatch
 
 
@@ -60,15 +60,22 @@ def trainer(
     draw=None,
     resample_every=1,
     guard=None,
+    enter=None,
+    windows=1,
 ):
-    """A trainer of one number whose validation loss is its square; its points are one number, its target."""
-    return Trainer(
-        stages=stages,
+    """A trainer of one number, 1 at first, whose validation loss is its square; its points are its target."""
+    window = Window(
+        start=lambda: {"p": jnp.ones(())},
         draw=draw or (lambda step, params, previous, enlargement: {"target": np.asarray(target(step), float)}),
         prepare=lambda points: jnp.asarray(points["target"]),
-        resample_every=resample_every,
         terms=lambda params, batch: {"loss_all": float((params["p"] - batch) ** 2)},
         validate=lambda params: (float(params["p"] ** 2), {"relative_l2": abs(float(params["p"]))}),
+    )
+    return Trainer(
+        stages=stages,
+        enter=enter or (lambda finished: window),
+        windows=windows,
+        resample_every=resample_every,
         recorder=recorder or Recorder(),
         checkpoints=Checkpoints(folder / "checkpoints"),
         intervals=intervals,
@@ -77,9 +84,22 @@ def trainer(
     )
 
 
+def relay(finished):
+    """A window that begins where the one before ended and aims at its own number; its best is the last."""
+    aim = float(len(finished) + 1)
+    begun = finished[-1]["p"] if finished else jnp.zeros(())
+    return Window(
+        start=lambda: {"p": begun},
+        draw=lambda step, params, previous, enlargement: {"target": np.asarray(aim + 0.1 * (step % 2))},
+        prepare=lambda points: jnp.asarray(points["target"]),
+        terms=lambda params, batch: {},
+        validate=lambda params: (float((params["p"] - aim - 1) ** 2), {}),
+    )
+
+
 def start(work):
     """The state before the first step, at 1."""
-    return work.begin({"p": jnp.ones(())})
+    return work.begin()
 
 
 def test_stages_follow_each_other_and_carry_the_parameters(tmp_path):
@@ -222,8 +242,9 @@ def test_points_are_drawn_and_prepared_every_so_many_steps(tmp_path, every, step
         return {"target": np.asarray(float(step))}
 
     work = trainer(tmp_path, [Stage("only", decay(0.5), 7)], draw=draw, resample_every=every)
-    prepare = work.prepare
-    work.prepare = lambda points: prepared.append(int(points["target"])) or prepare(points)
+    window = work.enter(())
+    watched = window._replace(prepare=lambda points: prepared.append(int(points["target"])) or window.prepare(points))
+    work.enter = lambda finished: watched
     end = work.run(start(work))
     assert drawn == prepared == steps
     assert int(end.points["target"]) == steps[-1]
@@ -311,7 +332,10 @@ def test_what_is_ignored_or_no_over_fitting_changes_nothing(tmp_path, remedy, ra
 def test_one_evaluation_alone_is_no_over_fitting(tmp_path):
     """New points at every 8th step: 4 steps after them 1/4 is not 3000 times the loss, 8 steps after them it is."""
     work = overfitting(tmp_path, "enlarge", steps=40, ratio=3000.0, every=8)
-    work.draw = lambda step, params, previous, enlargement: {"target": np.asarray(0.5 * (-1) ** (step // 8))}
+    window = work.enter(())._replace(
+        draw=lambda step, params, previous, enlargement: {"target": np.asarray(0.5 * (-1) ** (step // 8))}
+    )
+    work.enter = lambda finished: window
     end = work.run(start(work))
     assert (end.enlargement, end.overfits, work.recorder.said) == (1, 1, [])
 
@@ -331,3 +355,52 @@ def test_a_resumed_run_enlarges_as_an_undisturbed_one(tmp_path, every):
         end = second.run(second.resume({"p": jnp.zeros(())}))
         assert np.array_equal(end.optimizer.params["p"], expected.optimizer.params["p"])
         assert (end.enlargement, end.overfits) == (expected.enlargement, expected.overfits)
+
+
+def test_a_window_begins_where_the_one_before_ended_and_goes_through_all_stages(tmp_path):
+    stages = [Stage("slow", decay(0.1), 4), Stage("fast", decay(0.5), 3)]
+    work = trainer(tmp_path, stages, enter=relay, windows=3)
+    end = work.run(start(work))
+    p, ends = 0.0, []
+    for window in range(3):  # plain arithmetic, in the same order, so equality is to rounding
+        for k in range(7):
+            p -= (0.1 if k < 4 else 0.5) * (p - (window + 1) - 0.1 * ((7 * window + k) % 2))
+        ends.append(p)
+    assert [float(params["p"]) for params in (*end.finished, end.best_params)] == pytest.approx(ends, rel=1e-14)
+    assert (end.step, end.stage, len(end.finished)) == (21, 1, 2)
+    names = [f"{window}/3 {name}" for window in (1, 2, 3) for name in ["slow"] * 4 + ["fast"] * 3]
+    assert [line["stage"] for line in work.recorder.lines] == names
+
+
+def test_a_run_of_windows_resumes_with_the_same_bits(tmp_path):
+    stages = [Stage("slow", decay(0.1), 4), Stage("fast", decay(0.5), 3)]
+    whole = trainer(tmp_path / "whole", stages, enter=relay, windows=3)
+    expected = whole.run(start(whole))
+    for stop in (2, 6, 7, 9, 14, 19):
+        recorder = Recorder(at=stop, do=lambda: signal.raise_signal(signal.SIGINT))
+        first = trainer(tmp_path / str(stop), stages, recorder, enter=relay, windows=3)
+        with pytest.raises(Stopped):
+            first.run(start(first))
+        first.checkpoints.close()
+        second = trainer(tmp_path / str(stop), stages, enter=relay, windows=3)
+        end = second.run(second.resume({"p": jnp.zeros(())}))
+        for ours, theirs in zip(
+            (*end.finished, end.best_params), (*expected.finished, expected.best_params), strict=True
+        ):
+            assert np.array_equal(ours["p"], theirs["p"])
+
+
+def test_a_budget_is_shared_out_between_the_windows(tmp_path):
+    work = trainer(tmp_path, [Stage("only", decay(0.5), 10**9)], enter=relay, windows=3, seconds=0.6)
+    end = work.run(start(work))
+    assert len(end.finished) == 2
+    begun = {line["stage"][0]: line["seconds"] for line in reversed(work.recorder.lines)}
+    # A third each, less what entering a window takes; compilation is not counted for any but the last.
+    assert 0.15 < begun["2"] < 0.6
+    assert begun["3"] - begun["2"] > 0.1
+    assert end.seconds < 2
+
+
+def test_a_spent_budget_still_leaves_every_window_a_step(tmp_path):
+    work = trainer(tmp_path, [Stage("only", decay(0.5), 50)], enter=relay, windows=4, seconds=1e-9)
+    assert work.run(start(work)).step == 4

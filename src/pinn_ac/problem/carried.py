@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pinn_ac.problem.allen_cahn import AllenCahn
-from pinn_ac.problem.lifts import damped_waves
+from pinn_ac.problem.lifts import BLOCK, long_series
 
 FEWEST, MOST = 128, 4096
 """Modes that a carried condition has at least and at most."""
@@ -21,8 +21,8 @@ class Carried:
     """u₀ = Σ_k a_k cos kπξ + b_k sin kπξ, a pytree, so that one compiled program serves every window.
 
     Args:
-        cosine: a_0 … a_m.
-        sine: b_0 … b_m; not read where it is even.
+        cosine: a_0 … a_{m−1}.
+        sine: b_0 … b_{m−1}; not read where it is even.
         steepest_slope: max |u₀'(ξ)|.
         even: it is.
     """
@@ -48,15 +48,15 @@ class Carried:
     def heat_flow(self, variance: jax.Array, xi: jax.Array, largest: float, order: int = 0) -> jax.Array:
         """Σ_k e^{−(kπ)² variance/2} (a_k cos kπξ + b_k sin kπξ), or its slope."""
         del largest  # a finite series is exact for every variance
-        wavenumber = np.pi * np.arange(len(self.cosine))
+        cosine, sine = self.cosine, None if self.even else self.sine
         if order == 0:
-            return damped_waves(wavenumber, self.cosine, None if self.even else self.sine, variance, xi)
-        scale = jnp.asarray(wavenumber, self.cosine.dtype)
-        return damped_waves(wavenumber, None if self.even else scale * self.sine, -scale * self.cosine, variance, xi)
+            return long_series(cosine, sine, variance, xi)
+        scale = jnp.pi * jnp.arange(len(cosine), dtype=cosine.dtype)
+        return long_series(None if sine is None else scale * sine, -scale * cosine, variance, xi)
 
 
 def modes_needed(problem: AllenCahn, start: float) -> int:
-    """Modes that hold a solution from the time `start` > 0 on to nearly double precision, a multiple of 64.
+    """Modes that hold a solution from the time `start` > 0 on to nearly double precision, a multiple of `BLOCK`.
 
     An interface u = tanh(ξ/w) has modes that fall like e^{−π² k w/2}; w is no thinner than √(2D/R), where diffusion
     holds it, nor than the flow of the reaction can have made the steepest slope of u₀. A kink that has
@@ -69,15 +69,15 @@ def modes_needed(problem: AllenCahn, start: float) -> int:
     needed = digits / (0.5 * np.pi**2 * thinnest)
     if problem.initial_condition.kinks:
         needed = max(needed, math.sqrt(digits / (np.pi**2 * D * start)))
-    return min(max(64 * math.ceil(needed / 64), FEWEST), MOST)
+    return min(max(BLOCK * math.ceil(needed / BLOCK), FEWEST), MOST)
 
 
 def carry(u: np.ndarray, modes: int, even: bool) -> Carried:
-    """The condition through a field's values u at ξ = −1 + 2j/n, j = 0..n−1, less its modes beyond `modes` < n/2."""
-    n, k = len(u), np.arange(modes + 1)
+    """The condition through a field's values u at ξ = −1 + 2j/n, j = 0..n−1, less its modes from `modes` < n/2 on."""
+    n, k = len(u), np.arange(modes)
     # e^{ikπξ} at the first point is (−1)^k.
-    c = np.fft.rfft(u)[: modes + 1] / n * np.where(k % 2, -1.0, 1.0) * np.where(k, 2, 1)
-    slopes = np.fft.irfft(np.pad(0.5j * np.pi * k * c * n, (0, n // 2 - modes)), n)
+    c = np.fft.rfft(u)[:modes] / n * np.where(k % 2, -1.0, 1.0) * np.where(k, 2, 1)
+    slopes = np.fft.irfft(np.pad(0.5j * np.pi * k * c * n, (0, n // 2 + 1 - modes)), n)
     real = jax.dtypes.canonicalize_dtype(float)
     cosine, sine, slope = (jnp.asarray(part, real) for part in (c.real, -c.imag, np.abs(slopes).max() or 1.0))
     return Carried(cosine, sine, slope, even)

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import ndtr
 
+BLOCK = 32
+"""Wavenumbers whose cosines are computed from those of their sum's parts."""
 WIDE = 0.05
 """Standard deviation beyond which the Fourier series of a kinked condition is short (64 modes)."""
 
@@ -28,21 +30,47 @@ def fourier_heat_flow(coefficients: np.ndarray, variance: jax.Array, xi: jax.Arr
 
 
 def damped_waves(
-    wavenumber: np.ndarray, cosine: jax.Array | None, sine: jax.Array | None, variance: jax.Array, xi: jax.Array
+    wavenumber: np.ndarray, cosine: jax.Array, sine: jax.Array, variance: jax.Array, xi: jax.Array
 ) -> jax.Array:
     """Σ_k e^{−κ_k² variance/2} (a_k cos κ_k ξ + b_k sin κ_k ξ).
 
     Args:
         wavenumber: κ_k, (m,).
-        cosine: a_k, (m,); None where all are zero.
-        sine: b_k, (m,); None where all are zero.
+        cosine: a_k, (m,).
+        sine: b_k, (m,).
         variance: any shape that broadcasts with `xi`.
         xi: position in the unit period.
     """
     wavenumber = jnp.asarray(wavenumber, xi.dtype)
+    decay = jnp.exp(-0.5 * wavenumber**2 * variance[..., None])
     angle = wavenumber * xi[..., None]
-    waves = [a * wave(angle) for a, wave in ((cosine, jnp.cos), (sine, jnp.sin)) if a is not None]
-    return jnp.sum(jnp.exp(-0.5 * wavenumber**2 * variance[..., None]) * sum(waves), axis=-1)
+    return jnp.sum(decay * (cosine * jnp.cos(angle) + sine * jnp.sin(angle)), axis=-1)
+
+
+def long_series(cosine: jax.Array | None, sine: jax.Array | None, variance: jax.Array, xi: jax.Array) -> jax.Array:
+    """Σ_{k<m} e^{−(kπ)² variance/2} (a_k cos kπξ + b_k sin kπξ) at one point, m a multiple of `BLOCK`.
+
+    With k = p + qB the cosines and sines are those of sums of two angles, so that B + m/B of them are evaluated
+    instead of m: they are what takes the time.
+
+    Args:
+        cosine: a_k, (m,); None where all are zero.
+        sine: b_k, (m,); None where all are zero.
+        variance: a scalar.
+        xi: a scalar, position in the unit period.
+    """
+    given = cosine if cosine is not None else sine
+    assert given is not None
+    blocks = given.shape[0] // BLOCK
+    near, far = (jnp.pi * xi * jnp.arange(n, dtype=xi.dtype) * step for n, step in ((BLOCK, 1), (blocks, BLOCK)))
+    cos_near, sin_near, cos_far, sin_far = jnp.cos(near), jnp.sin(near), jnp.cos(far)[:, None], jnp.sin(far)[:, None]
+    wavenumber = np.pi * np.arange(blocks * BLOCK).reshape(blocks, BLOCK)
+    waves = []
+    if cosine is not None:
+        waves.append(cosine.reshape(blocks, BLOCK) * (cos_far * cos_near - sin_far * sin_near))
+    if sine is not None:
+        waves.append(sine.reshape(blocks, BLOCK) * (sin_far * cos_near + cos_far * sin_near))
+    return jnp.sum(jnp.exp(jnp.asarray(-0.5 * wavenumber**2, xi.dtype) * variance) * sum(waves))
 
 
 def kinked_coefficients(modes: int) -> np.ndarray:
