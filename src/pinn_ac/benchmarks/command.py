@@ -25,7 +25,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument(
         "name",
         choices=sorted(BENCHMARKS),
-        help="autodiff: our differentiation against JAX's; optimizers: a Levenberg–Marquardt step, and optimistix's",
+        help="autodiff: our differentiation against JAX's; optimizers: stages of a step, and optimistix's",
     )
     parser.add_argument("--rounds", type=int, default=30, help="calls of each program (default 30)")
     parser.add_argument("--precision", default="float64", help="float64 or float32")

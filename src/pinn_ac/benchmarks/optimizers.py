@@ -185,6 +185,9 @@ def _library_rows(label: str, setting: Setting, rounds: int) -> list[dict[str, o
 def _optimistix(setting: Setting) -> tuple[Callable[[], Any], Any]:
     """One iteration of optimistix's as a program, and the parameters after it.
 
+    Its residuals come with our Jacobian: its own way, a forward pass over all points for each parameter at once,
+    takes gigabytes and minutes, not knowing that a residual depends on one point. Its solver is its default, QR.
+
     Its first step evaluates the start, takes J there and solves; its second judges that and does the same where it
     arrives. So the second is what an iteration costs and where the first one leads.
 
@@ -199,13 +202,24 @@ def _optimistix(setting: Setting) -> tuple[Callable[[], Any], Any]:
     objective, params, batch = setting
     solver: Any = optimistix.LevenbergMarquardt(rtol=1e-8, atol=1e-8)
 
-    def residuals(params, batch):
-        return objective.residuals(params, batch), None
+    flat, unravel = ravel_pytree(params)
 
-    shape, none = jax.eval_shape(residuals, params, batch)
+    @jax.custom_jvp
+    def residuals(flat):
+        return objective.residuals(unravel(flat), batch)
+
+    @residuals.defjvp
+    def _(flat, tangent):
+        r, J = objective.residuals_and_jacobian(flat[0], unravel, batch)
+        return r, J @ tangent[0]
+
+    def function(flat, _):
+        return residuals(flat), None
+
+    shape, none = jax.eval_shape(function, flat, None)
     tags: frozenset = frozenset()
-    state = solver.init(residuals, params, batch, {}, shape, none, tags)
-    step = equinox.filter_jit(lambda y, state, batch: solver.step(residuals, y, batch, {}, state, tags)[:2])
-    first, state = step(params, state, batch)
-    second, _ = step(first, state, batch)
-    return lambda: equinox.filter(step(first, state, batch), equinox.is_array), second
+    state = solver.init(function, flat, None, {}, shape, none, tags)
+    step = equinox.filter_jit(lambda y, state: solver.step(function, y, None, {}, state, tags)[:2])
+    first, state = step(flat, state)
+    second, _ = step(first, state)
+    return lambda: equinox.filter(step(first, state), equinox.is_array), unravel(second)
