@@ -48,8 +48,7 @@ def test_the_summary_holds_every_number_and_where_it_was_written():
 def test_the_estimated_error_comes_with_a_warning_if_it_needs_one(estimate, shown):
     said = printed({"estimated_relative_l2": estimate[0], "estimate_unreliable": estimate[1]}, "somewhere")
     (line,) = (line for line in said.splitlines() if "estimated relative L² error" in line)
-    assert line.split("  ")[-1].strip() == shown or line.strip().endswith(shown)
-    assert ("unreliable" in line) == estimate[1]
+    assert line.replace("estimated relative L² error", "").strip() == shown
 
 
 def test_a_summary_of_nothing_still_says_where_it_was_written():
