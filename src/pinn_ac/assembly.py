@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from omegaconf import DictConfig
+from scipy.interpolate import RegularGridInterpolator
 
 from pinn_ac.ansatz import Field, Parameters
 from pinn_ac.config import build
@@ -24,6 +25,9 @@ from pinn_ac.training import Stage
 
 Points = Mapping[str, Any]
 
+
+TABLE = (9, 1024)
+"""Times and places at which a guide is tabulated."""
 
 WINDOW = 1.25
 """R times the length of a window, where the number of windows is left to us; measured."""
@@ -60,6 +64,10 @@ class Experiment:
 
     def initial_params(self) -> Parameters:
         """The network's parameters before training; they follow the seed."""
+        return self._initial_params
+
+    @cached_property
+    def _initial_params(self) -> Parameters:
         features = self.field.background(jnp.zeros(()), jnp.asarray(self.problem.domain[1]))[1:]
         return jax.jit(self.network.init)(named_key(self.seed, "network"), features)
 
@@ -93,7 +101,17 @@ class Experiment:
         def at(function: Callable[..., jax.Array], *arguments: Any) -> Callable[[np.ndarray], np.ndarray]:
             return lambda points: np.asarray(function(*arguments, jnp.asarray(points, float)), np.float64)
 
-        return Guides(at(residual, condition, params), at(slope, condition), at(layer, condition))
+        def tabulated_slope(points: np.ndarray) -> np.ndarray:
+            if "table" not in self._tables or self._tables["of"] is not condition:
+                self._tables.update(of=condition, table=_tabulated(at(slope, condition), self.box))
+            return self._tables["table"](points)
+
+        return Guides(at(residual, condition, params), tabulated_slope, at(layer, condition))
+
+    @cached_property
+    def _tables(self) -> dict[str, Any]:
+        """The slopes of the newest window."""
+        return {}
 
     @cached_property
     def _guides(self) -> tuple[Callable, Callable, Callable]:
@@ -166,6 +184,15 @@ class Experiment:
         left, right = self.problem.domain
         start = 0.5 * (left + right) if self.field.embedding.even(self.problem) else left
         return (0.0, self.field.problem.horizon), (start, right)
+
+
+def _tabulated(function: Callable[[np.ndarray], np.ndarray], box: Sequence[tuple[float, float]]) -> Callable:
+    """A function of (t, x) interpolated linearly in a table over the box, which is denser at its start."""
+    (start, end), (left, right) = box
+    t, x = start + (end - start) * np.linspace(0, 1, TABLE[0]) ** 2, np.linspace(left, right, TABLE[1])
+    grid = np.stack(np.meshgrid(t, x, indexing="ij"), axis=-1)
+    values = function(grid.reshape(-1, 2)).reshape(TABLE)
+    return RegularGridInterpolator((t, x), values, bounds_error=False, fill_value=None)
 
 
 def assemble(config: DictConfig) -> Experiment:

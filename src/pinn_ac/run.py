@@ -24,7 +24,7 @@ from pinn_ac.files import make_writable, write_whole
 from pinn_ac.reference import Reference, load_or_solve
 from pinn_ac.saved_run import Run, load_config, load_run
 from pinn_ac.tracking import History, read_history
-from pinn_ac.training import Checkpoints, Intervals, OverfitGuard, Recorder, Trainer
+from pinn_ac.training import Checkpoints, Intervals, OverfitGuard, Recorder, Trainer, unstacked
 from pinn_ac.windows import enter_windows
 
 log = logging.getLogger(__name__)
@@ -146,7 +146,7 @@ def _train(experiment: Experiment, config: DictConfig, folder: Path, reference: 
         "stages": {stage.name: stage.steps for stage in experiment.stages},
         "name": config.name,
     }
-    run = Run(experiment, (*state.finished, state.best_params), folder, config)
+    run = Run(experiment, (*unstacked(state.finished), state.best_params), folder, config)
     past, points = read_history(history.path), state.points["residual"]
     return report(run, folder, reference, training, past, points, estimate=config.estimate)
 

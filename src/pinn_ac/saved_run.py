@@ -18,7 +18,7 @@ from pinn_ac.errors import InputError, require
 from pinn_ac.evaluation import Sampled
 from pinn_ac.problem import Carried
 from pinn_ac.residual import CHUNK as SERIES
-from pinn_ac.training import Checkpoints
+from pinn_ac.training import Checkpoints, blank, unstacked
 
 CHUNK = 2**16
 
@@ -147,7 +147,8 @@ def load_run(folder: str | Path, device: str | None = None) -> Run:
     experiment = assemble(config)
     checkpoints = Checkpoints(folder / "checkpoints")
     try:
-        params = checkpoints.restore("params", lambda window, stage: (window + 1) * (experiment.initial_params(),))
+        start = experiment.initial_params()
+        params = unstacked(checkpoints.restore("params", lambda window, stage: blank(window + 1, start)))
     finally:
         checkpoints.close()
     return Run(experiment, params, folder, config)

@@ -31,8 +31,12 @@ def enter_windows(
     means = jax.jit(experiment.objective.means)
     error = _window_error(experiment, reference) if reference is not None else None
 
+    conditions: list[Carried | None] = [None]
+
     def enter(finished: tuple[Any, ...]) -> Window:
-        condition = experiment.conditions(finished)[-1]
+        for network in finished[len(conditions) - 1 :]:
+            conditions.append(experiment.carry(network, conditions[-1]))
+        condition = conditions[len(finished)]
         held_out = experiment.held_out(condition)
         errors = error(len(finished), condition) if error is not None else lambda params: {}
         return Window(

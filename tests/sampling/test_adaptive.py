@@ -128,7 +128,7 @@ def lecture():
     """The lecture's problem at a diffusivity whose layers a test can resolve, and parameters of a network."""
     experiment = assemble(
         composed("problem.diffusivity=1e-3", "model.width=4", "model.depth=1", "embedding=periodic",
-                 "ansatz=lifted", "sampler=monitor", "sampler.num_points=1024")
+                 "ansatz=lifted", "windows=1", "sampler=monitor", "sampler.num_points=1024")
     )  # fmt: skip
     return experiment, random_params(experiment.network, 2)
 
@@ -147,7 +147,8 @@ def test_guides_are_the_residual_the_slope_and_the_layer(lecture):
     h = 1e-5  # h² times a third derivative (1e5 in an interface of width 0.02) is 1e-5; eps/h is less
     splitting = jax.jit(jax.vmap(problem.splitting))
     differences = np.abs(splitting(points[:, 0], points[:, 1] + h) - splitting(points[:, 0], points[:, 1] - h))
-    np.testing.assert_allclose(guides.slope(points), differences / (2 * h), rtol=0, atol=1e-4)
+    # The guide is interpolated linearly between 9 times and 1024 places, of slopes that double from time to time.
+    np.testing.assert_allclose(guides.slope(points), differences / (2 * h), rtol=0.25, atol=5e-3)
     x = (np.arange(20000) + 0.5) / 20000
     for t in (0.0, 1e-3, 0.1):
         layer = guides.layer(np.column_stack([np.full_like(x, t), x]))

@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 
 from pinn_ac.optimizers import Optimizer, Outcome
-from pinn_ac.training import Checkpoints, Diverged, Intervals, OverfitGuard, Stage, Stopped, Trainer, Window
+from pinn_ac.training import (
+    Checkpoints,
+    Diverged,
+    Intervals,
+    OverfitGuard,
+    Stage,
+    Stopped,
+    Trainer,
+    Window,
+    unstacked,
+)
 from pinn_ac.training.guards import Stopwatch
 
 
@@ -95,6 +105,11 @@ def relay(finished):
         terms=lambda params, batch: {},
         validate=lambda params: (float((params["p"] - aim - 1) ** 2), {}),
     )
+
+
+def all_best(state):
+    """The best parameters of every window."""
+    return (*unstacked(state.finished), state.best_params)
 
 
 def start(work):
@@ -366,8 +381,10 @@ def test_a_window_begins_where_the_one_before_ended_and_goes_through_all_stages(
         for k in range(7):
             p -= (0.1 if k < 4 else 0.5) * (p - (window + 1) - 0.1 * ((7 * window + k) % 2))
         ends.append(p)
-    assert [float(params["p"]) for params in (*end.finished, end.best_params)] == pytest.approx(ends, rel=1e-14)
-    assert (end.step, end.stage, len(end.finished)) == (21, 1, 2)
+    assert [float(params["p"]) for params in (*unstacked(end.finished), end.best_params)] == pytest.approx(
+        ends, rel=1e-14
+    )
+    assert (end.step, end.stage, len(unstacked(end.finished))) == (21, 1, 2)
     names = [f"{window}/3 {name}" for window in (1, 2, 3) for name in ["slow"] * 4 + ["fast"] * 3]
     assert [line["stage"] for line in work.recorder.lines] == names
 
@@ -384,16 +401,14 @@ def test_a_run_of_windows_resumes_with_the_same_bits(tmp_path):
         first.checkpoints.close()
         second = trainer(tmp_path / str(stop), stages, enter=relay, windows=3)
         end = second.run(second.resume({"p": jnp.zeros(())}))
-        for ours, theirs in zip(
-            (*end.finished, end.best_params), (*expected.finished, expected.best_params), strict=True
-        ):
+        for ours, theirs in zip(all_best(end), all_best(expected), strict=True):
             assert np.array_equal(ours["p"], theirs["p"])
 
 
 def test_a_budget_is_shared_out_between_the_windows(tmp_path):
     work = trainer(tmp_path, [Stage("only", decay(0.5), 10**9)], enter=relay, windows=3, seconds=0.6)
     end = work.run(start(work))
-    assert len(end.finished) == 2
+    assert len(unstacked(end.finished)) == 2
     begun = {line["stage"][0]: line["seconds"] for line in reversed(work.recorder.lines)}
     # A third each, less what entering a window takes; compilation is not counted for any but the last.
     assert 0.15 < begun["2"] < 0.6

@@ -3,7 +3,7 @@
 from pinn_ac.training.checkpoints import Checkpoints
 from pinn_ac.training.guards import Diverged, OverfitGuard, Stopped, StopSignals
 from pinn_ac.training.loop import Intervals, Recorder, Stage, Trainer, Window
-from pinn_ac.training.state import TrainingState
+from pinn_ac.training.state import TrainingState, blank, stacked, unstacked
 
 __all__ = [
     "Checkpoints",
@@ -17,4 +17,7 @@ __all__ = [
     "Trainer",
     "TrainingState",
     "Window",
+    "blank",
+    "stacked",
+    "unstacked",
 ]

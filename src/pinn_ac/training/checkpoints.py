@@ -9,7 +9,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from pinn_ac.errors import InputError, require
-from pinn_ac.training.state import TrainingState
+from pinn_ac.training.state import TrainingState, unstacked
 
 log = logging.getLogger(__name__)
 
@@ -88,4 +88,4 @@ class Checkpoints:
 def _progress(state: TrainingState) -> dict[str, Any]:
     """Where the run is, and the shapes of the points, which only the checkpoint knows."""
     points = {name: list(values.shape) for name, values in state.points.items()}
-    return {"window": len(state.finished), "stage": state.stage, "step": state.step, "points": points}
+    return {"window": len(unstacked(state.finished)), "stage": state.stage, "step": state.step, "points": points}

@@ -17,7 +17,7 @@ from pinn_ac.training.guards import (
     StopSignals,
     Stopwatch,
 )
-from pinn_ac.training.state import TrainingState, all_finite, with_plain_counters
+from pinn_ac.training.state import TrainingState, all_finite, blank, stacked, unstacked, with_plain_counters
 
 MOST_FAILURES = 5
 
@@ -119,7 +119,8 @@ class Trainer:
         """
 
         def template(window: int, stage: int) -> TrainingState:
-            return TrainingState(self.stages[stage].optimizer.init(params), params, finished=window * (params,))
+            optimizer = self.stages[stage].optimizer.init(params)
+            return TrainingState(optimizer, params, finished=blank(window, params))
 
         return with_plain_counters(self.checkpoints.restore("state", template))
 
@@ -136,7 +137,7 @@ class Trainer:
         with StopSignals() as signals, Stopwatch() as watch:
             session = _Session(self, signals, watch, state.seconds, state.compile_seconds)
             state = session.run_window(state)
-            while len(state.finished) + 1 < self.windows:
+            while session.index + 1 < self.windows:
                 state = session.run_window(session.save(session.next_window(state)))
             return session.save(state)
 
@@ -152,6 +153,7 @@ class _Session:
     compile_seconds_before: float
     _prepared: tuple[Points | None, Any] = (None, None)
     _window: Window | None = None
+    index: int = 0
 
     @property
     def window(self) -> Window:
@@ -162,7 +164,7 @@ class _Session:
     def run_window(self, state: TrainingState) -> TrainingState:
         """Every stage that the window still has."""
         if self._window is None:  # a session begins
-            self._window = self.trainer.enter(state.finished)
+            self._enter(unstacked(state.finished))
         state = self.run_stage(state)
         while (
             state.stage + 1 < len(self.trainer.stages) and not self.out_of_time(state) and not self._overfitted(state)
@@ -175,18 +177,21 @@ class _Session:
             )
         return state
 
+    def _enter(self, finished: tuple[Any, ...]) -> None:
+        self._window, self.index = self.trainer.enter(finished), len(finished)
+
     def next_window(self, state: TrainingState) -> TrainingState:
         """The state before the first step of the window that follows."""
-        finished = (*state.finished, state.best_params)
-        self._window = self.trainer.enter(finished)
-        params = self._window.start()
+        finished = (*unstacked(state.finished), state.best_params)
+        self._enter(finished)
+        params = self.window.start()
         return state._replace(
             optimizer=self.trainer.stages[0].optimizer.init(params),
             best_params=params,
             best_loss=float("inf"),
             points={},
             overfits=0,
-            finished=finished,
+            finished=stacked(finished),
             stage=0,
             stage_step=0,
             window_seconds=self.seconds(),
@@ -219,7 +224,7 @@ class _Session:
                 figures = {**figures, **more}
             if state.stage_step % evaluate_every == 0:  # not at an end that a longer run would not have
                 state = self._watch(stage, state, figures["validation_loss"], batch)
-            name = self._name(stage, state)
+            name = self._name(stage)
             self.trainer.recorder.log(name, state.step, self.seconds(), float(outcome.loss), figures)
             if last:
                 break
@@ -230,7 +235,7 @@ class _Session:
     def save(self, state: TrainingState) -> TrainingState:
         """Write a checkpoint, with the clocks as they stand."""
         state = state._replace(seconds=self.seconds(), compile_seconds=self.compile_seconds())
-        self.trainer.checkpoints.save((*state.finished, state.best_params), state)
+        self.trainer.checkpoints.save(stacked([*unstacked(state.finished), state.best_params]), state)
         return state
 
     def seconds(self) -> float:
@@ -246,9 +251,9 @@ class _Session:
         budget, seconds = self.trainer.seconds, self.seconds()
         if budget is None:
             return False
-        share = (budget - state.window_seconds) / (self.trainer.windows - len(state.finished))
+        share = (budget - state.window_seconds) / (self.trainer.windows - self.index)
         compiling = self.compile_seconds() - state.window_compile_seconds
-        is_last = len(state.finished) + 1 == self.trainer.windows
+        is_last = self.index + 1 == self.trainer.windows
         return seconds >= budget or (not is_last and seconds - state.window_seconds - compiling >= share)
 
     def _next_stage(self, state: TrainingState) -> TrainingState:
@@ -257,9 +262,9 @@ class _Session:
         following = state.stage + 1
         return state._replace(optimizer=stages[following].optimizer.init(params), stage=following, stage_step=0)
 
-    def _name(self, stage: Stage, state: TrainingState) -> str:
+    def _name(self, stage: Stage) -> str:
         windows = self.trainer.windows
-        return stage.name if windows == 1 else f"{len(state.finished) + 1}/{windows} {stage.name}"
+        return stage.name if windows == 1 else f"{self.index + 1}/{windows} {stage.name}"
 
     def _overfitted(self, state: TrainingState) -> bool:
         """The window ends since the network over-fits."""

@@ -1,10 +1,11 @@
 """Everything that a run must remember to go on as if it had never stopped."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 
 class TrainingState(NamedTuple):
@@ -14,7 +15,7 @@ class TrainingState(NamedTuple):
     best_params: the parameters with the lowest validation loss so far.
     points: name → the points of the newest draw, as drawn; empty before the first one. They are kept, since a draw
         may depend on the parameters and on the points before it.
-    finished: the best parameters of every window of time before this one.
+    finished: the best parameters of every window of time before this one, stacked; empty in the first one.
     best_loss: that loss.
     stage: index of the current stage.
     stage_step: steps done in it.
@@ -31,7 +32,7 @@ class TrainingState(NamedTuple):
     optimizer: Any
     best_params: Any
     points: Mapping[str, Any] = {}
-    finished: tuple[Any, ...] = ()
+    finished: Any = ()
     best_loss: float = float("inf")
     stage: int = 0
     stage_step: int = 0
@@ -43,6 +44,22 @@ class TrainingState(NamedTuple):
     failures: int = 0
     window_seconds: float = 0.0
     window_compile_seconds: float = 0.0
+
+
+def stacked(windows: Sequence[Any]) -> Any:
+    """Parameters of several windows as one tree of NumPy's arrays with a leading axis of windows; of none, ()."""
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *windows) if windows else ()
+
+
+def blank(windows: int, params: Any) -> Any:
+    """The shapes of :func:`stacked` for so many windows of such parameters, as zeros."""
+    return jax.tree.map(lambda leaf: jnp.zeros((windows, *leaf.shape), leaf.dtype), params) if windows else ()
+
+
+def unstacked(windows: Any) -> tuple[Any, ...]:
+    """What :func:`stacked` was made of."""
+    leaves, structure = jax.tree.flatten(jax.tree.map(np.asarray, windows))
+    return tuple(jax.tree.unflatten(structure, window) for window in zip(*leaves, strict=True))
 
 
 def with_plain_counters(state: TrainingState) -> TrainingState:
