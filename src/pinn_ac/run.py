@@ -59,6 +59,7 @@ def train_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[s
     configure(config.precision, config.device)
     experiment = assemble(config)
     with _claimed(folder, resuming):
+        config.windows = experiment.windows  # which a longer budget on resuming must not change
         _write_config(config, folder)
         reference = load_reference(experiment, config.reference)
         return _train(experiment, config, folder, reference)
@@ -183,7 +184,8 @@ class _Recorder:
 
     def log(self, stage: str, step: int, seconds: float, loss: float, others: Mapping[str, float]) -> None:
         self.history.append(step, seconds, loss, None, stage=stage, **others)
-        self.progress.update(step, stage, loss=loss, error=others.get("relative_l2"), seconds=seconds)
+        error = others.get("relative_l2", others.get("window_relative_l2"))
+        self.progress.update(step, stage, loss=loss, error=error, seconds=seconds)
 
     def say(self, message: str) -> None:
         log.warning(message)

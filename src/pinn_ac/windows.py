@@ -29,7 +29,9 @@ def enter_windows(
         reference: what errors are measured against, if they are.
     """
     means = jax.jit(experiment.objective.means)
-    error = _window_error(experiment, reference) if reference is not None else None
+    errors = None
+    if reference is not None and len(reference.t) > experiment.windows:  # so that every window has a row
+        errors = _Errors(experiment, reference)
 
     conditions: list[Carried | None] = [None]
 
@@ -38,7 +40,7 @@ def enter_windows(
             conditions.append(experiment.carry(network, conditions[-1]))
         condition = conditions[len(finished)]
         held_out = experiment.held_out(condition)
-        errors = error(len(finished), condition) if error is not None else lambda params: {}
+        error = errors.enter(conditions, finished) if errors is not None else lambda params: {}
         return Window(
             start=lambda: _start(experiment, finished, lambda params: float(loss(params, held_out))),
             draw=lambda step, params, previous, enlargement: experiment.draw(
@@ -46,7 +48,7 @@ def enter_windows(
             ),
             prepare=lambda points: experiment.prepare(points, condition),
             terms=lambda params, batch: _named(means(params, batch)),
-            validate=lambda params: (float(loss(params, held_out)), errors(params)),
+            validate=lambda params: (float(loss(params, held_out)), error(params)),
         )
 
     return enter
@@ -65,36 +67,54 @@ def _named(means: Mapping[str, jax.Array]) -> dict[str, float]:
     return {f"loss_{name}": float(mean) for name, mean in means.items()}
 
 
-def _window_error(
-    experiment: Experiment, reference: Reference
-) -> Callable[[int, Carried | None], Callable[[Any], dict[str, float]]]:
-    """(index of a window, where it begins) → params → the relative L2 error on a part of the reference's grid."""
-    # Of all windows together about 50 × 256 points are enough to see how the error falls; of one, one row.
-    field, length = experiment.field, experiment.field.problem.horizon
-    every = max(1, len(reference.x) // 256)
-    rows = max(1, min(50, len(reference.t) // experiment.windows))
+class _Errors:
+    """Relative L2 errors on about 50 × 256 points of the reference's grid: enough to see how they fall.
 
-    @jax.jit
-    def backgrounds(condition, t, x):
-        start = field.starting_from(condition)
-        return jax.lax.map(lambda point: start.background(*point), (t, x), batch_size=CHUNK)
+    Before the last window they are of the window alone, and are called so.
+    """
 
-    predict = jax.jit(jax.vmap(field.on_background, in_axes=(None, 0, 0)))
+    def __init__(self, experiment: Experiment, reference: Reference) -> None:
+        self.experiment, self.reference = experiment, reference
+        self.every = max(1, len(reference.x) // 256)
+        self.rows = min(50, (len(reference.t) - 1) // experiment.windows)
+        self.squares: list[np.ndarray] = []  # of the errors and of the solution, in every finished window
+        field = experiment.field
 
-    def error_in(index: int, condition: Carried | None) -> Callable[[Any], dict[str, float]]:
-        inside = np.flatnonzero((reference.t >= index * length) & (reference.t <= (index + 1) * length * (1 + 1e-12)))
-        if len(inside) < rows:
-            return lambda params: {}
-        chosen = inside[np.linspace(len(inside) - 1, 0, rows).round().astype(int)[::-1]]
-        exact = reference.u[chosen][:, ::every]
-        local = np.clip(reference.t[chosen] - index * length, 0.0, length)
-        t, x = (jnp.asarray(axis.ravel(), float) for axis in np.meshgrid(local, reference.x[::every], indexing="ij"))
-        known = backgrounds(condition, t, x)
+        @jax.jit
+        def backgrounds(condition, t, x):
+            start = field.starting_from(condition)
+            return jax.lax.map(lambda point: start.background(*point), (t, x), batch_size=CHUNK)
+
+        self.backgrounds = backgrounds
+        self.predict = jax.jit(jax.vmap(field.on_background, in_axes=(None, 0, 0)))
+
+    def enter(self, conditions: list[Carried | None], finished: tuple[Any, ...]) -> Callable[[Any], dict[str, float]]:
+        """params → the error, in the window that follows the finished ones."""
+        for index in range(len(self.squares), len(finished)):
+            self.squares.append(self._in_window(index, conditions[index])(finished[index]))
+        here, before = self._in_window(len(finished), conditions[len(finished)]), sum(self.squares)
+        is_last = len(finished) + 1 == self.experiment.windows
 
         def error(params: Any) -> dict[str, float]:
-            u = np.asarray(predict(params, t, known), np.float64).reshape(exact.shape)
-            return {"relative_l2": float(np.linalg.norm(u - exact) / np.linalg.norm(exact))}
+            difference, exact = here(params) + (before if is_last else 0.0)
+            return {"relative_l2" if is_last else "window_relative_l2": float(np.sqrt(difference / exact))}
 
         return error
 
-    return error_in
+    def _in_window(self, index: int, condition: Carried | None) -> Callable[[Any], np.ndarray]:
+        """params → Σ (u − u*)² and Σ u*² over the rows in a window, of which all windows have as many."""
+        length, t = self.experiment.field.problem.horizon, self.reference.t
+        slack = 1e-9 * length
+        inside = np.flatnonzero((t > index * length + slack) & (t <= (index + 1) * length + slack))
+        chosen = inside[np.linspace(0, len(inside) - 1, self.rows).round().astype(int)]
+        local = np.clip(t[chosen] - index * length, 0.0, length)
+        exact = self.reference.u[chosen][:, :: self.every]
+        grid = np.meshgrid(local, self.reference.x[:: self.every], indexing="ij")
+        times, places = (jnp.asarray(axis.ravel(), float) for axis in grid)
+        known = self.backgrounds(condition, times, places)
+
+        def squares(params: Any) -> np.ndarray:
+            u = np.asarray(self.predict(params, times, known), np.float64).reshape(exact.shape)
+            return np.array([np.sum((u - exact) ** 2), np.sum(exact**2)])
+
+        return squares

@@ -92,19 +92,29 @@ class AllenCahn:
         decay = decay + math.sqrt(float(jnp.finfo(jnp.result_type(decay, w)).tiny))
         return w / jnp.sqrt(decay + w**2 * (1 - decay))
 
+    @property
+    def excess(self) -> float:
+        """R (T − t₁): how many e-folds the flow of the reaction alone makes interfaces too thin by.
+
+        Alone it steepens an interface of slope s to a width e^{−Rt}/s. Diffusion holds it at δ = √(2D/R), which
+        it reaches at t₁ = ln(1/(δs))/R, or not before t₁ = 1/R.
+        """
+        if self.reaction_rate == 0:
+            return -1.0
+        width = math.sqrt(2 * self.diffusivity / self.reaction_rate) * self.steepest_slope
+        return self.reaction_rate * self.horizon - max(1.0, -math.log(width))
+
     @cached_property
     def longest_flow(self) -> float | None:
         """The time after which the flow of the reaction alone stops, for :meth:`flow`; None if it never does.
 
-        Alone it steepens an interface of slope s to a width e^{−Rt}/s. Diffusion holds it at δ = √(2D/R), which
-        it reaches at t = ln(1/(δs))/R. A flow that goes on a little is still the better start; where the
-        horizon would let it make interfaces more than e^`EXCESS` times too thin, it stops there.
+        A flow that goes on a little after t₁ (see :attr:`excess`) is still the better start; where the horizon would
+        let it make interfaces more than e^`EXCESS` times too thin, it stops at t₁.
         """
-        if self.reaction_rate * self.horizon <= 1 + EXCESS:
+        # The first condition is never false where the second is true; it spares a carried condition the question.
+        if self.reaction_rate * self.horizon <= 1 + EXCESS or self.excess <= EXCESS:
             return None
-        width = math.sqrt(2 * self.diffusivity / self.reaction_rate) * self.steepest_slope
-        reached = max(1.0, -math.log(width)) / self.reaction_rate
-        return reached if self.reaction_rate * (self.horizon - reached) > EXCESS else None
+        return self.horizon - self.excess / self.reaction_rate
 
     def flow(self, t: jax.Array, w: jax.Array) -> jax.Array:
         """Φ(τ(t), w) with τ = t, or where the horizon is long, τ = t at first and constant in the end.
