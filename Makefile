@@ -17,7 +17,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 train: setup  ## run the main job; ARGS="seed=3 model.width=30" changes it
-	$(BIN)/python scripts/train.py model=mlp $(ARGS)
+	$(BIN)/python scripts/train.py experiment=record model=mlp $(ARGS)
 
 test: lint  ## check style and types, run the tests but the slow ones
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal $(ARGS)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pinn_ac.benchmarks import autodiff, optimizers
+from pinn_ac.benchmarks import autodiff, optimizers, race
 from pinn_ac.config import PROJECT
 from pinn_ac.environment import configure, describe
 from pinn_ac.files import make_writable, write_whole
@@ -16,6 +16,7 @@ from pinn_ac.reporting.tables import metrics_table
 BENCHMARKS: dict[str, Callable[[int], list[dict[str, object]]]] = {
     "autodiff": autodiff.run,
     "optimizers": optimizers.run,
+    "race": race.run,
 }
 
 
@@ -25,11 +26,16 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument(
         "name",
         choices=sorted(BENCHMARKS),
-        help="autodiff: our differentiation against JAX's; optimizers: stages of a step, and optimistix's",
+        help="autodiff: our differentiation against JAX's; optimizers: stages of a step, and optimistix's; "
+        "race: error against seconds of the experiments record, broyden and plain (hours)",
     )
-    parser.add_argument("--rounds", type=int, default=30, help="calls of each program (default 30)")
+    parser.add_argument(
+        "--rounds", type=int, help="calls of each program (default 30); of race the seeds (default 5)"
+    )
     parser.add_argument("--precision", default="float64", help="float64 or float32")
     chosen = parser.parse_args(words)
+    if chosen.rounds is None:
+        chosen.rounds = 5 if chosen.name == "race" else 30
     if chosen.rounds < 1:
         parser.error("--rounds needs a whole number from 1")
     configure(chosen.precision, "auto", cache=False)

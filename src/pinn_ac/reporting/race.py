@@ -1,0 +1,58 @@
+"""A picture of methods that race: error against seconds, with the spread over seeds."""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pinn_ac.reporting import style
+
+Runs = Sequence[Any]
+"""Each with `seconds`, `error` and `curve`, a list of (seconds, error)."""
+
+
+def draw_race(results: Mapping[tuple[str, float], Runs], classical: tuple[float, float]) -> Figure:
+    """One line a method, log–log, and the classical solver as a star.
+
+    Args:
+        results: (method, budget in seconds) → its runs. A method with several budgets is drawn through the ends of
+            its runs; with one, through their histories.
+        classical: seconds and error of the classical solver.
+    """
+    figure = style.new_figure(7.6, 5.0)
+    axes = figure.subplots()
+    groups = groupby(results.items(), key=lambda item: item[0][0])
+    for (method, budgets), colour in zip(groups, style.CATEGORICAL, strict=False):
+        all_runs = [runs for _, runs in budgets]
+        lines = _ends(all_runs) if len(all_runs) > 1 else _histories(all_runs[0])
+        _draw_spread(axes, *lines, colour, f"{method} (median and range of {len(all_runs[0])} seeds)")
+    seconds, error = classical
+    axes.plot([seconds], [error], "*", color=style.WARM, markersize=13, label="spectral solver, self-checked")
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    style.dress(axes, x="seconds of training, compilation included", y="relative $L^2$ error")
+    style.legend(axes, loc="lower left")
+    return figure
+
+
+def _ends(all_runs: Sequence[Runs]) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds (m,) and errors (m, seeds) at the ends of the runs, a row a budget."""
+    return np.array([np.median([run.seconds for run in runs]) for runs in all_runs]), np.array(
+        [[run.error for run in runs] for runs in all_runs]
+    )
+
+
+def _histories(runs: Runs) -> tuple[np.ndarray, np.ndarray]:
+    """Errors of all runs at common times, interpolated between the logarithms."""
+    curves = [np.log(np.array(run.curve, float).T) for run in runs]
+    common = np.linspace(max(curve[0][0] for curve in curves), min(curve[0][-1] for curve in curves), 80)
+    return np.exp(common), np.exp(np.array([np.interp(common, *curve) for curve in curves])).T
+
+
+def _draw_spread(axes: Axes, seconds: np.ndarray, errors: np.ndarray, colour: str, label: str) -> None:
+    marker = "o" if len(seconds) < 20 else None
+    axes.plot(seconds, np.median(errors, axis=1), color=colour, marker=marker, markersize=4, label=label)
+    axes.fill_between(seconds, errors.min(axis=1), errors.max(axis=1), color=colour, alpha=0.18, linewidth=0)
