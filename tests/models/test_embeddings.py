@@ -61,6 +61,15 @@ def test_splitting_features(condition):
     assert len(z) == n + (3 if condition is EVEN else 4)
 
 
+@pytest.mark.parametrize("known", [(), ("flow",), ("slope", "heat")])
+def test_splitting_tells_what_it_is_asked_for(known):
+    t, x = jnp.asarray(0.3), jnp.asarray(1.1)
+    periodic, flow, heat, slopes = np.split(np.asarray(Splitting()(problem(GENERAL), t, x)), [3, 4, 5])
+    parts = {"flow": flow, "heat": heat, "slope": slopes}
+    expected = np.concatenate([periodic, *(parts[name] for name in known)])
+    np.testing.assert_allclose(Splitting(known=known)(problem(GENERAL), t, x), expected, rtol=1e-14)
+
+
 @pytest.fixture(params=options("embedding"))
 def embedding(request):
     return built("embedding", request.param, "embedding.modes=2")

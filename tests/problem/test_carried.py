@@ -1,0 +1,70 @@
+"""A condition carried from window to window: the same series, the same heat flow, one program for all."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pinn_ac.problem import AllenCahn, Carried, Cosine, Fourier, Sine, carry, modes_needed
+
+SERIES = {"even": Fourier(0.2, (0.5, 0.0, -0.3), ()), "general": Fourier(0.1, (0.3, -0.2), (0.5, 0.1, -0.2))}
+XI = -1 + 2 * np.arange(512) / 512
+
+
+@pytest.fixture(params=list(SERIES))
+def pair(request):
+    """A series, and the condition through its samples."""
+    series = SERIES[request.param]
+    return series, carry(np.asarray(series(XI)), 128, series.even)
+
+
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.parametrize("variance", [0.0, 0.003])
+def test_it_flows_as_the_series_through_the_samples(pair, order, variance):
+    """Coefficients carry roundings of 1e-16, of which 128 modes and the wavenumber 128π make 1e-12 at most."""
+    series, carried = pair
+    xi, variances = jnp.asarray([-0.93, -0.2, 0.0, 0.41, 1.0]), jnp.full(5, variance)
+    expected = series.heat_flow(variances, xi, 1.0, order)
+    found = jax.vmap(lambda v, x: carried.heat_flow(v, x, 1.0, order))(variances, xi)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+def test_its_coefficients_and_slope_are_those_of_the_series(pair):
+    series, carried = pair
+    np.testing.assert_allclose(carried.fourier_coefficients(200), series.fourier_coefficients(200), atol=1e-15)
+    assert float(carried.steepest_slope) == pytest.approx(series.steepest_slope, rel=1e-3)  # seen on other points
+
+
+def test_modes_beyond_the_last_are_left_out():
+    carried = carry(np.asarray(Sine(1.0, 3)(XI) + Cosine(0.5, 40)(XI)), 32, False)
+    np.testing.assert_allclose(carried.fourier_coefficients(64), Sine(1.0, 3).fourier_coefficients(64), atol=1e-15)
+
+
+def test_one_program_serves_every_condition_of_a_kind(compilations):
+    flow = jax.jit(lambda condition, xi: condition.heat_flow(jnp.asarray(0.01), xi, 1.0))
+    conditions = [carry(np.asarray(Cosine(a)(XI)), 64, True) for a in (1.0, 0.5)]
+    first = flow(conditions[0], jnp.asarray(0.3))
+    compiled = len(compilations)
+    second = flow(conditions[1], jnp.asarray(0.3))
+    assert len(compilations) == compiled
+    assert float(second) == pytest.approx(0.5 * float(first), rel=1e-13)
+
+
+def test_modes_resolve_the_thinnest_interface_and_the_layer_of_a_kink():
+    """tanh(ξ/w) has modes like e^{−π² k w/2}, a kink smoothed for a time s like e^{−(kπ)² D s}: 1e-14 at the last."""
+    interface = AllenCahn(1e-3, 5.0, initial_condition=Sine(), horizon=3.0)
+    k = modes_needed(interface, 0.25)
+    width = np.sqrt(2e-3 / 5)
+    assert -33 < -0.5 * np.pi**2 * width * k < -32
+    kinked = AllenCahn(1e-5, 0.5)
+    k = modes_needed(kinked, 0.02)
+    assert 0.9 < (np.pi * k) ** 2 * 1e-5 * 0.02 / -np.log(1e-14) < 1.1
+    assert modes_needed(AllenCahn(10.0, 1.0, initial_condition=Sine()), 1.0) == 128
+    assert modes_needed(AllenCahn(1e-9), 0.1) == 4096
+
+
+def test_a_constant_has_slope_one(precision):
+    carried = carry(np.full(512, 0.3), 64, True)
+    assert isinstance(carried, Carried)
+    assert float(carried.steepest_slope) == 1.0
+    assert carried.cosine.dtype == precision
