@@ -158,7 +158,11 @@ def test_errors_of_a_window_are_called_so_and_the_last_is_of_the_whole(tmp_path)
 def test_the_number_of_windows_is_kept_with_the_run(tmp_path):
     config = composed(*(word for word in SMALL if not word.startswith("windows")), "train.seconds=1e-3")
     train_in(tmp_path, config)
-    assert load_config(tmp_path).windows == count_windows(AllenCahn(1e-2, 2.0), "auto", None)
+    assert load_config(tmp_path).windows == 1
+    longer = load_config(tmp_path)
+    longer.train.seconds = 100.0  # enough for two, had it been so from the start
+    assert count_windows(assemble(longer).problem, "auto", 100.0) == 2
+    assert assemble(longer).windows == 1
 
 
 def test_a_field_says_where_it_begins():

@@ -220,14 +220,14 @@ def count_windows(problem: AllenCahn, wanted: Any, seconds: float | None) -> int
     """How many windows the horizon is cut into: as `wanted`, or for "auto" such that R times their length ≤ `WINDOW`.
 
     Where the clock gives a window less than `WINDOW_SECONDS`, one window gets further, if the flow of the reaction
-    alone makes no interface too thin in it.
+    alone makes interfaces in it at most e times too thin.
 
     Raises:
         InputError: it is neither, or the windows are so long that their flow of the reaction would stop.
     """
     reactions = problem.reaction_rate * problem.horizon
     windows = max(1, math.ceil(reactions / WINDOW - 1e-9)) if wanted == "auto" else wanted
-    if wanted == "auto" and seconds is not None and seconds < windows * WINDOW_SECONDS and problem.excess <= 0:
+    if wanted == "auto" and seconds is not None and seconds < windows * WINDOW_SECONDS and problem.excess <= 1:
         windows = 1
     require(is_whole(windows, 1), f"windows is {wanted}: give auto or a whole number from 1.")
     fewest = math.ceil(reactions / (1 + EXCESS))
