@@ -157,12 +157,13 @@ def test_derivatives_agree_with_differences_of_the_prediction(finished):
     run = pinn_ac.load_run(finished[0])
     t, x = 0.4, np.array([-0.6, 0.1, 0.77])
     d = run.derivatives(t, x)
-    h = 1e-4  # truncation ~ h² |u'''|/6 ~ 1e-6 for these smooth fields, round-off 1e-16/h² ~ 1e-8
+    # Truncation is h² |u'''|/6 ~ 1e-6 for u_t and u_x, and h² |u''''|/12 ~ 1e-5 for u_xx; round-off is 1e-16/h² ~ 1e-8.
+    h = 1e-4
     u = lambda t, x: run.predict(t, x)  # noqa: E731
     assert np.allclose(d["u"], u(t, x), rtol=0, atol=1e-13)
     assert np.allclose(d["u_t"], (u(t + h, x) - u(t - h, x)) / (2 * h), rtol=0, atol=1e-5)
     assert np.allclose(d["u_x"], (u(t, x + h) - u(t, x - h)) / (2 * h), rtol=0, atol=1e-5)
-    assert np.allclose(d["u_xx"], (u(t, x + h) - 2 * d["u"] + u(t, x - h)) / h**2, rtol=0, atol=1e-5)
+    assert np.allclose(d["u_xx"], (u(t, x + h) - 2 * d["u"] + u(t, x - h)) / h**2, rtol=0, atol=2e-4)
     assert np.allclose(d["residual"], d["u_t"] - 1e-3 * d["u_xx"] + 2 * (d["u"] ** 3 - d["u"]), rtol=0, atol=1e-12)
 
 

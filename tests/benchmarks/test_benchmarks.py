@@ -1,11 +1,12 @@
 """The benchmarks' arithmetic; what they measure is not for a test."""
 
 import csv
+import json
 
 import jax.numpy as jnp
 import pytest
 
-from pinn_ac.benchmarks import autodiff, command, optimizers
+from pinn_ac.benchmarks import autodiff, command, optimizers, race
 from pinn_ac.benchmarks.timing import Timing, compare
 
 
@@ -82,3 +83,27 @@ def test_every_stage_and_both_libraries_are_measured():
     assert ours["ratio"] == 1
     assert theirs["loss_after"] > 0
     assert ours["loss_after"] > 0
+
+
+def test_a_race_is_summed_up_by_medians_and_its_runs_are_kept(monkeypatch, tmp_path):
+    """Runs that the folder holds already are read, not run again."""
+    for seed, error in enumerate([4e-5, 1e-5, 2e-5]):
+        folder = tmp_path / f"fast-10s-seed{seed}"
+        folder.mkdir()
+        (folder / "metrics.json").write_text(json.dumps({"train_seconds": 10.5, "relative_l2": error}))
+        lines = [{"step": 1, "seconds": 4.0, "relative_l2": 1e-2}, {"step": 2, "seconds": 5.0, "loss": 1.0}]
+        (folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    monkeypatch.setattr(race, "_classical", lambda: race.Result(1.0, 1e-11, []))
+    monkeypatch.setattr(race.subprocess, "run", lambda *words, **options: pytest.fail("run again"))
+    fast, classical = race.run(3, {"fast": (10,)}, tmp_path)
+    assert fast == {
+        "method": "fast",
+        "seconds": 10.5,
+        "median error": 2e-5,
+        "best": 1e-5,
+        "worst": 4e-5,
+        "worst / median": 2.0,
+        "seeds": 3,
+    }
+    assert classical["median error"] == 1e-11
+    assert (tmp_path / "race.png").stat().st_size > 10_000

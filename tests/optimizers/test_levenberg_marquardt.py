@@ -88,6 +88,24 @@ def test_scalings_are_what_they_say(scaling):
     assert largest[0] > 1.01 * np.diag(A)[0]  # or the test could not tell more from marquardt
 
 
+def test_the_floor_holds_a_parameter_that_hardly_matters():
+    """(A + λ max(diag A, floor · mean)) δ = −Jᵀr by hand: without the floor the step is invariant and huge."""
+    target = objective(lambda params, row: row[0] * params["one"] + row[1] * params["other"] - row[2])
+    rows = np.array([[1.0, 1e-8, 1.0], [1.0, -1e-8, 3.0]])
+    params = {"one": jnp.asarray(0.0), "other": jnp.asarray(0.0)}
+    J, r = rows[:, :2] / np.sqrt(2), -rows[:, 2] / np.sqrt(2)
+    A = J.T @ J
+    steps = []
+    for floor in (0.0, 1e-4):
+        optimizer = levenberg_marquardt(target, 1, damping=1e-2, geodesic=0.0, floor=floor)
+        state, _ = follow(optimizer, params, {"residual": jnp.asarray(rows)}, 1)
+        D = np.maximum(np.diag(A), floor * np.diag(A).mean())
+        steps.append(flat(optimizer, state))
+        np.testing.assert_allclose(steps[-1], -np.linalg.solve(A + 1e-2 * np.diag(D), J.T @ r), rtol=1e-12)
+    assert abs(steps[0][1]) > 9e7
+    assert abs(steps[1][1]) < 0.1
+
+
 def test_a_matrix_that_is_not_positive_definite_is_a_failed_try():
     """Two equal columns and the least of λ: the second pivot is zero or below, until λ has grown."""
     target = objective(lambda params, row: row[0] * params["one"] + row[0] * params["other"] - row[1])

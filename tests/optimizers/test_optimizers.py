@@ -35,6 +35,7 @@ OTHER = {
         "tries": 1,
         "least_damping": 0.5,
         "scaling": "plain",
+        "floor": 1.0,
         "geodesic": 0.0,
         "solver": "qr",
         "cg_iterations": 1,

@@ -180,6 +180,7 @@ def test_half_the_domain_is_enough_for_an_embedding_that_is_even_only(condition,
             *f"embedding={embedding}".split(),
             "problem.domain=[1.0,4.0]",
             "problem.horizon=2",
+            "windows=1",
         )
     )
     assert experiment.box == ((0.0, 2.0), (2.5 if half else 1.0, 4.0))

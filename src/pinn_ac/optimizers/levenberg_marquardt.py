@@ -33,6 +33,7 @@ def levenberg_marquardt(
     tries: int = 10,
     least_damping: float = 1e-15,
     scaling: str = "more",
+    floor: float = 1e-4,
     geodesic: float = 0.75,
     solver: str = "auto",
     chunk: int | None = None,
@@ -64,6 +65,8 @@ def levenberg_marquardt(
         least_damping: λ never falls below it.
         scaling: D: "more" the largest diag JᵀJ of all steps so far (Moré 1978), "marquardt" diag JᵀJ
             (Marquardt 1963), "plain" its mean times I (Levenberg 1944).
+        floor: no entry of D is below so much of their mean: a parameter that the residuals hardly depend on would
+            run away, saturate its unit, and be lost.
         geodesic: largest share 2‖D^½ δ₂‖/‖D^½ δ₁‖; 0 for δ₁ alone.
         solver, chunk, accumulate, cg_iterations, cg_tolerance, normal_precision: of
             :class:`~pinn_ac.optimizers.least_squares.LeastSquares`.
@@ -72,7 +75,7 @@ def levenberg_marquardt(
         InputError: the norm is not "mse", a number is out of range, or `scaling` is unknown.
     """
     del steps
-    _check(objective, damping, cut, rise, tries, least_damping, scaling, geodesic)
+    _check(objective, damping, cut, rise, tries, least_damping, scaling, floor, geodesic)
 
     least_squares = LeastSquares(objective, solver, chunk, accumulate, cg_iterations, cg_tolerance, normal_precision)
     model = least_squares.model
@@ -86,6 +89,7 @@ def levenberg_marquardt(
     @jax.jit
     def measure(state, r, squares):
         """The loss, the largest diag JᵀJ so far, and D."""
+        squares = jnp.maximum(squares, floor * jnp.mean(squares))
         largest = jnp.fmax(state.largest, squares)  # not finite for once, as before a retreat, is forgotten
         D = {"more": largest, "marquardt": squares, "plain": jnp.full_like(squares, jnp.mean(squares))}[scaling]
         return r @ r, largest, D
@@ -138,7 +142,7 @@ def levenberg_marquardt(
     return Optimizer(init, step, lambda state: state.params, retreat)
 
 
-def _check(objective, damping, cut, rise, tries, least_damping, scaling, geodesic) -> None:
+def _check(objective, damping, cut, rise, tries, least_damping, scaling, floor, geodesic) -> None:
     require(
         objective.norm == "mse",
         "optimizer=levenberg_marquardt minimises a sum of squares: set loss.norm=mse, or choose optimizer=adam.",
@@ -149,6 +153,10 @@ def _check(objective, damping, cut, rise, tries, least_damping, scaling, geodesi
         require(is_number(value) and value > 1, f"optimizer.{name} is {value}: give a number above 1.")
     require(is_whole(tries, 1), f"optimizer.tries is {tries}: give a whole number from 1.")
     require(scaling in SCALINGS, f"optimizer.scaling is {scaling!r}: choose one of {', '.join(SCALINGS)}.")
+    require(
+        is_number(floor) and 0 <= floor <= 1,
+        f"optimizer.floor is {floor}: give a number from 0 to 1.",
+    )
     require(
         is_number(geodesic) and geodesic >= 0,
         f"optimizer.geodesic is {geodesic}: give a positive number, or 0 to do without.",

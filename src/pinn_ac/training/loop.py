@@ -20,6 +20,8 @@ from pinn_ac.training.guards import (
 from pinn_ac.training.state import TrainingState, all_finite, blank, stacked, unstacked, with_plain_counters
 
 MOST_FAILURES = 5
+EVEN_FROM = 3
+"""The larger, the more evenly a budget is shared out between the windows; measured."""
 
 Points = Mapping[str, Any]
 
@@ -127,8 +129,8 @@ class Trainer:
     def run(self, state: TrainingState) -> TrainingState:
         """Train from `state` to the end of the last window's last stage, or of the budget; the end is saved.
 
-        A budget is shared out: a window gets what is left of it, over the windows that are left; the first window's
-        compilation is not counted against its share. A window that over-fits may end before.
+        A budget is shared out by `share_of_window`; the first window's compilation is not counted against its share. A
+        window between the first and the last ends when it is as good as the first; one that over-fits may end too.
 
         Raises:
             Stopped: a signal arrived; the state is saved.
@@ -140,6 +142,17 @@ class Trainer:
             while session.index + 1 < self.windows:
                 state = session.run_window(session.save(session.next_window(state)))
             return session.save(state)
+
+
+def share_of_window(index: int, windows: int) -> float:
+    """How much of the budget that is left a window may take.
+
+    Early windows get more than late ones: their errors grow with the solution before they settle with it. The first
+    gets half of that: it is the easiest, since the ansatz is exact where it begins.
+    """
+    weights = [1 / (k + 1 + EVEN_FROM) for k in range(windows)]
+    weights[0] /= 2
+    return weights[index] / sum(weights[index:])
 
 
 @dataclass
@@ -196,6 +209,7 @@ class _Session:
             stage_step=0,
             window_seconds=self.seconds(),
             window_compile_seconds=self.compile_seconds(),
+            goal=state.goal or state.best_loss,
         )
 
     def run_stage(self, state: TrainingState) -> TrainingState:
@@ -251,10 +265,11 @@ class _Session:
         budget, seconds = self.trainer.seconds, self.seconds()
         if budget is None:
             return False
-        share = (budget - state.window_seconds) / (self.trainer.windows - self.index)
+        if seconds >= budget or self.index + 1 == self.trainer.windows:
+            return seconds >= budget
+        share = share_of_window(self.index, self.trainer.windows) * (budget - state.window_seconds)
         compiling = self.compile_seconds() - state.window_compile_seconds
-        is_last = self.index + 1 == self.trainer.windows
-        return seconds >= budget or (not is_last and seconds - state.window_seconds - compiling >= share)
+        return state.best_loss <= state.goal or seconds - state.window_seconds - compiling >= share
 
     def _next_stage(self, state: TrainingState) -> TrainingState:
         stages = self.trainer.stages

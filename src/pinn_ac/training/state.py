@@ -27,6 +27,7 @@ class TrainingState(NamedTuple):
     failures: how often a non-finite loss has sent the run back.
     window_seconds: `seconds` when this window began.
     window_compile_seconds: `compile_seconds` then.
+    goal: the held-out loss that the first window reached; with it a window between the first and the last is done.
     """
 
     optimizer: Any
@@ -44,6 +45,7 @@ class TrainingState(NamedTuple):
     failures: int = 0
     window_seconds: float = 0.0
     window_compile_seconds: float = 0.0
+    goal: float = 0.0
 
 
 def stacked(windows: Sequence[Any]) -> Any:
