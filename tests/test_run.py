@@ -157,7 +157,7 @@ def test_derivatives_agree_with_differences_of_the_prediction(finished):
     run = pinn_ac.load_run(finished[0])
     t, x = 0.4, np.array([-0.6, 0.1, 0.77])
     d = run.derivatives(t, x)
-    # Truncation is h² |u'''|/6 ~ 1e-6 for u_t and u_x, and h² |u''''|/12 ~ 1e-5 for u_xx; round-off is 1e-16/h² ~ 1e-8.
+    # Truncation: h² |u'''|/6 ~ 1e-6 for u_t and u_x, h² |u''''|/12 ~ 1e-5 for u_xx. Round-off: 1e-16/h² ~ 1e-8.
     h = 1e-4
     u = lambda t, x: run.predict(t, x)  # noqa: E731
     assert np.allclose(d["u"], u(t, x), rtol=0, atol=1e-13)

@@ -129,8 +129,8 @@ class Trainer:
     def run(self, state: TrainingState) -> TrainingState:
         """Train from `state` to the end of the last window's last stage, or of the budget; the end is saved.
 
-        A budget is shared out by `share_of_window`; the first window's compilation is not counted against its share. A
-        window between the first and the last ends when it is as good as the first; one that over-fits may end too.
+        A budget is shared out by `share_of_window`; the first window's compilation is not counted against its share.
+        A window between the first and the last ends when it is as good as the first; one that over-fits may end too.
 
         Raises:
             Stopped: a signal arrived; the state is saved.
