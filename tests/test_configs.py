@@ -85,6 +85,15 @@ def test_experiments_hold_only_what_differs(name):
     assert chosen != default
 
 
+@pytest.mark.parametrize(
+    ("group", "option"), [(group, option) for group in ("sampler", "optimizer", "ansatz") for option in options(group)]
+)
+def test_the_record_can_be_taken_apart(group, option):
+    """It sets nothing that only one option of a group has, so that an ablation is one word."""
+    words = ("embedding=periodic",) if option == "soft" else ()
+    assert assemble(composed("experiment=record", f"{group}={option}", *words)).stages
+
+
 def leaves(tree, path=()):
     if not isinstance(tree, dict):
         return [path]

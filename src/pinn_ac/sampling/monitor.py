@@ -23,7 +23,7 @@ class Monitor(Sampler):
         importance: weight the residuals by 1/density, so that their mean stays that of even points.
     """
 
-    arc_length: float = 0.1
+    arc_length: float = 0.3
     layer: float = 0.02
     pool: int = POOL
     importance: bool = False
