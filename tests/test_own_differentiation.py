@@ -71,7 +71,7 @@ def test_second_order_methods_need_none_either(no_jax_derivatives, choice):
     assert history[-1] < history[0]
 
 
-@pytest.mark.parametrize("model", options("model"))
+@pytest.mark.parametrize("model", ["mlp", pytest.param("modified_mlp", marks=pytest.mark.slow)])
 def test_the_jacobian_is_that_of_jax(model):
     found = []
     for gradient in ("own", "jax"):

@@ -122,7 +122,7 @@ def test_a_run_of_windows_is_one_field_with_a_network_a_window(whole):
     assert stages == [f"{k}/3 levenberg_marquardt" for k in (1, 2, 3) for _ in range(3)]
 
 
-@pytest.mark.parametrize("steps", [4, 6])
+@pytest.mark.parametrize("steps", [pytest.param(4, marks=pytest.mark.slow), 6])
 def test_a_run_stopped_in_a_window_resumes_with_the_same_bits(whole, tmp_path, steps, monkeypatch):
     from pinn_ac import run as runs
     from pinn_ac.training import Stopped
