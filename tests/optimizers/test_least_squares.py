@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
-from test_optimizers import flat, follow, objective, rosenbrock
+from test_optimizers import flat, follow, linear, objective, rosenbrock
 
 from composed import built, options
 from fields import a_field
@@ -16,7 +16,7 @@ from pinn_ac.errors import InputError
 from pinn_ac.loss import Objective, build_terms
 from pinn_ac.models import MLP, Splitting
 from pinn_ac.optimizers import levenberg_marquardt
-from pinn_ac.optimizers.least_squares import LeastSquares, System, normal
+from pinn_ac.optimizers.least_squares import LeastSquares, System, memory, normal
 from pinn_ac.optimizers.least_squares.chunks import joined, pieces, summed
 from pinn_ac.optimizers.least_squares.gram import double_gram, gram
 from pinn_ac.problem import AllenCahn
@@ -299,3 +299,31 @@ def test_factors_do_not_mind_columns_of_very_different_size(damping):
     np.testing.assert_allclose(normal.solve(factor, jnp.asarray(g)), expected, rtol=1e3 * EPS)
     factor = normal.factor_on_host(A, jnp.asarray(damping), jnp.asarray(D))
     np.testing.assert_allclose(normal.solve_on_host(factor, g), expected, rtol=1e3 * EPS)
+
+
+@pytest.mark.parametrize(
+    ("settings", "n", "P", "advice"),
+    [
+        ({"solver": "normal", "accumulate": False}, 10**6, 10**4, "optimizer.accumulate=true"),
+        ({"solver": "normal", "accumulate": True}, 10, 10**5, "optimizer.solver=cg"),
+        ({"solver": "qr"}, 10**6, 10**4, "optimizer.solver=normal"),
+        ({"solver": "kernel"}, 10**5, 10**3, "optimizer.solver=cg"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_it_is_taken(monkeypatch, settings, n, P, advice):
+    monkeypatch.setattr(memory, "bytes_there", lambda: 24 * 10**9)
+    target, _, _, _ = linear()
+    choice = LeastSquares(target, **settings).choose(n, P)
+    with pytest.raises(InputError, match=rf"needs [\d.]+ GB for .* and there are 24.0 GB: choose {advice}"):
+        memory.require_memory(*choice, n, P)
+
+
+@pytest.mark.parametrize(("n", "P"), [(4096, 981), (10**6, 981), (4096, 10**4), (10**6, 10**4), (10**7, 10**6)])
+def test_what_auto_chooses_fits_into_a_laptop(monkeypatch, n, P):
+    monkeypatch.setattr(memory, "bytes_there", lambda: 16 * 10**9)
+    target, _, _, _ = linear()
+    memory.require_memory(*LeastSquares(target).choose(n, P), n, P)
+
+
+def test_this_machine_tells_its_memory():
+    assert 10**9 < memory.bytes_there() < 10**14

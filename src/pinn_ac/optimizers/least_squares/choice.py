@@ -12,6 +12,7 @@ from pinn_ac.errors import is_number, is_whole, require
 from pinn_ac.optimizers.least_squares.chunks import length
 from pinn_ac.optimizers.least_squares.conjugate_gradients import ConjugateGradients
 from pinn_ac.optimizers.least_squares.kernel import Kernel
+from pinn_ac.optimizers.least_squares.memory import require_memory
 from pinn_ac.optimizers.least_squares.normal import DoubleNormal, Normal
 from pinn_ac.optimizers.least_squares.orthogonal import Orthogonal
 from pinn_ac.optimizers.least_squares.system import Model, System
@@ -112,9 +113,15 @@ class LeastSquares:
         return solver, solver == "cg"
 
     def method(self, params: Any, batch: Any) -> Method:
-        """The method for problems of this size, made once for each."""
+        """The method for problems of this size, made once for each.
+
+        Raises:
+            InputError: it needs more memory than there is.
+        """
         n = sum(length(self.objective.points(name, batch)) for name in self.objective.terms)
-        choice = self.choose(n, sum(leaf.size for leaf in jax.tree.leaves(params)))
+        P = sum(leaf.size for leaf in jax.tree.leaves(params))
+        choice = self.choose(n, P)
+        require_memory(*choice, n, P)
         if choice not in self._made:
             self._made[choice] = self._make(*choice)
         return self._made[choice]

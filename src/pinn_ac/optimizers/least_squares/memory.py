@@ -1,0 +1,48 @@
+"""How much memory a solver takes, told before it is taken."""
+
+import os
+
+import jax.numpy as jnp
+
+from pinn_ac.errors import InputError
+
+ADVICE = {
+    ("normal", False): "choose optimizer.accumulate=true, which sums JᵀJ over chunks, or optimizer.solver=cg",
+    ("normal", True): "choose optimizer.solver=cg, which holds no matrix, or a smaller network",
+    ("qr", False): "choose optimizer.solver=normal or cg",
+    ("kernel", False): "choose optimizer.solver=cg, or a smaller sampler.num_points",
+}
+
+
+def bytes_needed(solver: str, accumulate: bool, n: int, P: int) -> int:
+    """Of the arrays of a step that grow with n·P, P² or n², at their peak."""
+    entries = {
+        "normal": 3 * P * P + (0 if accumulate else n * P),  # JᵀJ, its damped copy and the factor
+        "qr": 2 * n * P + P * P,  # J, its reflectors, and R
+        "kernel": n * P + 3 * n * n,
+        "cg": 0,
+    }[solver]
+    return entries * jnp.result_type(float).itemsize
+
+
+def bytes_there() -> int | None:
+    """Of memory on the device that computes; None where nobody tells."""
+    (device,) = jnp.zeros(()).devices()
+    if device.platform == "cpu":
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return (device.memory_stats() or {}).get("bytes_limit")
+
+
+def require_memory(solver: str, accumulate: bool, n: int, P: int) -> None:
+    """Refuse what cannot fit.
+
+    Raises:
+        InputError: more is needed than there is.
+    """
+    needed, there = bytes_needed(solver, accumulate, n, P), bytes_there()
+    if there is None or needed <= there:
+        return
+    raise InputError(
+        f"Levenberg–Marquardt by solver={solver} needs {needed / 1e9:.1f} GB for {n:,} residuals in {P:,} "
+        f"parameters, and there are {there / 1e9:.1f} GB: {ADVICE[solver, accumulate]}.",
+    )
