@@ -19,6 +19,7 @@ FLOORS = [
     {"errors", "seeds", "autodiff"},
     {"files"},
     {"environment", "problem", "tracking"},
+    {"jobs"},
     {"models", "reference"},
     {"evaluation"},
     {"estimate"},

@@ -13,9 +13,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from pinn_ac.config import PROJECT
+from pinn_ac.config import PROJECT, is_run
 from pinn_ac.errors import InputError
 from pinn_ac.files import make_writable
+from pinn_ac.jobs import FAILED_SCORE, note_failure
 from pinn_ac.training import Diverged, Stopped
 
 log = logging.getLogger(__name__)
@@ -38,18 +39,27 @@ def execute(command: Callable[[DictConfig], Any], config: DictConfig) -> Any:
     """Run `command` and turn the ends that a user can meet into one sentence and an exit status.
 
     2: an input that cannot be used. 3: the training diverged. 128 + n: stopped by signal n, after saving.
-    In a sweep the exception goes on to Hydra, which reports the job.
+    In a sweep a training that diverged is a result, a bad one, and the sweep goes on; other exceptions go on to
+    Hydra, which reports the job. What went wrong with a run is noted in its folder.
     """
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
     try:
         return command(config)
     except (InputError, Diverged, Stopped) as error:
         log.error("%s", _sentence(error))
-        if HydraConfig.get().mode == RunMode.MULTIRUN:
+        if isinstance(error, Diverged):
+            note_failure(folder, "diverged", error)
+            if sweeping:
+                return FAILED_SCORE
+        if sweeping:
             raise
-        _remove_if_unused(Path(HydraConfig.get().runtime.output_dir))
+        _remove_if_unused(folder)
         sys.exit(_status(error))
-    except Exception:
+    except Exception as error:
         log.exception("The command failed.")
+        if is_run(folder):
+            note_failure(folder, "failed", error)
         raise
 
 

@@ -13,6 +13,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pinn_ac.errors import InputError, require
+from pinn_ac.jobs import folder_name
 
 PROJECT = Path(__file__).resolve().parents[2]
 ALLOWED_TARGETS = ("pinn_ac.",)
@@ -42,6 +43,7 @@ class Config:
     precision: str = "float64"
     device: str = "auto"
     resume: str | None = None
+    retry: bool = False
     windows: Any = "auto"
     reference: bool = True
     estimate: bool = True
@@ -71,12 +73,10 @@ class EvaluateConfig:
 
 
 def register() -> None:
-    """Make the schemas known to Hydra, and the folder of the project to configs."""
+    """Make the schemas known to Hydra."""
     store = ConfigStore.instance()
     store.store(name="train_schema", node=Config)
     store.store(name="evaluate_schema", node=EvaluateConfig)
-    OmegaConf.register_new_resolver("project", lambda: str(PROJECT), replace=True)
-    OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
 
 
 def build(node: DictConfig, **keywords: Any) -> Any:
@@ -152,3 +152,9 @@ def _targets(node: Any) -> Iterator[str]:
 def _run_folder(resume: str | None, fresh: str) -> str:
     """A resumed run goes on in its own folder."""
     return str(Path(resume).expanduser()) if resume and is_run(resume) else fresh
+
+
+# On import, since a launcher's processes import this module, but never run the script.
+OmegaConf.register_new_resolver("project", lambda: str(PROJECT), replace=True)
+OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
+OmegaConf.register_new_resolver("job_folder", folder_name, replace=True)

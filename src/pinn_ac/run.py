@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac.assembly import Experiment, assemble
@@ -21,6 +22,7 @@ from pinn_ac.errors import InputError, require
 from pinn_ac.estimate import estimate_error
 from pinn_ac.evaluation import score
 from pinn_ac.files import make_writable, write_whole
+from pinn_ac.jobs import FAILED_SCORE, FAILURE, read_job
 from pinn_ac.reference import Reference, load_or_solve
 from pinn_ac.saved_run import Run, load_config, load_run
 from pinn_ac.tracking import History, read_history
@@ -33,15 +35,26 @@ log = logging.getLogger(__name__)
 def train(config: DictConfig) -> float:
     """Train the run that `config` describes, or go on with one; write all it has to show into its folder.
 
+    A job of a sweep whose folder holds the same run already goes on with it, or, if that is finished, is done.
+
     Returns:
-        The relative L2 error, or the validation loss of a run without a reference: what a sweep minimises.
+        The relative L2 error, or the validation loss of a run without a reference: what a sweep minimises. A job that
+        failed before counts `FAILED_SCORE`, unless `retry` asks to run it again.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
     resuming = config.resume is not None
     if resuming:
         config = _resumed(config, HydraConfig.get().overrides.task)
-    metrics = train_in(folder, config, resuming)
-    return metrics["relative_l2"] if config.reference else metrics["validation_loss"]
+    elif HydraConfig.get().mode == RunMode.MULTIRUN and is_run(folder):
+        job, resuming = read_job(folder), True
+        _require_same(config, folder)
+        if job.status == "finished":
+            log.info("%s is finished.", folder)
+            return _score(config, job.metrics)
+        if job.failure and not config.retry:
+            log.warning("%s failed before (%s): retry=true runs it again.", folder, job.failure)
+            return FAILED_SCORE
+    return _score(config, train_in(folder, config, resuming))
 
 
 def train_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[str, Any]:
@@ -60,9 +73,33 @@ def train_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[s
     experiment = assemble(config)
     with _claimed(folder, resuming):
         config.windows = experiment.windows  # which a longer budget on resuming must not change
+        (folder / FAILURE).unlink(missing_ok=True)
         _write_config(config, folder)
         reference = load_reference(experiment, config.reference)
         return _train(experiment, config, folder, reference)
+
+
+def _score(config: DictConfig, metrics: Mapping[str, Any]) -> float:
+    return metrics["relative_l2"] if config.reference else metrics["validation_loss"]
+
+
+def _require_same(config: DictConfig, folder: Path) -> None:
+    """The folder's run is the one that is asked for; its `windows` were counted, and `retry` is not the run's."""
+    asked, saved = (_comparable(node) for node in (config, load_config(folder)))
+    differing = sorted(key for key in asked | saved if asked.get(key) != saved.get(key))
+    require(
+        not differing,
+        f"{folder} holds a run with another {', '.join(differing)}: choose another hydra.sweep.dir.",
+    )
+
+
+def _comparable(config: DictConfig) -> dict[str, Any]:
+    plain = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(plain, dict)
+    path = OmegaConf.select(config, "problem.initial_condition.path")
+    if path:  # the run has a copy
+        plain["problem"]["initial_condition"]["path"] = Path(path).name
+    return {str(key): value for key, value in plain.items() if key not in ("windows", "retry", "device")}
 
 
 def evaluate(config: DictConfig) -> None:

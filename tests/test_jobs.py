@@ -1,0 +1,69 @@
+"""What a folder tells of its run, however much of it is missing."""
+
+import fcntl
+import json
+
+import pytest
+
+from pinn_ac.errors import InputError
+from pinn_ac.jobs import LONGEST_NAME, find_jobs, folder_name, note_failure, read_job
+from pinn_ac.tracking import History
+
+
+def write(folder, **files):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name.replace("_", ".", 1)).write_text(text)
+    return folder
+
+
+def test_a_finished_run_and_an_interrupted_one(tmp_path):
+    done = write(tmp_path / "a", config_yaml="seed: 3\n", metrics_json='{"relative_l2": 1e-3}')
+    assert read_job(done)[1:4] == ("finished", {"seed": 3}, {"relative_l2": 1e-3})
+    cut = write(tmp_path / "b", config_yaml="seed: 4\n")
+    History(cut / "history.jsonl").append(1, 0.5, 2.0)
+    assert read_job(cut).status == "interrupted"
+    assert read_job(cut).history[0]["loss"] == 2.0
+    assert [job.status for job in find_jobs(tmp_path)] == ["finished", "interrupted"]
+
+
+@pytest.mark.parametrize("text", ["", '{"relative_l2": 1e', "[1, 2]", "\x00\x01"])
+def test_half_a_file_counts_as_none(tmp_path, text):
+    folder = write(tmp_path, config_yaml="a: [", metrics_json=text, history_jsonl=text)
+    assert read_job(folder)[1:5] == ("interrupted", {}, {}, [])
+
+
+def test_a_run_that_goes_on_holds_its_lock(tmp_path):
+    folder = write(tmp_path, config_yaml="seed: 0\n")
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert read_job(folder).status == "running"
+    assert read_job(folder).status == "interrupted"
+
+
+def test_failures_are_noted_with_their_traceback(tmp_path):
+    try:
+        raise MemoryError("too much")
+    except MemoryError as error:
+        note_failure(tmp_path, "failed", error)
+    job = read_job(tmp_path)
+    assert (job.status, job.failure) == ("failed", "too much")
+    assert "Traceback" in json.loads((tmp_path / "failure.json").read_text())["traceback"]
+    note_failure(tmp_path, "diverged", RuntimeError("not finite"))
+    assert read_job(tmp_path).status == "diverged"
+
+
+def test_a_folder_without_runs_is_refused(tmp_path):
+    with pytest.raises(InputError, match="holds no run yet"):
+        find_jobs(tmp_path)
+    with pytest.raises(InputError, match="is not a folder"):
+        find_jobs(tmp_path / "missing")
+
+
+def test_folders_are_named_by_overrides():
+    assert folder_name("model=mlp,problem/initial_condition=sine") == "model=mlp,problem.initial_condition=sine"
+    assert folder_name("") == "default"
+    one, other = folder_name("x=" + "1" * 300), folder_name("x=" + "1" * 299 + "2")
+    assert one != other
+    assert len(one) <= LONGEST_NAME + 9
+    assert "/" not in folder_name("a=/b/c d")
