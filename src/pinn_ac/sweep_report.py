@@ -1,0 +1,199 @@
+"""What came of a sweep: one table, and pictures, from the folders of its runs; it may still be going on."""
+
+import argparse
+import csv
+import statistics
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from pinn_ac.errors import InputError
+from pinn_ac.files import make_writable, write_whole
+from pinn_ac.jobs import Job, find_jobs
+from pinn_ac.reporting.sweeps import draw_effects, draw_histories
+from pinn_ac.reporting.tables import metrics_table
+
+OF_NO_METHOD = ("seed", "name", "resume", "retry", "device", "reference", "estimate")
+"""Settings that do not make another configuration."""
+
+Labels = Mapping[str, Any]
+"""Setting → its value, of those settings that differ within the sweep."""
+
+
+def main(words: list[str] | None = None) -> None:
+    """Parse the command line, report, and end with status 2 where there is nothing to report."""
+    parser = argparse.ArgumentParser(prog="sweep_report.py", description=__doc__)
+    parser.add_argument("folder", type=Path, help="a sweep's folder, or any folder with runs below it")
+    chosen = parser.parse_args(words)
+    try:
+        report(chosen.folder)
+    except InputError as error:
+        parser.error(str(error))
+
+
+def report(folder: Path, console: Console | None = None) -> list[dict[str, Any]]:
+    """Write FOLDER/report/ (configurations.csv, runs.csv, figures), print the table and what failed.
+
+    Returns:
+        The table's rows, best configuration first.
+
+    Raises:
+        InputError: there is no run, or the report cannot be written.
+    """
+    jobs = [job for job in find_jobs(folder) if "report" not in job.folder.parts]
+    settings = varying([job.config for job in jobs])
+    rows = configurations(jobs, settings)
+    place = folder / "report"
+    make_writable(place)
+    _write_csv(place / "configurations.csv", rows)
+    _write_csv(place / "runs.csv", [_run_row(job, folder, settings) for job in jobs])
+    groups = {_name(labels): members for labels, members in _grouped(jobs, settings)}
+    best = [_name({name: row[name] for name in settings}) for row in rows]
+    figures = [
+        draw_histories({name: [_curve(job) for job in groups[name]] for name in best}, place / "histories.png")
+    ]
+    if settings:
+        finished = [(_labels(job, settings), job.metrics["relative_l2"]) for job in jobs if _is_scored(job)]
+        figures.append(draw_effects(settings, finished, place / "effects.png"))
+    _print(console or Console(), folder, jobs, rows, [path for path in figures if path is not None])
+    return rows
+
+
+def varying(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The settings, dotted, that are not the same in all configs; seeds and names apart."""
+    flat = [_flat(config) for config in configs if config]
+    names = dict.fromkeys(name for config in flat for name in config)
+    missing = object()
+    found = [
+        name for name in names if any(config.get(name, missing) != flat[0].get(name, missing) for config in flat)
+    ]
+    found = [name for name in found if name.split(".")[0] not in OF_NO_METHOD]
+    # An object's kind stands for the settings that only one kind has.
+    kinds = {name.rpartition(".")[0] for name in found if name.endswith("._target_")}
+    return [
+        name
+        for name in found
+        if name.endswith("._target_")
+        or not any(name.startswith(f"{kind}.") and any(name not in config for config in flat) for kind in kinds)
+    ]
+
+
+def configurations(jobs: Sequence[Job], settings: Sequence[str]) -> list[dict[str, Any]]:
+    """A row for each configuration: how many runs ended how, and the median and spread of their errors."""
+    rows = []
+    for labels, members in _grouped(jobs, settings):
+        errors = [job.metrics["relative_l2"] for job in members if _is_scored(job)]
+        seconds = [job.metrics["train_seconds"] for job in members if "train_seconds" in job.metrics]
+        count = {
+            status: sum(job.status == status for job in members) for status in ("finished", "diverged", "failed")
+        }
+        rows.append(
+            {
+                **labels,
+                "runs": len(members),
+                **count,
+                "unfinished": len(members) - sum(count.values()),
+                "median error": statistics.median(errors) if errors else None,
+                "best": min(errors, default=None),
+                "worst": max(errors, default=None),
+                "median seconds": statistics.median(seconds) if seconds else None,
+            }
+        )
+    return sorted(rows, key=lambda row: float("inf") if row["median error"] is None else row["median error"])
+
+
+def _grouped(jobs: Sequence[Job], settings: Sequence[str]) -> list[tuple[Labels, list[Job]]]:
+    """(Labels of a configuration, its runs); runs whose config cannot be read are left out."""
+    readable = [job for job in jobs if job.config]
+    keyed = sorted(((_name(_labels(job, settings)), job) for job in readable), key=lambda pair: pair[0])
+    groups = [[job for _, job in group] for _, group in groupby(keyed, key=lambda pair: pair[0])]
+    return [(_labels(members[0], settings), members) for members in groups]
+
+
+def _labels(job: Job, settings: Sequence[str]) -> Labels:
+    flat = _flat(job.config)
+    return {name: _short(flat.get(name)) for name in settings}
+
+
+def _short(value: Any) -> Any:
+    """A class's own name of its path; lists as text."""
+    if isinstance(value, str) and value.startswith("pinn_ac."):
+        return value.rpartition(".")[2]
+    return str(value) if isinstance(value, list) else value
+
+
+def _name(labels: Labels) -> str:
+    return ", ".join(f"{heading(name)}={value}" for name, value in labels.items()) or "all runs"
+
+
+def heading(setting: str) -> str:
+    """A setting as its column is called: `model` of model._target_."""
+    return setting.removesuffix("._target_")
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted name → value."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _is_scored(job: Job) -> bool:
+    return job.status == "finished" and isinstance(job.metrics.get("relative_l2"), float)
+
+
+def _curve(job: Job) -> list[tuple[float, float]]:
+    """(Seconds, error) of its history, of the whole and not of a window."""
+    lines = [line for line in job.history if line.get("relative_l2") is not None]
+    curve = [(line["seconds"], line["relative_l2"]) for line in lines if line.get("seconds")]
+    return [*curve, (job.metrics["train_seconds"], job.metrics["relative_l2"])] if _is_scored(job) else curve
+
+
+def _run_row(job: Job, folder: Path, settings: Sequence[str]) -> dict[str, Any]:
+    shown = ("relative_l2", "estimated_relative_l2", "validation_loss", "max_error", "steps", "train_seconds")
+    return {
+        "run": str(job.folder.relative_to(folder)),
+        "status": job.status,
+        "seed": job.config.get("seed"),
+        **_labels(job, settings),
+        **{name: job.metrics.get(name) for name in shown},
+        "failure": job.failure,
+    }
+
+
+def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    def write(draft: Path) -> None:
+        with draft.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]) if rows else ["run"])
+            writer.writeheader()
+            writer.writerows(rows)
+
+    write_whole(path, write)
+
+
+def _in_brief(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row that fits a terminal: how its runs ended in one column; which did not finish is said below the table."""
+    ends = ("runs", "finished", "diverged", "failed", "unfinished")
+    brief = {heading(name): value for name, value in row.items() if name not in ends}
+    return brief | {"finished": f"{row['finished']} of {row['runs']}"}
+
+
+def _print(
+    console: Console,
+    folder: Path,
+    jobs: Sequence[Job],
+    rows: Sequence[Mapping[str, Any]],
+    figures: Sequence[Path],
+) -> None:
+    if rows:
+        console.print(f"{folder}: {len(jobs)} runs, relative L2 errors", markup=False)
+        console.print(metrics_table([_in_brief(row) for row in rows], list(_in_brief(rows[0]))))
+    for job in jobs:
+        if job.status != "finished":
+            console.print(f"{job.status}: {job.folder.relative_to(folder)} {job.failure}".rstrip(), markup=False)
+    names = ["configurations.csv", "runs.csv", *(path.name for path in figures)]
+    console.print(f"written to {folder / 'report'}: {', '.join(names)}", markup=False)

@@ -1,0 +1,90 @@
+"""The report of a sweep from folders as a sweep leaves them, finished or not."""
+
+import csv
+import json
+
+import pytest
+from rich.console import Console
+
+from pinn_ac.jobs import note_failure
+from pinn_ac.sweep_report import main, report, varying
+from pinn_ac.tracking import History
+
+TARGET = "pinn_ac.models."
+
+
+def run(folder, seed, width, error=None, target=f"{TARGET}MLP", **more):
+    folder.mkdir(parents=True)
+    config = {"seed": seed, "name": "x", "model": {"_target_": target, "width": width, **more}}
+    (folder / "config.yaml").write_text(json.dumps(config))  # JSON is YAML
+    history = History(folder / "history.jsonl")
+    history.append(1, 1.0, 1.0, relative_l2=0.5)
+    history.append(2, 2.0, 1.0, window_relative_l2=1e-9)
+    if error is not None:
+        metrics = {"relative_l2": error, "train_seconds": 10.0 * width, "steps": 7}
+        (folder / "metrics.json").write_text(json.dumps(metrics))
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    """Two widths, three seeds: one diverged, one half written, one folder that holds nothing yet."""
+    for seed, error in enumerate([3e-3, 1e-3, 2e-3]):
+        run(tmp_path / f"seed={seed},width=4", seed, 4, error)
+    run(tmp_path / "seed=0,width=8", 0, 8, 1e-4)
+    run(tmp_path / "seed=1,width=8", 1, 8)
+    note_failure(tmp_path / "seed=1,width=8", "diverged", RuntimeError("The loss is not finite."))
+    run(tmp_path / "seed=2,width=8", 2, 8)
+    (tmp_path / "seed=2,width=8" / "metrics.json").write_text('{"relative_l2": 0.')
+    (tmp_path / "seed=3,width=8").mkdir()
+    return tmp_path
+
+
+def test_rows_are_medians_over_seeds_best_first(sweep, capsys):
+    console = Console(width=200)
+    rows = report(sweep, console)
+    assert [row["model.width"] for row in rows] == [8, 4]
+    wide, narrow = rows
+    assert narrow["median error"] == 2e-3
+    assert (narrow["best"], narrow["worst"], narrow["finished"]) == (1e-3, 3e-3, 3)
+    assert narrow["median seconds"] == 40.0
+    assert (wide["runs"], wide["finished"], wide["diverged"], wide["unfinished"]) == (3, 1, 1, 1)
+    printed = capsys.readouterr().out
+    assert "diverged: seed=1,width=8 The loss is not finite." in printed
+    assert "interrupted: seed=2,width=8" in printed
+
+
+def test_tables_and_figures_are_written_and_a_second_report_is_the_same(sweep):
+    first, second = report(sweep, Console(quiet=True)), report(sweep, Console(quiet=True))
+    assert first == second
+    with (sweep / "report/runs.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 6
+    assert {row["status"] for row in rows} == {"finished", "diverged", "interrupted"}
+    with (sweep / "report/configurations.csv").open() as file:
+        assert [row["median error"] for row in csv.DictReader(file)] == ["0.0001", "0.002"]
+    for name in ("histories.png", "effects.png"):
+        assert (sweep / "report" / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_sweep_without_a_finished_run_is_reported_too(tmp_path):
+    run(tmp_path / "a", 0, 4)
+    (tmp_path / "a/history.jsonl").write_text("")
+    (row,) = report(tmp_path, Console(quiet=True))
+    assert row["median error"] is None
+    assert not (tmp_path / "report/histories.png").exists()
+
+
+def test_what_varies_is_settings_and_kinds_and_never_the_seed():
+    mlp = {"seed": 0, "model": {"_target_": f"{TARGET}MLP", "width": 4}, "train": {"steps": 5}}
+    other = {"seed": 1, "model": {"_target_": f"{TARGET}ModifiedMLP", "width": 4, "gates": 2}, "train": {"steps": 5}}
+    assert varying([mlp, other]) == ["model._target_"]
+    wider = {**mlp, "model": {**mlp["model"], "width": 8}}
+    assert varying([mlp, wider, {}]) == ["model.width"]
+    assert varying([mlp, mlp]) == []
+
+
+def test_a_folder_without_runs_ends_with_one_sentence(tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([str(tmp_path)])
+    assert end.value.code == 2
+    assert "holds no run yet" in capsys.readouterr().err

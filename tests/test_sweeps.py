@@ -1,0 +1,184 @@
+"""Sweeps as a user starts them: in sequence, on several cores, searched by Optuna, gone on with, under Slurm."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from pinn_ac.jobs import FAILED_SCORE
+
+PROJECT = Path(__file__).resolve().parents[1]
+SMALL = (
+    "problem/initial_condition=cosine",
+    "problem.diffusivity=1e-3",
+    "problem.reaction_rate=2",
+    "windows=1",
+    "model.width=4",
+    "model.depth=1",
+    "sampler.num_points=64",
+    "train.steps=4",
+    "estimate=false",
+)
+
+
+def sweep(folder, *words, environment=(), check=True):
+    """`train.py -m` into `folder`."""
+    command = [sys.executable, str(PROJECT / "scripts/train.py"), "-m", *SMALL, *words, f"hydra.sweep.dir={folder}"]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | dict(environment), check=False)
+    if check:
+        assert done.returncode == 0, done.stderr
+    return done
+
+
+def metrics(folder):
+    """(Seed, modification time) → metrics, of every run below."""
+    return {
+        path.parent: (json.loads(path.read_text()), path.stat().st_mtime) for path in folder.rglob("metrics.json")
+    }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    """References and compiled programs of these tests."""
+    os.environ["PINN_AC_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    del os.environ["PINN_AC_CACHE"]
+
+
+def test_a_sweep_given_the_folder_of_another_goes_on_with_it(tmp_path):
+    """Finished jobs are not run again, an interrupted one ends with the bits of an undisturbed one, new ones run."""
+    sweep(tmp_path, "seed=0,1")
+    before = metrics(tmp_path)
+    assert sorted(values["seed"] for values, _ in before.values()) == [0, 1]
+    (cut,) = (folder for folder, (values, _) in before.items() if values["seed"] == 1)
+    (cut / "metrics.json").unlink()
+    newest = max((cut / "checkpoints").iterdir(), key=lambda path: int(path.name))
+    shutil.rmtree(newest)
+    said = sweep(tmp_path, "seed=0,1,2").stderr
+    after = metrics(tmp_path)
+    assert sorted(values["seed"] for values, _ in after.values()) == [0, 1, 2]
+    (done,) = (folder for folder in before if folder != cut)
+    assert after[done] == before[done]
+    assert f"{done} is finished" in said
+    assert after[cut][0]["relative_l2"] == before[cut][0]["relative_l2"]
+
+
+def test_a_diverged_job_is_scored_and_run_again_on_request_only(tmp_path):
+    words = ("optimizer=adam", "optimizer.learning_rate=1e300,1e-3")
+    said = sweep(tmp_path, *words).stderr
+    assert "is not finite" in said
+    (bad,) = (path.parent for path in tmp_path.rglob("failure.json"))
+    assert len(metrics(tmp_path)) == 1
+    assert json.loads((bad / "failure.json").read_text())["kind"] == "diverged"
+    assert "failed before" in sweep(tmp_path, *words).stderr
+    assert "failed before" not in sweep(tmp_path, *words, "retry=true").stderr
+
+
+def test_another_run_in_the_folder_is_refused(tmp_path):
+    sweep(tmp_path, "seed=0", "hydra.sweep.subdir=one")
+    refused = sweep(tmp_path, "seed=1", "hydra.sweep.subdir=one", check=False)
+    assert refused.returncode != 0
+    assert "holds a run with another seed" in refused.stderr
+
+
+def test_several_cores(tmp_path):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    sweep(tmp_path, "seed=0,1", "hydra/launcher=cores", "train.steps=2")
+    assert sorted(values["seed"] for values, _ in metrics(tmp_path).values()) == [0, 1]
+
+
+@pytest.mark.slow
+def test_a_search_scores_divergence_and_goes_on_where_it_ended(tmp_path):
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+    words = ("hydra/sweeper=search", "optimizer=adam", "optimizer.learning_rate=choice(1e300,1e-3)")
+    sweep(tmp_path, *words, "hydra.sweeper.n_trials=4")
+    best = yaml.safe_load((tmp_path / "optimization_results.yaml").read_text())
+    assert best["best_value"] < 10
+    assert best["best_params"]["optimizer.learning_rate"] == 1e-3
+    sweep(tmp_path, *words, "hydra.sweeper.n_trials=2")
+    import optuna
+
+    study = optuna.load_study("default", f"sqlite:///{tmp_path}/study.db")
+    assert len(study.trials) == 6
+    assert FAILED_SCORE in [trial.value for trial in study.trials]
+
+
+@pytest.mark.slow
+def test_a_report_of_a_real_sweep(tmp_path):
+    sweep(tmp_path, "seed=0,1", "model.width=3,4")
+    command = [sys.executable, str(PROJECT / "scripts/sweep_report.py"), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "model.width" in done.stdout
+    assert (tmp_path / "report/effects.png").exists()
+
+
+SLURM = (
+    "hydra/launcher=slurm_cpu",
+    "hydra.launcher.partition=debug",
+    "hydra.launcher.cpus_per_task=1",
+    "hydra.launcher.mem_gb=2",
+    "hydra.launcher.timeout_min=20",
+)
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory):
+    """The environment in which Slurm's commands talk to a real one, on this machine alone."""
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    if not Path("/usr/sbin/slurmctld").exists() or not Path("/usr/sbin/munged").exists():
+        pytest.skip("no Slurm here: apt-get install slurm-wlm munge")
+    if os.getuid() != 0:
+        pytest.skip("its daemons need root")
+    folder, script = tmp_path_factory.mktemp("slurm"), Path(__file__).with_name("slurm_local.sh")
+    subprocess.run([script, "start", folder], check=True, capture_output=True, timeout=60)
+    yield {"SLURM_CONF": str(folder / "slurm.conf")}
+    subprocess.run([script, "stop", folder], check=True, timeout=60)
+
+
+@pytest.mark.slow
+def test_three_jobs_on_slurm(slurm, tmp_path):
+    sweep(tmp_path, "seed=0,1,2", *SLURM, environment=slurm)
+    assert sorted(values["seed"] for values, _ in metrics(tmp_path).values()) == [0, 1, 2]
+
+
+@pytest.mark.slow
+def test_a_job_that_fails_on_slurm_is_reported_with_its_traceback(slurm, tmp_path):
+    done = sweep(tmp_path, "problem.diffusivity=1e-3,-1", *SLURM, environment=slurm, check=False)
+    assert done.returncode != 0
+    assert "problem.diffusivity is -1" in done.stderr + done.stdout
+    assert len(metrics(tmp_path)) == 1
+
+
+@pytest.mark.slow
+def test_a_preempted_job_ends_with_the_bits_of_an_undisturbed_one(slurm, tmp_path):
+    words = ("optimizer=adam", "train.steps=4000", "train.checkpoint_every=200", "train.overfit=ignore")
+    sweep(tmp_path / "whole", *words)
+    command = [sys.executable, str(PROJECT / "scripts/train.py"), "-m", *SMALL, *words, *SLURM]
+    environment = os.environ | slurm
+    with subprocess.Popen([*command, f"hydra.sweep.dir={tmp_path / 'cut'}"], env=environment) as process:
+        _wait(lambda: list((tmp_path / "cut").rglob("checkpoints/400")), 120)
+        assert not metrics(tmp_path / "cut")
+        jobs = subprocess.run(
+            ["squeue", "-h", "-o", "%A"], env=environment, capture_output=True, text=True, check=True
+        )
+        subprocess.run(["scancel", "--signal=USR2", *jobs.stdout.split()], env=environment, check=True)
+        assert process.wait(400) == 0
+    logs = "".join(path.read_text() for path in (tmp_path / "cut/.submitit").rglob("*.err"))
+    assert "USR2" in logs
+    (whole,), (cut,) = metrics(tmp_path / "whole"), metrics(tmp_path / "cut")
+    with np.load(whole / "prediction.npz") as one, np.load(cut / "prediction.npz") as other:
+        np.testing.assert_array_equal(one["u"], other["u"])
+
+
+def _wait(condition, seconds):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
