@@ -13,7 +13,7 @@ NAMES = {
     ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__"): path for path in MODULES
 }
 # Who may know of configs: where they are read and where objects are made of them.
-KNOW_CONFIGS = {"config", "assembly", "run", "saved_run", "cli"}
+KNOW_CONFIGS = {"run_folder", "config", "assembly", "run", "saved_run", "cli"}
 # The road, from the ground up: a room may import from the rooms below it alone. Rooms on one line stand side by side.
 FLOORS = [
     {"errors", "seeds", "autodiff"},

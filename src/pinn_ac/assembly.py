@@ -18,7 +18,7 @@ from pinn_ac.derivatives import Engine
 from pinn_ac.errors import is_whole, require
 from pinn_ac.loss import Batch, Objective, build_terms
 from pinn_ac.problem import EXCESS, AllenCahn, Carried, carry, modes_needed
-from pinn_ac.residual import CHUNK, splitting_slope
+from pinn_ac.programs import Programs
 from pinn_ac.sampling import Guides, Sampler, Sobol, draw_points
 from pinn_ac.seeds import named_key
 from pinn_ac.training import Stage
@@ -50,6 +50,7 @@ class Experiment:
         field: on the first window; `Field.starting_from` makes it another one's.
         engine: differentiates in t and x.
         objective: of one window.
+        programs: compiled; they serve every seed.
         sampler: draws its points.
         stages: train it.
         seed: root of all randomness.
@@ -61,6 +62,7 @@ class Experiment:
     field: Field
     engine: Engine
     objective: Objective
+    programs: Programs
     sampler: Sampler
     stages: list[Stage]
     seed: int
@@ -99,52 +101,31 @@ class Experiment:
 
     def guides(self, params: Parameters, condition: Carried | None = None) -> Guides:
         """What adaptive samplers may ask with the network's parameters as they are; computed when they ask."""
-        residual, slope, layer = self._guides
+        programs = self.programs
 
         def at(function: Callable[..., jax.Array], *arguments: Any) -> Callable[[np.ndarray], np.ndarray]:
             return lambda points: np.asarray(function(*arguments, jnp.asarray(points, float)), np.float64)
 
         def tabulated_slope(points: np.ndarray) -> np.ndarray:
             if "table" not in self._tables or self._tables["of"] is not condition:
-                self._tables.update(of=condition, table=_tabulated(at(slope, condition), self.box))
+                self._tables.update(of=condition, table=_tabulated(at(programs.slope, condition), self.box))
             return self._tables["table"](points)
 
-        return Guides(at(residual, condition, params), tabulated_slope, at(layer, condition))
+        return Guides(at(programs.residual, condition, params), tabulated_slope, at(programs.layer, condition))
 
     @cached_property
     def _tables(self) -> dict[str, Any]:
         """The slopes of the newest window."""
         return {}
 
-    @cached_property
-    def _guides(self) -> tuple[Callable, Callable, Callable]:
-        field, term = self.field, self.objective.terms["residual"]
-
-        def residual(condition, params, points):
-            return jnp.abs(self.objective.vector("residual", params, {"residual": term.prepare(points, condition)}))
-
-        def slope(condition, points):
-            return splitting_slope(field.starting_from(condition).problem, self.engine, points)
-
-        def layer(condition, points):
-            return field.starting_from(condition).problem.kink_layer(*points.T)
-
-        return jax.jit(residual), jax.jit(slope), jax.jit(layer)
-
     def held_out(self, condition: Carried | None = None) -> Batch:
         """A batch of Sobol points that training never sees."""
         sampler = Sobol(self.sampler.num_points, self.sampler.num_initial)
         return self.prepare(draw_points(sampler, self.box, self.seed, "validation", 0), condition)
 
-    @cached_property
-    def prepare(self) -> Callable[..., Batch]:
-        """`Objective.prepare`, compiled, on points in the run's precision: (points, condition) → batch."""
-        compiled = jax.jit(self.objective.prepare)
-
-        def prepare(points: Points, condition: Carried | None = None) -> Batch:
-            return compiled({name: jnp.asarray(values, float) for name, values in points.items()}, condition)
-
-        return prepare
+    def prepare(self, points: Points, condition: Carried | None = None) -> Batch:
+        """`Objective.prepare` of points in the run's precision."""
+        return self.programs.prepare({name: jnp.asarray(values, float) for name, values in points.items()}, condition)
 
     def conditions(self, params: Sequence[Parameters]) -> list[Carried | None]:
         """Where each window begins that these networks, one a window, lead to; None for the first."""
@@ -157,24 +138,12 @@ class Experiment:
         """Where the next window begins: what a window's field is at its end."""
         modes, even = self._modes, self.field.embedding.even(self.problem)
         xi = jnp.arange(2 * modes + 1 if even else 4 * modes) / (2 * modes) - (0 if even else 1)
-        u = np.asarray(self._at_end(params, condition, xi), np.float64)
+        u = np.asarray(self.programs.at_end(params, condition, xi), np.float64)
         return carry(np.concatenate([u[::-1], u[1:-1]]) if even else u, modes, even)
 
     @cached_property
     def _modes(self) -> int:
         return modes_needed(self.problem, self.field.problem.horizon)
-
-    @cached_property
-    def _at_end(self) -> Callable[..., jax.Array]:
-        """(params, condition, ξ) → u at the end of a window."""
-        field, (left, right) = self.field, self.problem.domain
-        end = jnp.asarray(field.problem.horizon)
-
-        def at_end(params, condition, xi):
-            x = 0.5 * (left + right) + 0.5 * (right - left) * xi
-            return jax.lax.map(lambda x: field.starting_from(condition)(params, end, x), x, batch_size=CHUNK)
-
-        return jax.jit(at_end)
 
     @property
     def breaks(self) -> list[float]:
@@ -213,7 +182,8 @@ def assemble(config: DictConfig) -> Experiment:
     objective = Objective(build_terms(field, engine), config.loss.weights, config.loss.norm, build(config.gradient))
     stages = [Stage(name, build(node)(objective), node.steps) for name, node in stage_configs(config).items()]
     sampler = _build_sampler(config.sampler, field, network)
-    return Experiment(problem, windows, network, field, engine, objective, sampler, stages, config.seed)
+    programs = Programs(field, engine, objective)
+    return Experiment(problem, windows, network, field, engine, objective, programs, sampler, stages, config.seed)
 
 
 def count_windows(problem: AllenCahn, wanted: Any, seconds: float | None) -> int:

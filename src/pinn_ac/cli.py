@@ -49,7 +49,8 @@ def execute(command: Callable[[DictConfig], Any], config: DictConfig) -> Any:
     except (InputError, Diverged, Stopped) as error:
         log.error("%s", _sentence(error))
         if isinstance(error, Diverged):
-            note_failure(folder, "diverged", error)
+            if is_run(folder):  # an ensemble's own runs have their notes
+                note_failure(folder, "diverged", error)
             if sweeping:
                 return FAILED_SCORE
         if sweeping:

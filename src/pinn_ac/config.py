@@ -17,6 +17,8 @@ from pinn_ac.jobs import folder_name
 
 PROJECT = Path(__file__).resolve().parents[2]
 ALLOWED_TARGETS = ("pinn_ac.",)
+RUN, ENSEMBLE = "config.yaml", "ensemble.yaml"
+"""The file that makes a folder that of a run, or of an ensemble of runs."""
 REMEDIES = ("enlarge", "stop", "ignore")
 """What can be done about over-fitting."""
 
@@ -40,6 +42,7 @@ class Config:
 
     name: str = "default"
     seed: int = 0
+    ensemble: int = 1
     precision: str = "float64"
     device: str = "auto"
     resume: str | None = None
@@ -109,6 +112,7 @@ def check_scalars(config: DictConfig) -> None:
     """Refuse scalars that no run can use."""
     # JAX's keys would be those of the lower 32 bits in single precision.
     require(0 <= config.seed < 2**32, f"seed is {config.seed}: give a whole number from 0 to {2**32 - 1}.")
+    require(config.ensemble >= 1, f"ensemble is {config.ensemble}: give a whole number of seeds from 1.")
     least = {"steps": 1, "log_every": 1, "evaluate_every": 1, "checkpoint_every": 1}
     for name, smallest in least.items():
         value = config.train[name]
@@ -124,7 +128,12 @@ def check_scalars(config: DictConfig) -> None:
 
 def is_run(folder: str | Path) -> bool:
     """A folder that a run was started in."""
-    return (Path(folder).expanduser() / "config.yaml").is_file()
+    return (Path(folder).expanduser() / RUN).is_file()
+
+
+def is_ensemble(folder: str | Path) -> bool:
+    """A folder that an ensemble was started in."""
+    return (Path(folder).expanduser() / ENSEMBLE).is_file()
 
 
 def _is_ours(target: str) -> bool:
@@ -151,7 +160,7 @@ def _targets(node: Any) -> Iterator[str]:
 
 def _run_folder(resume: str | None, fresh: str) -> str:
     """A resumed run goes on in its own folder."""
-    return str(Path(resume).expanduser()) if resume and is_run(resume) else fresh
+    return str(Path(resume).expanduser()) if resume and (is_run(resume) or is_ensemble(resume)) else fresh
 
 
 # On import, since a launcher's processes import this module, but never run the script.

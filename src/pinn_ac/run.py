@@ -1,64 +1,77 @@
 """What the scripts do: train a run, evaluate a run."""
 
-import fcntl
 import json
 import logging
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import statistics
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from pinn_ac.assembly import Experiment, assemble
-from pinn_ac.config import PROJECT, TrainSettings, check_scalars, is_run
+from pinn_ac.config import ENSEMBLE, PROJECT, TrainSettings, check_scalars, is_ensemble, is_run
 from pinn_ac.environment import configure, describe
-from pinn_ac.errors import InputError, require
+from pinn_ac.errors import require
 from pinn_ac.estimate import estimate_error
 from pinn_ac.evaluation import score
 from pinn_ac.files import make_writable, write_whole
-from pinn_ac.jobs import FAILED_SCORE, FAILURE, read_job
+from pinn_ac.jobs import FAILED_SCORE, FAILURE, note_failure, read_job
 from pinn_ac.reference import Reference, load_or_solve
-from pinn_ac.saved_run import Run, load_config, load_run
+from pinn_ac.run_folder import claimed, require_same, resumed, write_config
+from pinn_ac.saved_run import Run, load_run
 from pinn_ac.tracking import History, read_history
-from pinn_ac.training import Checkpoints, Intervals, OverfitGuard, Recorder, Trainer, unstacked
+from pinn_ac.training import (
+    Checkpoints,
+    Diverged,
+    Intervals,
+    OverfitGuard,
+    Recorder,
+    Stopped,
+    Trainer,
+    TrainingState,
+    require_one_program,
+    run_together,
+    unstacked,
+)
 from pinn_ac.windows import enter_windows
+
+if TYPE_CHECKING:  # a run should not wait for matplotlib to start
+    from pinn_ac.reporting.progress import Progress
 
 log = logging.getLogger(__name__)
 
 
 def train(config: DictConfig) -> float:
-    """Train the run that `config` describes, or go on with one; write all it has to show into its folder.
+    """Train the run or the ensemble that `config` describes, or go on with one; write all it has to show.
 
     A job of a sweep whose folder holds the same run already goes on with it, or, if that is finished, is done.
 
     Returns:
-        The relative L2 error, or the validation loss of a run without a reference: what a sweep minimises. A job that
-        failed before counts `FAILED_SCORE`, unless `retry` asks to run it again.
+        The relative L2 error, or the validation loss of a run without a reference: what a sweep minimises; of an
+        ensemble the median. One that failed before counts `FAILED_SCORE`, unless `retry` asks to run it again.
     """
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    resuming = config.resume is not None
+    folder, resuming, settled = Path(HydraConfig.get().runtime.output_dir), config.resume is not None, None
+    retry = None if resuming else config.retry
     if resuming:
-        config = _resumed(config, HydraConfig.get().overrides.task)
-    elif HydraConfig.get().mode == RunMode.MULTIRUN and is_run(folder):
-        job, resuming = read_job(folder), True
-        _require_same(config, folder)
-        if job.status == "finished":
-            log.info("%s is finished.", folder)
-            return _score(config, job.metrics)
-        if job.failure and not config.retry:
-            log.warning("%s failed before (%s): retry=true runs it again.", folder, job.failure)
-            return FAILED_SCORE
-    return _score(config, train_in(folder, config, resuming))
+        config = resumed(config, HydraConfig.get().overrides.task)
+    elif HydraConfig.get().mode == RunMode.MULTIRUN and (is_run(folder) or is_ensemble(folder)):
+        require_same(config, folder)
+        resuming = True
+        settled = _settled(folder, config, config.retry) if is_run(folder) else None
+    if config.ensemble != 1:
+        return train_ensemble_in(folder, config, resuming, retry)
+    return _score(config, train_in(folder, config, resuming)) if settled is None else settled
 
 
 def train_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[str, Any]:
-    """:func:`train` without Hydra around it: everything is checked and built first, then the run goes.
+    """:func:`train` of one run without Hydra around it: everything is checked and built first, then the run goes.
 
     Returns:
         The metrics, as they are in metrics.json.
@@ -68,38 +81,91 @@ def train_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[s
         Stopped: a signal arrived; the run is saved.
         Diverged: the loss is not finite; the last good state is saved.
     """
+    experiment = _experiment(config)
+    with claimed(folder, resuming):
+        reference = load_reference(experiment, config.reference)
+        with _progress(experiment, config) as progress:
+            training = _Training(experiment, config, folder, reference, progress)
+            state = training.trainer.run(training.begin())
+        return training.finish(state)
+
+
+def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, retry: bool | None = None) -> float:
+    """:func:`train` of an ensemble: as many seeds from `seed` on, their steps computed together.
+
+    Every member is a run in a folder of its own, FOLDER/seed=K, and ends as that run alone would but for rounding.
+
+    Args:
+        retry: None lets every member go on. Otherwise those that finished are left, and true runs failed ones again.
+
+    Returns:
+        The median of the members' scores; those that failed are left out unless all did.
+
+    Raises:
+        InputError, Stopped: as `train_in`.
+        Diverged: all members did.
+    """
+    experiment = _experiment(config)
+    require_one_program(experiment.stages)
+    seeds = range(config.seed, config.seed + config.ensemble)
+    scores, diverged = [], None
+    with ExitStack() as held:
+        held.enter_context(claimed(folder, resuming))
+        write_config(config, folder, ENSEMBLE)
+        reference = load_reference(experiment, config.reference)
+        progress, trainings = _progress(experiment, config), []
+        for seed in seeds:
+            place, own = folder / f"seed={seed}", config.copy()
+            own.update(seed=seed, ensemble=1)
+            settled = _settled(place, own, retry) if retry is not None and is_run(place) else None
+            if settled is not None:
+                scores.append(settled)
+                continue
+            held.enter_context(claimed(place, resuming=True))
+            trainings.append(_Training(replace(experiment, seed=seed), own, place, reference, progress, seed))
+        with progress:
+            begun = [training.begin() for training in trainings]
+            ends = run_together([training.trainer for training in trainings], begun) if begun else []
+        for training, end in zip(trainings, ends, strict=True):
+            if isinstance(end, TrainingState):
+                scores.append(_score(config, training.finish(end, show=False, ensemble=config.ensemble)))
+            elif isinstance(end, Diverged):
+                diverged = end
+                note_failure(training.folder, "diverged", end)
+    stopped = [end for end in ends if isinstance(end, Stopped)]
+    if stopped:
+        raise stopped[0]
+    from pinn_ac.sweep_report import report as report_sweep
+
+    report_sweep(folder)
+    if diverged and not scores:
+        raise diverged
+    finished = [score for score in scores if score != FAILED_SCORE]
+    return statistics.median(finished) if finished else FAILED_SCORE
+
+
+def _experiment(config: DictConfig) -> Experiment:
     check_scalars(config)
     configure(config.precision, config.device)
     experiment = assemble(config)
-    with _claimed(folder, resuming):
-        config.windows = experiment.windows  # which a longer budget on resuming must not change
-        (folder / FAILURE).unlink(missing_ok=True)
-        _write_config(config, folder)
-        reference = load_reference(experiment, config.reference)
-        return _train(experiment, config, folder, reference)
+    config.windows = experiment.windows  # which a longer budget on resuming must not change
+    return experiment
+
+
+def _settled(folder: Path, config: DictConfig, retry: bool) -> float | None:
+    """The score of a run that needs no more training; None for one that does."""
+    job = read_job(folder)
+    if job.status == "finished":
+        log.info("%s is finished.", folder)
+        return _score(config, job.metrics)
+    if job.failure and not retry:
+        log.warning("%s failed before (%s): retry=true runs it again.", folder, job.failure)
+        return FAILED_SCORE
+    return None
 
 
 def _score(config: DictConfig, metrics: Mapping[str, Any]) -> float:
     return metrics["relative_l2"] if config.reference else metrics["validation_loss"]
-
-
-def _require_same(config: DictConfig, folder: Path) -> None:
-    """The folder's run is the one that is asked for; its `windows` were counted, and `retry` is not the run's."""
-    asked, saved = (_comparable(node) for node in (config, load_config(folder)))
-    differing = sorted(key for key in asked | saved if asked.get(key) != saved.get(key))
-    require(
-        not differing,
-        f"{folder} holds a run with another {', '.join(differing)}: choose another hydra.sweep.dir.",
-    )
-
-
-def _comparable(config: DictConfig) -> dict[str, Any]:
-    plain = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(plain, dict)
-    path = OmegaConf.select(config, "problem.initial_condition.path")
-    if path:  # the run has a copy
-        plain["problem"]["initial_condition"]["path"] = Path(path).name
-    return {str(key): value for key, value in plain.items() if key not in ("windows", "retry", "device")}
 
 
 def evaluate(config: DictConfig) -> None:
@@ -136,8 +202,9 @@ def report(
     times: int = 201,
     points: int = 512,
     estimate: bool = True,
+    show: bool = True,
 ) -> dict[str, Any]:
-    """Score the run on a grid, and write prediction.npz, the figures and (last) metrics.json; print the table."""
+    """Score the run on a grid, write prediction.npz, the figures and (last) metrics.json, and `show` the table."""
     from pinn_ac.reporting.figures import draw_run  # here, since a run should not wait for matplotlib to start
     from pinn_ac.reporting.tables import print_summary
 
@@ -157,36 +224,65 @@ def report(
     at_points = run.derivatives(*points.T)["residual"]
     figures = draw_run(folder, experiment.problem, sampled, reference, history, points, at_points)
     write_whole(folder / "metrics.json", lambda path: path.write_text(json.dumps(metrics, indent=2) + "\n"))
-    print_summary(metrics, folder, figures)
+    if show:
+        print_summary(metrics, folder, figures)
     return metrics
 
 
-def _train(experiment: Experiment, config: DictConfig, folder: Path, reference: Reference | None) -> dict[str, Any]:
+def _progress(experiment: Experiment, config: DictConfig) -> "Progress":
     from pinn_ac.reporting.progress import Progress
 
-    history = History(folder / "history.jsonl")
-    total = experiment.windows * sum(stage.steps for stage in experiment.stages)
-    checkpoints = Checkpoints(folder / "checkpoints")
-    with Progress(total, config.train.seconds) as progress:
-        recorder = _Recorder(history, progress)
-        trainer = build_trainer(experiment, config.train, recorder, checkpoints, reference)
-        state = trainer.resume(experiment.initial_params()) if checkpoints.exist() else trainer.begin()
-        history.truncate_after(state.step)
-        state = trainer.run(state)
-    checkpoints.close()
-    training = {
-        "train_seconds": state.seconds,
-        "compile_seconds": state.compile_seconds,
-        "steps": state.step,
-        "windows": experiment.windows,
-        "validation_loss": state.best_loss,
-        "num_points": len(state.points["residual"]),
-        "stages": {stage.name: stage.steps for stage in experiment.stages},
-        "name": config.name,
-    }
-    run = Run(experiment, (*unstacked(state.finished), state.best_params), folder, config)
-    past, points = read_history(history.path), state.points["residual"]
-    return report(run, folder, reference, training, past, points, estimate=config.estimate)
+    return Progress(experiment.windows * sum(stage.steps for stage in experiment.stages), config.train.seconds)
+
+
+class _Training:
+    """A run under way in its folder, which is claimed: what begins it, and what ends it.
+
+    Args:
+        seed: said with each sentence, where there are several.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        config: DictConfig,
+        folder: Path,
+        reference: Reference | None,
+        progress: "Progress",
+        seed: int | None = None,
+    ) -> None:
+        (folder / FAILURE).unlink(missing_ok=True)
+        write_config(config, folder)
+        self.experiment, self.config, self.folder, self.reference = experiment, config, folder, reference
+        self.history = History(folder / "history.jsonl")
+        self.checkpoints = Checkpoints(folder / "checkpoints")
+        recorder = _Recorder(self.history, progress, "" if seed is None else f"seed={seed}: ")
+        self.trainer = build_trainer(experiment, config.train, recorder, self.checkpoints, reference)
+
+    def begin(self) -> TrainingState:
+        """Where it stands."""
+        exist = self.checkpoints.exist()
+        state = self.trainer.resume(self.experiment.initial_params()) if exist else self.trainer.begin()
+        self.history.truncate_after(state.step)
+        return state
+
+    def finish(self, state: TrainingState, show: bool = True, **others: Any) -> dict[str, Any]:
+        """Write what came of it, with `others` among the metrics."""
+        self.checkpoints.close()
+        training = {
+            "train_seconds": state.seconds,
+            "compile_seconds": state.compile_seconds,
+            "steps": state.step,
+            "windows": self.experiment.windows,
+            "validation_loss": state.best_loss,
+            "num_points": len(state.points["residual"]),
+            "stages": {stage.name: stage.steps for stage in self.experiment.stages},
+            "name": self.config.name,
+            **others,
+        }
+        run = Run(self.experiment, (*unstacked(state.finished), state.best_params), self.folder, self.config)
+        past, points, estimate = read_history(self.history.path), state.points["residual"], self.config.estimate
+        return report(run, self.folder, self.reference, training, past, points, estimate=estimate, show=show)
 
 
 def build_trainer(
@@ -197,10 +293,10 @@ def build_trainer(
     reference: Reference | None = None,
 ) -> Trainer:
     """What trains the experiment, as the settings `train` say; it measures errors where there is a reference."""
-    loss = jax.jit(experiment.objective.loss)
+    loss = experiment.programs.loss
     return Trainer(
         stages=experiment.stages,
-        enter=enter_windows(experiment, loss, reference),
+        enter=enter_windows(experiment, reference),
         windows=experiment.windows,
         resample_every=experiment.sampler.resample_every,
         recorder=recorder,
@@ -216,8 +312,8 @@ def build_trainer(
 class _Recorder:
     """Writes the history, and moves the progress bar."""
 
-    def __init__(self, history: History, progress: Any) -> None:
-        self.history, self.progress = history, progress
+    def __init__(self, history: History, progress: "Progress", prefix: str) -> None:
+        self.history, self.progress, self.prefix = history, progress, prefix
 
     def log(self, stage: str, step: int, seconds: float, loss: float, others: Mapping[str, float]) -> None:
         self.history.append(step, seconds, loss, None, stage=stage, **others)
@@ -225,47 +321,5 @@ class _Recorder:
         self.progress.update(step, stage, loss=loss, error=error, seconds=seconds)
 
     def say(self, message: str) -> None:
-        log.warning(message)
-        self.progress.say(message)
-
-
-def _resumed(config: DictConfig, overrides: list[str]) -> DictConfig:
-    """The config that the run in `config.resume` was started with, and what may change of it."""
-    saved = load_config(config.resume)
-    saved.train = OmegaConf.merge(TrainSettings, saved.train)  # those that an earlier version did not have
-    for override in overrides:
-        key = override.split("=", 1)[0].lstrip("+~")
-        if key == "resume":
-            continue
-        require(
-            key.startswith("train.") or key == "device",
-            f"{override} would make another run of {config.resume}: only train.* and device can change on resuming.",
-        )
-        OmegaConf.update(saved, key, OmegaConf.select(config, key))
-    return saved
-
-
-@contextmanager
-def _claimed(folder: Path, resuming: bool) -> Iterator[None]:
-    """Hold the folder for this process alone, and refuse one that already holds a run unless it is resumed."""
-    make_writable(folder)
-    require(
-        resuming or not is_run(folder),
-        f"{folder} already holds a run: go on with it by resume={folder}, or choose another hydra.run.dir.",
-    )
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise InputError(
-                f"{folder} is being written by another process: wait for it or choose another folder."
-            ) from error
-        yield
-
-
-def _write_config(config: DictConfig, folder: Path) -> None:
-    """The resolved config, with a user's samples beside it, so that the folder can be moved as it is."""
-    samples = OmegaConf.select(config, "problem.initial_condition.path")
-    if samples and Path(samples).expanduser().resolve().parent != folder.resolve():
-        shutil.copy(Path(samples).expanduser(), folder)
-    write_whole(folder / "config.yaml", lambda path: OmegaConf.save(config, path, resolve=True))
+        log.warning("%s%s", self.prefix, message)
+        self.progress.say(self.prefix + message)

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac.ansatz import Parameters
 from pinn_ac.assembly import Experiment, assemble
-from pinn_ac.config import is_run
+from pinn_ac.config import ENSEMBLE, RUN, is_ensemble
 from pinn_ac.environment import configure
 from pinn_ac.errors import InputError, require
 from pinn_ac.evaluation import Sampled
@@ -141,6 +141,7 @@ def load_run(folder: str | Path, device: str | None = None) -> Run:
         InputError: `folder` is not a run's, its config is not usable, or no checkpoint can be read.
     """
     folder = Path(folder).expanduser()
+    require(not is_ensemble(folder), f"{folder} holds an ensemble: give one of its runs, such as {folder}/seed=0.")
     config = load_config(folder)
     configure(config.precision, device or config.device)
     require((folder / "checkpoints").is_dir(), f"{folder} has no checkpoint yet: wait for the run to save one.")
@@ -155,17 +156,16 @@ def load_run(folder: str | Path, device: str | None = None) -> Run:
 
 
 def load_config(folder: str | Path) -> DictConfig:
-    """The config of the run in `folder`; samples that were copied into it are read from there."""
+    """The config of the run or the ensemble in `folder`; samples that were copied into it are read from there."""
     folder = Path(folder).expanduser()
-    require(
-        is_run(folder), f"{folder} is not the folder of a run: it holds no config.yaml. Give one that train.py made."
-    )
+    file = folder / (ENSEMBLE if is_ensemble(folder) else RUN)
+    require(file.is_file(), f"{folder} is not the folder of a run: it holds no {RUN}. Give one that train.py made.")
     try:
-        config = OmegaConf.load(folder / "config.yaml")
+        config = OmegaConf.load(file)
     except Exception as error:  # whatever YAML or OmegaConf make of a file that is not theirs
-        raise InputError(f"{folder / 'config.yaml'} cannot be read ({error}): restore it or start anew.") from error
+        raise InputError(f"{file} cannot be read ({error}): restore it or start anew.") from error
     if not isinstance(config, DictConfig):
-        raise InputError(f"{folder / 'config.yaml'} is not a run's config: give another folder.")
+        raise InputError(f"{file} is not a run's config: give another folder.")
     copied = folder / Path(OmegaConf.select(config, "problem.initial_condition.path") or "").name
     if copied.is_file():
         config.problem.initial_condition.path = str(copied)

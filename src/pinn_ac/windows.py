@@ -10,25 +10,21 @@ import numpy as np
 from pinn_ac.assembly import Experiment
 from pinn_ac.problem import Carried
 from pinn_ac.reference import Reference
-from pinn_ac.residual import CHUNK
 from pinn_ac.training import Window
 
 Validation = Callable[[Any], tuple[float, dict[str, float]]]
 
 
-def enter_windows(
-    experiment: Experiment, loss: Callable[[Any, Any], jax.Array], reference: Reference | None
-) -> Callable[[tuple[Any, ...]], Window]:
+def enter_windows(experiment: Experiment, reference: Reference | None) -> Callable[[tuple[Any, ...]], Window]:
     """The networks of all finished windows → the window that follows, for `Trainer.enter`.
 
     Every window uses the same compiled programs: where it begins is an argument of theirs.
 
     Args:
         experiment: what is trained.
-        loss: (params, batch) → its scalar, compiled.
         reference: what errors are measured against, if they are.
     """
-    means = jax.jit(experiment.objective.means)
+    loss, means = experiment.programs.loss, experiment.programs.means
     errors = None
     if reference is not None and len(reference.t) > experiment.windows:  # so that every window has a row
         errors = _Errors(experiment, reference)
@@ -78,15 +74,6 @@ class _Errors:
         self.every = max(1, len(reference.x) // 256)
         self.rows = min(50, (len(reference.t) - 1) // experiment.windows)
         self.squares: list[np.ndarray] = []  # of the errors and of the solution, in every finished window
-        field = experiment.field
-
-        @jax.jit
-        def backgrounds(condition, t, x):
-            start = field.starting_from(condition)
-            return jax.lax.map(lambda point: start.background(*point), (t, x), batch_size=CHUNK)
-
-        self.backgrounds = backgrounds
-        self.predict = jax.jit(jax.vmap(field.on_background, in_axes=(None, 0, 0)))
 
     def enter(self, conditions: list[Carried | None], finished: tuple[Any, ...]) -> Callable[[Any], dict[str, float]]:
         """params → the error, in the window that follows the finished ones."""
@@ -111,10 +98,11 @@ class _Errors:
         exact = self.reference.u[chosen][:, :: self.every]
         grid = np.meshgrid(local, self.reference.x[:: self.every], indexing="ij")
         times, places = (jnp.asarray(axis.ravel(), float) for axis in grid)
-        known = self.backgrounds(condition, times, places)
+        programs = self.experiment.programs
+        known = programs.backgrounds(condition, times, places)
 
         def squares(params: Any) -> np.ndarray:
-            u = np.asarray(self.predict(params, times, known), np.float64).reshape(exact.shape)
+            u = np.asarray(programs.on_backgrounds(params, times, known), np.float64).reshape(exact.shape)
             return np.array([np.sum((u - exact) ** 2), np.sum(exact**2)])
 
         return squares

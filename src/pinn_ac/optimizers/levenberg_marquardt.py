@@ -52,9 +52,6 @@ def levenberg_marquardt(
     arXiv:1201.5885), where r_vv is the second derivative of r along δ₁. Where 2‖D^½ δ₂‖ is more than `geodesic`
     times ‖D^½ δ₁‖ the model does not hold that far, and the try has failed. It costs a second evaluation of r a try.
 
-    Every λ has its own Cholesky factor: a factorization that serves them all (by eigenvalues, a tridiagonal
-    matrix or QR) takes as long as 8 to 28 of them at P = 1001.
-
     Args:
         objective: its `residuals` are squared and summed, so its norm must be "mse".
         steps: not needed by the method, which has no schedule.
@@ -125,6 +122,7 @@ def levenberg_marquardt(
         loss, largest, D = measure(state, system.r, system.squares)
         system = method.reduce(system, D)
         state = state._replace(largest=largest, evaluations=state.evaluations + 1)
+        # A factor for each λ: one that serves all (eigenvalues, tridiagonal, QR) takes as long as 8 to 28 (P = 1001).
         for _ in range(tries):
             factor = method.factor(system, state.damping, D)
             velocity = -method.solve(factor, system, system.r, system.g)
@@ -139,7 +137,7 @@ def levenberg_marquardt(
     def retreat(state):
         return state._replace(damping=jnp.maximum(1e3 * state.damping, damping))
 
-    return Optimizer(init, step, lambda state: state.params, retreat)
+    return Optimizer(init, step, lambda state: state.params, retreat, is_one_program=False)
 
 
 def _check(objective, damping, cut, rise, tries, least_damping, scaling, floor, geodesic) -> None:

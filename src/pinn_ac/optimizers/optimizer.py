@@ -55,9 +55,12 @@ class Optimizer(NamedTuple):
     step: (state, batch) → (state, outcome), compiled once for all steps with batches of one shape.
     params: state → the parameters it stands at.
     retreat: state → a more cautious state at the same parameters, for another try after a failure.
+    is_one_program: `step` is one compiled program, which `vmap` can map over states and batches; not where the host
+        decides within it.
     """
 
     init: Callable[[Parameters], State]
     step: Callable[[State, Batch], tuple[State, Outcome]]
     params: Callable[[State], Parameters]
     retreat: Callable[[State], State]
+    is_one_program: bool = True

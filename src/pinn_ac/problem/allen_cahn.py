@@ -63,7 +63,7 @@ class AllenCahn:
         """D in the unit coordinate ξ: D (2/(b − a))²."""
         return self.diffusivity * (2 / self.period) ** 2
 
-    @cached_property
+    @property
     def steepest_slope(self) -> float:
         """max |u₀'(x)|; 1 for a constant."""
         return self.initial_condition.steepest_slope * 2 / self.period

@@ -1,6 +1,6 @@
 """The loop: one stage after another, one step after another, and what happens between the steps."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -32,6 +32,18 @@ class Stage(NamedTuple):
     name: str
     optimizer: Optimizer
     steps: int
+
+
+class Ask(NamedTuple):
+    """What a session asks whoever drives it: one step of the stage's optimizer."""
+
+    stage: int
+    state: Any
+    batch: Any
+
+
+Session = Generator[Ask, tuple[Any, Outcome], TrainingState]
+"""A training driven from outside: it yields an `Ask`, is sent the step's answer, and returns where it ends."""
 
 
 class Intervals(NamedTuple):
@@ -137,11 +149,21 @@ class Trainer:
             Diverged: the loss is not finite and retreating did not help; the last good state is saved.
         """
         with StopSignals() as signals, Stopwatch() as watch:
-            session = _Session(self, signals, watch, state.seconds, state.compile_seconds)
-            state = session.run_window(state)
-            while session.index + 1 < self.windows:
-                state = session.run_window(session.save(session.next_window(state)))
-            return session.save(state)
+            session = self.session(state, signals, watch)
+            try:
+                ask = next(session)
+                while True:
+                    ask = session.send(self.stages[ask.stage].optimizer.step(ask.state, ask.batch))
+            except StopIteration as end:
+                return end.value
+
+    def session(self, state: TrainingState, signals: StopSignals, watch: Stopwatch) -> Session:
+        """:meth:`run`, driven from outside."""
+        session = _Session(self, signals, watch, state.seconds, state.compile_seconds)
+        state = yield from session.run_window(state)
+        while session.index + 1 < self.windows:
+            state = yield from session.run_window(session.save(session.next_window(state)))
+        return session.save(state)
 
 
 def share_of_window(index: int, windows: int) -> float:
@@ -174,15 +196,15 @@ class _Session:
         assert self._window is not None
         return self._window
 
-    def run_window(self, state: TrainingState) -> TrainingState:
+    def run_window(self, state: TrainingState) -> Session:
         """Every stage that the window still has."""
         if self._window is None:  # a session begins
             self._enter(unstacked(state.finished))
-        state = self.run_stage(state)
+        state = yield from self.run_stage(state)
         while (
             state.stage + 1 < len(self.trainer.stages) and not self.out_of_time(state) and not self._overfitted(state)
         ):
-            state = self.run_stage(self._next_stage(state))
+            state = yield from self.run_stage(self._next_stage(state))
         if self._overfitted(state):
             self.trainer.recorder.say(
                 f"Stopped at step {state.step}: the network fits its points and not the problem. Give it more "
@@ -212,7 +234,7 @@ class _Session:
             goal=state.goal or state.best_loss,
         )
 
-    def run_stage(self, state: TrainingState) -> TrainingState:
+    def run_stage(self, state: TrainingState) -> Session:
         """Every step that the stage still has."""
         stage = self.trainer.stages[state.stage]
         log_every, evaluate_every, checkpoint_every = self.trainer.intervals.for_stage(stage.steps)
@@ -222,7 +244,7 @@ class _Session:
             before = state
             state = self._with_points(stage, state)
             batch = self._batch(state.points)
-            optimizer, outcome = stage.optimizer.step(state.optimizer, batch)
+            optimizer, outcome = yield Ask(state.stage, state.optimizer, batch)
             state = state._replace(optimizer=optimizer, stage_step=state.stage_step + 1, step=state.step + 1)
             last = state.stage_step == stage.steps or self.out_of_time(state)
             evaluates = last or state.stage_step % evaluate_every == 0

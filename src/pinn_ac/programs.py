@@ -1,0 +1,97 @@
+"""What a run computes over and over, each compiled once for all windows of time and all seeds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import jax
+import jax.numpy as jnp
+
+from pinn_ac.ansatz import Field
+from pinn_ac.derivatives import Engine
+from pinn_ac.loss import Batch, Objective
+from pinn_ac.residual import CHUNK, splitting_slope
+
+
+@dataclass(frozen=True, eq=False)
+class Programs:
+    """Compiled functions of parameters, points and the `condition` that a window of time begins with (or None).
+
+    Args:
+        field: on the first window.
+        engine: differentiates it.
+        objective: of one window.
+    """
+
+    field: Field
+    engine: Engine
+    objective: Objective
+
+    @cached_property
+    def prepare(self) -> Callable[..., Batch]:
+        """(points, condition) → batch."""
+        return jax.jit(self.objective.prepare)
+
+    @cached_property
+    def loss(self) -> Callable[..., jax.Array]:
+        """(params, batch) → L."""
+        return jax.jit(self.objective.loss)
+
+    @cached_property
+    def means(self) -> Callable[..., dict[str, jax.Array]]:
+        """(params, batch) → each term's mean."""
+        return jax.jit(self.objective.means)
+
+    @cached_property
+    def residual(self) -> Callable[..., jax.Array]:
+        """(condition, params, points) → |f|, (n,)."""
+        prepare = self.objective.terms["residual"].prepare
+
+        def residual(condition, params, points):
+            return jnp.abs(self.objective.vector("residual", params, {"residual": prepare(points, condition)}))
+
+        return jax.jit(residual)
+
+    @cached_property
+    def slope(self) -> Callable[..., jax.Array]:
+        """(condition, points) → |∂x| of the splitting solution, (n,)."""
+
+        def slope(condition, points):
+            return splitting_slope(self.field.starting_from(condition).problem, self.engine, points)
+
+        return jax.jit(slope)
+
+    @cached_property
+    def layer(self) -> Callable[..., jax.Array]:
+        """(condition, points) → how dense the layers about kinks are, (n,)."""
+
+        def layer(condition, points):
+            return self.field.starting_from(condition).problem.kink_layer(*points.T)
+
+        return jax.jit(layer)
+
+    @cached_property
+    def at_end(self) -> Callable[..., jax.Array]:
+        """(params, condition, ξ) → u at a window's end and at ξ ∈ [−1, 1] of the domain, (n,)."""
+        (left, right), end = self.field.problem.domain, jnp.asarray(self.field.problem.horizon)
+
+        def at_end(params, condition, xi):
+            field, x = self.field.starting_from(condition), 0.5 * (left + right) + 0.5 * (right - left) * xi
+            return jax.lax.map(lambda x: field(params, end, x), x, batch_size=CHUNK)
+
+        return jax.jit(at_end)
+
+    @cached_property
+    def backgrounds(self) -> Callable[..., jax.Array]:
+        """(condition, t, x) → the field's background at each point, (n, features + 1)."""
+
+        def backgrounds(condition, t, x):
+            field = self.field.starting_from(condition)
+            return jax.lax.map(lambda point: field.background(*point), (t, x), batch_size=CHUNK)
+
+        return jax.jit(backgrounds)
+
+    @cached_property
+    def on_backgrounds(self) -> Callable[..., jax.Array]:
+        """(params, t, backgrounds) → u, (n,)."""
+        return jax.jit(jax.vmap(self.field.on_background, in_axes=(None, 0, 0)))

@@ -1,0 +1,83 @@
+"""A run's folder: held by one process, given its config, gone on with by the same run alone."""
+
+import fcntl
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from pinn_ac.config import RUN, TrainSettings, is_ensemble, is_run
+from pinn_ac.errors import InputError, require
+from pinn_ac.files import make_writable, write_whole
+from pinn_ac.saved_run import load_config
+
+OF_NO_RUN = ("windows", "retry", "device")
+"""Settings that may differ where a sweep goes on with a run; its windows were counted."""
+
+
+def resumed(config: DictConfig, overrides: list[str]) -> DictConfig:
+    """The config that the run in `config.resume` was started with, and what may change of it."""
+    saved = load_config(config.resume)
+    saved.train = OmegaConf.merge(TrainSettings, saved.train)  # those that an earlier version did not have
+    for override in overrides:
+        key = override.split("=", 1)[0].lstrip("+~")
+        if key == "resume":
+            continue
+        require(
+            key.startswith("train.") or key == "device",
+            f"{override} would make another run of {config.resume}: only train.* and device can change on resuming.",
+        )
+        OmegaConf.update(saved, key, OmegaConf.select(config, key))
+    return saved
+
+
+@contextmanager
+def claimed(folder: Path, resuming: bool) -> Iterator[None]:
+    """Hold the folder for this process alone, and refuse one that already holds a run unless it is resumed."""
+    make_writable(folder)
+    require(
+        resuming or not (is_run(folder) or is_ensemble(folder)),
+        f"{folder} already holds a run: go on with it by resume={folder}, or choose another hydra.run.dir.",
+    )
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InputError(
+                f"{folder} is being written by another process: wait for it or choose another folder."
+            ) from error
+        yield
+
+
+def write_config(config: DictConfig, folder: Path, name: str = RUN) -> None:
+    """The resolved config, with a user's samples beside it, so that the folder can be moved as it is."""
+    samples = OmegaConf.select(config, "problem.initial_condition.path")
+    if samples and Path(samples).expanduser().resolve().parent != folder.resolve():
+        shutil.copy(Path(samples).expanduser(), folder)
+    write_whole(folder / name, lambda path: OmegaConf.save(config, path, resolve=True))
+
+
+def require_same(config: DictConfig, folder: Path) -> None:
+    """The folder's run is the one that is asked for.
+
+    Raises:
+        InputError: it is another.
+    """
+    asked, saved = (_comparable(node) for node in (config, load_config(folder)))
+    differing = sorted(key for key in asked | saved if asked.get(key) != saved.get(key))
+    require(
+        not differing,
+        f"{folder} holds a run with another {', '.join(differing)}: choose another hydra.sweep.dir.",
+    )
+
+
+def _comparable(config: DictConfig) -> dict[str, Any]:
+    plain = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(plain, dict)
+    path = OmegaConf.select(config, "problem.initial_condition.path")
+    if path:  # the run has a copy
+        plain["problem"]["initial_condition"]["path"] = Path(path).name
+    return {str(key): value for key, value in plain.items() if key not in OF_NO_RUN}

@@ -1,0 +1,110 @@
+"""Ensembles: each member is the run that its seed alone would be, in a folder like any other's."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pinn_ac
+from composed import composed
+from pinn_ac.errors import InputError
+from pinn_ac.jobs import FAILED_SCORE, find_jobs
+from pinn_ac.run import train_ensemble_in, train_in
+
+PROJECT = Path(__file__).resolve().parents[1]
+SMALL = (
+    "problem/initial_condition=cosine",
+    "problem.diffusivity=1e-3",
+    "problem.reaction_rate=2",
+    "windows=2",
+    "optimizer=adam",
+    "model.width=6",
+    "model.depth=2",
+    "sampler.num_points=128",
+    "sampler.resample_every=3",
+    "train.steps=8",
+    "train.evaluate_every=2",
+    "train.checkpoint_every=2",
+    "estimate=false",
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    """References and compiled programs of these tests."""
+    os.environ["PINN_AC_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    del os.environ["PINN_AC_CACHE"]
+
+
+def metrics(folder):
+    return json.loads((folder / "metrics.json").read_text())
+
+
+@pytest.mark.parametrize("words", [("sampler=rad",), pytest.param(("optimizer=ssbroyden",), marks=pytest.mark.slow)])
+def test_members_are_the_runs_of_their_seeds(tmp_path, words):
+    """Points that follow the parameters and steps of both windows included; rounding grows over 16 steps."""
+    score = train_ensemble_in(tmp_path / "all", composed(*SMALL, *words, "seed=4", "ensemble=3"))
+    alone = []
+    for seed in (4, 5, 6):
+        alone.append(train_in(tmp_path / f"{seed}", composed(*SMALL, *words, f"seed={seed}")))
+        member = metrics(tmp_path / f"all/seed={seed}")
+        assert (member["seed"], member["steps"], member["ensemble"]) == (seed, alone[-1]["steps"], 3)
+        with (
+            np.load(tmp_path / f"all/seed={seed}/prediction.npz") as one,
+            np.load(tmp_path / f"{seed}/prediction.npz") as other,
+        ):
+            np.testing.assert_allclose(one["u"], other["u"], rtol=0, atol=1e-9)
+        own, single = (Path(tmp_path, name, "config.yaml").read_text() for name in (f"all/seed={seed}", str(seed)))
+        assert own == single
+    errors = [one["relative_l2"] for one in alone]
+    assert len(set(errors)) == 3
+    assert score == pytest.approx(sorted(errors)[1], rel=1e-6)
+    assert (tmp_path / "all/report/configurations.csv").exists()
+    assert np.isfinite(pinn_ac.load_run(tmp_path / "all/seed=5").predict(0.5, 0.1))
+    with pytest.raises(InputError, match="seed=0"):
+        pinn_ac.load_run(tmp_path / "all")
+
+
+def test_an_ensemble_that_was_cut_off_goes_on(tmp_path):
+    """One member had finished, one had stopped midway; all end as in an undisturbed ensemble."""
+    words = (*SMALL, "ensemble=2")
+    train_ensemble_in(tmp_path / "whole", composed(*words))
+    shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+    cut = tmp_path / "cut/seed=1"
+    (cut / "metrics.json").unlink()
+    steps = sorted(int(path.name) for path in (cut / "checkpoints").glob("[0-9]*"))
+    shutil.rmtree(cut / f"checkpoints/{steps[-1]}")
+    train_ensemble_in(tmp_path / "cut", composed(*words), resuming=True, retry=False)
+    with np.load(tmp_path / "whole/seed=1/prediction.npz") as one, np.load(cut / "prediction.npz") as other:
+        np.testing.assert_array_equal(one["u"], other["u"])
+    history = [(tmp_path / name / "seed=1/history.jsonl").read_text().splitlines() for name in ("whole", "cut")]
+    steps = [[json.loads(line)["step"] for line in lines] for lines in history]
+    assert steps[0] == steps[1]
+    with pytest.raises(InputError, match="already holds a run"):
+        train_ensemble_in(tmp_path / "cut", composed(*words))
+
+
+def test_members_that_diverge_are_named_and_left_out(tmp_path):
+    words = (*SMALL, "optimizer.learning_rate=1e300", "ensemble=2")
+    with pytest.raises(pinn_ac.training.Diverged):
+        train_ensemble_in(tmp_path, composed(*words))
+    assert [job.status for job in find_jobs(tmp_path)] == ["diverged", "diverged"]
+    assert train_ensemble_in(tmp_path, composed(*words), resuming=True, retry=False) == FAILED_SCORE
+
+
+def test_a_user_is_told_what_cannot_be_computed_together(tmp_path):
+    command = [sys.executable, str(PROJECT / "scripts/train.py"), f"hydra.run.dir={tmp_path / 'run'}"]
+    for words, sentence in (
+        (("ensemble=2",), "run the seeds one by one"),
+        (("ensemble=0",), "ensemble is 0"),
+    ):
+        done = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert sentence in done.stderr
+        assert not (tmp_path / "run").exists()
