@@ -49,12 +49,12 @@ def metrics(folder):
 @pytest.mark.parametrize("words", [("sampler=rad",), pytest.param(("optimizer=ssbroyden",), marks=pytest.mark.slow)])
 def test_members_are_the_runs_of_their_seeds(tmp_path, words):
     """Points that follow the parameters and steps of both windows included; rounding grows over 16 steps."""
-    score = train_ensemble_in(tmp_path / "all", composed(*SMALL, *words, "seed=4", "ensemble=3"))
+    score = train_ensemble_in(tmp_path / "all", composed(*SMALL, *words, "seed=4", "ensemble=2"))
     alone = []
-    for seed in (4, 5, 6):
+    for seed in (4, 5):
         alone.append(train_in(tmp_path / f"{seed}", composed(*SMALL, *words, f"seed={seed}")))
         member = metrics(tmp_path / f"all/seed={seed}")
-        assert (member["seed"], member["steps"], member["ensemble"]) == (seed, alone[-1]["steps"], 3)
+        assert (member["seed"], member["steps"], member["ensemble"]) == (seed, alone[-1]["steps"], 2)
         with (
             np.load(tmp_path / f"all/seed={seed}/prediction.npz") as one,
             np.load(tmp_path / f"{seed}/prediction.npz") as other,
@@ -63,14 +63,15 @@ def test_members_are_the_runs_of_their_seeds(tmp_path, words):
         own, single = (Path(tmp_path, name, "config.yaml").read_text() for name in (f"all/seed={seed}", str(seed)))
         assert own == single
     errors = [one["relative_l2"] for one in alone]
-    assert len(set(errors)) == 3
-    assert score == pytest.approx(sorted(errors)[1], rel=1e-6)
+    assert len(set(errors)) == 2
+    assert score == pytest.approx(sum(errors) / 2, rel=1e-6)
     assert (tmp_path / "all/report/configurations.csv").exists()
     assert np.isfinite(pinn_ac.load_run(tmp_path / "all/seed=5").predict(0.5, 0.1))
     with pytest.raises(InputError, match="seed=0"):
         pinn_ac.load_run(tmp_path / "all")
 
 
+@pytest.mark.slow
 def test_an_ensemble_that_was_cut_off_goes_on(tmp_path):
     """One member had finished, one had stopped midway; all end as in an undisturbed ensemble."""
     words = (*SMALL, "ensemble=2")

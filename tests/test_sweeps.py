@@ -70,6 +70,7 @@ def test_a_sweep_given_the_folder_of_another_goes_on_with_it(tmp_path):
     assert after[cut][0]["relative_l2"] == before[cut][0]["relative_l2"]
 
 
+@pytest.mark.slow
 def test_a_diverged_job_is_scored_and_run_again_on_request_only(tmp_path):
     words = ("optimizer=adam", "optimizer.learning_rate=1e300,1e-3")
     said = sweep(tmp_path, *words).stderr
@@ -88,6 +89,7 @@ def test_another_run_in_the_folder_is_refused(tmp_path):
     assert "holds a run with another seed" in refused.stderr
 
 
+@pytest.mark.slow
 def test_several_cores(tmp_path):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     sweep(tmp_path, "seed=0,1", "hydra/launcher=cores", "train.steps=2")

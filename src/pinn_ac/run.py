@@ -121,7 +121,7 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
             if settled is not None:
                 scores.append(settled)
                 continue
-            held.enter_context(claimed(place, resuming=True))
+            held.enter_context(claimed(place, resuming))
             trainings.append(_Training(replace(experiment, seed=seed), own, place, reference, progress, seed))
         with progress:
             begun = [training.begin() for training in trainings]
