@@ -152,7 +152,7 @@ SENTENCES = {
     "+sampler.points=3": "points",
     # targets that are not ours, also through our own modules' imports
     "model._target_=os.system": "os.system, which is not part of pinn_ac",
-    "model._target_=pinn_ac.run.shutil.copytree": "not part of pinn_ac",
+    "model._target_=pinn_ac.run_folder.shutil.copytree": "not part of pinn_ac",
     "model._target_=pinn_ac.environment.subprocess.Popen": "not part of pinn_ac",
     "model._target_=pinn_acid.Model": "not part of pinn_ac",
     "model._target_=pinn_ac.models.Nope": "pinn_ac.models.Nope",
