@@ -11,6 +11,9 @@ from pinn_ac import config
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
+EASY = ("problem/initial_condition=cosine", "problem.diffusivity=1e-3", "problem.reaction_rate=2")
+"""A problem that little computing solves, for tests of everything but accuracy."""
+
 
 def options(group: str) -> list[str]:
     """The names of the group's YAML files."""

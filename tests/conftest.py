@@ -6,6 +6,14 @@ import pytest
 jax.config.update("jax_enable_x64", True)
 
 
+@pytest.fixture(scope="module")
+def own_cache(tmp_path_factory):
+    """References and compiled programs of one module's tests, of their subprocesses too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PINN_AC_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def single_precision():
     """Single precision for one test."""

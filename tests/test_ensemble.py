@@ -1,7 +1,6 @@
 """Ensembles: each member is the run that its seed alone would be, in a folder like any other's."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -11,16 +10,15 @@ import numpy as np
 import pytest
 
 import pinn_ac
-from composed import composed
+from composed import EASY, composed
 from pinn_ac.errors import InputError
 from pinn_ac.jobs import FAILED_SCORE, find_jobs
 from pinn_ac.run import train_ensemble_in, train_in
 
+pytestmark = pytest.mark.usefixtures("own_cache")
 PROJECT = Path(__file__).resolve().parents[1]
 SMALL = (
-    "problem/initial_condition=cosine",
-    "problem.diffusivity=1e-3",
-    "problem.reaction_rate=2",
+    *EASY,
     "windows=2",
     "optimizer=adam",
     "model.width=6",
@@ -32,14 +30,6 @@ SMALL = (
     "train.checkpoint_every=2",
     "estimate=false",
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    """References and compiled programs of these tests."""
-    os.environ["PINN_AC_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-    yield
-    del os.environ["PINN_AC_CACHE"]
 
 
 def metrics(folder):

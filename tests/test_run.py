@@ -1,7 +1,6 @@
 """A run from its config to its folder, small enough for a test: what it writes, and what can be done with it."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -14,7 +13,7 @@ import pytest
 from omegaconf import OmegaConf
 
 import pinn_ac
-from composed import composed
+from composed import EASY, composed
 from pinn_ac.errors import InputError
 from pinn_ac.evaluation import Sampled, errors
 from pinn_ac.reference import load_or_solve
@@ -22,11 +21,10 @@ from pinn_ac.run import train_in
 from pinn_ac.saved_run import load_config
 from pinn_ac.training import Diverged
 
+pytestmark = pytest.mark.usefixtures("own_cache")
 PROJECT = Path(__file__).resolve().parents[1]
 SMALL = (
-    "problem/initial_condition=cosine",
-    "problem.diffusivity=1e-3",
-    "problem.reaction_rate=2",
+    *EASY,
     "windows=1",
     "model.width=8",
     "model.depth=2",
@@ -36,15 +34,6 @@ SMALL = (
     "train.checkpoint_every=2",
     "estimate=false",
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    """References and compiled programs of these tests."""
-    folder = tmp_path_factory.mktemp("cache")
-    os.environ["PINN_AC_CACHE"] = str(folder)
-    yield folder
-    del os.environ["PINN_AC_CACHE"]
 
 
 def train(folder, *overrides):

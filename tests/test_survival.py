@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 
 import pinn_ac
+from composed import EASY
 from pinn_ac.errors import InputError
 from pinn_ac.jobs import read_job
 from pinn_ac.sweep_report import report
 
+pytestmark = pytest.mark.usefixtures("own_cache")
 PROJECT = Path(__file__).resolve().parents[1]
 WORDS = (
-    "problem/initial_condition=cosine",
-    "problem.diffusivity=1e-3",
-    "problem.reaction_rate=2",
+    *EASY,
     "windows=1",
     "model.width=4",
     "model.depth=1",
@@ -41,14 +41,6 @@ def started(folder, *words):
     command = [sys.executable, str(PROJECT / "scripts/train.py"), "-m", *WORDS, *words]
     command += [f"hydra.sweep.dir={folder}", "hydra.sweep.subdir=run"]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    """References and compiled programs of these tests."""
-    os.environ["PINN_AC_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-    yield
-    del os.environ["PINN_AC_CACHE"]
 
 
 def prediction(folder):

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import yaml
 
+from composed import EASY
 from pinn_ac.jobs import FAILED_SCORE
 
+pytestmark = pytest.mark.usefixtures("own_cache")
 PROJECT = Path(__file__).resolve().parents[1]
 SMALL = (
-    "problem/initial_condition=cosine",
-    "problem.diffusivity=1e-3",
-    "problem.reaction_rate=2",
+    *EASY,
     "windows=1",
     "model.width=4",
     "model.depth=1",
@@ -38,18 +38,10 @@ def sweep(folder, *words, environment=(), check=True):
 
 
 def metrics(folder):
-    """(Seed, modification time) → metrics, of every run below."""
+    """Folder → metrics and when they were written, of every run below."""
     return {
         path.parent: (json.loads(path.read_text()), path.stat().st_mtime) for path in folder.rglob("metrics.json")
     }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    """References and compiled programs of these tests."""
-    os.environ["PINN_AC_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-    yield
-    del os.environ["PINN_AC_CACHE"]
 
 
 def test_a_sweep_given_the_folder_of_another_goes_on_with_it(tmp_path):

@@ -18,6 +18,7 @@ from pinn_ac.reference import load_or_solve
 from pinn_ac.run import train_in
 from pinn_ac.saved_run import load_config
 
+pytestmark = pytest.mark.usefixtures("own_cache")
 SMALL = (
     "problem/initial_condition=cosine",
     "problem.diffusivity=1e-2",
@@ -33,14 +34,6 @@ SMALL = (
     "estimate=false",
     "windows=3",
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    patch = pytest.MonkeyPatch()
-    patch.setenv("PINN_AC_CACHE", str(tmp_path_factory.mktemp("cache")))
-    yield
-    patch.undo()
 
 
 @pytest.mark.parametrize(

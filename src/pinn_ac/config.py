@@ -13,12 +13,12 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pinn_ac.errors import InputError, require
-from pinn_ac.jobs import folder_name
+from pinn_ac.jobs import RUN, folder_name
 
 PROJECT = Path(__file__).resolve().parents[2]
 ALLOWED_TARGETS = ("pinn_ac.",)
-RUN, ENSEMBLE = "config.yaml", "ensemble.yaml"
-"""The file that makes a folder that of a run, or of an ensemble of runs."""
+ENSEMBLE = "ensemble.yaml"
+"""The file that makes a folder that of an ensemble of runs."""
 REMEDIES = ("enlarge", "stop", "ignore")
 """What can be done about over-fitting."""
 
@@ -136,6 +136,11 @@ def is_ensemble(folder: str | Path) -> bool:
     return (Path(folder).expanduser() / ENSEMBLE).is_file()
 
 
+def can_go_on(folder: str | Path) -> bool:
+    """A folder that a run or an ensemble was started in."""
+    return is_run(folder) or is_ensemble(folder)
+
+
 def _is_ours(target: str) -> bool:
     """Named in this package and also written in it, which a module's own imports (pinn_ac.run.shutil) are not."""
     if not target.startswith(ALLOWED_TARGETS):
@@ -160,7 +165,7 @@ def _targets(node: Any) -> Iterator[str]:
 
 def _run_folder(resume: str | None, fresh: str) -> str:
     """A resumed run goes on in its own folder."""
-    return str(Path(resume).expanduser()) if resume and (is_run(resume) or is_ensemble(resume)) else fresh
+    return str(Path(resume).expanduser()) if resume and can_go_on(resume) else fresh
 
 
 # On import, since a launcher's processes import this module, but never run the script.

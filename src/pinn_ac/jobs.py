@@ -13,7 +13,8 @@ from pinn_ac.errors import InputError
 from pinn_ac.files import write_whole
 from pinn_ac.tracking import read_history
 
-FAILURE = "failure.json"
+RUN, FAILURE = "config.yaml", "failure.json"
+"""The file that makes a folder that of a run, and the one that says how it failed."""
 FAILED_SCORE = 1e6
 """What a failed run counts for a sweeper, which minimises: worse than any error, and a number, as sweepers need."""
 
@@ -55,7 +56,7 @@ def note_failure(folder: Path, kind: str, error: BaseException) -> None:
 
 def read_job(folder: Path) -> Job:
     """The job in `folder`; what is missing or half written counts as not there."""
-    config, metrics, note = (_read(folder / name) for name in ("config.yaml", "metrics.json", FAILURE))
+    config, metrics, note = (_read(folder / name) for name in (RUN, "metrics.json", FAILURE))
     try:
         history = read_history(folder / "history.jsonl")
     except InputError:
@@ -77,8 +78,9 @@ def find_jobs(folder: Path) -> list[Job]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder: give that of a sweep, such as outputs/multirun/default/DATE.")
-    marks = ("config.yaml", FAILURE)
-    found = sorted({path.parent for mark in marks for path in folder.rglob(mark) if ".hydra" not in path.parts})
+    found = sorted(
+        {path.parent for mark in (RUN, FAILURE) for path in folder.rglob(mark) if ".hydra" not in path.parts}
+    )
     if not found:
         raise InputError(
             f"{folder} holds no run yet: give the folder of a sweep, or wait for its first run to start."

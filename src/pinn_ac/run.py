@@ -16,7 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from pinn_ac.assembly import Experiment, assemble
-from pinn_ac.config import ENSEMBLE, PROJECT, TrainSettings, check_scalars, is_ensemble, is_run
+from pinn_ac.config import ENSEMBLE, PROJECT, TrainSettings, can_go_on, check_scalars
 from pinn_ac.environment import configure, describe
 from pinn_ac.errors import require
 from pinn_ac.estimate import estimate_error
@@ -61,10 +61,10 @@ def train(config: DictConfig) -> float:
     retry = None if resuming else config.retry
     if resuming:
         config = resumed(config, HydraConfig.get().overrides.task)
-    elif HydraConfig.get().mode == RunMode.MULTIRUN and (is_run(folder) or is_ensemble(folder)):
+    elif HydraConfig.get().mode == RunMode.MULTIRUN and can_go_on(folder):
         require_same(config, folder)
         resuming = True
-        settled = _settled(folder, config, config.retry) if is_run(folder) else None
+        settled = _settled(folder, config, config.retry)
     if config.ensemble != 1:
         return train_ensemble_in(folder, config, resuming, retry)
     return _score(config, train_in(folder, config, resuming)) if settled is None else settled
@@ -105,6 +105,8 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
         InputError, Stopped: as `train_in`.
         Diverged: all members did.
     """
+    from pinn_ac.sweep_report import report as report_sweep
+
     experiment = _experiment(config)
     require_one_program(experiment.stages)
     seeds = range(config.seed, config.seed + config.ensemble)
@@ -117,7 +119,7 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
         for seed in seeds:
             place, own = folder / f"seed={seed}", config.copy()
             own.update(seed=seed, ensemble=1)
-            settled = _settled(place, own, retry) if retry is not None and is_run(place) else None
+            settled = None if retry is None else _settled(place, own, retry)
             if settled is not None:
                 scores.append(settled)
                 continue
@@ -135,8 +137,6 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
     stopped = [end for end in ends if isinstance(end, Stopped)]
     if stopped:
         raise stopped[0]
-    from pinn_ac.sweep_report import report as report_sweep
-
     report_sweep(folder)
     if diverged and not scores:
         raise diverged

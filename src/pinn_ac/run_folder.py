@@ -9,9 +9,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from pinn_ac.config import RUN, TrainSettings, is_ensemble, is_run
+from pinn_ac.config import TrainSettings, can_go_on
 from pinn_ac.errors import InputError, require
 from pinn_ac.files import make_writable, write_whole
+from pinn_ac.jobs import RUN
 from pinn_ac.saved_run import load_config
 
 OF_NO_RUN = ("windows", "retry", "device")
@@ -39,7 +40,7 @@ def claimed(folder: Path, resuming: bool) -> Iterator[None]:
     """Hold the folder for this process alone, and refuse one that already holds a run unless it is resumed."""
     make_writable(folder)
     require(
-        resuming or not (is_run(folder) or is_ensemble(folder)),
+        resuming or not can_go_on(folder),
         f"{folder} already holds a run: go on with it by resume={folder}, or choose another hydra.run.dir.",
     )
     with (folder / ".lock").open("w") as lock:

@@ -12,10 +12,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac.ansatz import Parameters
 from pinn_ac.assembly import Experiment, assemble
-from pinn_ac.config import ENSEMBLE, RUN, is_ensemble
+from pinn_ac.config import ENSEMBLE, is_ensemble
 from pinn_ac.environment import configure
 from pinn_ac.errors import InputError, require
 from pinn_ac.evaluation import Sampled
+from pinn_ac.jobs import RUN
 from pinn_ac.problem import Carried
 from pinn_ac.residual import CHUNK as SERIES
 from pinn_ac.training import Checkpoints, blank, unstacked

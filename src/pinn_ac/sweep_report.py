@@ -43,7 +43,7 @@ def report(folder: Path, console: Console | None = None) -> list[dict[str, Any]]
     Raises:
         InputError: there is no run, or the report cannot be written.
     """
-    jobs = [job for job in find_jobs(folder) if "report" not in job.folder.parts]
+    jobs = find_jobs(folder)
     settings = varying([job.config for job in jobs])
     rows = configurations(jobs, settings)
     place = folder / "report"

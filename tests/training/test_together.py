@@ -1,5 +1,7 @@
 """Several trainings at once: each ends where it would end alone, whatever happens to the others."""
 
+import signal
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -88,8 +90,6 @@ def test_one_that_diverges_does_not_end_the_others(tmp_path):
 
 
 def test_a_signal_stops_and_saves_all(tmp_path):
-    import signal
-
     stopping = Recorder(at=8, do=lambda: signal.raise_signal(signal.SIGTERM))
     works = [member(tmp_path, 0, recorder=stopping), member(tmp_path, 1)]
     ends = run_together(works, [one.begin() for one in works])

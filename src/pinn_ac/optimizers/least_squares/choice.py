@@ -120,11 +120,19 @@ class LeastSquares:
         """
         n = sum(length(self.objective.points(name, batch)) for name in self.objective.terms)
         P = sum(leaf.size for leaf in jax.tree.leaves(params))
-        choice = self.choose(n, P)
-        require_memory(*choice, n, P)
+        if (n, P) not in self._chosen:  # every step asks
+            choice = self.choose(n, P)
+            require_memory(*choice, n, P)
+            self._chosen[n, P] = choice
+        choice = self._chosen[n, P]
         if choice not in self._made:
             self._made[choice] = self._make(*choice)
         return self._made[choice]
+
+    @cached_property
+    def _chosen(self) -> dict[tuple[int, int], tuple[str, bool]]:
+        """Of sizes that fit into memory."""
+        return {}
 
     @cached_property
     def _made(self) -> dict[tuple[str, bool], Method]:
