@@ -4,6 +4,7 @@ import jax
 import pytest
 
 jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_num_cpu_devices", 4)  # for the tests of several; all else runs on the first
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,8 @@ from pinn_ac.config import build
 from pinn_ac.derivatives import Engine
 from pinn_ac.errors import is_whole, require
 from pinn_ac.loss import Batch, Objective, build_terms
+from pinn_ac.optimizers import Optimizer
+from pinn_ac.parallel import Shards, on_host, share_out
 from pinn_ac.problem import EXCESS, AllenCahn, Carried, carry, modes_needed
 from pinn_ac.programs import Programs
 from pinn_ac.sampling import Guides, Sampler, Sobol, draw_points
@@ -124,8 +126,8 @@ class Experiment:
         return self.prepare(draw_points(sampler, self.box, self.seed, "validation", 0), condition)
 
     def prepare(self, points: Points, condition: Carried | None = None) -> Batch:
-        """`Objective.prepare` of points in the run's precision."""
-        return self.programs.prepare({name: jnp.asarray(values, float) for name, values in points.items()}, condition)
+        """`Objective.prepare` of points in the run's precision, divided among its devices."""
+        return self.programs.prepare(points, condition)
 
     def conditions(self, params: Sequence[Parameters]) -> list[Carried | None]:
         """Where each window begins that these networks, one a window, lead to; None for the first."""
@@ -179,9 +181,14 @@ def assemble(config: DictConfig) -> Experiment:
     first = replace(problem, horizon=problem.horizon / windows)
     field = Field(first, build(config.embedding), network.apply, build(config.ansatz))
     engine = build(config.derivatives)
-    objective = Objective(build_terms(field, engine), config.loss.weights, config.loss.norm, build(config.gradient))
-    stages = [Stage(name, build(node)(objective), node.steps) for name, node in stage_configs(config).items()]
-    sampler = _build_sampler(config.sampler, field, network)
+    shards, gradient = share_out(config.devices), build(config.gradient)
+    objective = Objective(build_terms(field, engine), config.loss.weights, config.loss.norm, gradient, shards)
+    stages = [
+        Stage(name, _on_all(build(node)(objective), shards), node.steps)
+        for name, node in stage_configs(config).items()
+    ]
+    sampler = _build_sampler(config.sampler, field, network, shards.count)
+    _require_even_shares(sampler, objective)
     programs = Programs(field, engine, objective)
     return Experiment(problem, windows, network, field, engine, objective, programs, sampler, stages, config.seed)
 
@@ -208,10 +215,29 @@ def count_windows(problem: AllenCahn, wanted: Any, seconds: float | None) -> int
     return windows
 
 
-def _build_sampler(node: DictConfig, field: Field, network: Any) -> Sampler:
+def _on_all(optimizer: Optimizer, shards: Shards) -> Optimizer:
+    """The optimizer with its state on all devices of the run."""
+    return optimizer._replace(
+        init=lambda params: shards.replicated(optimizer.init(on_host(params))),
+        retreat=lambda state: shards.replicated(optimizer.retreat(on_host(state))),
+    )
+
+
+def _require_even_shares(sampler: Sampler, objective: Objective) -> None:
+    devices = objective.shards.count
+    for term, name in (("residual", "num_points"), ("initial", "num_initial")):
+        count = getattr(sampler, name)
+        require(
+            term not in objective.terms or count % devices == 0,
+            f"sampler.{name} is {count}, which {devices} devices cannot share evenly: give a multiple of {devices}.",
+        )
+
+
+def _build_sampler(node: DictConfig, field: Field, network: Any, devices: int) -> Sampler:
     """The sampler; `num_points: null` becomes the least power of two that is four times the network's parameters.
 
-    With fewer points than that a least-squares method fits them and not the solution (measured).
+    Where several devices cannot share that evenly, a little more. With fewer points than that a least-squares method
+    fits them and not the solution (measured).
     """
     if "num_points" not in node or node.num_points is not None:
         return build(node)
@@ -219,7 +245,8 @@ def _build_sampler(node: DictConfig, field: Field, network: Any) -> Sampler:
     background = jax.eval_shape(field.background, point, point)
     params = jax.eval_shape(lambda: network.init(jax.random.key(0), jnp.zeros(background.shape[0] - 1)))
     enough = 4 * sum(leaf.size for leaf in jax.tree.leaves(params))
-    return build(node, num_points=1 << (enough - 1).bit_length())
+    power = 1 << (enough - 1).bit_length()
+    return build(node, num_points=-(-power // devices) * devices)
 
 
 def stage_configs(config: DictConfig) -> dict[str, DictConfig]:

@@ -17,6 +17,7 @@ from pinn_ac.config import PROJECT, is_run
 from pinn_ac.errors import InputError
 from pinn_ac.files import make_writable
 from pinn_ac.jobs import FAILED_SCORE, note_failure
+from pinn_ac.parallel import join, leave_at_once
 from pinn_ac.training import Diverged, Stopped
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ def start(main: Callable[[], Any]) -> None:
     logging.getLogger("jax").setLevel(logging.WARNING)  # it tells of every backend that it does not find
     try:
         _require_writable_output(sys.argv[1:])
+        join()
         main()
     except InputError as error:
         _refuse(str(error))
@@ -61,6 +63,7 @@ def execute(command: Callable[[DictConfig], Any], config: DictConfig) -> Any:
         log.exception("The command failed.")
         if is_run(folder):
             note_failure(folder, "failed", error)
+        leave_at_once(1)
         raise
 
 

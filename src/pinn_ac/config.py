@@ -4,6 +4,7 @@ import functools
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pinn_ac.errors import InputError, require
 from pinn_ac.jobs import RUN, folder_name
+from pinn_ac.parallel import started
 
 PROJECT = Path(__file__).resolve().parents[2]
 ALLOWED_TARGETS = ("pinn_ac.",)
@@ -45,6 +47,7 @@ class Config:
     ensemble: int = 1
     precision: str = "float64"
     device: str = "auto"
+    devices: Any = "auto"
     resume: str | None = None
     retry: bool = False
     windows: Any = "auto"
@@ -168,7 +171,13 @@ def _run_folder(resume: str | None, fresh: str) -> str:
     return str(Path(resume).expanduser()) if resume and can_go_on(resume) else fresh
 
 
+def _started(form: str) -> str:
+    """Hydra's own `now` is another moment in each process of a run."""
+    return datetime.fromtimestamp(started()).strftime(form)
+
+
 # On import, since a launcher's processes import this module, but never run the script.
+OmegaConf.register_new_resolver("started", _started, replace=True)
 OmegaConf.register_new_resolver("project", lambda: str(PROJECT), replace=True)
 OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
 OmegaConf.register_new_resolver("job_folder", folder_name, replace=True)

@@ -40,7 +40,7 @@ def configure(precision: str, device: str, cache: bool = True) -> None:
     if device == "auto":
         return
     try:
-        kind = jax.devices("gpu" if device == "gpu" else "cpu")[0]
+        kind = jax.local_devices(backend="gpu" if device == "gpu" else "cpu")[0]
     except RuntimeError as error:
         raise InputError(
             f"device={device}, but JAX sees none here: pip install -e '.[cuda]' adds GPUs, device=cpu does without."

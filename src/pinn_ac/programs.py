@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,12 +11,15 @@ import jax.numpy as jnp
 from pinn_ac.ansatz import Field
 from pinn_ac.derivatives import Engine
 from pinn_ac.loss import Batch, Objective
+from pinn_ac.parallel import on_host
 from pinn_ac.residual import CHUNK, splitting_slope
 
 
 @dataclass(frozen=True, eq=False)
 class Programs:
     """Compiled functions of parameters, points and the `condition` that a window of time begins with (or None).
+
+    `prepare`, `loss` and `means` are computed by all devices of the run together, the others by each process alone.
 
     Args:
         field: on the first window.
@@ -29,18 +33,19 @@ class Programs:
 
     @cached_property
     def prepare(self) -> Callable[..., Batch]:
-        """(points, condition) → batch."""
-        return jax.jit(self.objective.prepare)
+        """(points as drawn, condition) → batch."""
+        compiled, shards = jax.jit(self.objective.prepare), self.objective.shards
+        return lambda points, condition: compiled(shards.divided(points), shards.replicated(condition))
 
     @cached_property
     def loss(self) -> Callable[..., jax.Array]:
         """(params, batch) → L."""
-        return jax.jit(self.objective.loss)
+        return self._together(self.objective.loss)
 
     @cached_property
     def means(self) -> Callable[..., dict[str, jax.Array]]:
         """(params, batch) → each term's mean."""
-        return jax.jit(self.objective.means)
+        return self._together(self.objective.means)
 
     @cached_property
     def residual(self) -> Callable[..., jax.Array]:
@@ -50,7 +55,7 @@ class Programs:
         def residual(condition, params, points):
             return jnp.abs(self.objective.vector("residual", params, {"residual": prepare(points, condition)}))
 
-        return jax.jit(residual)
+        return _alone(residual)
 
     @cached_property
     def slope(self) -> Callable[..., jax.Array]:
@@ -79,7 +84,7 @@ class Programs:
             field, x = self.field.starting_from(condition), 0.5 * (left + right) + 0.5 * (right - left) * xi
             return jax.lax.map(lambda x: field(params, end, x), x, batch_size=CHUNK)
 
-        return jax.jit(at_end)
+        return _alone(at_end)
 
     @cached_property
     def backgrounds(self) -> Callable[..., jax.Array]:
@@ -94,4 +99,14 @@ class Programs:
     @cached_property
     def on_backgrounds(self) -> Callable[..., jax.Array]:
         """(params, t, backgrounds) → u, (n,)."""
-        return jax.jit(jax.vmap(self.field.on_background, in_axes=(None, 0, 0)))
+        return _alone(jax.vmap(self.field.on_background, in_axes=(None, 0, 0)))
+
+    def _together(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        compiled, shards = jax.jit(f), self.objective.shards
+        return lambda params, batch: compiled(shards.replicated(params), batch)
+
+
+def _alone(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Compiled for this process alone, whose arguments may lie on several devices."""
+    compiled = jax.jit(f)
+    return lambda *arguments: compiled(*map(on_host, arguments))

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import statistics
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -23,6 +24,7 @@ from pinn_ac.estimate import estimate_error
 from pinn_ac.evaluation import score
 from pinn_ac.files import make_writable, write_whole
 from pinn_ac.jobs import FAILED_SCORE, FAILURE, note_failure, read_job
+from pinn_ac.parallel import first_begins, is_first, join, on_host
 from pinn_ac.reference import Reference, load_or_solve
 from pinn_ac.run_folder import claimed, require_same, resumed, write_config
 from pinn_ac.saved_run import Run, load_run
@@ -82,7 +84,8 @@ def train_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[s
         Diverged: the loss is not finite; the last good state is saved.
     """
     experiment = _experiment(config)
-    with claimed(folder, resuming):
+    with ExitStack() as held:
+        first_begins(lambda: held.enter_context(claimed(folder, resuming)))
         reference = load_reference(experiment, config.reference)
         with _progress(experiment, config) as progress:
             training = _Training(experiment, config, folder, reference, progress)
@@ -109,6 +112,11 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
 
     experiment = _experiment(config)
     require_one_program(experiment.stages)
+    devices = experiment.objective.shards.count
+    require(
+        devices == 1,
+        f"ensemble is above 1, whose seeds are trained on one device, and devices is {devices}: leave one out.",
+    )
     seeds = range(config.seed, config.seed + config.ensemble)
     scores, diverged = [], None
     with ExitStack() as held:
@@ -146,6 +154,7 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
 
 def _experiment(config: DictConfig) -> Experiment:
     check_scalars(config)
+    join()
     configure(config.precision, config.device)
     experiment = assemble(config)
     config.windows = experiment.windows  # which a longer budget on resuming must not change
@@ -230,9 +239,15 @@ def report(
 
 
 def _progress(experiment: Experiment, config: DictConfig) -> "Progress":
+    from rich.console import Console
+
     from pinn_ac.reporting.progress import Progress
 
-    return Progress(experiment.windows * sum(stage.steps for stage in experiment.stages), config.train.seconds)
+    steps, console = (
+        experiment.windows * sum(stage.steps for stage in experiment.stages),
+        Console(quiet=not is_first()),
+    )
+    return Progress(steps, config.train.seconds, console)
 
 
 class _Training:
@@ -251,23 +266,30 @@ class _Training:
         progress: "Progress",
         seed: int | None = None,
     ) -> None:
-        (folder / FAILURE).unlink(missing_ok=True)
-        write_config(config, folder)
         self.experiment, self.config, self.folder, self.reference = experiment, config, folder, reference
-        self.history = History(folder / "history.jsonl")
+        if is_first():
+            (folder / FAILURE).unlink(missing_ok=True)
+            write_config(config, folder)
+            self.history = History(folder / "history.jsonl")
         self.checkpoints = Checkpoints(folder / "checkpoints")
-        recorder = _Recorder(self.history, progress, "" if seed is None else f"seed={seed}: ")
+        recorder: Recorder = _Silent()
+        if is_first():
+            recorder = _Recorder(self.history, progress, "" if seed is None else f"seed={seed}: ")
         self.trainer = build_trainer(experiment, config.train, recorder, self.checkpoints, reference)
 
     def begin(self) -> TrainingState:
         """Where it stands."""
-        exist = self.checkpoints.exist()
-        state = self.trainer.resume(self.experiment.initial_params()) if exist else self.trainer.begin()
-        self.history.truncate_after(state.step)
+        if not self.checkpoints.exist():
+            state = self.trainer.begin()
+        else:
+            state = self.trainer.resume(self.experiment.initial_params())
+            state = state._replace(optimizer=self.experiment.objective.shards.replicated(state.optimizer))
+        if is_first():
+            self.history.truncate_after(state.step)
         return state
 
     def finish(self, state: TrainingState, show: bool = True, **others: Any) -> dict[str, Any]:
-        """Write what came of it, with `others` among the metrics."""
+        """Write what came of it, with `others` among the metrics; processes but the first return these alone."""
         self.checkpoints.close()
         training = {
             "train_seconds": state.seconds,
@@ -279,8 +301,11 @@ class _Training:
             "stages": {stage.name: stage.steps for stage in self.experiment.stages},
             "name": self.config.name,
             **others,
+            "devices": self.experiment.objective.shards.count,
         }
-        run = Run(self.experiment, (*unstacked(state.finished), state.best_params), self.folder, self.config)
+        if not is_first():
+            return {"relative_l2": math.nan, **training}
+        run = Run(self.experiment, (*unstacked(state.finished), on_host(state.best_params)), self.folder, self.config)
         past, points, estimate = read_history(self.history.path), state.points["residual"], self.config.estimate
         return report(run, self.folder, self.reference, training, past, points, estimate=estimate, show=show)
 
@@ -307,6 +332,16 @@ def build_trainer(
             lambda params, batch: float(loss(params, batch)), settings.overfit, settings.overfit_ratio
         ),
     )
+
+
+class _Silent:
+    """What processes but the first tell, who know the same."""
+
+    def log(self, stage: str, step: int, seconds: float, loss: float, others: Mapping[str, float]) -> None:
+        pass
+
+    def say(self, message: str) -> None:
+        pass
 
 
 class _Recorder:

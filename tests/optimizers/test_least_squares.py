@@ -11,13 +11,13 @@ from test_optimizers import flat, follow, linear, objective, rosenbrock
 from composed import built, options
 from fields import a_field
 from pinn_ac.ansatz import ReactionFlow
+from pinn_ac.chunks import joined, pieces, summed
 from pinn_ac.derivatives import JaxJvp
 from pinn_ac.errors import InputError
 from pinn_ac.loss import Objective, build_terms
 from pinn_ac.models import MLP, Splitting
 from pinn_ac.optimizers import levenberg_marquardt
 from pinn_ac.optimizers.least_squares import LeastSquares, System, memory, normal
-from pinn_ac.optimizers.least_squares.chunks import joined, pieces, summed
 from pinn_ac.optimizers.least_squares.gram import double_gram, gram
 from pinn_ac.problem import AllenCahn
 

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 
+from pinn_ac.parallel import Shards
+
 Parameters = Any
 State = Any
 Batch = Any
@@ -14,6 +16,11 @@ class Trainable(Protocol):
     """An objective: the scalar for gradient methods, the vector for Gauss–Newton ones."""
 
     norm: str
+
+    @property
+    def shards(self) -> Shards:
+        """The devices that share the points."""
+        ...
 
     @property
     def terms(self) -> Mapping[str, Any]:
@@ -36,7 +43,7 @@ class Trainable(Protocol):
         """What a batch holds of a term."""
         ...
 
-    def part(self, name: str, unravel: Callable, count: int) -> Any:
+    def part(self, name: str, unravel: Callable, count: int, condition: Any = None) -> Any:
         """One term of the vector at any of its `count` `points`: residuals, rows of J, and products with it."""
         ...
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
+from orbax.checkpoint.options import MultiprocessingOptions
 
 from pinn_ac.errors import InputError, require
+from pinn_ac.parallel import is_first, on_host
 from pinn_ac.training.state import TrainingState, unstacked
 
 log = logging.getLogger(__name__)
@@ -24,15 +26,25 @@ class Checkpoints:
 
     def __init__(self, folder: Path, keep: int = 2) -> None:
         logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax reports every file at INFO
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=False)
         self.folder = folder.absolute()
+        alone: dict[str, Any] = {}
+        if jax.distributed.is_initialized():  # each process reads by itself, and only the first one writes
+            mine = jax.process_index()
+            alone = {
+                "create": False,
+                "multiprocessing_options": MultiprocessingOptions(mine, {mine}, f"process{mine}"),
+            }
+            if is_first():
+                self.folder.mkdir(parents=True, exist_ok=True)
+        options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=False, **alone)
         self._manager = ocp.CheckpointManager(
             self.folder, options=options, item_names=("params", "state", "progress")
         )
 
     def save(self, params: Any, state: TrainingState) -> None:
-        """Write the checkpoint of the state's step; nothing is done if it is there already."""
-        if state.step not in self._manager.all_steps():
+        """Write the checkpoint of the state's step, in the first process; nothing is done if it is there already."""
+        if is_first() and state.step not in self._manager.all_steps():
+            params, state = on_host(params), on_host(state)
             items = ocp.args.Composite(
                 params=ocp.args.StandardSave(params),
                 state=ocp.args.StandardSave(state),

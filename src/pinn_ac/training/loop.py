@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import jax.numpy as jnp
 
 from pinn_ac.optimizers import Optimizer, Outcome
+from pinn_ac.parallel import agreed, gathered
 from pinn_ac.training.checkpoints import Checkpoints
 from pinn_ac.training.guards import (
     MOST_ENLARGEMENT,
@@ -276,11 +277,11 @@ class _Session:
 
     def seconds(self) -> float:
         """Of training, over all sessions."""
-        return self.seconds_before + self.watch.seconds
+        return agreed(self.seconds_before + self.watch.seconds)
 
     def compile_seconds(self) -> float:
         """Of tracing and compiling, over all sessions."""
-        return self.compile_seconds_before + self.watch.compile_seconds
+        return agreed(self.compile_seconds_before + self.watch.compile_seconds)
 
     def out_of_time(self, state: TrainingState) -> bool:
         """The budget is spent, or the window's share of it."""
@@ -328,9 +329,10 @@ class _Session:
         return self._prepared[1]
 
     def _stop_if_asked(self, state: TrainingState) -> None:
-        if self.signals.received is not None:
+        received = int(gathered(self.signals.received or 0).max())
+        if received:
             self.save(state)
-            raise Stopped(self.signals.received)
+            raise Stopped(received)
 
     def _is_good(self, stage: Stage, state: TrainingState, outcome: Outcome) -> bool:
         return bool(jnp.isfinite(outcome.loss)) and all_finite(stage.optimizer.params(state.optimizer))

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from pinn_ac.chunks import length
 from pinn_ac.errors import is_number, is_whole, require
-from pinn_ac.optimizers.least_squares.chunks import length
 from pinn_ac.optimizers.least_squares.conjugate_gradients import ConjugateGradients
 from pinn_ac.optimizers.least_squares.kernel import Kernel
 from pinn_ac.optimizers.least_squares.memory import require_memory
@@ -23,7 +23,7 @@ PRECISIONS = ("same", "float64")
 MOST_PARAMETERS = 20_000
 """P up to which JᵀJ is held: 3.2 GB in double precision, and its factor as much again."""
 MOST_ENTRIES = 2**27
-"""n·P up to which J is held whole: a gigabyte in double precision."""
+"""Entries of J up to which a device holds its rows: a gigabyte in double precision."""
 
 
 class Method(NamedTuple):
@@ -94,6 +94,10 @@ class LeastSquares:
                 f"optimizer.{name} concerns the normal equations: leave it out with solver={self.solver}, or choose "
                 "solver=normal.",
             )
+        require(
+            self.normal_precision == "same" or self.objective.shards.count == 1,
+            "optimizer.normal_precision=float64 computes on the host of one device: leave it out, or set devices=1.",
+        )
 
     @cached_property
     def model(self) -> Model:
@@ -109,7 +113,8 @@ class LeastSquares:
             if min(n, P) > MOST_PARAMETERS and not bound_to_normal:
                 solver = "cg"
         if solver == "normal":
-            return solver, n * P > MOST_ENTRIES if self.accumulate is None else self.accumulate
+            entries = n * P // self.objective.shards.count
+            return solver, entries > MOST_ENTRIES if self.accumulate is None else self.accumulate
         return solver, solver == "cg"
 
     def method(self, params: Any, batch: Any) -> Method:
@@ -122,7 +127,7 @@ class LeastSquares:
         P = sum(leaf.size for leaf in jax.tree.leaves(params))
         if (n, P) not in self._chosen:  # every step asks
             choice = self.choose(n, P)
-            require_memory(*choice, n, P)
+            require_memory(*choice, n, P, self.objective.shards.count)
             self._chosen[n, P] = choice
         choice = self._chosen[n, P]
         if choice not in self._made:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from pinn_ac.optimizers.least_squares.system import Model, System
+from pinn_ac.optimizers.least_squares.system import Model, System, sums_of_squares
 
 
 class Factor(NamedTuple):
@@ -42,12 +42,8 @@ class ConjugateGradients:
 
     def gather(self, params: Any, batch: Any) -> System:
         """The system without any matrix: r, and Jᵀr and diag JᵀJ summed over chunks."""
-        zero: Any = 0.0
-        r, g, squares = [], zero, zero
-        for part, J in self.model.chunks(params, batch):
-            r.append(part)
-            g, squares = g + part @ J, squares + jnp.sum(J * J, axis=0)
-        return System(params, batch, jnp.concatenate(r), g, squares)
+        r, (g, squares) = self.model.accumulated(params, batch, sums_of_squares)
+        return System(params, batch, r, g, squares)
 
     def reduce(self, system: System, D: jax.Array) -> System:
         """Nothing."""

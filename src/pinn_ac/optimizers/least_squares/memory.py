@@ -14,10 +14,10 @@ ADVICE = {
 }
 
 
-def bytes_needed(solver: str, accumulate: bool, n: int, P: int) -> int:
-    """Of the arrays of a step that grow with n·P, P² or n², at their peak."""
+def bytes_needed(solver: str, accumulate: bool, n: int, P: int, devices: int = 1) -> int:
+    """Of the arrays of a step that grow with n·P, P² or n², at their peak, on each of the devices."""
     entries = {
-        "normal": 3 * P * P + (0 if accumulate else n * P),  # JᵀJ, its damped copy and the factor
+        "normal": 3 * P * P + (0 if accumulate else n * P // devices),  # JᵀJ, its damped copy and the factor
         "qr": 2 * n * P + P * P,  # J, its reflectors, and R
         "kernel": n * P + 3 * n * n,
         "cg": 0,
@@ -33,13 +33,13 @@ def bytes_there() -> int | None:
     return (device.memory_stats() or {}).get("bytes_limit")
 
 
-def require_memory(solver: str, accumulate: bool, n: int, P: int) -> None:
+def require_memory(solver: str, accumulate: bool, n: int, P: int, devices: int = 1) -> None:
     """Refuse what cannot fit.
 
     Raises:
         InputError: more is needed than there is.
     """
-    needed, there = bytes_needed(solver, accumulate, n, P), bytes_there()
+    needed, there = bytes_needed(solver, accumulate, n, P, devices), bytes_there()
     if there is None or needed <= there:
         return
     raise InputError(

@@ -1,5 +1,6 @@
 """The normal equations (JᵀJ + λ D) δ = Jᵀw by Cholesky, in the run's precision or in double on the host."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -11,6 +12,11 @@ import scipy.linalg
 
 from pinn_ac.optimizers.least_squares.gram import double_gram, gram
 from pinn_ac.optimizers.least_squares.system import Model, System
+
+
+def normal_equations(r: jax.Array, J: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """JᵀJ and Jᵀr."""
+    return gram(J), r @ J
 
 
 @dataclass(frozen=True)
@@ -28,15 +34,21 @@ class Normal:
 
     def gather(self, params: Any, batch: Any) -> System:
         """The system without J: r, JᵀJ and Jᵀr summed over chunks, whose rows are never held together."""
-        r, g, A = [], 0.0, 0.0
-        for part, J in self.model.chunks(params, batch):
-            r.append(part)
-            g, A = g + part @ J, A + gram(J)
-        return System(params, batch, jnp.concatenate(r), g, jnp.diagonal(A), matrix=A)
+        r, (A, g) = self.model.accumulated(params, batch, normal_equations)
+        return System(params, batch, r, g, jnp.diagonal(A), matrix=A)
 
     def reduce(self, system: System, D: jax.Array) -> System:
         """JᵀJ."""
-        return system._replace(matrix=gram(system.J)) if self.whole else system
+        return system._replace(matrix=self.products_of_columns(system.J)) if self.whole else system
+
+    @cached_property
+    def products_of_columns(self) -> Callable[[jax.Array], jax.Array]:
+        """J ↦ JᵀJ."""
+        shards = self.model.shards
+        if shards.count == 1:
+            return gram
+        of_all = shards.gathered(lambda _, rows: ((), gram(rows["J"])))
+        return jax.jit(lambda J: of_all(None, {"J": J})[1])
 
     def factor(self, system: System, damping: jax.Array, D: jax.Array) -> "Factor":
         """Cholesky."""

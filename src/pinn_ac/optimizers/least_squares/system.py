@@ -1,5 +1,6 @@
 """The linear model r + Jδ of the residuals at one place, with J whole or in chunks that are never held together."""
 
+import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -9,10 +10,18 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from pinn_ac.optimizers.least_squares.chunks import joined, length, pieces, summed
+from pinn_ac.chunks import gathered, joined, length, pieces, summed
 from pinn_ac.optimizers.optimizer import Trainable
+from pinn_ac.parallel import CONDITION, Shards
 
 Product = Callable[[jax.Array], jax.Array]
+Measure = Callable[[jax.Array, jax.Array], Any]
+"""(r, J) of some residuals → what is a sum over them."""
+
+
+def sums_of_squares(r: jax.Array, J: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Jᵀr and diag JᵀJ."""
+    return r @ J, jnp.sum(J * J, axis=0)
 
 
 class System(NamedTuple):
@@ -70,14 +79,39 @@ class Model:
     objective: Trainable
     chunk: int | None = None
 
+    @property
+    def shards(self) -> Shards:
+        """The devices that share the residuals. Their order is then that of the devices, not that of the terms."""
+        return self.objective.shards
+
     def residuals(self, params: Any, batch: Any) -> jax.Array:
         """r, (n,)."""
         return self._joined(params, batch, lambda part, flat, points: part.residuals(flat, points))
 
     def whole(self, params: Any, batch: Any) -> System:
         """The system with J."""
-        r, J = self._joined(params, batch, lambda part, flat, points: part.rows(flat, points))
-        return System(params, batch, r, r @ J, jnp.sum(J * J, axis=0), J)
+        flat, unravel = ravel_pytree(params)
+
+        def of_all(flat, batch):
+            r, J = self._on_each(unravel, lambda part, points: part.rows(flat, points), flat.size, batch)
+            return (r, J), sums_of_squares(r, J)
+
+        (r, J), (g, squares) = self.shards.gathered(of_all)(flat, batch)
+        return System(params, batch, r, g, squares, J)
+
+    def accumulated(self, params: Any, batch: Any, measure: Measure) -> tuple[jax.Array, Any]:
+        """r, and the sum over chunks of `measure(r, J)` of each, whose rows are never held together.
+
+        On one CPU by a loop on the host, so that the products in it can be BLAS's.
+        """
+        if self.shards.count > 1 or jax.default_backend() != "cpu":
+            return self._accumulated(params, batch, measure)
+        vectors, total = [], None
+        for r, J in self.chunks(params, batch):
+            vectors.append(r)
+            found = measure(r, J)
+            total = found if total is None else jax.tree.map(operator.add, total, found)
+        return jnp.concatenate(vectors), total
 
     def chunks(self, params: Any, batch: Any) -> Iterator[tuple[jax.Array, jax.Array]]:
         """r and J of one chunk after the other, for a loop on the host."""
@@ -85,7 +119,7 @@ class Model:
         for name in self.objective.terms:
             points = self.objective.points(name, batch)
             for piece in pieces(points, size):
-                yield self._rows(params, piece, name, length(points))
+                yield self._rows(params, piece, batch.get(CONDITION), name, length(points))
 
     def products(self, system: System) -> tuple[Product, Product]:
         """v ↦ Jv and w ↦ Jᵀw; where there is no J, by forward and reverse mode."""
@@ -95,43 +129,82 @@ class Model:
 
         def push(v):
             return self._joined(
-                system.params, system.batch, lambda part, flat, points: part.linearize(flat, points)[1](v)
+                system.params, system.batch, lambda part, flat, points, v: part.linearize(flat, points)[1](v), v
             )
 
         return push, lambda w: self._pull(system, w)
 
     def _pull(self, system: System, w: jax.Array) -> jax.Array:
         flat, unravel = ravel_pytree(system.params)
-        total, start = jnp.zeros_like(flat), 0
-        for name in self.objective.terms:
-            points = self.objective.points(name, system.batch)
-            part = self.objective.part(name, unravel, length(points))
 
-            def pulled(both, part=part):
-                return part.linearize(flat, both[0])[2](both[1])
+        def of_all(flat, rows):
+            total, start = jnp.zeros_like(flat), 0
+            for part, points in self._parts(unravel, rows):
 
-            total += summed(pulled, (points, w[start : start + length(points)]), self._size(flat.size))
-            start += length(points)
-        return total
+                def pulled(both, part=part):
+                    return part.linearize(flat, both[0])[2](both[1])
 
-    def _joined(self, params: Any, batch: Any, f: Callable[[Any, jax.Array, Any], Any]) -> Any:
-        """f(part, flat parameters, points) of every term, one after the other."""
+                end = start + length(points)
+                total += summed(pulled, (points, rows["w"][start:end]), self._size(flat.size))
+                start = end
+            return (), total
+
+        return self.shards.gathered(of_all)(flat, {**system.batch, "w": w})[1]
+
+    def _joined(self, params: Any, batch: Any, f: Callable[..., Any], *others: Any) -> Any:
+        """f(part, flat parameters, points, *others) of every term, one after the other."""
         flat, unravel = ravel_pytree(params)
-        found = []
+
+        def of_all(whole, batch):
+            flat, *others = whole
+            return self._on_each(unravel, lambda part, points: f(part, flat, points, *others), flat.size, batch)
+
+        return self.shards.rows(of_all)((flat, *others), batch)
+
+    def _on_each(self, unravel: Callable, f: Callable[[Any, Any], Any], parameters: int, batch: Any) -> Any:
+        """f(part, points) of every term, one after the other, for the points of one device."""
+        size = self._size(parameters)
+        found = [joined(partial(f, part), points, size) for part, points in self._parts(unravel, batch)]
+        return jax.tree.map(lambda *blocks: jnp.concatenate(blocks), *found)
+
+    def _parts(self, unravel: Callable, batch: Any) -> Iterator[tuple[Any, Any]]:
+        """Every term, and the points of it that one device has."""
         for name in self.objective.terms:
             points = self.objective.points(name, batch)
-            part = self.objective.part(name, unravel, length(points))
-            found.append(joined(partial(f, part, flat), points, self._size(flat.size)))
-        return jax.tree.map(lambda *blocks: jnp.concatenate(blocks), *found)
+            count = self.shards.count * length(points)
+            yield self.objective.part(name, unravel, count, batch.get(CONDITION)), points
+
+    @cached_property
+    def _accumulated(self) -> Callable:
+        @partial(jax.jit, static_argnums=2)
+        def accumulated(params, batch, measure):
+            flat, unravel = ravel_pytree(params)
+
+            def of_all(flat, batch):
+                vectors, total = [], None
+                for part, points in self._parts(unravel, batch):
+
+                    def measured(piece, part=part):
+                        r, J = part.rows(flat, piece)
+                        return r, measure(r, J)
+
+                    r, found = gathered(measured, points, self._size(flat.size))
+                    vectors.append(r)
+                    total = found if total is None else jax.tree.map(jnp.add, total, found)
+                return jnp.concatenate(vectors), total
+
+            return self.shards.gathered(of_all)(flat, batch)
+
+        return accumulated
 
     @cached_property
     def _rows(self) -> Callable:
         """r and J at some of a term's `count` points."""
 
-        @partial(jax.jit, static_argnums=(2, 3))
-        def rows(params, points, name, count):
+        @partial(jax.jit, static_argnums=(3, 4))
+        def rows(params, points, condition, name, count):
             flat, unravel = ravel_pytree(params)
-            return self.objective.part(name, unravel, count).rows(flat, points)
+            return self.objective.part(name, unravel, count, condition).rows(flat, points)
 
         return rows
 

@@ -1,0 +1,210 @@
+"""One run over several devices and processes: its points are divided among them, everything else is on each.
+
+Every process runs the same program. What it decides by itself, such as when the time is up, it must decide as all
+others do: `agreed` and `gathered` are for that. Only the first process writes (`is_first`).
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.flatten_util import ravel_pytree
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from pinn_ac.errors import InputError, is_whole, require
+
+AXIS = "points"
+CONDITION = "condition"
+"""The one entry of a batch that has no axis of points."""
+PATIENCE = 600
+"""Seconds that a process which has ended waits for the others, of which the first has yet to write its report."""
+BY_HAND = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
+"""The environment's variables that make a process one of several."""
+
+Batch = Mapping[str, Any]
+EVERYWHERE, DIVIDED = PartitionSpec(), PartitionSpec(AXIS)
+
+
+@dataclass(frozen=True)
+class Shards:
+    """How a run's points are divided: evenly over the devices of `mesh`, or not at all if it is None."""
+
+    mesh: Mesh | None = None
+
+    @property
+    def count(self) -> int:
+        """Devices."""
+        return self.mesh.size if self.mesh is not None else 1
+
+    def gathered(self, f: Callable[[Any, Batch], tuple[Any, Any]]) -> Callable[[Any, Batch], tuple[Any, Any]]:
+        """f(whole, batch) = (rows, sums), of which each device computes its points' part.
+
+        Args:
+            f: its rows have the points' leading axis and stay where they are; its sums are over the points, and take
+                one all-reduce together.
+        """
+        if self.mesh is None:
+            return f
+
+        def on_each(whole, batch):
+            rows, sums = f(whole, batch)
+            flat, unravel = ravel_pytree(sums)
+            return rows, unravel(jax.lax.psum(flat, AXIS)) if flat.size else sums
+
+        def on_all(whole, batch):
+            parts = {name: EVERYWHERE if name == CONDITION else DIVIDED for name in batch}
+            # Without JAX's check of what varies, whose gradients would be reduced leaf by leaf.
+            over_devices = jax.shard_map(
+                on_each,
+                mesh=self.mesh,
+                in_specs=(EVERYWHERE, parts),
+                out_specs=(DIVIDED, EVERYWHERE),
+                check_vma=False,
+            )
+            return over_devices(whole, dict(batch))
+
+        return on_all
+
+    def rows(self, f: Callable[[Any, Batch], Any]) -> Callable[[Any, Batch], Any]:
+        """f(whole, batch) that is all rows."""
+        return lambda whole, batch: self.gathered(lambda *given: (f(*given), ()))(whole, batch)[0]
+
+    def averaged(self, f: Callable[[Any, Batch], Any]) -> Callable[[Any, Batch], Any]:
+        """f(whole, batch) that is all means over the points."""
+
+        def sums(whole, batch):
+            return (), jax.tree.map(lambda mean: mean / self.count, f(whole, batch))
+
+        return lambda whole, batch: self.gathered(sums)(whole, batch)[1]
+
+    def replicated(self, tree: Any) -> Any:
+        """The tree with every array on every device, where there are several; every process has the same tree."""
+        return tree if self.mesh is None else jax.tree.map(lambda leaf: self._put(leaf, EVERYWHERE), tree)
+
+    def divided(self, points: Mapping[str, np.ndarray]) -> Mapping[str, jax.Array]:
+        """The points as JAX's arrays, each device with its share, in the run's precision."""
+        real = {name: np.asarray(values, jax.dtypes.canonicalize_dtype(float)) for name, values in points.items()}
+        if self.mesh is None:
+            return {name: jnp.asarray(values) for name, values in real.items()}
+        return {name: self._put(values, DIVIDED) for name, values in real.items()}
+
+    def _put(self, leaf: Any, part: PartitionSpec) -> Any:
+        assert self.mesh is not None
+        sharding = NamedSharding(self.mesh, part)
+        if isinstance(leaf, jax.core.Tracer) or (isinstance(leaf, jax.Array) and leaf.sharding == sharding):
+            return leaf
+        values = np.asarray(leaf)
+        return jax.make_array_from_callback(values.shape, sharding, lambda index: values[index])
+
+
+ONE_DEVICE = Shards()
+
+
+def share_out(devices: Any) -> Shards:
+    """Divide the points over so many devices, over "all", or for "auto" over all where several processes run it.
+
+    Raises:
+        InputError: it is neither, or there are not so many.
+    """
+    there = jax.devices(next(iter(jnp.zeros(()).devices())).platform)
+    several = jax.process_count() > 1
+    number = (len(there) if several or devices == "all" else 1) if devices in ("auto", "all") else devices
+    require(is_whole(number, 1), f"devices is {devices}: give auto, all, or a whole number from 1.")
+    require(
+        number <= len(there),
+        f"devices is {devices}, but there are {len(there)} here: give at most that, or start more processes.",
+    )
+    require(
+        not several or number == len(there),
+        f"devices is {devices}, but its {jax.process_count()} processes have {len(there)}: leave devices out.",
+    )
+    if number == 1:
+        return ONE_DEVICE
+    return Shards(Mesh(np.array(there[:number]), (AXIS,), axis_types=(AxisType.Auto,)))
+
+
+def join() -> None:
+    """Become one of the processes of a run, where several were started: by Slurm, or by hand with `BY_HAND` set.
+
+    Raises:
+        InputError: these variables are not all set, or are no numbers.
+    """
+    if jax.distributed.is_initialized():
+        return
+    by_hand = [os.environ.get(name) for name in BY_HAND]
+    if any(by_hand):
+        address, count, index = by_hand
+        require(
+            address is not None and (count or "").isdigit() and (index or "").isdigit(),
+            f"To run several processes set all of {', '.join(BY_HAND)}: host:port, how many, and which from 0.",
+        )
+        jax.distributed.initialize(address, int(count or 0), int(index or 0), shutdown_timeout_seconds=PATIENCE)
+    elif int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+        jax.distributed.initialize(shutdown_timeout_seconds=PATIENCE)
+
+
+def leave_at_once(status: int) -> None:
+    """End this process without waiting for the others, if there are any: they would wait for it for ever."""
+    if jax.distributed.is_initialized():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def is_first() -> bool:
+    """This process is the one that writes."""
+    return not jax.distributed.is_initialized() or jax.process_index() == 0
+
+
+def gathered(*values: float) -> np.ndarray:
+    """The values of every process, (processes, values), in all of them."""
+    mine = np.array([values], np.float64)
+    if not jax.distributed.is_initialized():
+        return mine
+    bits = multihost_utils.process_allgather(mine.view(np.uint8)[0])  # which single precision does not round
+    return np.ascontiguousarray(bits).view(np.float64)
+
+
+def agreed(value: float) -> float:
+    """The first process's value, in all of them."""
+    return float(gathered(value)[0, 0])
+
+
+def first_begins(begin: Callable[[], Any]) -> Any:
+    """What `begin` returns, called by the first process alone; the others get None, once it is done.
+
+    Raises:
+        InputError: it failed; the first process raises its own error.
+    """
+    done, answer = False, None
+    try:
+        if is_first():
+            answer = begin()
+        done = True
+    finally:
+        succeeded = agreed(done)
+    if not succeeded:
+        raise InputError("The first process could not begin, and says why.")
+    return answer
+
+
+def on_host(tree: Any) -> Any:
+    """The tree with NumPy's arrays for those that lie on several devices, which are the same on each."""
+    several = [leaf for leaf in jax.tree.leaves(tree) if isinstance(leaf, jax.Array) and len(leaf.devices()) > 1]
+    if not several:
+        return tree
+    return jax.tree.map(lambda leaf: np.asarray(leaf) if isinstance(leaf, jax.Array) else leaf, tree)
+
+
+@cache
+def started() -> float:
+    """When the run began, in seconds since 1970: the same in all of its processes."""
+    return agreed(time.time())

@@ -1,0 +1,124 @@
+"""One run over several devices or processes computes what one device does, and reduces once where it must."""
+
+import re
+
+import jax
+import numpy as np
+import pytest
+
+from composed import composed
+from pinn_ac.assembly import assemble
+from pinn_ac.errors import InputError
+from pinn_ac.optimizers.least_squares import LeastSquares
+from pinn_ac.optimizers.least_squares.normal import Normal, normal_equations
+
+SMALL = (
+    "problem/initial_condition=cosine",
+    "problem.diffusivity=1e-3",
+    "problem.reaction_rate=2",
+    "windows=1",
+    "model.width=6",
+    "model.depth=1",
+    "sampler.num_points=96",
+    "sampler.num_initial=16",
+)
+METHODS = {
+    "adam": ("optimizer=adam", "optimizer.learning_rate=0.01"),
+    "adam_l1_soft": ("optimizer=adam", "loss=l1", "ansatz=soft"),
+    "own_gradient": ("optimizer=adam", "gradient=own", "derivatives=own_taylor"),
+    "weighted": ("optimizer=adam", "sampler=monitor", "sampler.importance=true"),
+    "lbfgs": ("optimizer=lbfgs", "ansatz=soft"),
+    "ssbroyden": ("optimizer=ssbroyden",),
+    "normal": ("optimizer.solver=normal", "ansatz=soft"),
+    "accumulated": ("optimizer.solver=normal", "optimizer.accumulate=true", "optimizer.chunk=10", "ansatz=soft"),
+    "kernel": ("optimizer.solver=kernel",),
+    "qr": ("optimizer.solver=qr",),
+    # Solved to the end and well conditioned: on the way there conjugate gradients amplify rounding.
+    "cg": ("optimizer.solver=cg", "optimizer.chunk=10", "optimizer.cg_tolerance=1e-13", "optimizer.damping=1"),
+}
+
+
+def experiment(devices, *words):
+    return assemble(composed(*SMALL, *words, f"devices={devices}"))
+
+
+def history(built, steps):
+    """The losses of the first steps."""
+    optimizer = built.stages[0].optimizer
+    params = built.initial_params()
+    batch = built.prepare(built.draw(0, params, {}))
+    state, losses = optimizer.init(params), []
+    for _ in range(steps):
+        state, outcome = optimizer.step(state, batch)
+        losses.append(float(outcome.loss))
+    return losses
+
+
+def reductions(compiled):
+    """Collective operations of a compiled program, by name."""
+    found = re.findall(
+        r" (all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter)(?:-start)?\(", compiled
+    )
+    return {name: found.count(name) for name in set(found)}
+
+
+@pytest.mark.usefixtures("quick_compilation")
+@pytest.mark.parametrize("method", METHODS)
+def test_devices_give_the_history_of_one(method):
+    one = history(experiment(1, *METHODS[method]), 6)
+    assert one[-1] < one[0]
+    for devices in (2, 4) if method in ("adam", "normal") else (4,):
+        # Sums in another order: rounding, which six steps do not amplify to 1e-10.
+        np.testing.assert_allclose(history(experiment(devices, *METHODS[method]), 6), one, rtol=1e-10)
+
+
+def test_points_are_divided_and_parameters_are_everywhere():
+    built = experiment(4, "optimizer=adam")
+    batch = built.prepare(built.draw(0, built.initial_params(), {}))
+    for leaf in jax.tree.leaves(batch):
+        assert {shard.data.shape[0] for shard in leaf.addressable_shards} == {len(leaf) // 4}
+    state = built.stages[0].optimizer.init(built.initial_params())
+    assert all(leaf.is_fully_replicated and len(leaf.devices()) == 4 for leaf in jax.tree.leaves(state))
+
+
+def test_a_gradient_step_has_one_all_reduce():
+    built = experiment(4, "optimizer=adam", "ansatz=soft")
+    params = built.initial_params()
+    batch = built.prepare(built.draw(0, params, {}))
+    optimizer = built.stages[0].optimizer
+    compiled = optimizer.step.lower(optimizer.init(params), batch).compile().as_text()
+    assert reductions(compiled) == {"all-reduce": 1}
+
+
+def test_the_normal_equations_take_two_all_reduces_and_gather_no_points():
+    built = experiment(4, "ansatz=soft")
+    params = built.objective.shards.replicated(built.initial_params())
+    batch = built.prepare(built.draw(0, params, {}))
+    least_squares = LeastSquares(built.objective, solver="normal", accumulate=False)
+    linearize = least_squares.method(params, batch).linearize
+    assert reductions(linearize.lower(params, batch).compile().as_text()) == {"all-reduce": 1}
+    J = linearize(params, batch).J
+    gram = Normal(least_squares.model).products_of_columns
+    assert reductions(gram.lower(J).compile().as_text()) == {"all-reduce": 1}
+    summed = least_squares.model._accumulated.lower(params, batch, normal_equations).compile().as_text()
+    assert reductions(summed) == {"all-reduce": 1}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("devices=5",), "there are 4 here"),
+        (("devices=0",), "whole number from 1"),
+        (("devices=some",), "give auto, all"),
+        (("devices=4", "sampler.num_points=98"), "multiple of 4"),
+        (("devices=4", "ansatz=soft", "sampler.num_initial=18"), "multiple of 4"),
+        (("devices=2", "optimizer.normal_precision=float64"), "normal_precision"),
+    ],
+)
+def test_what_cannot_be_shared_is_refused(words, sentence):
+    with pytest.raises(InputError, match=sentence):
+        assemble(composed(*SMALL, *words))
+
+
+def test_points_by_the_size_of_the_network_are_shared_evenly():
+    assert experiment(3, "sampler.num_points=null").sampler.num_points % 3 == 0
