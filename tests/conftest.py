@@ -1,9 +1,14 @@
 """Tests run in double precision, unless they ask for another one."""
 
+import os
+import subprocess
+from pathlib import Path
+
 import jax
 import pytest
 
 jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_default_matmul_precision", "highest")  # as a run has it; only GPUs would do otherwise
 jax.config.update("jax_num_cpu_devices", 4)  # for the tests of several; all else runs on the first
 
 
@@ -51,3 +56,17 @@ def compilations():
     jax.monitoring.register_event_duration_secs_listener(listen)
     yield events
     jax.monitoring.unregister_event_duration_listener(listen)
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory):
+    """The environment in which Slurm's commands talk to a real one, on this machine alone."""
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    if not Path("/usr/sbin/slurmctld").exists() or not Path("/usr/sbin/munged").exists():
+        pytest.skip("no Slurm here: apt-get install slurm-wlm munge")
+    if os.getuid() != 0:
+        pytest.skip("its daemons need root")
+    folder, script = tmp_path_factory.mktemp("slurm"), Path(__file__).with_name("slurm_local.sh")
+    subprocess.run([script, "start", folder], check=True, capture_output=True, timeout=60)
+    yield {"SLURM_CONF": str(folder / "slurm.conf")}
+    subprocess.run([script, "stop", folder], check=True, timeout=60)

@@ -1,6 +1,13 @@
 """One run over several devices or processes computes what one device does, and reduces once where it must."""
 
+import json
+import os
 import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -12,6 +19,7 @@ from pinn_ac.errors import InputError
 from pinn_ac.optimizers.least_squares import LeastSquares
 from pinn_ac.optimizers.least_squares.normal import Normal, normal_equations
 
+PROJECT = Path(__file__).resolve().parents[1]
 SMALL = (
     "problem/initial_condition=cosine",
     "problem.diffusivity=1e-3",
@@ -122,3 +130,72 @@ def test_what_cannot_be_shared_is_refused(words, sentence):
 
 def test_points_by_the_size_of_the_network_are_shared_evenly():
     assert experiment(3, "sampler.num_points=null").sampler.num_points % 3 == 0
+
+
+COMMAND = [sys.executable, str(PROJECT / "scripts/train.py")]
+RUN = (*SMALL, "windows=2", "optimizer=adam", "train.steps=8", "train.log_every=1", "estimate=false")
+
+
+def train_by(processes, *words):
+    """Exit status and what was said of each of several processes that train one run together."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    common = os.environ | {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": str(processes)}
+    running = [
+        subprocess.Popen(
+            [*COMMAND, *words], env=common | {"JAX_PROCESS_ID": str(index)}, text=True, stderr=subprocess.PIPE
+        )
+        for index in range(processes)
+    ]
+    said = [process.communicate(timeout=300)[1] for process in running]
+    return [process.returncode for process in running], said
+
+
+def losses(folder):
+    return [json.loads(line)["loss"] for line in (folder / "history.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def alone(own_cache, tmp_path_factory):
+    """The folder of a run in one process on one device."""
+    folder = tmp_path_factory.mktemp("alone") / "run"
+    subprocess.run([*COMMAND, *RUN, f"hydra.run.dir={folder}"], check=True)
+    return folder
+
+
+def test_two_processes_train_one_run(alone, tmp_path):
+    """In one folder that the first one writes; then one of them alone goes on, and both again."""
+    assert train_by(2, *RUN, f"hydra.run.dir={tmp_path / 'run'}")[0] == [0, 0]
+    np.testing.assert_allclose(losses(tmp_path / "run"), losses(alone), rtol=1e-10)
+    found = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert found["devices"] == 2
+    refused, said = train_by(2, *RUN, f"hydra.run.dir={tmp_path / 'run'}")
+    assert refused == [2, 2]
+    assert "already holds a run" in said[0]
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_with_other_devices(alone, tmp_path):
+    """From two processes to one, and from one to two."""
+    assert train_by(2, *RUN, f"hydra.run.dir={tmp_path / 'run'}")[0] == [0, 0]
+    subprocess.run([*COMMAND, f"resume={tmp_path / 'run'}", "train.steps=12"], check=True)
+    shutil.copytree(alone, tmp_path / "alone")
+    assert train_by(2, f"resume={tmp_path / 'alone'}", "train.steps=12")[0] == [0, 0]
+    assert len(losses(tmp_path / "run")) == len(losses(alone)) + 4
+    np.testing.assert_allclose(losses(tmp_path / "run"), losses(tmp_path / "alone"), rtol=1e-10)
+
+
+def test_variables_by_hand_are_checked():
+    environment = os.environ | {"JAX_NUM_PROCESSES": "2"}
+    done = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "JAX_COORDINATOR_ADDRESS" in done.stderr
+
+
+@pytest.mark.slow
+def test_srun_starts_several_processes_of_one_run(slurm, alone, tmp_path):
+    command = ["srun", "-n2", "-c1", "--mem-per-cpu=2000", *COMMAND, *RUN, f"hydra.run.dir={tmp_path / 'run'}"]
+    subprocess.run(command, env=os.environ | slurm, check=True, timeout=300)
+    np.testing.assert_allclose(losses(tmp_path / "run")[:8], losses(alone)[:8], rtol=1e-10)
+    assert json.loads((tmp_path / "run/metrics.json").read_text())["devices"] == 2

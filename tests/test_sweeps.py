@@ -113,33 +113,33 @@ def test_a_report_of_a_real_sweep(tmp_path):
     assert (tmp_path / "report/effects.png").exists()
 
 
-SLURM = (
-    "hydra/launcher=slurm_cpu",
+LIMITS = (
     "hydra.launcher.partition=debug",
     "hydra.launcher.cpus_per_task=1",
     "hydra.launcher.mem_gb=2",
     "hydra.launcher.timeout_min=20",
 )
-
-
-@pytest.fixture(scope="module")
-def slurm(tmp_path_factory):
-    """The environment in which Slurm's commands talk to a real one, on this machine alone."""
-    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
-    if not Path("/usr/sbin/slurmctld").exists() or not Path("/usr/sbin/munged").exists():
-        pytest.skip("no Slurm here: apt-get install slurm-wlm munge")
-    if os.getuid() != 0:
-        pytest.skip("its daemons need root")
-    folder, script = tmp_path_factory.mktemp("slurm"), Path(__file__).with_name("slurm_local.sh")
-    subprocess.run([script, "start", folder], check=True, capture_output=True, timeout=60)
-    yield {"SLURM_CONF": str(folder / "slurm.conf")}
-    subprocess.run([script, "stop", folder], check=True, timeout=60)
+SLURM = ("hydra/launcher=slurm_cpu", *LIMITS)
 
 
 @pytest.mark.slow
 def test_three_jobs_on_slurm(slurm, tmp_path):
     sweep(tmp_path, "seed=0,1,2", *SLURM, environment=slurm)
     assert sorted(values["seed"] for values, _ in metrics(tmp_path).values()) == [0, 1, 2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["slurm_gpus", "slurm_nodes"])
+def test_a_job_of_several_processes_is_one_run(slurm, tmp_path, launcher):
+    """Without the GPUs and the second node that this machine has not."""
+    here = ("gres=null", "tasks_per_node=2", *(["nodes=1"] if launcher == "slurm_nodes" else []))
+    words = (f"hydra/launcher={launcher}", *LIMITS, *(f"hydra.launcher.{word}" for word in here))
+    sweep(tmp_path, "seed=0", *words, environment=slurm)
+    ((values, _),) = metrics(tmp_path).values()
+    assert values["devices"] == 2
+    sweep(tmp_path / "alone", "seed=0")
+    ((alone, _),) = metrics(tmp_path / "alone").values()
+    assert values["relative_l2"] == pytest.approx(alone["relative_l2"], rel=1e-9)
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from pinn_ac.config import PROJECT, is_run
 from pinn_ac.errors import InputError
 from pinn_ac.files import make_writable
 from pinn_ac.jobs import FAILED_SCORE, note_failure
-from pinn_ac.parallel import join, leave_at_once
+from pinn_ac.parallel import is_first, join, leave_at_once
 from pinn_ac.training import Diverged, Stopped
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,10 @@ def execute(command: Callable[[DictConfig], Any], config: DictConfig) -> Any:
                 return FAILED_SCORE
         if sweeping:
             raise
-        _remove_if_unused(folder)
+        if is_first():
+            _remove_if_unused(folder)
+        if isinstance(error, InputError):  # which others may not have met
+            leave_at_once(_status(error))
         sys.exit(_status(error))
     except Exception as error:
         log.exception("The command failed.")

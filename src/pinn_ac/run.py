@@ -21,7 +21,7 @@ from pinn_ac.config import ENSEMBLE, PROJECT, TrainSettings, can_go_on, check_sc
 from pinn_ac.environment import configure, describe
 from pinn_ac.errors import require
 from pinn_ac.estimate import estimate_error
-from pinn_ac.evaluation import score
+from pinn_ac.evaluation import Sampled, score
 from pinn_ac.files import make_writable, write_whole
 from pinn_ac.jobs import FAILED_SCORE, FAILURE, note_failure, read_job
 from pinn_ac.parallel import first_begins, is_first, join, on_host
@@ -97,6 +97,8 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
     """:func:`train` of an ensemble: as many seeds from `seed` on, their steps computed together.
 
     Every member is a run in a folder of its own, FOLDER/seed=K, and ends as that run alone would but for rounding.
+    Its figures are left to :func:`evaluate`.
+
 
     Args:
         retry: None lets every member go on. Otherwise those that finished are left, and true runs failed ones again.
@@ -213,10 +215,7 @@ def report(
     estimate: bool = True,
     show: bool = True,
 ) -> dict[str, Any]:
-    """Score the run on a grid, write prediction.npz, the figures and (last) metrics.json, and `show` the table."""
-    from pinn_ac.reporting.figures import draw_run  # here, since a run should not wait for matplotlib to start
-    from pinn_ac.reporting.tables import print_summary
-
+    """Score the run on a grid and write prediction.npz and metrics.json; `show` draws it and prints the table too."""
     experiment, sampled = run.experiment, run.sample(times, points)
     metrics = {
         **score(experiment.problem, sampled, reference),
@@ -227,15 +226,31 @@ def report(
         **describe(PROJECT),
     }
     write_whole(folder / "prediction.npz", lambda path: np.savez(path, t=sampled.t, x=sampled.x, u=sampled.u))
-    points = np.array(collocation, np.float64)  # of the last window, in its own time
+    figures = _draw(run, folder, sampled, reference, history, collocation) if show else []
+    write_whole(folder / "metrics.json", lambda path: path.write_text(json.dumps(metrics, indent=2) + "\n"))
+    if show:
+        from pinn_ac.reporting.tables import print_summary
+
+        print_summary(metrics, folder, figures)
+    return metrics
+
+
+def _draw(
+    run: Run,
+    folder: Path,
+    sampled: Sampled,
+    reference: Reference | None,
+    history: list[dict[str, Any]],
+    collocation: Any,
+) -> list[Path]:
+    """The figures, whose points are those of the last window, in its own time."""
+    from pinn_ac.reporting.figures import draw_run  # here, since a run should not wait for matplotlib to start
+
+    experiment, points = run.experiment, np.array(collocation, np.float64)
     before = experiment.problem.horizon - experiment.field.problem.horizon
     points[:, 0] = np.minimum(before + points[:, 0], experiment.problem.horizon)  # single precision may pass it
     at_points = run.derivatives(*points.T)["residual"]
-    figures = draw_run(folder, experiment.problem, sampled, reference, history, points, at_points)
-    write_whole(folder / "metrics.json", lambda path: path.write_text(json.dumps(metrics, indent=2) + "\n"))
-    if show:
-        print_summary(metrics, folder, figures)
-    return metrics
+    return draw_run(folder, experiment.problem, sampled, reference, history, points, at_points)
 
 
 def _progress(experiment: Experiment, config: DictConfig) -> "Progress":

@@ -1,6 +1,7 @@
 """Several trainings at once: each ends where it would end alone, whatever happens to the others."""
 
 import signal
+from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
@@ -8,11 +9,17 @@ import pytest
 from test_loop import Recorder, decay, trainer
 
 from pinn_ac.errors import InputError
-from pinn_ac.training import Diverged, Intervals, OverfitGuard, Stage, Stopped, require_one_program, run_together
+from pinn_ac.training import Diverged, Intervals, OverfitGuard, Stage, Stopped, require_one_program
+from pinn_ac.training import run_together as run_several
 from pinn_ac.training.guards import MOST_ENLARGEMENT
 
 STAGES = [Stage("fast", decay(0.3), 12), Stage("slow", decay(0.1), 7)]
 RATES = [0.05, 0.1, 0.2]
+
+
+@pytest.fixture(params=[False, True], ids=["one by one", "by vmap"])
+def run_together(request):
+    return partial(run_several, mapped=request.param)
 
 
 def member(folder, index, **options):
@@ -24,7 +31,7 @@ def end(state):
     return float(state.optimizer.params["p"]), float(state.best_params["p"]), state.step, state.stage
 
 
-def test_each_ends_as_it_would_alone(tmp_path):
+def test_each_ends_as_it_would_alone(tmp_path, run_together):
     alone = [member(tmp_path / "alone", k) for k in range(3)]
     expected = [end(one.run(one.begin())) for one in alone]
     together = [member(tmp_path / "together", k) for k in range(3)]
@@ -36,7 +43,7 @@ def test_each_ends_as_it_would_alone(tmp_path):
         np.testing.assert_allclose(*lines, rtol=1e-13)
 
 
-def test_members_that_stand_elsewhere_end_as_they_would_alone(tmp_path):
+def test_members_that_stand_elsewhere_end_as_they_would_alone(tmp_path, run_together):
     """One is gone on with in the second stage while the other begins the first."""
     ahead = trainer(tmp_path / "ahead", STAGES[:1])
     ahead.run(ahead.begin())
@@ -48,7 +55,7 @@ def test_members_that_stand_elsewhere_end_as_they_would_alone(tmp_path):
     np.testing.assert_allclose(found[0], found[1], rtol=1e-14)
 
 
-def test_one_that_gets_more_points_does_not_change_the_others(tmp_path):
+def test_one_that_gets_more_points_does_not_change_the_others(tmp_path, run_together):
     """Its batches have another shape, so its steps are computed apart."""
 
     def points(step, params, previous, enlargement):
@@ -79,7 +86,7 @@ def vector_trainer(folder, options):
     return work
 
 
-def test_one_that_diverges_does_not_end_the_others(tmp_path):
+def test_one_that_diverges_does_not_end_the_others(tmp_path, run_together):
     bad = trainer(tmp_path / "bad", STAGES, target=lambda step: np.nan if step > 4 else 0.0)
     good = member(tmp_path / "good", 1)
     first, second = run_together([bad, good], [bad.begin(), good.begin()])
@@ -89,7 +96,7 @@ def test_one_that_diverges_does_not_end_the_others(tmp_path):
     assert end(second) == pytest.approx(end(alone.run(alone.begin())), rel=1e-14)
 
 
-def test_a_signal_stops_and_saves_all(tmp_path):
+def test_a_signal_stops_and_saves_all(tmp_path, run_together):
     stopping = Recorder(at=8, do=lambda: signal.raise_signal(signal.SIGTERM))
     works = [member(tmp_path, 0, recorder=stopping), member(tmp_path, 1)]
     ends = run_together(works, [one.begin() for one in works])

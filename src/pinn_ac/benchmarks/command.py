@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pinn_ac.benchmarks import autodiff, optimizers, race
+from pinn_ac.benchmarks import autodiff, optimizers, race, scaling
 from pinn_ac.config import PROJECT
 from pinn_ac.environment import configure, describe
 from pinn_ac.files import make_writable, write_whole
@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, Callable[[int], list[dict[str, object]]]] = {
     "autodiff": autodiff.run,
     "optimizers": optimizers.run,
     "race": race.run,
+    "scaling": scaling.run,
 }
 
 
@@ -27,7 +28,8 @@ def main(words: list[str] | None = None) -> None:
         "name",
         choices=sorted(BENCHMARKS),
         help="autodiff: our differentiation against JAX's; optimizers: stages of a step, and optimistix's; "
-        "race: error against seconds of the experiments record, broyden and plain (hours)",
+        "race: error against seconds of the experiments record, broyden and plain (hours); "
+        "scaling: a step's time and memory against points and parameters",
     )
     parser.add_argument(
         "--rounds", type=int, help="calls of each program (default 30); of race the seeds (default 5)"

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import orbax.checkpoint as ocp
+from jax.sharding import SingleDeviceSharding
 from orbax.checkpoint.options import MultiprocessingOptions
 
 from pinn_ac.errors import InputError, require
@@ -84,7 +86,11 @@ class Checkpoints:
 
     def _restore(self, step: int, item: str, template: Callable[[int, int], Any]) -> Any:
         progress = self._manager.restore(step, args=ocp.args.Composite(progress=ocp.args.JsonRestore()))["progress"]
-        shapes = jax.eval_shape(lambda: template(progress.get("window", 0), progress["stage"]))
+        here = SingleDeviceSharding(next(iter(jnp.zeros(()).devices())))  # wherever it was when it was saved
+        shapes = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here),
+            jax.eval_shape(lambda: template(progress.get("window", 0), progress["stage"])),
+        )
         if isinstance(shapes, TrainingState):
             require(
                 "points" in progress,
@@ -92,7 +98,10 @@ class Checkpoints:
                 "gone on with; start the run anew.",
             )
             real = jax.dtypes.canonicalize_dtype(float)
-            points = {name: jax.ShapeDtypeStruct(tuple(shape), real) for name, shape in progress["points"].items()}
+            points = {
+                name: jax.ShapeDtypeStruct(tuple(shape), real, sharding=here)
+                for name, shape in progress["points"].items()
+            }
             shapes = shapes._replace(points=points)
         return self._manager.restore(step, args=ocp.args.Composite(**{item: ocp.args.StandardRestore(shapes)}))[item]
 

@@ -1,0 +1,72 @@
+"""What a step costs in time and memory, against points and against parameters.
+
+Each row is measured in a process of its own, since a process's peak of memory never falls. Points are drawn and
+prepared before the clock starts; their memory counts.
+"""
+
+import multiprocessing
+import resource
+import statistics
+import time
+from typing import Any
+
+import jax
+
+from pinn_ac.benchmarks.optimizers import setting_of
+from pinn_ac.environment import configure
+from pinn_ac.optimizers import adam, levenberg_marquardt
+
+POINTS = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+WIDTHS = (10, 20, 40, 80)
+NETWORK = (10, 2)
+"""Width and depth of the network that many points are measured with."""
+DEPTH, FEW = 3, 4096
+"""Depth of the networks of several widths, and their points."""
+SECONDS = 5.0
+"""Steps are repeated no longer than that."""
+
+
+def run(
+    rounds: int = 30, points: tuple[int, ...] = POINTS, widths: tuple[int, ...] = WIDTHS, precision: str = "float64"
+) -> list[dict[str, object]]:
+    """A row for every method and number of points, and for every method and width."""
+    settings = [(*NETWORK, count) for count in points] + [(width, DEPTH, FEW) for width in widths]
+    rows = []
+    for method in ("adam", "levenberg_marquardt"):
+        for setting in settings:
+            with multiprocessing.get_context("spawn").Pool(1) as alone:
+                rows.append(alone.apply(_row, (method, *setting, rounds, precision)))
+    return rows
+
+
+def _row(method: str, width: int, depth: int, points: int, rounds: int, precision: str) -> dict[str, object]:
+    configure(precision, "auto", cache=False)
+    setting = setting_of(width, depth, points)
+    optimizer: Any = {
+        "adam": lambda: adam(setting.objective, 1),
+        "levenberg_marquardt": lambda: levenberg_marquardt(setting.objective, 1, tries=1, solver="normal"),
+    }[method]()
+    state = optimizer.init(setting.params)
+    jax.block_until_ready(optimizer.step(state, setting.batch))
+    seconds: list[float] = []
+    while not seconds or (len(seconds) < rounds and sum(seconds) < SECONDS):
+        start = time.perf_counter()
+        jax.block_until_ready(optimizer.step(state, setting.batch))
+        seconds.append(time.perf_counter() - start)
+    step = statistics.median(seconds)
+    return {
+        "method": method,
+        "network": f"{depth}×{width}",
+        "parameters": sum(leaf.size for leaf in jax.tree.leaves(setting.params)),
+        "points": points,
+        "ms": round(1e3 * step, 3),
+        "us_a_point": round(1e6 * step / points, 3),
+        "peak_mb": round(peak_bytes() / 1e6),
+        "steps": len(seconds),
+    }
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has had: on its GPU, or else of the host's."""
+    statistics_of_device = jax.devices()[0].memory_stats() or {}
+    return statistics_of_device.get("peak_bytes_in_use", 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
