@@ -1,5 +1,7 @@
 """The objective against NumPy: both norms, weights, the residual vector, its Jacobian."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -205,3 +207,31 @@ def test_weights_of_no_term_are_refused():
 def test_unknown_norm_is_refused():
     with pytest.raises(InputError, match=r"loss\.norm is 'l2': choose l1 or mse"):
         setting(norm="l2")
+
+
+@pytest.mark.parametrize("gradient", options("gradient"))
+@pytest.mark.parametrize("norm", ["l1", "mse"])
+def test_many_points_are_kept_bare_and_taken_in_chunks(norm, gradient):
+    """Chunks of 4 of 13 and 5 points, prepared anew in each, with weights: sums in another order, nothing else."""
+    _, params, objective, _ = setting(norm, gradient=built("gradient", gradient))
+    drawn = points() | {"residual_weights": jnp.linspace(0.5, 1.5, 13)}
+    many = replace(objective, most_prepared=17, most_at_once=4)
+    batch, bare = jax.jit(objective.prepare)(drawn), jax.jit(many.prepare)(drawn)
+    assert [leaf.shape for leaf in jax.tree.leaves(bare)] == [(5, 2), (13, 2), (13,)]
+    close = {"rtol": 1e-12, "atol": 1e-14}
+    np.testing.assert_allclose(jax.jit(many.loss)(params, bare), jax.jit(objective.loss)(params, batch), **close)
+    found, expected = (jax.jit(one.value_and_grad)(params, b) for one, b in ((many, bare), (objective, batch)))
+    np.testing.assert_allclose(ravel_pytree(found)[0], ravel_pytree(expected)[0], **close)
+    flat, unravel = ravel_pytree(params)
+    rows = [one.residuals_and_jacobian(flat, unravel, b) for one, b in ((many, bare), (objective, batch))]
+    for one, other in zip(*rows, strict=True):
+        np.testing.assert_allclose(one, other, **close)
+
+
+def test_bare_points_keep_the_condition_of_their_window():
+    _, params, objective, _ = setting()
+    condition = Sine(0.3, 2)
+    bare = replace(objective, most_prepared=17).prepare(points(), condition)
+    expected = objective.prepare(points(), condition)
+    np.testing.assert_allclose(objective.loss(params, bare), objective.loss(params, expected), rtol=1e-13)
+    assert abs(objective.loss(params, bare) - objective.loss(params, objective.prepare(points()))) > 1e-3

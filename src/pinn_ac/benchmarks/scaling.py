@@ -36,6 +36,7 @@ def run(
         for setting in settings:
             with multiprocessing.get_context("spawn").Pool(1) as alone:
                 rows.append(alone.apply(_row, (method, *setting, rounds, precision)))
+            print("  ".join(f"{name} {value}" for name, value in rows[-1].items()), flush=True)
     return rows
 
 

@@ -1,5 +1,7 @@
 """Levenberg–Marquardt on the residual vector."""
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -7,7 +9,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from pinn_ac.errors import is_number, is_whole, require
-from pinn_ac.optimizers.least_squares import LeastSquares
+from pinn_ac.optimizers.least_squares import LeastSquares, Model, System
 from pinn_ac.optimizers.optimizer import Optimizer, Outcome, Trainable
 
 SCALINGS = ("more", "marquardt", "plain")
@@ -72,8 +74,11 @@ def levenberg_marquardt(
         InputError: the norm is not "mse", a number is out of range, or `scaling` is unknown.
     """
     del steps
-    _check(objective, damping, cut, rise, tries, least_damping, scaling, floor, geodesic)
-
+    rules = _Rules(damping, cut, rise, tries, least_damping, scaling, floor, geodesic)
+    require(
+        objective.norm == "mse",
+        "optimizer=levenberg_marquardt minimises a sum of squares: set loss.norm=mse, or choose optimizer=adam.",
+    )
     least_squares = LeastSquares(objective, solver, chunk, accumulate, cg_iterations, cg_tolerance, normal_precision)
     model = least_squares.model
 
@@ -83,43 +88,10 @@ def levenberg_marquardt(
             params, jnp.asarray(damping, float), jnp.zeros(size, float), jnp.zeros((), int)
         )
 
-    @jax.jit
-    def measure(state, r, squares):
-        """The loss, the largest diag JᵀJ so far, and D."""
-        squares = jnp.maximum(squares, floor * jnp.mean(squares))
-        largest = jnp.fmax(state.largest, squares)  # not finite for once, as before a retreat, is forgotten
-        D = {"more": largest, "marquardt": squares, "plain": jnp.full_like(squares, jnp.mean(squares))}[scaling]
-        return r @ r, largest, D
-
-    @jax.jit
-    def bend(system, velocity):
-        """½ r_vv."""
-        flat, unravel = ravel_pytree(system.params)
-        push, _ = model.products(system)
-        ahead = model.residuals(unravel(flat + PROBE * velocity), system.batch)
-        return ((ahead - system.r) / PROBE - push(velocity)) / PROBE
-
-    @jax.jit
-    def judge(state, batch, loss, D, velocity, acceleration):
-        """The state after a try, and whether it was taken."""
-        flat, unravel = ravel_pytree(state.params)
-        candidate = unravel(flat + velocity + acceleration)
-        holds = 4 * (D @ acceleration**2) <= geodesic**2 * (D @ velocity**2)
-        # False for a candidate that is not finite.
-        better = holds & (jnp.sum(model.residuals(candidate, batch) ** 2) < loss)
-        # Beyond it a step would be lost in rounding, and λ so large would hold up new points for long.
-        most = jnp.maximum(1 / jnp.finfo(flat.dtype).eps ** 0.5, state.damping)
-        lower, higher = jnp.maximum(state.damping / cut, least_damping), jnp.minimum(state.damping * rise, most)
-        return state._replace(
-            params=jax.tree.map(lambda new, old: jnp.where(better, new, old), candidate, state.params),
-            damping=jnp.where(better, lower, higher),
-            evaluations=state.evaluations + (2 if geodesic else 1),
-        ), better
-
     def step(state, batch):
         method = least_squares.method(state.params, batch)
         system = method.linearize(state.params, batch)
-        loss, largest, D = measure(state, system.r, system.squares)
+        loss, largest, D = rules.measure(state, system.r, system.squares)
         system = method.reduce(system, D)
         state = state._replace(largest=largest, evaluations=state.evaluations + 1)
         # A factor for each λ: one that serves all (eigenvalues, tridiagonal, QR) takes as long as 8 to 28 (P = 1001).
@@ -128,8 +100,8 @@ def levenberg_marquardt(
             velocity = -method.solve(factor, system, system.r, system.g)
             acceleration = jnp.zeros_like(velocity)
             if geodesic:
-                acceleration = -method.solve(factor, system, bend(system.place, velocity))
-            state, better = judge(state, batch, loss, D, velocity, acceleration)
+                acceleration = -method.solve(factor, system, bend(model, system.place, velocity))
+            state, better = rules.judge(model, state, batch, loss, D, velocity, acceleration)
             if better:
                 break
         return state, Outcome(loss, state.evaluations)
@@ -140,22 +112,79 @@ def levenberg_marquardt(
     return Optimizer(init, step, lambda state: state.params, retreat, is_one_program=False)
 
 
-def _check(objective, damping, cut, rise, tries, least_damping, scaling, floor, geodesic) -> None:
-    require(
-        objective.norm == "mse",
-        "optimizer=levenberg_marquardt minimises a sum of squares: set loss.norm=mse, or choose optimizer=adam.",
-    )
-    for name, value in (("damping", damping), ("least_damping", least_damping)):
-        require(is_number(value) and value > 0, f"optimizer.{name} is {value}: give a positive number.")
-    for name, value in (("cut", cut), ("rise", rise)):
-        require(is_number(value) and value > 1, f"optimizer.{name} is {value}: give a number above 1.")
-    require(is_whole(tries, 1), f"optimizer.tries is {tries}: give a whole number from 1.")
-    require(scaling in SCALINGS, f"optimizer.scaling is {scaling!r}: choose one of {', '.join(SCALINGS)}.")
-    require(
-        is_number(floor) and 0 <= floor <= 1,
-        f"optimizer.floor is {floor}: give a number from 0 to 1.",
-    )
-    require(
-        is_number(geodesic) and geodesic >= 0,
-        f"optimizer.geodesic is {geodesic}: give a positive number, or 0 to do without.",
-    )
+@partial(jax.jit, static_argnums=0)
+def bend(model: Model, system: System, velocity: jax.Array) -> jax.Array:
+    """½ r_vv, (n,), the second derivative of r along `velocity`."""
+    flat, unravel = ravel_pytree(system.params)
+    push, _ = model.products(system)
+    ahead = model.residuals(unravel(flat + PROBE * velocity), system.batch)
+    return ((ahead - system.r) / PROBE - push(velocity)) / PROBE
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """The settings of `levenberg_marquardt`, and what they decide in a step."""
+
+    damping: float
+    cut: float
+    rise: float
+    tries: int
+    least_damping: float
+    scaling: str
+    floor: float
+    geodesic: float
+
+    def __post_init__(self) -> None:
+        for name, least in (("damping", 0), ("least_damping", 0), ("cut", 1), ("rise", 1)):
+            value = getattr(self, name)
+            require(
+                is_number(value) and value > least,
+                f"optimizer.{name} is {value}: give a {f'number above {least}' if least else 'positive number'}.",
+            )
+        require(is_whole(self.tries, 1), f"optimizer.tries is {self.tries}: give a whole number from 1.")
+        known = ", ".join(SCALINGS)
+        require(self.scaling in SCALINGS, f"optimizer.scaling is {self.scaling!r}: choose one of {known}.")
+        share = is_number(self.floor) and 0 <= self.floor <= 1
+        require(share, f"optimizer.floor is {self.floor}: give a number from 0 to 1.")
+        require(
+            is_number(self.geodesic) and self.geodesic >= 0,
+            f"optimizer.geodesic is {self.geodesic}: give a positive number, or 0 to do without.",
+        )
+
+    @partial(jax.jit, static_argnums=0)
+    def measure(
+        self, state: LevenbergMarquardtState, r: jax.Array, squares: jax.Array
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """The loss, the largest diag JᵀJ so far, and D."""
+        squares = jnp.maximum(squares, self.floor * jnp.mean(squares))
+        largest = jnp.fmax(state.largest, squares)  # not finite for once, as before a retreat, is forgotten
+        choices = {"more": largest, "marquardt": squares, "plain": jnp.full_like(squares, jnp.mean(squares))}
+        return r @ r, largest, choices[self.scaling]
+
+    @partial(jax.jit, static_argnums=(0, 1))
+    def judge(
+        self,
+        model: Model,
+        state: LevenbergMarquardtState,
+        batch: Any,
+        loss: jax.Array,
+        D: jax.Array,
+        velocity: jax.Array,
+        acceleration: jax.Array,
+    ) -> tuple[LevenbergMarquardtState, jax.Array]:
+        """The state after a try, and whether it was taken."""
+        flat, unravel = ravel_pytree(state.params)
+        candidate = unravel(flat + velocity + acceleration)
+        holds = 4 * (D @ acceleration**2) <= self.geodesic**2 * (D @ velocity**2)
+        # False for a candidate that is not finite.
+        better = holds & (jnp.sum(model.residuals(candidate, batch) ** 2) < loss)
+        # Beyond it a step would be lost in rounding, and λ so large would hold up new points for long.
+        most = jnp.maximum(1 / jnp.finfo(flat.dtype).eps ** 0.5, state.damping)
+        lower = jnp.maximum(state.damping / self.cut, self.least_damping)
+        higher = jnp.minimum(state.damping * self.rise, most)
+        after = state._replace(
+            params=jax.tree.map(lambda new, old: jnp.where(better, new, old), candidate, state.params),
+            damping=jnp.where(better, lower, higher),
+            evaluations=state.evaluations + (2 if self.geodesic else 1),
+        )
+        return after, better
