@@ -6,7 +6,7 @@ import json
 import jax.numpy as jnp
 import pytest
 
-from pinn_ac.benchmarks import autodiff, command, optimizers, race
+from pinn_ac.benchmarks import autodiff, command, optimizers, race, scaling
 from pinn_ac.benchmarks.timing import Timing, compare
 
 
@@ -83,6 +83,16 @@ def test_every_stage_and_both_libraries_are_measured():
     assert ours["ratio"] == 1
     assert theirs["loss_after"] > 0
     assert ours["loss_after"] > 0
+
+
+@pytest.mark.usefixtures("quick_compilation")
+@pytest.mark.parametrize("method", ["adam", "levenberg_marquardt"])
+def test_a_step_is_measured_for_any_size(monkeypatch, method):
+    monkeypatch.setattr(scaling, "configure", lambda *settings, **options: None)
+    row = scaling._row(method, 4, 1, 96, 2, "float64")
+    assert (row["points"], row["parameters"], row["steps"]) == (96, 29, 2)
+    assert row["us_a_point"] == pytest.approx(1e3 * row["ms"] / 96, rel=1e-2)
+    assert row["peak_mb"] > 50
 
 
 def test_a_race_is_summed_up_by_medians_and_its_runs_are_kept(monkeypatch, tmp_path):

@@ -74,10 +74,11 @@ class DoubleNormal:
         """As `Normal.gather`."""
         r, g, A = [], 0.0, 0.0
         for part, J in self.model.chunks(params, batch):
-            r.append(part)
+            r.append(np.asarray(part))
             chunk_A, chunk_g = double_gram(part, J)
             g, A = g + chunk_g, A + chunk_A
-        return System(params, batch, jnp.concatenate(r), g, jnp.asarray(np.diagonal(A), float), matrix=A)
+        r = jnp.asarray(np.concatenate(r))
+        return System(params, batch, r, g, jnp.asarray(np.diagonal(A), float), matrix=A)
 
     def reduce(self, system: System, D: jax.Array) -> System:
         """JᵀJ and Jᵀr."""
