@@ -69,6 +69,7 @@ def slurm(tmp_path_factory):
     folder, script = tmp_path_factory.mktemp("slurm"), Path(__file__).with_name("slurm_local.sh")
     started = subprocess.run([script, "start", folder], capture_output=True, text=True, timeout=60, check=False)
     if started.returncode:
+        subprocess.run([script, "stop", folder], check=True, timeout=60)
         pytest.skip(f"Slurm does not start here: {started.stderr}")
     yield {"SLURM_CONF": str(folder / "slurm.conf")}
     subprocess.run([script, "stop", folder], check=True, timeout=60)
