@@ -168,7 +168,7 @@ def alone(own_cache, tmp_path_factory):
 
 
 def test_two_processes_train_one_run(alone, tmp_path):
-    """In one folder that the first one writes; then one of them alone goes on, and both again."""
+    """In one folder, which the first one writes and which is refused to others."""
     assert train_by(2, *RUN, f"hydra.run.dir={tmp_path / 'run'}")[0] == [0, 0]
     np.testing.assert_allclose(losses(tmp_path / "run"), losses(alone), rtol=1e-10)
     found = json.loads((tmp_path / "run/metrics.json").read_text())
@@ -189,8 +189,15 @@ def test_a_run_goes_on_with_other_devices(alone, tmp_path):
     np.testing.assert_allclose(losses(tmp_path / "run"), losses(tmp_path / "alone"), rtol=1e-10)
 
 
-def test_variables_by_hand_are_checked():
-    environment = os.environ | {"JAX_NUM_PROCESSES": "2"}
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"JAX_NUM_PROCESSES": "2"},
+        {"JAX_COORDINATOR_ADDRESS": "localhost:1", "JAX_NUM_PROCESSES": "2", "JAX_PROCESS_ID": "2"},
+    ],
+)
+def test_variables_by_hand_are_checked(variables):
+    environment = os.environ | variables
     done = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "JAX_COORDINATOR_ADDRESS" in done.stderr

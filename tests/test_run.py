@@ -16,6 +16,7 @@ import pinn_ac
 from composed import EASY, composed
 from pinn_ac.errors import InputError
 from pinn_ac.evaluation import Sampled, errors
+from pinn_ac.jobs import read_job
 from pinn_ac.reference import load_or_solve
 from pinn_ac.run import train_in
 from pinn_ac.saved_run import load_config
@@ -247,8 +248,12 @@ def test_a_folder_with_a_run_is_not_written_over(finished):
     ("change", "sentence"),
     [
         (lambda folder: (folder / "config.yaml").unlink(), "not the folder of a run"),
-        (lambda folder: (folder / "config.yaml").write_text("{"), "cannot be read"),
+        (lambda folder: (folder / "config.yaml").write_text("{"), "not a run's config"),
         (lambda folder: (folder / "config.yaml").write_text("- 1"), "not a run's config"),
+        (lambda folder: (folder / "config.yaml").write_text("seed: abc"), "Value 'abc'.* restore it or start anew"),
+        (lambda folder: (folder / "config.yaml").write_text("sead: 1"), "Key 'sead' not in 'Config'"),
+        (lambda folder: (folder / "config.yaml").write_text("seed: 1"), "has no .*model"),
+        (lambda folder: (folder / "config.yaml").write_text("name: ${oc.env:HOME}"), "write what is meant"),
         (lambda folder: shutil.rmtree(folder / "checkpoints"), "no checkpoint yet"),
     ],
 )
@@ -260,15 +265,57 @@ def test_a_folder_that_is_no_run_is_refused(finished, tmp_path, change, sentence
         pinn_ac.load_run(folder)
 
 
-def test_a_foreign_config_runs_no_code(finished, tmp_path):
-    folder = tmp_path / "copy"
+@pytest.mark.parametrize(
+    "harmful",
+    [
+        {"_target_": "os.system", "command": "touch HARM"},
+        # ours, but it reads formulas by SymPy, which evaluates them
+        {
+            "_target_": "pinn_ac.autodiff.symbolic.symbolic_derivative",
+            "expression": "__import__('os').system('touch HARM')",
+            "variable": "x",
+        },
+        {"_target_": "pinn_ac.__path__.insert", "_args_": [0, "HARM"]},
+        {"_target_": "pinn_ac.models.mlp.jax.numpy.save", "_args_": ["HARM", 1]},
+        {"_target_": "pinn_ac.environment._git_commit", "source": "HARM"},
+        {"_target_": "pinn_ac.models.MLP", "width": 8, "depth": {"_target_": "os.mkdir", "path": "HARM"}},
+        {"_target_": "pinn_ac.models.MLP", "width": [{"deep": [{"_target_": "os.mkdir", "path": "HARM"}]}]},
+    ],
+    ids=lambda node: node["_target_"],
+)
+@pytest.mark.parametrize("group", ["model", "optimizer", "problem"])
+def test_a_foreign_config_runs_no_code(finished, tmp_path, group, harmful):
+    folder, harm = tmp_path / "copy", tmp_path / "harm"
     shutil.copytree(finished[0], folder)
     config = OmegaConf.load(folder / "config.yaml")
-    config.model = {"_target_": "os.system", "command": f"touch {tmp_path / 'harm'}"}
+    config[group] = json.loads(json.dumps(harmful).replace("HARM", str(harm)))
     OmegaConf.save(config, folder / "config.yaml")
     with pytest.raises(InputError, match="not part of pinn_ac"):
         pinn_ac.load_run(folder)
-    assert not (tmp_path / "harm").exists()
+    assert not list(tmp_path.glob("harm*"))
+    assert str(harm) not in pinn_ac.__path__
+
+
+def test_a_run_of_many_devices_and_of_an_earlier_version_is_loaded_here(finished, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(finished[0], folder)
+    config = OmegaConf.load(folder / "config.yaml")
+    config.devices = 3
+    del config["ensemble"]
+    OmegaConf.save(config, folder / "config.yaml")
+    here, there = (pinn_ac.load_run(place).predict(0.5, 0.25) for place in (finished[0], folder))
+    assert here == there
+
+
+def test_an_evaluation_that_fails_leaves_the_run_finished(finished):
+    (finished[0] / "evaluation/3x8/metrics.json").mkdir(parents=True)
+    failed = script("evaluate.py", f"run={finished[0]}", "times=3", "points=8", "estimate=false")
+    assert failed.returncode == 1
+    assert "IsADirectoryError" in failed.stderr
+    assert read_job(finished[0]).status == "finished"
+    refused = script("evaluate.py", f"run={finished[0]}", "times=100000", "points=100000")
+    assert refused.returncode == 2
+    assert "times × points is 10,000,000,000" in refused.stderr
 
 
 def script(name, *words, **keywords):
@@ -297,7 +344,11 @@ def test_the_scripts_from_any_folder(tmp_path):
     assert json.loads((tmp_path / "run/metrics.json").read_text())["steps"] == 4
     changed = script("train.py", "resume=run", "seed=4", cwd=tmp_path)
     assert changed.returncode == 2
-    assert "only train.* and device" in changed.stderr
+    assert "only train.*, device and devices" in changed.stderr
+    elsewhere = script("train.py", "resume=run", "train.steps=5", "hydra.run.dir=other", cwd=tmp_path)
+    assert elsewhere.returncode == 2
+    assert "in its own folder" in elsewhere.stderr
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.parametrize(

@@ -97,8 +97,9 @@ def test_a_full_disk_is_said_and_the_last_checkpoint_is_whole(tmp_path):
         with started(disk, "sampler.num_points=512") as process:
             _, said = process.communicate(timeout=300)
         assert process.returncode != 0
-        assert b"No space left on device" in said
-        assert read_job(disk / "run").status in ("failed", "interrupted")
+        assert b"Error: No space left on device" in said
+        assert b"Traceback" not in said
+        assert read_job(disk / "run").status in ("failed", "interrupted")  # there may be no room for the note
         assert np.isfinite(pinn_ac.load_run(disk / "run").predict(0.5, 0.0)).all()
     finally:
         subprocess.run(["umount", disk], check=True)

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -13,7 +14,8 @@ import pytest
 import yaml
 
 from composed import EASY
-from pinn_ac.jobs import FAILED_SCORE
+from pinn_ac.jobs import FAILED_SCORE, read_job
+from pinn_ac.tracking import read_history
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 PROJECT = Path(__file__).resolve().parents[1]
@@ -81,11 +83,36 @@ def test_another_run_in_the_folder_is_refused(tmp_path):
     assert "holds a run with another seed" in refused.stderr
 
 
+def test_a_job_that_is_refused_is_noted_and_the_others_run(tmp_path):
+    refused = sweep(tmp_path, "sampler.num_points=0,32", check=False)
+    assert refused.returncode != 0
+    (folder,) = (path.parent for path in tmp_path.rglob("failure.json"))
+    assert "sampler.num_points is 0" in read_job(folder).failure
+    assert len(metrics(tmp_path)) == 1
+
+
 @pytest.mark.slow
 def test_several_cores(tmp_path):
+    """In the folder that the sweep began with, though it is named by the moment and workers start later."""
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
-    sweep(tmp_path, "seed=0,1", "hydra/launcher=cores", "train.steps=2")
+    sweep(tmp_path / "${started:%H-%M-%S-%f}", "seed=0,1", "hydra/launcher=cores", "train.steps=2")
     assert sorted(values["seed"] for values, _ in metrics(tmp_path).values()) == [0, 1]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.slow
+def test_a_signal_ends_the_sweep_and_saves_the_run(tmp_path):
+    command = [sys.executable, str(PROJECT / "scripts/train.py"), "-m", *SMALL, "seed=0,1"]
+    command += ["train.steps=100000", "train.checkpoint_every=100000", f"hydra.sweep.dir={tmp_path}"]
+    with subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True) as process:
+        _wait(lambda: list(tmp_path.rglob("history.jsonl")), 120)
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.communicate(timeout=120)[1]
+    assert process.returncode == 128 + signal.SIGINT
+    assert f"hydra.sweep.dir={tmp_path}" in said
+    assert not list(tmp_path.rglob("failure.json"))
+    assert list(tmp_path.rglob("checkpoints/*"))
+    assert len(list(tmp_path.glob("*/config.yaml"))) == 1
 
 
 @pytest.mark.slow
@@ -152,23 +179,37 @@ def test_a_job_that_fails_on_slurm_is_reported_with_its_traceback(slurm, tmp_pat
 
 @pytest.mark.slow
 def test_a_preempted_job_ends_with_the_bits_of_an_undisturbed_one(slurm, tmp_path):
-    words = ("optimizer=adam", "train.steps=4000", "train.checkpoint_every=200", "train.overfit=ignore")
+    """It saves itself when it is told to, without a checkpoint before; as Slurm does, SIGTERM comes first."""
+    words = ("optimizer=adam", "train.steps=4000", "train.checkpoint_every=4000", "train.overfit=ignore")
     sweep(tmp_path / "whole", *words)
     command = [sys.executable, str(PROJECT / "scripts/train.py"), "-m", *SMALL, *words, *SLURM]
     environment = os.environ | slurm
     with subprocess.Popen([*command, f"hydra.sweep.dir={tmp_path / 'cut'}"], env=environment) as process:
-        _wait(lambda: list((tmp_path / "cut").rglob("checkpoints/400")), 120)
+        _wait(lambda: _steps(tmp_path / "cut") >= 400, 120)
         assert not metrics(tmp_path / "cut")
         jobs = subprocess.run(
             ["squeue", "-h", "-o", "%A"], env=environment, capture_output=True, text=True, check=True
         )
-        subprocess.run(["scancel", "--signal=USR2", *jobs.stdout.split()], env=environment, check=True)
+        for name in ("TERM", "USR2"):
+            subprocess.run(["scancel", f"--signal={name}", *jobs.stdout.split()], env=environment, check=True)
+        _wait(lambda: _saved(tmp_path / "cut"), 60)
+        assert 400 <= min(_saved(tmp_path / "cut")) < 4000
         assert process.wait(400) == 0
     logs = "".join(path.read_text() for path in (tmp_path / "cut/.submitit").rglob("*.err"))
     assert "USR2" in logs
     (whole,), (cut,) = metrics(tmp_path / "whole"), metrics(tmp_path / "cut")
     with np.load(whole / "prediction.npz") as one, np.load(cut / "prediction.npz") as other:
         np.testing.assert_array_equal(one["u"], other["u"])
+
+
+def _steps(folder):
+    """How far the one run in the folder has come."""
+    return max((line["step"] for path in folder.rglob("history.jsonl") for line in read_history(path)), default=0)
+
+
+def _saved(folder):
+    """The steps of its checkpoints, drafts aside."""
+    return [int(path.name) for path in folder.rglob("checkpoints/*") if path.name.isdigit()]
 
 
 def _wait(condition, seconds):

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 
 from pinn_ac.problem import AllenCahn, InitialCondition
 
+__all__ = ["Ansatz", "Embedding", "Field", "Lifted", "Network", "Parameters", "ReactionFlow", "Soft"]
+
 Parameters = Any
 Network = Callable[[Parameters, jax.Array], jax.Array]
 

@@ -1,7 +1,9 @@
 """How a command begins and ends: what the user reads, and the exit status."""
 
+import errno
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +15,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from pinn_ac.config import PROJECT, is_run
+from pinn_ac.config import PROJECT, can_go_on
 from pinn_ac.errors import InputError
-from pinn_ac.files import make_writable
+from pinn_ac.files import require_writable
 from pinn_ac.jobs import FAILED_SCORE, note_failure
 from pinn_ac.parallel import is_first, join, leave_at_once
 from pinn_ac.training import Diverged, Stopped
@@ -35,14 +37,17 @@ def start(main: Callable[[], Any]) -> None:
         _refuse(str(error))
     except (HydraException, OmegaConfBaseException) as error:
         _refuse(_without_details(error))
+    except KeyboardInterrupt:  # before or after the training, which saves itself
+        sys.exit(128 + signal.SIGINT)
 
 
 def execute(command: Callable[[DictConfig], Any], config: DictConfig) -> Any:
     """Run `command` and turn the ends that a user can meet into one sentence and an exit status.
 
     2: an input that cannot be used. 3: the training diverged. 128 + n: stopped by signal n, after saving.
-    In a sweep a training that diverged is a result, a bad one, and the sweep goes on; other exceptions go on to
-    Hydra, which reports the job. What went wrong with a run is noted in its folder.
+    1: anything else, which is reported with its traceback, but for a disk that is full. In a sweep a training that
+    diverged is a result, a bad one, and an input that cannot be used ends its own job alone; a signal or a full disk
+    ends the sweep.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
     sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
@@ -50,29 +55,47 @@ def execute(command: Callable[[DictConfig], Any], config: DictConfig) -> Any:
         return command(config)
     except (InputError, Diverged, Stopped) as error:
         log.error("%s", _sentence(error))
-        if isinstance(error, Diverged):
-            if is_run(folder):  # an ensemble's own runs have their notes
-                note_failure(folder, "diverged", error)
-            if sweeping:
-                return FAILED_SCORE
-        if sweeping:
+        if sweeping and isinstance(error, Diverged):
+            return FAILED_SCORE
+        if sweeping and isinstance(error, InputError):
+            if is_first() and not can_go_on(folder):  # or whoever holds it has noted what concerns it
+                note_failure(folder, "failed", error)
             raise
-        if is_first():
+        if is_first() and not sweeping:
             _remove_if_unused(folder)
         if isinstance(error, InputError):  # which others may not have met
             leave_at_once(_status(error))
         sys.exit(_status(error))
     except Exception as error:
-        log.exception("The command failed.")
-        if is_run(folder):
-            note_failure(folder, "failed", error)
+        full = _full_disk(error)
+        if not full:
+            log.exception("The command failed.")
+            leave_at_once(1)
+            raise
+        log.error(
+            "Error: %s: %s takes no more. What was saved in it before is whole: make room, and go on.", full, folder
+        )
         leave_at_once(1)
-        raise
+        sys.exit(1)
+
+
+def _full_disk(error: BaseException | None) -> str | None:
+    """What the system says of a disk that is full, if that was the cause; TensorStore tells it in words alone."""
+    words = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)]
+    while error is not None:
+        for said in words:
+            if said in str(error):
+                return said
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _sentence(error: Exception) -> str:
-    folder = HydraConfig.get().runtime.output_dir
+    hydra = HydraConfig.get()
+    folder = hydra.runtime.output_dir
     if isinstance(error, Stopped):
+        if hydra.mode == RunMode.MULTIRUN:
+            return f"Saved, and {error}. To go on: the same words and hydra.sweep.dir={hydra.sweep.dir}"
         return f"Saved, and {error}. To go on: python scripts/train.py resume={folder}"
     if isinstance(error, Diverged):
         return f"{error} The last good state is saved in {folder}."
@@ -106,10 +129,7 @@ def _require_writable_output(arguments: list[str]) -> None:
     folder = Path(chosen[-1] if chosen else PROJECT / "outputs").expanduser()
     if "${" in str(folder):
         return
-    existed = folder.exists()
-    make_writable(folder)
-    if not existed:
-        folder.rmdir()
+    require_writable(folder)
 
 
 def _remove_if_unused(folder: Path) -> None:

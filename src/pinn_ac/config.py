@@ -1,6 +1,7 @@
 """The schema of a configuration, and the checks that it passes before anything is built from it."""
 
 import functools
+import importlib
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,7 +19,11 @@ from pinn_ac.jobs import RUN, folder_name
 from pinn_ac.parallel import started
 
 PROJECT = Path(__file__).resolve().parents[2]
-ALLOWED_TARGETS = ("pinn_ac.",)
+ROOMS = tuple(
+    f"pinn_ac.{room}"
+    for room in ("models", "ansatz", "derivatives", "gradients", "optimizers", "problem", "sampling")
+)
+"""What a config may name lies in one of these, and in its `__all__`: a run's folder may be a stranger's."""
 ENSEMBLE = "ensemble.yaml"
 """The file that makes a folder that of an ensemble of runs."""
 REMEDIES = ("enlarge", "stop", "ignore")
@@ -96,7 +101,8 @@ def build(node: DictConfig, **keywords: Any) -> Any:
     for target in _targets(node):
         require(
             _is_ours(target),
-            f"The config wants to call {target}, which is not part of pinn_ac: use a _target_ in pinn_ac.",
+            f"The config wants to call {target}, which is not part of pinn_ac's networks, samplers and so on: use a "
+            f"_target_ that is in the __all__ of {', '.join(ROOMS[:-1])} or {ROOMS[-1]}.",
         )
     try:
         made = hydra.utils.instantiate(node, **keywords, _convert_="all")
@@ -145,13 +151,9 @@ def can_go_on(folder: str | Path) -> bool:
 
 
 def _is_ours(target: str) -> bool:
-    """Named in this package and also written in it, which a module's own imports (pinn_ac.run.shutil) are not."""
-    if not target.startswith(ALLOWED_TARGETS):
-        return False
-    try:
-        return getattr(hydra.utils.get_object(target), "__module__", "").startswith(ALLOWED_TARGETS)
-    except Exception:  # building it says in full what is wrong with it
-        return True
+    """One of the public names of one of the rooms that a config is about."""
+    room, _, name = target.rpartition(".")
+    return room in ROOMS and name in importlib.import_module(room).__all__
 
 
 def _targets(node: Any) -> Iterator[str]:
@@ -177,7 +179,8 @@ def _started(form: str) -> str:
 
 
 # On import, since a launcher's processes import this module, but never run the script.
-OmegaConf.register_new_resolver("started", _started, replace=True)
+# Cached, so that a sweep's jobs in other processes and at other times find the folder that it began with.
+OmegaConf.register_new_resolver("started", _started, use_cache=True, replace=True)
 OmegaConf.register_new_resolver("project", lambda: str(PROJECT), replace=True)
 OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
 OmegaConf.register_new_resolver("job_folder", folder_name, replace=True)

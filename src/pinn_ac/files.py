@@ -1,6 +1,7 @@
 """Where things are kept: folders that can be written, files that are never seen half written, the user's cache."""
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,20 @@ def make_writable(folder: Path) -> None:
     Raises:
         InputError: it cannot be made or written.
     """
-    probe = folder / f".writable-{os.getpid()}"
+    require_writable(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def require_writable(folder: Path) -> None:
+    """Try it, without making the folder: in the nearest one above that exists.
+
+    Raises:
+        InputError: it cannot be made or written.
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+        with tempfile.TemporaryFile(dir=existing):
+            pass
     except OSError as error:
         raise InputError(f"{folder} cannot be written ({error.strerror}): choose another hydra.run.dir.") from error
 

@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,14 +45,15 @@ def folder_name(overrides: str) -> str:
 
 
 def note_failure(folder: Path, kind: str, error: BaseException) -> None:
-    """Leave word in the folder of a run that ended badly.
+    """Leave word in the folder of a run that ended badly, if the disk still takes it.
 
     Args:
         kind: diverged, or failed.
     """
     trace = "" if kind == "diverged" else "".join(traceback.format_exception(error))
     note = {"kind": kind, "sentence": str(error) or type(error).__name__, "traceback": trace}
-    write_whole(folder / FAILURE, lambda path: path.write_text(json.dumps(note, indent=2) + "\n"))
+    with suppress(OSError):
+        write_whole(folder / FAILURE, lambda path: path.write_text(json.dumps(note, indent=2) + "\n"))
 
 
 def read_job(folder: Path) -> Job:

@@ -143,7 +143,10 @@ def join() -> None:
     if any(by_hand):
         address, count, index = by_hand
         require(
-            address is not None and (count or "").isdigit() and (index or "").isdigit(),
+            address is not None
+            and (count or "").isdigit()
+            and (index or "").isdigit()
+            and int(index or 0) < int(count or 0),
             f"To run several processes set all of {', '.join(BY_HAND)}: host:port, how many, and which from 0.",
         )
         jax.distributed.initialize(address, int(count or 0), int(index or 0), shutdown_timeout_seconds=PATIENCE)

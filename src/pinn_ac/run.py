@@ -49,6 +49,9 @@ if TYPE_CHECKING:  # a run should not wait for matplotlib to start
 
 log = logging.getLogger(__name__)
 
+MOST_EVALUATED = 2**26
+"""Points of a grid whose values and derivatives are held together: four gigabytes."""
+
 
 def train(config: DictConfig) -> float:
     """Train the run or the ensemble that `config` describes, or go on with one; write all it has to show.
@@ -62,7 +65,12 @@ def train(config: DictConfig) -> float:
     folder, resuming, settled = Path(HydraConfig.get().runtime.output_dir), config.resume is not None, None
     retry = None if resuming else config.retry
     if resuming:
+        place = Path(config.resume).expanduser()
         config = resumed(config, HydraConfig.get().overrides.task)
+        require(
+            folder.resolve() == place.resolve(),
+            f"resume goes on with a run in its own folder, {place}: leave out -m and hydra.run.dir.",
+        )
     elif HydraConfig.get().mode == RunMode.MULTIRUN and can_go_on(folder):
         require_same(config, folder)
         resuming = True
@@ -98,7 +106,6 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
 
     Every member is a run in a folder of its own, FOLDER/seed=K, and ends as that run alone would but for rounding.
     Its figures are left to :func:`evaluate`.
-
 
     Args:
         retry: None lets every member go on. Otherwise those that finished are left, and true runs failed ones again.
@@ -183,6 +190,8 @@ def evaluate(config: DictConfig) -> None:
     """Recompute the metrics and figures of the run in `config.run` from its checkpoint, on a grid of the user's."""
     for name in ("times", "points"):
         require(config[name] >= 2, f"{name} is {config[name]}: give a whole number from 2.")
+    size = config.times * config.points
+    require(size <= MOST_EVALUATED, f"times × points is {size:,}: give at most {MOST_EVALUATED:,}.")
     run = load_run(config.run, config.device)
     folder = Path(config.run).expanduser() / "evaluation" / f"{config.times}x{config.points}"
     make_writable(folder)

@@ -2,34 +2,38 @@
 
 import fcntl
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from pinn_ac.config import TrainSettings, can_go_on
+from pinn_ac.config import can_go_on, is_run
 from pinn_ac.errors import InputError, require
 from pinn_ac.files import make_writable, write_whole
-from pinn_ac.jobs import RUN
+from pinn_ac.jobs import RUN, note_failure
 from pinn_ac.saved_run import load_config
+from pinn_ac.training import Diverged, Stopped
 
-OF_NO_RUN = ("windows", "retry", "device")
+OF_NO_RUN = ("windows", "retry", "device", "devices")
 """Settings that may differ where a sweep goes on with a run; its windows were counted."""
+PATIENCE = 1.0
+"""Seconds in which a report that looks whether a folder is held has done so."""
 
 
 def resumed(config: DictConfig, overrides: list[str]) -> DictConfig:
     """The config that the run in `config.resume` was started with, and what may change of it."""
     saved = load_config(config.resume)
-    saved.train = OmegaConf.merge(TrainSettings, saved.train)  # those that an earlier version did not have
     for override in overrides:
         key = override.split("=", 1)[0].lstrip("+~")
         if key == "resume":
             continue
         require(
-            key.startswith("train.") or key == "device",
-            f"{override} would make another run of {config.resume}: only train.* and device can change on resuming.",
+            key.startswith("train.") or key in ("device", "devices"),
+            f"{override} would make another run of {config.resume}: only train.*, device and devices can change on "
+            "resuming.",
         )
         OmegaConf.update(saved, key, OmegaConf.select(config, key))
     return saved
@@ -37,20 +41,46 @@ def resumed(config: DictConfig, overrides: list[str]) -> DictConfig:
 
 @contextmanager
 def claimed(folder: Path, resuming: bool) -> Iterator[None]:
-    """Hold the folder for this process alone, and refuse one that already holds a run unless it is resumed."""
+    """Hold the folder for this process alone, and refuse one that already holds a run unless it is resumed.
+
+    What ends the run badly meanwhile is noted in it.
+    """
     make_writable(folder)
     require(
         resuming or not can_go_on(folder),
         f"{folder} already holds a run: go on with it by resume={folder}, or choose another hydra.run.dir.",
     )
     with (folder / ".lock").open("w") as lock:
+        _lock(lock, folder)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except Exception as error:
+            _note(folder, error)
+            raise
+
+
+def _note(folder: Path, error: Exception) -> None:
+    """A signal is no failure, and a run that has finished stays so where going on with it is refused."""
+    harmless = isinstance(error, InputError) and (folder / "metrics.json").exists()
+    if is_run(folder) and not harmless and not isinstance(error, Stopped):
+        note_failure(folder, "diverged" if isinstance(error, Diverged) else "failed", error)
+
+
+def _lock(file: IO[str], folder: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                raise InputError(
+                    f"{folder} is being written by another process: wait for it or choose another folder."
+                ) from error
+            time.sleep(PATIENCE / 20)
         except OSError as error:
             raise InputError(
-                f"{folder} is being written by another process: wait for it or choose another folder."
+                f"{folder} cannot be locked ({error.strerror}): choose a hydra.run.dir on a file system that can."
             ) from error
-        yield
 
 
 def write_config(config: DictConfig, folder: Path, name: str = RUN) -> None:

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac.ansatz import Parameters
 from pinn_ac.assembly import Experiment, assemble
-from pinn_ac.config import ENSEMBLE, is_ensemble
+from pinn_ac.config import ENSEMBLE, Config, is_ensemble
 from pinn_ac.environment import configure
 from pinn_ac.errors import InputError, require
 from pinn_ac.evaluation import Sampled
@@ -144,6 +144,7 @@ def load_run(folder: str | Path, device: str | None = None) -> Run:
     folder = Path(folder).expanduser()
     require(not is_ensemble(folder), f"{folder} holds an ensemble: give one of its runs, such as {folder}/seed=0.")
     config = load_config(folder)
+    config.devices = "auto"  # those that are here
     configure(config.precision, device or config.device)
     require((folder / "checkpoints").is_dir(), f"{folder} has no checkpoint yet: wait for the run to save one.")
     experiment = assemble(config)
@@ -162,11 +163,17 @@ def load_config(folder: str | Path) -> DictConfig:
     file = folder / (ENSEMBLE if is_ensemble(folder) else RUN)
     require(file.is_file(), f"{folder} is not the folder of a run: it holds no {RUN}. Give one that train.py made.")
     try:
-        config = OmegaConf.load(file)
+        text = file.read_text(encoding="utf-8")
+        require("${" not in text, f"{file} asks for something to be filled in by ${{…}}: write what is meant.")
+        config = OmegaConf.merge(OmegaConf.structured(Config), OmegaConf.create(text))
+        assert isinstance(config, DictConfig)
+        missing = sorted(OmegaConf.missing_keys(config))
+    except InputError:
+        raise
     except Exception as error:  # whatever YAML or OmegaConf make of a file that is not theirs
-        raise InputError(f"{file} cannot be read ({error}): restore it or start anew.") from error
-    if not isinstance(config, DictConfig):
-        raise InputError(f"{file} is not a run's config: give another folder.")
+        reason = str(error).partition("\n    full_key")[0]
+        raise InputError(f"{file} is not a run's config ({reason}): restore it or start anew.") from error
+    require(not missing, f"{file} has no {', '.join(missing)}: restore it or start anew.")
     copied = folder / Path(OmegaConf.select(config, "problem.initial_condition.path") or "").name
     if copied.is_file():
         config.problem.initial_condition.path = str(copied)

@@ -1,5 +1,7 @@
 """Damped least squares: all roads lead to the same step, chunks change memory alone, rounding is as derived."""
 
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import mpmath
@@ -327,3 +329,16 @@ def test_what_auto_chooses_fits_into_a_laptop(monkeypatch, n, P):
 
 def test_this_machine_tells_its_memory():
     assert 10**9 < memory.bytes_there() < 10**14
+
+
+def test_what_a_job_was_granted_counts(monkeypatch, tmp_path):
+    """In the control group that the process is in, or one around it."""
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, _ = line.split(":", 2)
+        if controllers in ("", "memory"):
+            place = tmp_path / controllers
+            place.mkdir(exist_ok=True)
+            (place / "memory.max").write_text("4000000000\n")
+            (place / "memory.limit_in_bytes").write_text("4000000000\n")
+    monkeypatch.setattr(memory, "CGROUPS", tmp_path)
+    assert memory.bytes_there() == 4 * 10**9

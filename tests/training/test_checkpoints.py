@@ -50,6 +50,17 @@ def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(tmp_path, caplo
     assert "Checkpoint 2" in caplog.text
 
 
+def test_a_damaged_checkpoint_is_written_anew_by_the_run_that_goes_on(tmp_path):
+    saved(tmp_path, (1, 2)).close()
+    damage(tmp_path, 2)
+    checkpoints = Checkpoints(tmp_path)
+    assert np.array_equal(checkpoints.restore("params", template)["w"], np.ones(3))
+    params = {"w": jnp.full(3, 7.0)}
+    checkpoints.save(params, TrainingState({"m": jnp.zeros(2)}, params, stage=1, step=2))
+    assert np.array_equal(checkpoints.restore("params", template)["w"], np.full(3, 7.0))
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == ["1", "2"]
+
+
 def test_only_damaged_checkpoints_are_refused(tmp_path):
     saved(tmp_path, (1,)).close()
     damage(tmp_path, 1)

@@ -1,6 +1,7 @@
 """The loop on a problem without physics: steps, stages, budgets, retreats, stops and going on."""
 
 import math
+import pickle
 import signal
 from typing import NamedTuple
 
@@ -211,6 +212,35 @@ def test_the_handlers_of_signals_are_put_back(tmp_path):
         work.run(start(work))
     assert stop.value.signal_number == signal.SIGTERM
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_launcher_that_waits_for_a_signal_hears_of_it_when_the_run_is_saved(tmp_path):
+    """As submitit does, which then queues the job again; SIGTERM stays with it."""
+    heard = []
+    before = {
+        number: signal.signal(number, lambda number, _: heard.append((number, work.checkpoints.exist())))
+        for number in (signal.SIGTERM, signal.SIGUSR2)
+    }
+
+    def both():
+        signal.raise_signal(signal.SIGTERM)
+        assert heard == [(signal.SIGTERM, False)]
+        signal.raise_signal(signal.SIGUSR2)
+        assert len(heard) == 1
+
+    try:
+        work = trainer(tmp_path, [Stage("only", decay(0.5), 2)], Recorder(at=1, do=both))
+        with pytest.raises(Stopped, match="SIGUSR2"):
+            work.run(start(work))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert heard == [(signal.SIGTERM, False), (signal.SIGUSR2, True)]
+
+
+def test_a_stop_survives_the_way_from_a_worker():
+    stop = pickle.loads(pickle.dumps(Stopped(signal.SIGINT)))
+    assert (str(stop), stop.signal_number) == ("stopped by SIGINT", signal.SIGINT)
 
 
 def test_a_non_finite_step_goes_back_and_on_more_cautiously(tmp_path):

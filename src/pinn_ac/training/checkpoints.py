@@ -42,10 +42,18 @@ class Checkpoints:
         self._manager = ocp.CheckpointManager(
             self.folder, options=options, item_names=("params", "state", "progress")
         )
+        self._damaged: list[int] = []
 
     def save(self, params: Any, state: TrainingState) -> None:
-        """Write the checkpoint of the state's step, in the first process; nothing is done if it is there already."""
-        if is_first() and state.step not in self._manager.all_steps():
+        """Write the checkpoint of the state's step, in the first process; nothing is done if it is there already.
+
+        Those that could not be read make way: the run has gone on from one before them.
+        """
+        if not is_first():
+            return
+        while self._damaged:
+            self._manager.delete(self._damaged.pop())
+        if state.step not in self._manager.all_steps():
             params, state = on_host(params), on_host(state)
             items = ocp.args.Composite(
                 params=ocp.args.StandardSave(params),
@@ -76,7 +84,8 @@ class Checkpoints:
                 raise
             except Exception as error:  # Orbax lets many kinds through for a damaged file
                 log.warning("Checkpoint %d in %s cannot be read; trying the one before.", step, self.folder)
-                reasons.append(f"{step}: {type(error).__name__}: {str(error).strip().splitlines()[0][:200]}")
+                self._damaged.append(step)
+                reasons.append(f"{step}: {type(error).__name__}: {str(error).strip().partition(chr(10))[0][:200]}")
         why = "; ".join(reasons) or "it is empty"
         raise InputError(f"{self.folder} holds no checkpoint that can be read ({why}): start the run anew.")
 

@@ -18,8 +18,11 @@ class Stopped(Exception):
     """The run was asked to stop; it has saved itself. `signal_number` says by what."""
 
     def __init__(self, signal_number: int) -> None:
-        super().__init__(f"stopped by {signal.Signals(signal_number).name}")
+        super().__init__(signal_number)  # alone, or it could not be pickled
         self.signal_number = signal_number
+
+    def __str__(self) -> str:
+        return f"stopped by {signal.Signals(self.signal_number).name}"
 
 
 class Diverged(Exception):
@@ -60,28 +63,40 @@ class OverfitGuard:
 
 
 class StopSignals:
-    """While it is entered, Ctrl-C and SIGTERM set `received` instead of ending the program; a second one ends it."""
+    """While it is entered, Ctrl-C and SIGTERM set `received` instead of ending the program; a second one ends it.
+
+    Under a launcher that has handlers of its own, as submitit has, SIGTERM stays with it, and SIGUSR2, by which it is
+    told to queue the job again, is handed on to it at the end, when the run has saved itself.
+    """
 
     def __init__(self) -> None:
         self.received: int | None = None
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> "StopSignals":
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
+            before = signal.getsignal(number)
+            is_launchers = callable(before) and before is not signal.default_int_handler
+            if is_launchers != (number == signal.SIGUSR2):
+                continue
             try:
-                self._before[number] = signal.signal(number, self._receive)
+                signal.signal(number, self._receive)
             except ValueError:  # not in the main thread, where signals do not arrive either
                 break
+            self._before[number] = before
         return self
 
     def __exit__(self, *exception: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
+        waiting = self._before.get(signal.SIGUSR2)
+        if self.received == signal.SIGUSR2 and callable(waiting):
+            waiting(signal.SIGUSR2, None)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self.received is not None:
+        if self.received is not None and number != signal.SIGUSR2:
             raise KeyboardInterrupt
-        self.received = number
+        self.received = self.received or number
 
 
 class Stopwatch:

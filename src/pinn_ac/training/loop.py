@@ -331,6 +331,7 @@ class _Session:
     def _stop_if_asked(self, state: TrainingState) -> None:
         received = int(gathered(self.signals.received or 0).max())
         if received:
+            self.signals.received = received
             self.save(state)
             raise Stopped(received)
 

@@ -1,10 +1,14 @@
 """How much memory a solver takes, told before it is taken."""
 
 import os
+from contextlib import suppress
+from pathlib import Path
 
 import jax.numpy as jnp
 
 from pinn_ac.errors import InputError
+
+CGROUPS = Path("/sys/fs/cgroup")
 
 ADVICE = {
     ("normal", False): "choose optimizer.accumulate=true, which sums JᵀJ over chunks, or optimizer.solver=cg",
@@ -29,8 +33,26 @@ def bytes_there() -> int | None:
     """Of memory on the device that computes; None where nobody tells."""
     (device,) = jnp.zeros(()).devices()
     if device.platform == "cpu":
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return min([os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), *_granted()])
     return (device.memory_stats() or {}).get("bytes_limit")
+
+
+def _granted() -> list[int]:
+    """What the control groups allow that this process is in, as Slurm and containers make them."""
+    limits = []
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return []
+    for line in lines:
+        _, controllers, inside = line.split(":", 2)
+        if controllers in ("", "memory"):  # the second version of control groups, and the first
+            root, file = (CGROUPS, "memory.max") if not controllers else (CGROUPS / "memory", "memory.limit_in_bytes")
+            group = root / inside.lstrip("/")
+            for place in (group, *group.parents):
+                with suppress(OSError, ValueError):  # "max" is no number
+                    limits.append(int((place / file).read_text()))
+    return limits
 
 
 def require_memory(solver: str, accumulate: bool, n: int, P: int, devices: int = 1) -> None:
