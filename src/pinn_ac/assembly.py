@@ -27,6 +27,8 @@ from pinn_ac.training import Stage
 
 Points = Mapping[str, Any]
 
+GROUPS = {"problem", "model", "embedding", "ansatz", "derivatives", "gradient", "loss", "sampler", "optimizer"}
+"""Settings of which one must be chosen."""
 
 WINDOW_SECONDS = 12.0
 """A budget of less a window is better spent on one window: measured on two cores."""
@@ -175,6 +177,9 @@ def assemble(config: DictConfig) -> Experiment:
     Raises:
         InputError: a setting that cannot be used.
     """
+    for group in GROUPS if not config.stages else GROUPS - {"optimizer"}:
+        chosen = isinstance(config[group], DictConfig)
+        require(chosen, f"{group} is {config[group]}: choose one of configs/{group}/, by {group}=NAME.")
     problem = build(config.problem)
     windows = count_windows(problem, config.windows, config.train.seconds)
     network = build(config.model)

@@ -103,6 +103,8 @@ class Objective:
 
     def __post_init__(self) -> None:
         require(self.norm in ("l1", "mse"), f"loss.norm is {self.norm!r}: choose l1 or mse.")
+        mapped = isinstance(self.weights, Mapping)
+        require(mapped, f"loss.weights is {self.weights}: give some by loss.weights.residual=1, or none by {{}}.")
         for name, weight in self.weights.items():
             require(
                 name in (*NAMES, *self.terms),

@@ -55,6 +55,7 @@ def residual(field: Field, engine: Engine, params: Parameters, point: Expansion)
 
 
 def splitting_slope(problem: AllenCahn, engine: Engine, points: jax.Array) -> jax.Array:
-    """|∂x Φ(t, g)| of the splitting solution at `points`, of shape (n, 2) with columns t and x."""
+    """|∂ξ Φ(t, g)| of the splitting solution, ξ the unit coordinate, at `points` (n, 2) with columns t and x."""
     t, x = points[:, 0], points[:, 1]
-    return jnp.abs(jax.lax.map(lambda point: engine(problem.splitting, *point).u_x, (t, x), batch_size=CHUNK))
+    slopes = jax.lax.map(lambda point: engine(problem.splitting, *point).u_x, (t, x), batch_size=CHUNK)
+    return 0.5 * problem.period * jnp.abs(slopes)

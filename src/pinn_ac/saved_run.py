@@ -94,10 +94,9 @@ class Run:
 
         def compiled(condition, params, t, x):
             start = field.starting_from(condition)
-            if condition is None:
-                return jax.vmap(lambda t, x: at_point(start, params, t, x))(t, x)
-            # A few hundred at a time, since its lift is a long series.
-            return jax.lax.map(lambda point: at_point(start, params, *point), (t, x), batch_size=SERIES)
+            # So many at a time that a lift which is a long series stays small; a carried one always is.
+            size = SERIES if condition is not None else 8 * SERIES
+            return jax.lax.map(lambda point: at_point(start, params, *point), (t, x), batch_size=size)
 
         return jax.jit(compiled)
 

@@ -60,7 +60,14 @@ def test_modes_resolve_the_thinnest_interface_and_the_layer_of_a_kink():
     k = modes_needed(kinked, 0.02)
     assert 0.9 < (np.pi * k) ** 2 * 1e-5 * 0.02 / -np.log(1e-14) < 1.1
     assert modes_needed(AllenCahn(10.0, 1.0, initial_condition=Sine()), 1.0) == 128
-    assert modes_needed(AllenCahn(1e-9), 0.1) == 4096
+    assert modes_needed(AllenCahn(1e-9), 0.1) == 16384
+
+
+def test_modes_hold_what_diffusion_has_left_of_the_initial_condition():
+    """A small fast wave, which no slope and no interface tells of: undamped, and damped away."""
+    wave = Sine(amplitude=1e-3, wavenumber=700)
+    assert modes_needed(AllenCahn(1e-8, 1.0, initial_condition=wave), 0.5) >= 701
+    assert modes_needed(AllenCahn(1e-2, 1.0, initial_condition=wave), 0.5) == 128
 
 
 def test_a_constant_has_slope_one(precision):

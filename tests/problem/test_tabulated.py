@@ -79,6 +79,13 @@ def test_uneven_grids_go_through_a_spline(tmp_path):
     np.testing.assert_allclose(table(angle), wave(angle), atol=5 / 384 * 0.006**4 * np.pi**4 * 34)
 
 
+def test_a_refined_grid_covers_the_period_too(tmp_path):
+    """Seven eighths of its points in a tenth of the domain: wide gaps are no gap."""
+    xi = np.sort(np.concatenate([periods(32), 0.1 * periods(201)[1:]]))
+    xi = xi[np.append(True, np.diff(xi) > 1e-6)]
+    np.testing.assert_allclose(Tabulated(write(tmp_path / "u.csv", xi, wave(xi)))(xi), wave(xi), atol=1e-3)
+
+
 def test_other_domains(tmp_path):
     x = periods(32, 2.0, 6.0)
     table = Tabulated(write(tmp_path / "u.csv", x, wave((x - 4) / 2)), (2, 6))
@@ -109,6 +116,8 @@ BAD_SAMPLES = {
     "outside": (2 * XI, wave(XI)),
     "twice": (np.append(XI, XI[3]), np.append(wave(XI), 1.0)),
     "ends differ": (np.linspace(-1, 1, 16), np.linspace(-1, 1, 16)),
+    "half a period": (0.5 + 0.5 * XI, wave(XI)),
+    "a shifted half": (0.5 * XI, wave(XI)),
     "zero": (XI, 0 * XI),
     "none": (np.empty(0), np.empty(0)),
 }

@@ -8,7 +8,10 @@ import pytest
 from composed import built, composed
 from fields import random_params
 from pinn_ac.assembly import assemble
+from pinn_ac.derivatives import JaxJvp
 from pinn_ac.errors import InputError
+from pinn_ac.problem import AllenCahn
+from pinn_ac.residual import splitting_slope
 from pinn_ac.sampling import Guides, Monitor, ResidualDistribution, RetainRelease, Sobol, draw_points
 from pinn_ac.sampling.sampler import _chances
 
@@ -168,6 +171,15 @@ def test_a_smooth_condition_has_no_layer_and_another_domain_the_same_one():
     far = type(far)(diffusivity=1e-3, domain=(1.0, 5.0))
     xi = np.linspace(-1, 1, 41)
     np.testing.assert_allclose(near.kink_layer(0.3, xi), far.kink_layer(0.3, 3 + 2 * xi), rtol=1e-12)
+
+
+def test_the_monitor_of_a_problem_in_other_units_is_the_same():
+    """Ten times the length and a hundred times the diffusivity: the same solution, the same density."""
+    near, far = AllenCahn(1e-3), AllenCahn(1e-1, domain=(0.0, 20.0))
+    points = np.random.default_rng(0).uniform(0.01, 1, (20, 2))
+    moved = np.column_stack([points[:, 0], 10 + 10 * points[:, 1]])
+    slopes = [splitting_slope(one, JaxJvp(), jnp.asarray(at)) for one, at in ((near, points), (far, moved))]
+    np.testing.assert_allclose(*slopes, rtol=1e-9, atol=1e-12)
 
 
 def test_monitor_points_gather_in_the_layer_and_at_the_interface(lecture):

@@ -360,10 +360,10 @@ def test_over_fitting_ends_a_run_that_should_stop_and_its_other_stages(tmp_path)
     work = overfitting(tmp_path, "stop", stages=stages)
     end = work.run(start(work))
     assert (end.step, end.stage, end.enlargement) == (12, 0, 1)
-    assert "Stopped at step 12" in work.recorder.said[0]
+    assert "The run ends at step 12" in work.recorder.said[0]
     again = overfitting(tmp_path, "stop", stages=stages)
     assert again.run(again.resume({"p": jnp.zeros(())})).step == 12
-    assert "Stopped at step 12" in again.recorder.said[0]
+    assert "The run ends at step 12" in again.recorder.said[0]
     on = overfitting(tmp_path, "ignore", stages=stages)
     assert on.run(on.resume({"p": jnp.zeros(())})).step == 80
 

@@ -11,7 +11,7 @@ import numpy as np
 from pinn_ac.problem.allen_cahn import AllenCahn
 from pinn_ac.problem.lifts import BLOCK, long_series
 
-FEWEST, MOST = 128, 4096
+FEWEST, MOST = 128, 16384
 """Modes that a carried condition has at least and at most."""
 
 
@@ -60,7 +60,8 @@ def modes_needed(problem: AllenCahn, start: float) -> int:
 
     An interface u = tanh(ξ/w) has modes that fall like e^{−π² k w/2}; w is no thinner than √(2D/R), where diffusion
     holds it, nor than the flow of the reaction can have made the steepest slope of u₀. A kink that has
-    been rounded for the time `start` has modes that fall like e^{−(kπ)² D start}.
+    been rounded for the time `start` has modes that fall like e^{−(kπ)² D start}; and u₀'s own, such as samples may
+    have, are damped as much.
     """
     D, R = problem.unit_diffusivity, problem.reaction_rate
     growth = math.exp(min(R * problem.horizon, 50.0))
@@ -69,6 +70,10 @@ def modes_needed(problem: AllenCahn, start: float) -> int:
     needed = digits / (0.5 * np.pi**2 * thinnest)
     if problem.initial_condition.kinks:
         needed = max(needed, math.sqrt(digits / (np.pi**2 * D * start)))
+    c = np.abs(problem.initial_condition.fourier_coefficients(MOST))
+    damped = c * np.exp(-D * start * (np.pi * np.arange(MOST + 1)) ** 2)
+    beyond = np.cumsum(damped[::-1])[::-1]  # Σ of those from k on
+    needed = max(needed, float(np.count_nonzero(beyond > 1e-14 * c.max())))
     return min(max(BLOCK * math.ceil(needed / BLOCK), FEWEST), MOST)
 
 

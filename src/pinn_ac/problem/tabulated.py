@@ -13,6 +13,8 @@ from pinn_ac.problem.initial_conditions import BandLimited
 
 RESAMPLED = 4096
 """Points at which samples on an uneven grid are laid anew, through a periodic cubic spline."""
+MOST_GAP = 4.0
+"""How much wider than all others the gap between the last sample and the next period's first one may be."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,13 @@ def _one_period(
             f"{path} has different values at both ends of the period, so it is not periodic: mend the samples.",
         )
         xi, u = xi[:-1], u[:-1]
+    if len(xi) > 1:
+        gap, largest = xi[0] + 2 - xi[-1], float(np.diff(xi).max())
+        require(
+            gap <= MOST_GAP * max(largest, 2 / len(xi)),
+            f"{path} covers x from {x.min():.6g} to {x.max():.6g} alone: give samples of the whole period from "
+            f"{left} to {right}, or set problem.domain.",
+        )
     require(len(xi) >= 8, f"{path} holds {len(xi)} samples of a period: give at least 8.")
     require(bool((np.diff(xi) > slack).all()), f"{path} gives the same x twice: remove one of them.")
     require(bool(np.abs(u).max() > 0), f"{path} is zero everywhere: the solution would be zero too.")

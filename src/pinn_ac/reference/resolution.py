@@ -33,12 +33,13 @@ def modes_needed(problem: AllenCahn, first_time: float) -> int:
     require(
         k_interface <= MOST_MODES,
         f"The interfaces of this problem need {k_interface:.2g} Fourier modes (at most {MOST_MODES}): "
-        "raise problem.diffusivity, or lower problem.reaction_rate or problem.horizon.",
+        "raise problem.diffusivity, lower problem.reaction_rate or problem.horizon, or set reference=false and train "
+        "without the true solution.",
     )
     require(
         k_initial <= MOST_MODES,
         f"The initial condition still needs more than {MOST_MODES} Fourier modes at t = {first_time:.2g}: "
-        "raise problem.diffusivity, or ask for a later first time.",
+        "raise problem.diffusivity, or set reference=false and train without the true solution.",
     )
     return 16 + math.ceil(max(k_initial, k_interface) / stride(problem))
 

@@ -38,8 +38,8 @@ class OverfitGuard:
 
     Args:
         loss: (params, batch) → the loss on the points that are trained on.
-        remedy: "enlarge" doubles the points, at most to `MOST_ENLARGEMENT` times as many; "stop" ends the run;
-            "ignore" does nothing.
+        remedy: "enlarge" doubles the points, at most to `MOST_ENLARGEMENT` times as many; "stop" ends the
+            window of time; "ignore" does nothing.
         ratio: above 1.
     """
 

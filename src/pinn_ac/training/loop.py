@@ -208,8 +208,8 @@ class _Session:
             state = yield from self.run_stage(self._next_stage(state))
         if self._overfitted(state):
             self.trainer.recorder.say(
-                f"Stopped at step {state.step}: the network fits its points and not the problem. Give it more "
-                "points (sampler.num_points), a smaller network, or train.overfit=enlarge."
+                f"{self._where} ends at step {state.step}: the network fits its points and not the problem. Give it "
+                "more points (sampler.num_points), a smaller network, or train.overfit=enlarge."
             )
         return state
 
@@ -303,6 +303,11 @@ class _Session:
     def _name(self, stage: Stage) -> str:
         windows = self.trainer.windows
         return stage.name if windows == 1 else f"{self.index + 1}/{windows} {stage.name}"
+
+    @property
+    def _where(self) -> str:
+        windows = self.trainer.windows
+        return "The run" if windows == 1 else f"Window {self.index + 1} of {windows}"
 
     def _overfitted(self, state: TrainingState) -> bool:
         """The window ends since the network over-fits."""
