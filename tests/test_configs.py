@@ -176,9 +176,6 @@ SENTENCES = {
     "+loss.weights.inital=3": "loss.weights.inital",
     "loss.weights=null": "loss.weights is None: give some",
     "loss.weights=5": "loss.weights is 5: give some",
-    "optimizer=null": "optimizer is None: choose one of configs/optimizer/",
-    "sampler=null": "sampler is None: choose one of configs/sampler/",
-    "model=null": "model is None: choose one of configs/model/",
     "loss=l1": "set loss.norm=mse, or choose optimizer=adam",
     "optimizer.damping=0": "optimizer.damping is 0: give a positive number",
     "optimizer.damping=some": "optimizer.damping is some: give a positive number",
@@ -197,6 +194,15 @@ SENTENCES = {
     "train.overfit_ratio=inf": "train.overfit_ratio is inf: give a number above 1",
     "train.log_every=0": "train.log_every is 0: give a whole number from 1",
 }
+
+
+@pytest.mark.parametrize("group", ["optimizer", "sampler", "model"])
+def test_a_group_without_a_choice_is_refused(group):
+    """As a run's config may have it that was written by hand."""
+    config = composed()
+    config[group] = None
+    with pytest.raises(InputError, match=f"{group} is None: choose one of configs/{group}/"):
+        assemble(config)
 
 
 def checked_and_assembled(config):

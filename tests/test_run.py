@@ -356,6 +356,7 @@ def test_the_scripts_from_any_folder(tmp_path):
     [
         (["problem.diffusivity=-1"], "problem.diffusivity is -1: give a positive number."),
         (["model=unknown"], "Available options in 'model':\n\tmlp\n\tmodified_mlp"),
+        (["optimizer=null"], "by its name, such as optimizer=adam"),
         (["model.widht=3"], "Key 'widht' is not in struct"),
         (["resume=/"], "/ is not the folder of a run"),
         (["hydra.run.dir=/proc/here"], "/proc/here cannot be written"),

@@ -37,6 +37,10 @@ def start(main: Callable[[], Any]) -> None:
         _refuse(str(error))
     except (HydraException, OmegaConfBaseException) as error:
         _refuse(_without_details(error))
+    except ValueError as error:
+        if "Config group override" not in str(error):  # of Hydra's, for optimizer=null
+            raise
+        _refuse(f"{error}: give an option of the group by its name, such as optimizer=adam.")
     except KeyboardInterrupt:  # before or after the training, which saves itself
         sys.exit(128 + signal.SIGINT)
 

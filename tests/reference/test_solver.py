@@ -72,7 +72,7 @@ def test_bad_points_get_a_sentence(points):
 
 REFUSED = {
     "kink in thin air": (AllenCahn(1e-9), None, "initial condition still needs more than"),
-    "kink too early": (AllenCahn(), [0.0, 1e-8, 1.0], "ask for a later first time"),
+    "kink too early": (AllenCahn(), [0.0, 1e-8, 1.0], "set reference=false"),
     "thin interfaces": (AllenCahn(1e-10, 50, initial_condition=Sine()), None, "interfaces of this problem need"),
     "endless": (AllenCahn(1e-6, 1e3, (-1, 1), 1e3, XSquaredCosine()), None, r"takes more than|interfaces"),
 }
