@@ -79,7 +79,7 @@ def test_a_run_killed_twenty_times_ends_with_the_bits_of_an_undisturbed_one(tmp_
         has_one = any(path.name.isdigit() for path in (cut / "run/checkpoints").glob("*"))
         with nullcontext() if has_one else pytest.raises(InputError, match="checkpoint"):
             pinn_ac.load_run(cut / "run").predict(0.5, 0.0)
-    assert len(set(furthest)) > 2, furthest  # it was killed in several places; how many depends on the machine
+    assert len(set(furthest)) > 5, furthest  # it was killed in many places
     with started(cut) as process:
         _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said

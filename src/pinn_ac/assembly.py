@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from scipy.interpolate import RegularGridInterpolator
 
 from pinn_ac.ansatz import Field, Parameters
-from pinn_ac.config import build
+from pinn_ac.config import GROUPS, build
 from pinn_ac.derivatives import Engine
 from pinn_ac.errors import is_whole, require
 from pinn_ac.loss import Batch, Objective, build_terms
@@ -27,8 +27,6 @@ from pinn_ac.training import Stage
 
 Points = Mapping[str, Any]
 
-GROUPS = {"problem", "model", "embedding", "ansatz", "derivatives", "gradient", "loss", "sampler", "optimizer"}
-"""Settings of which one must be chosen."""
 
 WINDOW_SECONDS = 12.0
 """A budget of less a window is better spent on one window: measured on two cores."""
@@ -177,8 +175,8 @@ def assemble(config: DictConfig) -> Experiment:
     Raises:
         InputError: a setting that cannot be used.
     """
-    for group in GROUPS if not config.stages else GROUPS - {"optimizer"}:
-        chosen = isinstance(config[group], DictConfig)
+    for group in GROUPS:
+        chosen = isinstance(config[group], DictConfig) or (group == "optimizer" and bool(config.stages))
         require(chosen, f"{group} is {config[group]}: choose one of configs/{group}/, by {group}=NAME.")
     problem = build(config.problem)
     windows = count_windows(problem, config.windows, config.train.seconds)

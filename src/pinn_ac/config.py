@@ -4,7 +4,7 @@ import functools
 import importlib
 import inspect
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,10 @@ class Config:
     sampler: Any = MISSING
     optimizer: Any = MISSING
     stages: Any = None
+
+
+GROUPS = tuple(setting.name for setting in fields(Config) if setting.default == MISSING)
+"""Settings for each of which an option must be chosen."""
 
 
 @dataclass
