@@ -347,6 +347,7 @@ def build_trainer(
         stages=experiment.stages,
         enter=enter_windows(experiment, reference),
         windows=experiment.windows,
+        easy_start=experiment.field.ansatz.exact_at_start,
         resample_every=experiment.sampler.resample_every,
         recorder=recorder,
         checkpoints=checkpoints,

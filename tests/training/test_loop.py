@@ -74,6 +74,7 @@ def trainer(
     guard=None,
     enter=None,
     windows=1,
+    easy_start=True,
 ):
     """A trainer of one number, 1 at first, whose validation loss is its square; its points are its target."""
     window = Window(
@@ -87,6 +88,7 @@ def trainer(
         stages=stages,
         enter=enter or (lambda finished: window),
         windows=windows,
+        easy_start=easy_start,
         resample_every=resample_every,
         recorder=recorder or Recorder(),
         checkpoints=Checkpoints(folder / "checkpoints"),
@@ -456,6 +458,8 @@ def test_shares_use_up_the_budget_and_favour_early_windows():
     assert left == pytest.approx(0, abs=1e-15)
     assert taken[1:] == sorted(taken[1:], reverse=True)
     assert taken[0] == pytest.approx(taken[1] * (1 / 8) / (1 / 5))  # half of 1/4, and 1/5
+    hard = share_of_window(0, 8, easy_start=False)
+    assert hard == pytest.approx((1 - hard) * share_of_window(1, 8) * (1 / 4) / (1 / 5))
 
 
 def test_a_window_as_good_as_the_first_leaves_its_time_to_the_last(tmp_path):
@@ -472,9 +476,10 @@ def test_a_window_as_good_as_the_first_leaves_its_time_to_the_last(tmp_path):
     assert end.goal > 0
     assert counts[0] == counts[2] == 40
     assert counts[1] < 40
-    without = trainer(tmp_path / "without", [Stage("only", decay(0.5), 40)], enter=enter, windows=3)
-    without.run(start(without))
-    assert sum(line["stage"].startswith("2/") for line in without.recorder.lines) == 40
+    for name, words in {"no clock": {}, "hard start": {"seconds": 1e3, "easy_start": False}}.items():
+        without = trainer(tmp_path / name, [Stage("only", decay(0.5), 40)], enter=enter, windows=3, **words)
+        without.run(start(without))
+        assert sum(line["stage"].startswith("2/") for line in without.recorder.lines) == 40, name
 
 
 def test_a_spent_budget_still_leaves_every_window_a_step(tmp_path):

@@ -100,6 +100,7 @@ class Trainer:
         stages: in order.
         enter: the best parameters of every finished window → the window that follows.
         windows: how many there are.
+        easy_start: the first window is the easiest, as it is for an ansatz that is exact where it begins.
         resample_every: steps between draws; 0 keeps a window's first points for ever.
         recorder: told of every logged step.
         checkpoints: where the state is saved.
@@ -115,6 +116,7 @@ class Trainer:
     checkpoints: Checkpoints
     intervals: Intervals
     windows: int = 1
+    easy_start: bool = True
     seconds: float | None = None
     guard: OverfitGuard | None = None
 
@@ -143,7 +145,8 @@ class Trainer:
         """Train from `state` to the end of the last window's last stage, or of the budget; the end is saved.
 
         A budget is shared out by `share_of_window`; the first window's compilation is not counted against its share.
-        A window between the first and the last ends when it is as good as the first; one that over-fits may end too.
+        After an easy start, a window between the first and the last ends when it is as good as the first; one that
+        over-fits may end too.
 
         Raises:
             Stopped: a signal arrived; the state is saved.
@@ -167,14 +170,15 @@ class Trainer:
         return session.save(state)
 
 
-def share_of_window(index: int, windows: int) -> float:
+def share_of_window(index: int, windows: int, easy_start: bool = True) -> float:
     """How much of the budget that is left a window may take.
 
-    Early windows get more than late ones: their errors grow with the solution before they settle with it. The first
-    gets half of that: it is the easiest, since the ansatz is exact where it begins.
+    Early windows get more than late ones: their errors grow with the solution before they settle with it. A first one
+    that is easy gets half of that.
     """
     weights = [1 / (k + 1 + EVEN_FROM) for k in range(windows)]
-    weights[0] /= 2
+    if easy_start:
+        weights[0] /= 2
     return weights[index] / sum(weights[index:])
 
 
@@ -232,7 +236,7 @@ class _Session:
             stage_step=0,
             window_seconds=self.seconds(),
             window_compile_seconds=self.compile_seconds(),
-            goal=state.goal or state.best_loss,
+            goal=state.goal or (state.best_loss if self.trainer.easy_start else 0.0),
         )
 
     def run_stage(self, state: TrainingState) -> Session:
@@ -285,12 +289,13 @@ class _Session:
 
     def out_of_time(self, state: TrainingState) -> bool:
         """The budget is spent, or the window's share of it."""
-        budget, seconds = self.trainer.seconds, self.seconds()
+        trainer, seconds = self.trainer, self.seconds()
+        budget = trainer.seconds
         if budget is None:
             return False
-        if seconds >= budget or self.index + 1 == self.trainer.windows:
+        if seconds >= budget or self.index + 1 == trainer.windows:
             return seconds >= budget
-        share = share_of_window(self.index, self.trainer.windows) * (budget - state.window_seconds)
+        share = share_of_window(self.index, trainer.windows, trainer.easy_start) * (budget - state.window_seconds)
         compiling = self.compile_seconds() - state.window_compile_seconds
         return state.best_loss <= state.goal or seconds - state.window_seconds - compiling >= share
 

@@ -27,7 +27,8 @@ class TrainingState(NamedTuple):
     failures: how often a non-finite loss has sent the run back.
     window_seconds: `seconds` when this window began.
     window_compile_seconds: `compile_seconds` then.
-    goal: the held-out loss that the first window reached; with it a window between the first and the last is done.
+    goal: the held-out loss that the first window reached; with it a window between the first and the last is done;
+        0 where that was no easy one.
     """
 
     optimizer: Any
