@@ -100,6 +100,12 @@ class Field(NamedTuple):
         g = self.problem.lift(t, x)
         return jnp.concatenate([jnp.reshape(g, (1,)), self.embedding(self.problem, t, x)])
 
+    @property
+    def features(self) -> int:
+        """How many the network sees."""
+        point = jax.ShapeDtypeStruct((), float)
+        return jax.eval_shape(self.background, point, point).size - 1
+
     def on_background(self, params: Parameters, t: jax.Array, background: jax.Array) -> jax.Array:
         """u at one point whose background is known."""
         return self.ansatz.combine(self.problem, t, background[0], self.network(params, background[1:]))

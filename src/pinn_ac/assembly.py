@@ -75,8 +75,7 @@ class Experiment:
 
     @cached_property
     def _initial_params(self) -> Parameters:
-        features = self.field.background(jnp.zeros(()), jnp.asarray(self.problem.domain[1]))[1:]
-        return jax.jit(self.network.init)(named_key(self.seed, "network"), features)
+        return jax.jit(self.network.init)(named_key(self.seed, "network"), jnp.zeros(self.field.features))
 
     def draw(
         self,
@@ -244,9 +243,7 @@ def _build_sampler(node: DictConfig, field: Field, network: Any, devices: int) -
     """
     if "num_points" not in node or node.num_points is not None:
         return build(node)
-    point = jax.ShapeDtypeStruct((), float)
-    background = jax.eval_shape(field.background, point, point)
-    params = jax.eval_shape(lambda: network.init(jax.random.key(0), jnp.zeros(background.shape[0] - 1)))
+    params = jax.eval_shape(lambda: network.init(jax.random.key(0), jnp.zeros(field.features)))
     enough = 4 * sum(leaf.size for leaf in jax.tree.leaves(params))
     power = 1 << (enough - 1).bit_length()
     return build(node, num_points=-(-power // devices) * devices)

@@ -19,7 +19,7 @@ from pinn_ac.residual import CHUNK, splitting_slope
 class Programs:
     """Compiled functions of parameters, points and the `condition` that a window of time begins with (or None).
 
-    `prepare`, `loss` and `means` are computed by all devices of the run together, the others by each process alone.
+    `prepare`, `means` and `loss` are computed by all devices of the run together, the others by each process alone.
 
     Args:
         field: on the first window.
@@ -38,14 +38,16 @@ class Programs:
         return lambda points, condition: compiled(shards.divided(points), shards.replicated(condition))
 
     @cached_property
-    def loss(self) -> Callable[..., jax.Array]:
-        """(params, batch) → L."""
-        return self._together(self.objective.loss)
+    def loss(self) -> Callable[..., float]:
+        """(params, batch) → L, from the means: one program to compile less."""
+        weight = self.objective.weight
+        return lambda params, batch: sum(weight(k) * float(mean) for k, mean in self.means(params, batch).items())
 
     @cached_property
     def means(self) -> Callable[..., dict[str, jax.Array]]:
         """(params, batch) → each term's mean."""
-        return self._together(self.objective.means)
+        compiled, shards = jax.jit(self.objective.means), self.objective.shards
+        return lambda params, batch: compiled(shards.replicated(params), batch)
 
     @cached_property
     def residual(self) -> Callable[..., jax.Array]:
@@ -100,10 +102,6 @@ class Programs:
     def on_backgrounds(self) -> Callable[..., jax.Array]:
         """(params, t, backgrounds) → u, (n,)."""
         return _alone(jax.vmap(self.field.on_background, in_axes=(None, 0, 0)))
-
-    def _together(self, f: Callable[..., Any]) -> Callable[..., Any]:
-        compiled, shards = jax.jit(f), self.objective.shards
-        return lambda params, batch: compiled(shards.replicated(params), batch)
 
 
 def _alone(f: Callable[..., Any]) -> Callable[..., Any]:

@@ -342,7 +342,6 @@ def build_trainer(
     reference: Reference | None = None,
 ) -> Trainer:
     """What trains the experiment, as the settings `train` say; it measures errors where there is a reference."""
-    loss = experiment.programs.loss
     return Trainer(
         stages=experiment.stages,
         enter=enter_windows(experiment, reference),
@@ -353,9 +352,7 @@ def build_trainer(
         checkpoints=checkpoints,
         intervals=Intervals(settings.log_every, settings.evaluate_every, settings.checkpoint_every),
         seconds=settings.seconds,
-        guard=OverfitGuard(
-            lambda params, batch: float(loss(params, batch)), settings.overfit, settings.overfit_ratio
-        ),
+        guard=OverfitGuard(experiment.programs.loss, settings.overfit, settings.overfit_ratio),
     )
 
 

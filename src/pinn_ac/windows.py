@@ -38,13 +38,13 @@ def enter_windows(experiment: Experiment, reference: Reference | None) -> Callab
         held_out = experiment.held_out(condition)
         error = errors.enter(conditions, finished) if errors is not None else lambda params: {}
         return Window(
-            start=lambda: _start(experiment, finished, lambda params: float(loss(params, held_out))),
+            start=lambda: _start(experiment, finished, lambda params: loss(params, held_out)),
             draw=lambda step, params, previous, enlargement: experiment.draw(
                 step, params, previous, enlargement, condition
             ),
             prepare=lambda points: experiment.prepare(points, condition),
             terms=lambda params, batch: _named(means(params, batch)),
-            validate=lambda params: (float(loss(params, held_out)), error(params)),
+            validate=lambda params: (loss(params, held_out), error(params)),
         )
 
     return enter

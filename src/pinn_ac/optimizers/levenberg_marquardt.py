@@ -101,7 +101,8 @@ def levenberg_marquardt(
             acceleration = jnp.zeros_like(velocity)
             if geodesic:
                 acceleration = -method.solve(factor, system, bend(model, system.place, velocity))
-            state, better = rules.judge(model, state, batch, loss, D, velocity, acceleration)
+            r = residuals_at(model, state.params, velocity + acceleration, batch)
+            state, better = rules.judge(state, loss, D, velocity, acceleration, r)
             if better:
                 break
         return state, Outcome(loss, state.evaluations)
@@ -113,11 +114,21 @@ def levenberg_marquardt(
 
 
 @partial(jax.jit, static_argnums=0)
+def residuals_at(model: Model, params: Any, step: jax.Array, batch: Any) -> jax.Array:
+    """r where a step from the parameters leads, (n,). One program for all who ask: it is long to compile."""
+    flat, unravel = ravel_pytree(params)
+    return model.residuals(unravel(flat + step), batch)
+
+
 def bend(model: Model, system: System, velocity: jax.Array) -> jax.Array:
     """½ r_vv, (n,), the second derivative of r along `velocity`."""
-    flat, unravel = ravel_pytree(system.params)
+    ahead = residuals_at(model, system.params, PROBE * velocity, system.batch)
+    return _bend(model, system, velocity, ahead)
+
+
+@partial(jax.jit, static_argnums=0)
+def _bend(model: Model, system: System, velocity: jax.Array, ahead: jax.Array) -> jax.Array:
     push, _ = model.products(system)
-    ahead = model.residuals(unravel(flat + PROBE * velocity), system.batch)
     return ((ahead - system.r) / PROBE - push(velocity)) / PROBE
 
 
@@ -161,23 +172,22 @@ class _Rules:
         choices = {"more": largest, "marquardt": squares, "plain": jnp.full_like(squares, jnp.mean(squares))}
         return r @ r, largest, choices[self.scaling]
 
-    @partial(jax.jit, static_argnums=(0, 1))
+    @partial(jax.jit, static_argnums=0)
     def judge(
         self,
-        model: Model,
         state: LevenbergMarquardtState,
-        batch: Any,
         loss: jax.Array,
         D: jax.Array,
         velocity: jax.Array,
         acceleration: jax.Array,
+        r: jax.Array,
     ) -> tuple[LevenbergMarquardtState, jax.Array]:
-        """The state after a try, and whether it was taken."""
+        """The state after a try that led to the residuals r, and whether it was taken."""
         flat, unravel = ravel_pytree(state.params)
         candidate = unravel(flat + velocity + acceleration)
         holds = 4 * (D @ acceleration**2) <= self.geodesic**2 * (D @ velocity**2)
         # False for a candidate that is not finite.
-        better = holds & (jnp.sum(model.residuals(candidate, batch) ** 2) < loss)
+        better = holds & (jnp.sum(r**2) < loss)
         # Beyond it a step would be lost in rounding, and λ so large would hold up new points for long.
         most = jnp.maximum(1 / jnp.finfo(flat.dtype).eps ** 0.5, state.damping)
         lower = jnp.maximum(state.damping / self.cut, self.least_damping)

@@ -77,4 +77,4 @@ def with_plain_counters(state: TrainingState) -> TrainingState:
 
 def all_finite(tree: Any) -> bool:
     """No leaf of `tree` holds NaN or infinity."""
-    return all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(tree))
+    return all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(tree))
