@@ -19,8 +19,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 train: setup  ## run the main job; ARGS="seed=3 model.width=30" changes it
 	$(BIN)/python scripts/train.py experiment=record model=mlp $(ARGS)
 
-test: lint  ## check style and types, run the tests but the slow ones
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal $(ARGS)
+test: lint  ## check style and types, run the quick tests
+	$(BIN)/python -m pytest -m "not slow and not landing" -n 2 --dist worksteal $(ARGS)
 
 test-all: lint  ## run every test
 	$(BIN)/python -m pytest $(ARGS)

@@ -36,7 +36,13 @@ def metrics(folder):
     return json.loads((folder / "metrics.json").read_text())
 
 
-@pytest.mark.parametrize("words", [("sampler=rad",), pytest.param(("optimizer=ssbroyden",), marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(("sampler=rad",), marks=pytest.mark.landing),
+        pytest.param(("optimizer=ssbroyden",), marks=pytest.mark.slow),
+    ],
+)
 def test_members_are_the_runs_of_their_seeds(tmp_path, words):
     """Points that follow the parameters and steps of both windows included; rounding grows over 16 steps."""
     score = train_ensemble_in(tmp_path / "all", composed(*SMALL, *words, "seed=4", "ensemble=2"))

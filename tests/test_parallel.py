@@ -167,6 +167,7 @@ def alone(own_cache, tmp_path_factory):
     return folder
 
 
+@pytest.mark.landing
 def test_two_processes_train_one_run(alone, tmp_path):
     """In one folder, which the first one writes and which is refused to others."""
     assert train_by(2, *RUN, f"hydra.run.dir={tmp_path / 'run'}")[0] == [0, 0]
@@ -203,7 +204,7 @@ def test_variables_by_hand_are_checked(variables):
     assert "JAX_COORDINATOR_ADDRESS" in done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.landing
 def test_srun_starts_several_processes_of_one_run(slurm, alone, tmp_path):
     command = ["srun", "-n2", "-c1", "--mem-per-cpu=2000", *COMMAND, *RUN, f"hydra.run.dir={tmp_path / 'run'}"]
     subprocess.run(command, env=os.environ | slurm, check=True, timeout=300)

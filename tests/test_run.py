@@ -169,6 +169,7 @@ def test_a_sample_is_ready_to_be_scored(finished):
     assert sampled.u.shape == (11, 32)
 
 
+@pytest.mark.landing
 def test_samples_of_a_user_travel_with_the_run(tmp_path):
     x = -1 + 2 * np.arange(64) / 64
     file = tmp_path / "mine.csv"
@@ -307,6 +308,7 @@ def test_a_run_of_many_devices_and_of_an_earlier_version_is_loaded_here(finished
     assert here == there
 
 
+@pytest.mark.landing
 def test_an_evaluation_that_fails_leaves_the_run_finished(finished):
     (finished[0] / "evaluation/3x8/metrics.json").mkdir(parents=True)
     failed = script("evaluate.py", f"run={finished[0]}", "times=3", "points=8", "estimate=false")
@@ -329,6 +331,7 @@ def script(name, *words, **keywords):
     )
 
 
+@pytest.mark.landing
 def test_the_scripts_from_any_folder(tmp_path):
     """train, then evaluate on another grid, then go on: the commands of the README."""
     trained = script("train.py", *SMALL, f"hydra.run.dir={tmp_path / 'run'}", "train.steps=3", cwd=tmp_path)

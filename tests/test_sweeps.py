@@ -46,6 +46,7 @@ def metrics(folder):
     }
 
 
+@pytest.mark.landing
 def test_a_sweep_given_the_folder_of_another_goes_on_with_it(tmp_path):
     """Finished jobs are not run again, an interrupted one ends with the bits of an undisturbed one, new ones run."""
     sweep(tmp_path, "seed=0,1")
@@ -76,6 +77,7 @@ def test_a_diverged_job_is_scored_and_run_again_on_request_only(tmp_path):
     assert "failed before" not in sweep(tmp_path, *words, "retry=true").stderr
 
 
+@pytest.mark.landing
 def test_another_run_in_the_folder_is_refused(tmp_path):
     sweep(tmp_path, "seed=0", "hydra.sweep.subdir=one")
     refused = sweep(tmp_path, "seed=1", "hydra.sweep.subdir=one", check=False)
@@ -83,6 +85,7 @@ def test_another_run_in_the_folder_is_refused(tmp_path):
     assert "holds a run with another seed" in refused.stderr
 
 
+@pytest.mark.landing
 def test_a_job_that_is_refused_is_noted_and_the_others_run(tmp_path):
     refused = sweep(tmp_path, "sampler.num_points=0,32", check=False)
     assert refused.returncode != 0
@@ -149,13 +152,13 @@ LIMITS = (
 SLURM = ("hydra/launcher=slurm_cpu", *LIMITS)
 
 
-@pytest.mark.slow
+@pytest.mark.landing
 def test_three_jobs_on_slurm(slurm, tmp_path):
     sweep(tmp_path, "seed=0,1,2", *SLURM, environment=slurm)
     assert sorted(values["seed"] for values, _ in metrics(tmp_path).values()) == [0, 1, 2]
 
 
-@pytest.mark.slow
+@pytest.mark.landing
 @pytest.mark.parametrize("launcher", ["slurm_gpus", "slurm_nodes"])
 def test_a_job_of_several_processes_is_one_run(slurm, tmp_path, launcher):
     """Without the GPUs and the second node that this machine has not."""
@@ -169,7 +172,7 @@ def test_a_job_of_several_processes_is_one_run(slurm, tmp_path, launcher):
     assert values["relative_l2"] == pytest.approx(alone["relative_l2"], rel=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.landing
 def test_a_job_that_fails_on_slurm_is_reported_with_its_traceback(slurm, tmp_path):
     done = sweep(tmp_path, "problem.diffusivity=1e-3,-1", *SLURM, environment=slurm, check=False)
     assert done.returncode != 0

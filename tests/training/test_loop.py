@@ -470,14 +470,17 @@ def test_a_window_as_good_as_the_first_leaves_its_time_to_the_last(tmp_path):
         share = 0.1 if finished else 1.0
         return window._replace(validate=lambda params: (share * window.validate(params)[0], {}))
 
-    work = trainer(tmp_path, [Stage("only", decay(0.5), 40)], enter=enter, windows=3, seconds=1e3)
+    rarely = Intervals(1, 5, 40)
+    work = trainer(tmp_path, [Stage("only", decay(0.5), 40)], enter=enter, windows=3, seconds=1e3, intervals=rarely)
     end = work.run(start(work))
     counts = [sum(line["stage"].startswith(f"{k}/") for line in work.recorder.lines) for k in (1, 2, 3)]
     assert end.goal > 0
     assert counts[0] == counts[2] == 40
     assert counts[1] < 40
     for name, words in {"no clock": {}, "hard start": {"seconds": 1e3, "easy_start": False}}.items():
-        without = trainer(tmp_path / name, [Stage("only", decay(0.5), 40)], enter=enter, windows=3, **words)
+        without = trainer(
+            tmp_path / name, [Stage("only", decay(0.5), 40)], enter=enter, windows=3, intervals=rarely, **words
+        )
         without.run(start(without))
         assert sum(line["stage"].startswith("2/") for line in without.recorder.lines) == 40, name
 
