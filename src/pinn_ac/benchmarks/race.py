@@ -19,7 +19,7 @@ from pinn_ac.reporting.race import draw_race
 from pinn_ac.reporting.style import write
 from pinn_ac.tracking import read_history
 
-BUDGETS: Mapping[str, tuple[float, ...]] = {"record": (10, 20, 60, 300), "broyden": (60, 300), "plain": (30, 120)}
+BUDGETS: Mapping[str, tuple[float, ...]] = {"record": (10, 20, 60, 300), "broyden": (300,), "plain": (120,)}
 """Seconds of training. A run in windows of time has an error of the whole only at its end, so it runs for each."""
 
 

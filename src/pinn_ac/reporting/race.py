@@ -34,7 +34,7 @@ def draw_race(results: Mapping[tuple[str, float], Runs], classical: tuple[float,
     axes.set_xscale("log")
     axes.set_yscale("log")
     style.dress(axes, x="seconds of training, compilation included", y="relative $L^2$ error")
-    style.legend(axes, loc="lower left")
+    style.legend(axes, loc="upper left")
     return figure
 
 
@@ -53,6 +53,8 @@ def _histories(runs: Runs) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _draw_spread(axes: Axes, seconds: np.ndarray, errors: np.ndarray, colour: str, label: str) -> None:
-    marker = "o" if len(seconds) < 20 else None
-    axes.plot(seconds, np.median(errors, axis=1), color=colour, marker=marker, markersize=4, label=label)
+    marked = range(len(seconds)) if len(seconds) < 20 else [-1]  # the ends of runs
+    axes.plot(
+        seconds, np.median(errors, axis=1), "o-", color=colour, markersize=4, markevery=list(marked), label=label
+    )
     axes.fill_between(seconds, errors.min(axis=1), errors.max(axis=1), color=colour, alpha=0.18, linewidth=0)
