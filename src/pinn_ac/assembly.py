@@ -27,7 +27,6 @@ from pinn_ac.training import Stage
 
 Points = Mapping[str, Any]
 
-
 WINDOW_SECONDS = 12.0
 """A budget of less a window is better spent on one window: measured on two cores."""
 

@@ -140,6 +140,10 @@ class Objective:
         """Each term's mean, by the weights of its points where they have some, without its own."""
         return self.shards.averaged(self._means)(params, batch)
 
+    def total(self, means: Mapping[str, Any]) -> Any:
+        """L from its terms' means."""
+        return sum(self.weight(name) * mean for name, mean in means.items())
+
     def loss(self, params: Parameters, batch: Batch) -> jax.Array:
         """L."""
         return self.shards.averaged(self._loss)(params, batch)
@@ -220,8 +224,7 @@ class Objective:
 
     def _loss(self, params: Parameters, batch: Batch) -> jax.Array:
         """`loss` over the points of one device."""
-        means = self._means(params, batch)
-        return sum((self.weight(name) * mean for name, mean in means.items()), start=jnp.zeros(()))
+        return self.total(self._means(params, batch))
 
     def _value_and_grad(self, params: Parameters, batch: Batch) -> tuple[jax.Array, Parameters]:
         """`value_and_grad` over the points of one device, which keeps of a chunk no more than its sums."""

@@ -40,8 +40,8 @@ class Programs:
     @cached_property
     def loss(self) -> Callable[..., float]:
         """(params, batch) → L, from the means: one program to compile less."""
-        weight = self.objective.weight
-        return lambda params, batch: sum(weight(k) * float(mean) for k, mean in self.means(params, batch).items())
+        total = self.objective.total
+        return lambda params, batch: total({name: float(mean) for name, mean in self.means(params, batch).items()})
 
     @cached_property
     def means(self) -> Callable[..., dict[str, jax.Array]]:

@@ -114,7 +114,7 @@ def setting_of(width: int, depth: int, points: int) -> Setting:
     objective = Objective(build_terms(field, JaxJvp()), {}, "mse", JaxGradient())
     sample = draw_points(Sobol(points), ((0.0, 1.0), (0.0, 1.0)), 0, "benchmark", 0)
     batch = jax.jit(objective.prepare)({"residual": jnp.asarray(sample.pop("residual"), float)})
-    params = network.init(named_key(0, "network"), field.background(jnp.asarray(0.5), jnp.asarray(0.5))[1:])
+    params = network.init(named_key(0, "network"), jnp.zeros(field.features))
     return Setting(objective, params, batch)
 
 
