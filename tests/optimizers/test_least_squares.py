@@ -19,7 +19,7 @@ from pinn_ac.errors import InputError
 from pinn_ac.loss import Objective, build_terms
 from pinn_ac.models import MLP, Splitting
 from pinn_ac.optimizers import levenberg_marquardt
-from pinn_ac.optimizers.least_squares import LeastSquares, System, memory, normal
+from pinn_ac.optimizers.least_squares import LeastSquares, System, cholesky, memory, normal
 from pinn_ac.optimizers.least_squares.gram import double_gram, gram
 from pinn_ac.problem import AllenCahn
 
@@ -33,6 +33,10 @@ ROADS = {
     "kernel": {"solver": "kernel"},
     "cg": {"solver": "cg", "cg_tolerance": 1e-14, "cg_iterations": 500, "chunk": 4},
 }
+
+BY_LAPACK_AND_COMPILED = pytest.mark.parametrize(
+    "factor", [cholesky.factor, jax.jit(cholesky.factor)], ids=["LAPACK", "compiled"]
+)
 
 
 def fit(n, P, decades, offset=0.0):
@@ -265,9 +269,22 @@ def test_double_normal_equations_train_in_single_precision(single_precision):
         assert {leaf.dtype.name for leaf in jax.tree.leaves(state)} <= {"float32", "int32"}
 
 
-def test_an_indefinite_matrix_has_no_factor_on_the_host_either():
-    factor = normal.factor_on_host(-np.eye(3), jnp.asarray(1e-3), jnp.ones(3))
-    assert np.isnan(normal.solve_on_host(factor, np.ones(3))).all()
+@BY_LAPACK_AND_COMPILED
+def test_an_indefinite_matrix_has_no_factor(factor):
+    assert np.isnan(cholesky.solve(factor(-jnp.eye(3), 1e-3, jnp.ones(3)), np.ones(3))).all()
+
+
+@BY_LAPACK_AND_COMPILED
+def test_a_matrix_that_is_not_finite_has_no_solution(factor):
+    A = jnp.eye(3).at[1, 1].set(jnp.nan)
+    assert not np.isfinite(cholesky.solve(factor(A, 1e-3, jnp.ones(3)), np.ones(3))).all()
+
+
+@BY_LAPACK_AND_COMPILED
+def test_a_zero_row_and_column_get_a_unit_pivot(factor):
+    A = jnp.diag(jnp.asarray([2.0, 0.0, 4.0]))
+    step = cholesky.solve(factor(A, 1.0, jnp.asarray([2.0, 0.0, 4.0])), jnp.asarray([4.0, 0.0, 8.0]))
+    np.testing.assert_allclose(step, [1.0, 0.0, 1.0], rtol=4 * EPS)
 
 
 @pytest.mark.parametrize("shape", [(50, 7), (3, 7), (7, 1)])
@@ -288,19 +305,18 @@ def test_gram_is_the_product_traced_and_concrete(shape, precision):
     np.testing.assert_allclose(g, double[0], rtol=1e-10)
 
 
+@BY_LAPACK_AND_COMPILED
 @pytest.mark.parametrize("damping", [0.0, 1e-6, 10.0])
-def test_factors_do_not_mind_columns_of_very_different_size(damping):
-    """As networks have: the scaling keeps the condition that of the unit diagonal."""
+def test_factors_do_not_mind_columns_of_very_different_size(damping, factor):
+    """As networks have: what counts is the condition that a unit diagonal would give."""
     generator = np.random.default_rng(0)
     J = generator.standard_normal((40, 6))
     g, sizes, D = generator.standard_normal(6), np.logspace(-6, 6, 6), generator.uniform(0.5, 2, 6)
     A = J.T @ J
     expected = np.linalg.solve(A + damping * np.diag(D), g) / sizes
     A, g, D = A * np.outer(sizes, sizes), g * sizes, D * sizes**2
-    factor = normal.factor(jnp.asarray(A), jnp.asarray(damping), jnp.asarray(D))
-    np.testing.assert_allclose(normal.solve(factor, jnp.asarray(g)), expected, rtol=1e3 * EPS)
-    factor = normal.factor_on_host(A, jnp.asarray(damping), jnp.asarray(D))
-    np.testing.assert_allclose(normal.solve_on_host(factor, g), expected, rtol=1e3 * EPS)
+    found = cholesky.solve(factor(jnp.asarray(A), jnp.asarray(damping), jnp.asarray(D)), jnp.asarray(g))
+    np.testing.assert_allclose(found, expected, rtol=1e3 * EPS)
 
 
 @pytest.mark.parametrize(

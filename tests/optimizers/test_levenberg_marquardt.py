@@ -10,7 +10,7 @@ from test_optimizers import flat, follow, linear, objective, rosenbrock
 from pinn_ac.errors import InputError
 from pinn_ac.loss import Objective
 from pinn_ac.optimizers import levenberg_marquardt
-from pinn_ac.optimizers.least_squares import normal
+from pinn_ac.optimizers.least_squares import cholesky
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -112,7 +112,7 @@ def test_a_matrix_that_is_not_positive_definite_is_a_failed_try():
     batch = {"residual": jnp.asarray([[0.1, 2.0], [0.3, 6.0]])}
     params = {"one": jnp.asarray(0.0), "other": jnp.asarray(0.0)}
     optimizer = levenberg_marquardt(target, 1, damping=1e-25, least_damping=1e-30, rise=1e3)
-    assert not np.isfinite(normal.factor(jnp.ones((2, 2)), jnp.asarray(1e-25), jnp.ones(2)).triangle).all()
+    assert not np.isfinite(cholesky.factor(jnp.ones((2, 2)), jnp.asarray(1e-25), jnp.ones(2))).all()
     state, outcome = follow(optimizer, params, batch, 1)
     np.testing.assert_allclose(flat(optimizer, state).sum(), 20, rtol=1e-6)
     assert int(outcome[0].evaluations) > 3

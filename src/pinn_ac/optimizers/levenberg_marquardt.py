@@ -91,20 +91,19 @@ def levenberg_marquardt(
     def step(state, batch):
         method = least_squares.method(state.params, batch)
         system = method.linearize(state.params, batch)
-        loss, largest, D = rules.measure(state, system.r, system.squares)
+        state, loss, D = rules.measure(state, system.r, system.squares)
         system = method.reduce(system, D)
-        state = state._replace(largest=largest, evaluations=state.evaluations + 1)
         # A factor for each λ: one that serves all (eigenvalues, tridiagonal, QR) takes as long as 8 to 28 (P = 1001).
         for _ in range(tries):
             factor = method.factor(system, state.damping, D)
             velocity = -method.solve(factor, system, system.r, system.g)
-            acceleration = jnp.zeros_like(velocity)
+            acceleration = 0 * velocity
             if geodesic:
                 acceleration = -method.solve(factor, system, bend(model, system.place, velocity))
-            r = residuals_at(model, state.params, velocity + acceleration, batch)
-            state, better = rules.judge(state, loss, D, velocity, acceleration, r)
+            there = at_step(model, state.params, velocity + acceleration, batch)
+            state, better = rules.judge(state, loss, D, velocity, acceleration, there.loss)
             if better:
-                break
+                return state._replace(params=there.params), Outcome(loss, state.evaluations)
         return state, Outcome(loss, state.evaluations)
 
     def retreat(state):
@@ -113,16 +112,26 @@ def levenberg_marquardt(
     return Optimizer(init, step, lambda state: state.params, retreat, is_one_program=False)
 
 
+class Place(NamedTuple):
+    """Parameters, the residuals there, (n,), and the sum of their squares."""
+
+    params: Any
+    r: jax.Array
+    loss: jax.Array
+
+
 @partial(jax.jit, static_argnums=0)
-def residuals_at(model: Model, params: Any, step: jax.Array, batch: Any) -> jax.Array:
-    """r where a step from the parameters leads, (n,). One program for all who ask: it is long to compile."""
+def at_step(model: Model, params: Any, step: Any, batch: Any) -> Place:
+    """Where a step from the parameters leads. One program for all who ask: it is long to compile."""
     flat, unravel = ravel_pytree(params)
-    return model.residuals(unravel(flat + step), batch)
+    params = unravel(flat + step)
+    r = model.residuals(params, batch)
+    return Place(params, r, r @ r)
 
 
-def bend(model: Model, system: System, velocity: jax.Array) -> jax.Array:
+def bend(model: Model, system: System, velocity: Any) -> jax.Array:
     """½ r_vv, (n,), the second derivative of r along `velocity`."""
-    ahead = residuals_at(model, system.params, PROBE * velocity, system.batch)
+    ahead = at_step(model, system.params, PROBE * velocity, system.batch).r
     return _bend(model, system, velocity, ahead)
 
 
@@ -165,12 +174,13 @@ class _Rules:
     @partial(jax.jit, static_argnums=0)
     def measure(
         self, state: LevenbergMarquardtState, r: jax.Array, squares: jax.Array
-    ) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """The loss, the largest diag JᵀJ so far, and D."""
+    ) -> tuple[LevenbergMarquardtState, jax.Array, jax.Array]:
+        """The state that has seen diag JᵀJ here, the loss, and D."""
         squares = jnp.maximum(squares, self.floor * jnp.mean(squares))
         largest = jnp.fmax(state.largest, squares)  # not finite for once, as before a retreat, is forgotten
         choices = {"more": largest, "marquardt": squares, "plain": jnp.full_like(squares, jnp.mean(squares))}
-        return r @ r, largest, choices[self.scaling]
+        state = state._replace(largest=largest, evaluations=state.evaluations + 1)
+        return state, r @ r, choices[self.scaling]
 
     @partial(jax.jit, static_argnums=0)
     def judge(
@@ -178,22 +188,19 @@ class _Rules:
         state: LevenbergMarquardtState,
         loss: jax.Array,
         D: jax.Array,
-        velocity: jax.Array,
-        acceleration: jax.Array,
-        r: jax.Array,
+        velocity: Any,
+        acceleration: Any,
+        trial: jax.Array,
     ) -> tuple[LevenbergMarquardtState, jax.Array]:
-        """The state after a try that led to the residuals r, and whether it was taken."""
-        flat, unravel = ravel_pytree(state.params)
-        candidate = unravel(flat + velocity + acceleration)
+        """The state after a try that led to the loss `trial`, but for its parameters, and whether they are taken."""
         holds = 4 * (D @ acceleration**2) <= self.geodesic**2 * (D @ velocity**2)
         # False for a candidate that is not finite.
-        better = holds & (jnp.sum(r**2) < loss)
+        better = holds & (trial < loss)
         # Beyond it a step would be lost in rounding, and λ so large would hold up new points for long.
-        most = jnp.maximum(1 / jnp.finfo(flat.dtype).eps ** 0.5, state.damping)
+        most = jnp.maximum(1 / jnp.finfo(loss.dtype).eps ** 0.5, state.damping)
         lower = jnp.maximum(state.damping / self.cut, self.least_damping)
         higher = jnp.minimum(state.damping * self.rise, most)
         after = state._replace(
-            params=jax.tree.map(lambda new, old: jnp.where(better, new, old), candidate, state.params),
             damping=jnp.where(better, lower, higher),
             evaluations=state.evaluations + (2 if self.geodesic else 1),
         )

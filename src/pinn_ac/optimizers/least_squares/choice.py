@@ -148,10 +148,10 @@ class LeastSquares:
         solver: Any = {
             "normal": lambda: (DoubleNormal if double else Normal)(self.model, not accumulate),
             "qr": Orthogonal,
-            "kernel": Kernel,
+            "kernel": lambda: Kernel(self.model),
             "cg": lambda: ConjugateGradients(self.model, self.cg_iterations, self.cg_tolerance),
         }[name]()
         linearize = jax.jit(self.model.whole) if solver.whole else solver.gather
-        if solver.on_host:
-            return Method(linearize, solver.reduce, solver.factor, solver.solve)
-        return Method(linearize, solver.reduce, jax.jit(solver.factor), jax.jit(solver.solve))
+        if solver.compiled:
+            return Method(linearize, solver.reduce, jax.jit(solver.factor), jax.jit(solver.solve))
+        return Method(linearize, solver.reduce, solver.factor, solver.solve)

@@ -38,7 +38,7 @@ class ConjugateGradients:
     iterations: int
     tolerance: float
     whole = False
-    on_host = False
+    compiled = True
 
     def gather(self, params: Any, batch: Any) -> System:
         """The system without any matrix: r, and Jᵀr and diag JᵀJ summed over chunks."""

@@ -1,8 +1,17 @@
-"""JᵀJ."""
+"""JᵀJ, and where it is computed."""
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+
+def is_in_host_memory(array: Any) -> bool:
+    """NumPy can work on it without a copy: it is NumPy's own, or on the one CPU device and not being traced."""
+    if isinstance(array, jax.core.Tracer):
+        return False
+    return isinstance(array, np.ndarray) or [device.platform for device in array.devices()] == ["cpu"]
 
 
 def gram(J: jax.Array) -> jax.Array:
@@ -14,7 +23,7 @@ def gram(J: jax.Array) -> jax.Array:
     other devices, it is an ordinary product. (A host callback inside the compiled step would do the same, but hangs
     where only one core is to be had.)
     """
-    if isinstance(J, jax.core.Tracer) or next(iter(J.devices())).platform != "cpu":
+    if not is_in_host_memory(J):
         return J.T @ J
     matrix = np.asarray(J)
     return jnp.asarray(matrix.T @ matrix)

@@ -12,7 +12,7 @@ class Orthogonal:
     """QR of J once for all λ, then of the small R stacked on √(λD) for each."""
 
     whole = True
-    on_host = False
+    compiled = True
 
     def reduce(self, system: System, D: jax.Array) -> System:
         """J = QR: Q is (n, k), R (k, P), with k = min(n, P)."""

@@ -12,6 +12,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from pinn_ac.chunks import gathered, joined, length, pieces, summed
+from pinn_ac.optimizers.least_squares.gram import is_in_host_memory
 from pinn_ac.optimizers.optimizer import Trainable
 from pinn_ac.parallel import CONDITION, Shards
 
@@ -54,11 +55,11 @@ class Solver(Protocol):
     """One road to δ = argmin ‖Jδ − w‖² + λ ‖D^½ δ‖², in stages.
 
     whole: it needs J.
-    on_host: `factor` and `solve` are NumPy's, and not to be compiled.
+    compiled: `factor` and `solve` are to be; they are not where they choose between the host and the device.
     """
 
     whole: bool
-    on_host: bool
+    compiled: bool
 
     def reduce(self, system: System, D: jax.Array) -> System:
         """With `matrix`, the work that all λ share; on the host, so that its products can be BLAS's."""
@@ -122,8 +123,18 @@ class Model:
             for piece in pieces(points, size):
                 yield self._rows(params, piece, batch.get(CONDITION), name, length(points))
 
+    def pull(self, system: System, w: Any) -> Any:
+        """Jᵀw outside of a compiled function; BLAS's where J lies in the host's memory."""
+        if system.J is not None and is_in_host_memory(system.J):
+            return np.asarray(w) @ np.asarray(system.J)
+        return self._compiled_pull(system.place, w)
+
+    @cached_property
+    def _compiled_pull(self) -> Callable[[System, Any], jax.Array]:
+        return jax.jit(lambda system, w: self.products(system)[1](w))
+
     def products(self, system: System) -> tuple[Product, Product]:
-        """v ↦ Jv and w ↦ Jᵀw; where there is no J, by forward and reverse mode."""
+        """v ↦ Jv and w ↦ Jᵀw, to be compiled; where there is no J, by forward and reverse mode."""
         J = system.J
         if J is not None:
             return lambda v: J @ v, lambda w: w @ J

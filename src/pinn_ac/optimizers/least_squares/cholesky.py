@@ -1,0 +1,61 @@
+"""(A + λ D)⁻¹ b by Cholesky.
+
+No scaling comes first: how well a matrix can be factored depends on its condition after scaling it to a unit
+diagonal, whether or not that is done (Higham 2002, section 10.1), so that columns of any size do no harm.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
+
+from pinn_ac.optimizers.least_squares.gram import is_in_host_memory
+
+
+def factor(A: Any, damping: Any, D: Any) -> Any:
+    """The lower triangle L of A + λ D = L Lᵀ, whatever stands above it; NaN where that is not positive definite.
+
+    A parameter without effect, whose row and column are zero, gets a unit pivot and so no step.
+
+    LAPACK is called directly where A lies in the host's memory: compiled, it needs copies that take as long again
+    (measured with P = 981: 9 ms against 14, and a solve 0.6 against 2.1), and the program is still to be compiled.
+
+    Args:
+        A: JᵀJ, (P, P).
+        damping: λ ≥ 0.
+        D: ≥ 0, (P,).
+    """
+    if not is_in_host_memory(A):
+        return _factor(A, damping, D)
+    M = np.array(np.asarray(A).T, order="F")  # as LAPACK wants it; A is symmetric
+    np.fill_diagonal(M, _diagonal(np, M, float(damping), np.asarray(D, M.dtype)))
+    try:
+        return scipy.linalg.cho_factor(M, lower=True, overwrite_a=True, check_finite=False)[0]
+    except np.linalg.LinAlgError:
+        return np.full_like(M, np.nan)
+
+
+def solve(factor: Any, b: Any) -> Any:
+    """(A + λ D)⁻¹ b, in JAX's precision; NumPy's array where the factor is."""
+    if not isinstance(factor, np.ndarray):
+        return _solve(factor, b)
+    x = scipy.linalg.cho_solve((factor, True), np.asarray(b, factor.dtype), check_finite=False)
+    return np.asarray(x, jnp.result_type(float))
+
+
+@jax.jit
+def _factor(A: jax.Array, damping: jax.Array, D: jax.Array) -> jax.Array:
+    return jnp.linalg.cholesky(jnp.fill_diagonal(A, _diagonal(jnp, A, damping, D), inplace=False))
+
+
+@jax.jit
+def _solve(factor: jax.Array, b: jax.Array) -> jax.Array:
+    return jax.scipy.linalg.cho_solve((factor, True), b)
+
+
+def _diagonal(xp: Any, A: Any, damping: Any, D: Any) -> Any:
+    """Of A + λ D, with `xp` NumPy or JAX's."""
+    diagonal = xp.diagonal(A) + damping * D
+    return xp.where(diagonal == 0, 1, diagonal)
