@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from pinn_ac.ansatz import Field, Parameters
 from pinn_ac.derivatives import Derivatives, Engine
-from pinn_ac.problem import AllenCahn
+from pinn_ac.problem import AllenCahn, expanded
 
 CHUNK = 64
 """Points whose background is computed at once."""
@@ -34,9 +34,12 @@ class Expansion(NamedTuple):
 def expand(field: Field, engine: Engine, points: jax.Array) -> Expansion:
     """The background of `field` about `points`, of shape (n, 2) with columns t and x."""
     t, x = points[:, 0], points[:, 1]
-    # A few hundred at a time, since a lift may be a long series.
-    background = jax.lax.map(lambda point: engine(field.background, *point), (t, x), batch_size=CHUNK)
-    return Expansion(t, x, background)
+
+    def about(point):
+        return engine(field._replace(problem=expanded(field.problem, *point)).background, *point)
+
+    # A few at a time, since a lift may be a long series.
+    return Expansion(t, x, jax.lax.map(about, (t, x), batch_size=CHUNK))
 
 
 def differentiate(field: Field, engine: Engine, params: Parameters, point: Expansion) -> Derivatives:
@@ -57,5 +60,9 @@ def residual(field: Field, engine: Engine, params: Parameters, point: Expansion)
 def splitting_slope(problem: AllenCahn, engine: Engine, points: jax.Array) -> jax.Array:
     """|∂ξ Φ(t, g)| of the splitting solution, ξ the unit coordinate, at `points` (n, 2) with columns t and x."""
     t, x = points[:, 0], points[:, 1]
-    slopes = jax.lax.map(lambda point: engine(problem.splitting, *point).u_x, (t, x), batch_size=CHUNK)
+
+    def slope(point):
+        return engine(expanded(problem, *point).splitting, *point).u_x
+
+    slopes = jax.lax.map(slope, (t, x), batch_size=CHUNK)
     return 0.5 * problem.period * jnp.abs(slopes)

@@ -31,7 +31,8 @@ def test_one_step_solves_linear_least_squares_as_the_damping_vanishes(damping):
 def test_each_trial_is_marquardts_formula():
     """One step from the start of Rosenbrock's valley: (JᵀJ + λ diag JᵀJ) δ = −Jᵀr by hand, without acceleration."""
     target, params, batch, _ = rosenbrock()
-    optimizer = levenberg_marquardt(target, 1, damping=10.0, tries=1, scaling="marquardt", geodesic=0.0)
+    settings = {"tries": 1, "scaling": "marquardt", "geodesic": 0.0, "halvings": 0}
+    optimizer = levenberg_marquardt(target, 1, damping=10.0, **settings)
     state, outcome = follow(optimizer, params, batch, 1)
     x, y = -1.2, 1.0
     r = np.array([10 * (y - x**2), 1 - x]) / np.sqrt(2)
@@ -58,7 +59,7 @@ def test_geodesic_acceleration_is_transtrums_formula():
     velocity = -np.linalg.solve(M, J.T @ r)
     acceleration = -0.5 * np.linalg.solve(M, J.T @ second(velocity))
     share = 2 * np.sqrt(np.diag(J.T @ J) @ acceleration**2 / (np.diag(J.T @ J) @ velocity**2))
-    settings = {"damping": 10.0, "tries": 1, "scaling": "marquardt"}
+    settings = {"damping": 10.0, "tries": 1, "scaling": "marquardt", "halvings": 0}
     state, outcome = follow(levenberg_marquardt(target, 1, geodesic=1.01 * share, **settings), params, batch, 1)
     here = flat(levenberg_marquardt(target, 1), state)
     # h = 0.1 magnifies the rounding of r, ten here, by 2/h² = 200.
@@ -70,11 +71,63 @@ def test_geodesic_acceleration_is_transtrums_formula():
     np.testing.assert_allclose(state.damping, 30.0)
 
 
+def overshot():
+    """r = arctan x at x = 3, where the step of Gauss and Newton goes to −9.5: only a part of it lowers r."""
+    target = objective(lambda params, row: jnp.arctan(params["x"]) - row[0])
+    return target, {"x": jnp.asarray(3.0)}, {"residual": jnp.zeros((1, 1))}
+
+
+@pytest.mark.parametrize("geodesic", [0.0, 100.0])
+def test_a_step_that_leads_too_far_is_shortened_along_its_curve(geodesic):
+    """By hand, the second derivative by the same difference; a tenth of the step magnifies roundings by 200."""
+    target, params, batch = overshot()
+    r, J = np.arctan(3.0), 0.1
+    velocity = -r / J
+    bend = ((np.arctan(3.0 + 0.1 * velocity) - r) / 0.1 - J * velocity) / 0.1
+    acceleration = -bend / J if geodesic else 0.0
+    places = [3.0 + h * velocity + h**2 * acceleration for h in (1, 0.5, 0.25, 0.125)]
+    sizes = np.abs(np.arctan(places))
+    k = int(np.flatnonzero(sizes < r)[0])
+    while k < 3 and sizes[k + 1] < sizes[k]:
+        k += 1
+    assert k > 0
+    settings = {"damping": 1e-12, "geodesic": geodesic, "least_damping": 1e-20, "tries": 1}
+    state, outcome = follow(levenberg_marquardt(target, 1, **settings), params, batch, 1)
+    np.testing.assert_allclose(state.params["x"], places[k], rtol=1e-9)
+    np.testing.assert_allclose(state.damping, 1e-12 * 10 ** -(1 - k / 3), rtol=1e-12)  # 10 whole, 1 the shortest
+    assert int(outcome[0].evaluations) == 1 + bool(geodesic) + min(k + 2, 4)  # one too short, if there is one
+    # Not allowed to shorten it so much, the try has failed.
+    state, _ = follow(levenberg_marquardt(target, 1, halvings=k - 1, **settings), params, batch, 1)
+    assert float(state.params["x"]) == 3.0
+    np.testing.assert_allclose(state.damping, 3e-12)
+
+
+def test_a_curve_that_bends_too_much_is_followed_as_far_as_it_holds():
+    """The bound is between what half of the step asks and what all of it does: the whole is not tried."""
+    target, params, batch, _ = rosenbrock()
+    settings = {"damping": 10.0, "tries": 1, "scaling": "marquardt"}
+    whole, _ = follow(levenberg_marquardt(target, 1, geodesic=100.0, halvings=0, **settings), params, batch, 1)
+    r, J, second = valley(-1.2, 1.0)
+    M = J.T @ J + 10 * np.diag(np.diag(J.T @ J))
+    velocity = -np.linalg.solve(M, J.T @ r)
+    acceleration = -0.5 * np.linalg.solve(M, J.T @ second(velocity))
+    share = 2 * np.sqrt(np.diag(J.T @ J) @ acceleration**2 / (np.diag(J.T @ J) @ velocity**2))
+    optimizer = levenberg_marquardt(target, 1, geodesic=0.6 * share, halvings=1, **settings)
+    state, outcome = follow(optimizer, params, batch, 1)
+    expected = np.array([-1.2, 1.0]) + velocity / 2 + acceleration / 4
+    np.testing.assert_allclose(flat(optimizer, state), expected, rtol=1e4 * EPS)
+    np.testing.assert_allclose(
+        flat(optimizer, whole), np.array([-1.2, 1.0]) + velocity + acceleration, rtol=1e4 * EPS
+    )
+    assert int(outcome[0].evaluations) == 3
+    np.testing.assert_allclose(state.damping, 10.0)  # the shortest leaves λ
+
+
 @pytest.mark.parametrize("scaling", ["more", "marquardt", "plain"])
 def test_scalings_are_what_they_say(scaling):
     """Two steps: by the second one diag JᵀJ has fallen in x and stayed in y."""
     target, params, batch, _ = rosenbrock()
-    optimizer = levenberg_marquardt(target, 1, damping=1.0, geodesic=0.0, scaling=scaling)
+    optimizer = levenberg_marquardt(target, 1, damping=1.0, geodesic=0.0, halvings=0, scaling=scaling)
     place, largest, state, damping = np.array([-1.2, 1.0]), np.zeros(2), optimizer.init(params), 1.0
     for _ in range(2):
         r, J, _ = valley(*place)

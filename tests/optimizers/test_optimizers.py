@@ -37,6 +37,7 @@ OTHER = {
         "scaling": "plain",
         "floor": 1.0,
         "geodesic": 0.0,
+        "halvings": 0,
         "solver": "qr",
         "cg_iterations": 1,
         "cg_tolerance": 0.9,

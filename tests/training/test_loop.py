@@ -443,7 +443,7 @@ def test_a_budget_is_shared_out_between_the_windows(tmp_path):
     end = work.run(start(work))
     assert len(unstacked(end.finished)) == 2
     begun = {line["stage"][0]: line["seconds"] for line in reversed(work.recorder.lines)}
-    # The first may take 0.22 of all, the second half of the rest; compilation is not counted for any but the last.
+    # The first may take 0.41 of all, the second more than half of the rest; compilation is not counted for any but the last.
     assert 0.1 < begun["2"] < 0.6
     assert begun["3"] - begun["2"] > 0.1
     assert end.seconds < 2
@@ -456,10 +456,8 @@ def test_shares_use_up_the_budget_and_favour_early_windows():
         taken.append(share_of_window(index, 8) * left)
         left -= taken[-1]
     assert left == pytest.approx(0, abs=1e-15)
-    assert taken[1:] == sorted(taken[1:], reverse=True)
-    assert taken[0] == pytest.approx(taken[1] * (1 / 8) / (1 / 5))  # half of 1/4, and 1/5
-    hard = share_of_window(0, 8, easy_start=False)
-    assert hard == pytest.approx((1 - hard) * share_of_window(1, 8) * (1 / 4) / (1 / 5))
+    assert taken == sorted(taken, reverse=True)
+    assert taken[0] == pytest.approx(taken[1] * (1 / 4) / (1 / 5))
 
 
 def test_a_window_as_good_as_the_first_leaves_its_time_to_the_last(tmp_path):

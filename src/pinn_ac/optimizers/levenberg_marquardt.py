@@ -1,5 +1,7 @@
 """Levenberg–Marquardt on the residual vector."""
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,7 +16,9 @@ from pinn_ac.optimizers.optimizer import Optimizer, Outcome, Trainable
 
 SCALINGS = ("more", "marquardt", "plain")
 PROBE = 0.1
-"""h, the share of a step at which its second derivative is taken."""
+"""The share of a step at which its second derivative is taken."""
+WORTH_IT = 0.99
+"""A shorter step must lower the loss that the longer one reaches to this share: less may be rounding."""
 
 
 class LevenbergMarquardtState(NamedTuple):
@@ -37,6 +41,7 @@ def levenberg_marquardt(
     scaling: str = "more",
     floor: float = 1e-4,
     geodesic: float = 0.75,
+    halvings: int = 3,
     solver: str = "auto",
     chunk: int | None = None,
     accumulate: bool | None = None,
@@ -44,15 +49,17 @@ def levenberg_marquardt(
     cg_tolerance: float = 1e-4,
     normal_precision: str = "same",
 ) -> Optimizer:
-    """Levenberg–Marquardt: (JᵀJ + λ D) δ₁ = −Jᵀr, and the first step that lowers ‖r‖² is taken.
+    """Levenberg–Marquardt: (JᵀJ + λ D) δ₁ = −Jᵀr, and a step h δ₁ + h² δ₂, h = 1, ½, ¼, …, that lowers ‖r‖².
 
-    A success divides λ by `cut`; each failed try multiplies it by `rise`, up to 1/√eps of the precision. A step
-    whose every try fails stays where it is and keeps the raised λ. A matrix that is not positive definite in
-    rounding is a failed try too.
+    δ₂ is the geodesic acceleration (JᵀJ + λ D) δ₂ = −½ Jᵀr_vv (Transtrum and Sethna 2012, arXiv:1201.5885), where
+    r_vv is the second derivative of r along δ₁: the step follows a curve on which the residuals are nearly straight.
+    Where 2h ‖D^½ δ₂‖ is more than `geodesic` times ‖D^½ δ₁‖ the model does not hold that far.
 
-    The step is δ₁ + δ₂ with the geodesic acceleration (JᵀJ + λ D) δ₂ = −½ Jᵀr_vv (Transtrum and Sethna 2012,
-    arXiv:1201.5885), where r_vv is the second derivative of r along δ₁. Where 2‖D^½ δ₂‖ is more than `geodesic`
-    times ‖D^½ δ₁‖ the model does not hold that far, and the try has failed. It costs a second evaluation of r a try.
+    An evaluation of r takes a tenth of the time of a factor, so the curve is searched before λ is changed: from h = 1
+    down, as long as shorter is better. How far the model holds tells what becomes of λ: h = 1 divides it by
+    `cut`, the shortest h leaves it, those between divide it by powers of `cut` in even steps. Where no h lowers ‖r‖²,
+    or JᵀJ + λ D is not positive definite in rounding, the try has failed, and λ is multiplied by `rise`, up to 1/√eps
+    of the precision, for the next. A step whose every try fails stays where it is and keeps the raised λ.
 
     Args:
         objective: its `residuals` are squared and summed, so its norm must be "mse".
@@ -66,7 +73,8 @@ def levenberg_marquardt(
             (Marquardt 1963), "plain" its mean times I (Levenberg 1944).
         floor: no entry of D is below so much of their mean: a parameter that the residuals hardly depend on would
             run away, saturate its unit, and be lost.
-        geodesic: largest share 2‖D^½ δ₂‖/‖D^½ δ₁‖; 0 for δ₁ alone.
+        geodesic: largest share 2h ‖D^½ δ₂‖/‖D^½ δ₁‖; 0 for δ₁ alone.
+        halvings: of h, at most.
         solver, chunk, accumulate, cg_iterations, cg_tolerance, normal_precision: of
             :class:`~pinn_ac.optimizers.least_squares.LeastSquares`.
 
@@ -74,7 +82,7 @@ def levenberg_marquardt(
         InputError: the norm is not "mse", a number is out of range, or `scaling` is unknown.
     """
     del steps
-    rules = _Rules(damping, cut, rise, tries, least_damping, scaling, floor, geodesic)
+    rules = _Rules(damping, cut, rise, tries, least_damping, scaling, floor, geodesic, halvings)
     require(
         objective.norm == "mse",
         "optimizer=levenberg_marquardt minimises a sum of squares: set loss.norm=mse, or choose optimizer=adam.",
@@ -100,10 +108,13 @@ def levenberg_marquardt(
             acceleration = 0 * velocity
             if geodesic:
                 acceleration = -method.solve(factor, system, bend(model, system.place, velocity))
-            there = at_step(model, state.params, velocity + acceleration, batch)
-            state, better = rules.judge(state, loss, D, velocity, acceleration, there.loss)
-            if better:
-                return state._replace(params=there.params), Outcome(loss, state.evaluations)
+            lengths = rules.lengths(D, velocity, acceleration)
+            path = (at_step(model, state.params, h * velocity + h**2 * acceleration, batch) for h in lengths)
+            place, k, asked = _lowest(path, float(loss))
+            change = rise if place is None else rules.change(lengths[k])
+            state = rules.changed(state, change, asked + bool(geodesic))
+            if place is not None:
+                return state._replace(params=place.params), Outcome(loss, state.evaluations)
         return state, Outcome(loss, state.evaluations)
 
     def retreat(state):
@@ -127,6 +138,21 @@ def at_step(model: Model, params: Any, step: Any, batch: Any) -> Place:
     params = unravel(flat + step)
     r = model.residuals(params, batch)
     return Place(params, r, r @ r)
+
+
+def _lowest(path: Iterable[Place], loss: float) -> tuple[Place | None, int, int]:
+    """The first place below `loss` that is not followed by a better one, its index, and how many were looked at.
+
+    None where there is none; a loss that is not finite is not below.
+    """
+    best, index, asked = None, 0, 0
+    for asked, place in enumerate(path, 1):
+        found = float(place.loss)
+        if found < loss:
+            best, index, loss = place, asked - 1, WORTH_IT * found
+        elif best is not None:
+            break
+    return best, index, asked
 
 
 def bend(model: Model, system: System, velocity: Any) -> jax.Array:
@@ -153,6 +179,7 @@ class _Rules:
     scaling: str
     floor: float
     geodesic: float
+    halvings: int
 
     def __post_init__(self) -> None:
         for name, least in (("damping", 0), ("least_damping", 0), ("cut", 1), ("rise", 1)):
@@ -170,6 +197,7 @@ class _Rules:
             is_number(self.geodesic) and self.geodesic >= 0,
             f"optimizer.geodesic is {self.geodesic}: give a positive number, or 0 to do without.",
         )
+        require(is_whole(self.halvings, 0), f"optimizer.halvings is {self.halvings}: give a whole number from 0.")
 
     @partial(jax.jit, static_argnums=0)
     def measure(
@@ -182,26 +210,25 @@ class _Rules:
         state = state._replace(largest=largest, evaluations=state.evaluations + 1)
         return state, r @ r, choices[self.scaling]
 
+    def lengths(self, D: jax.Array, velocity: Any, acceleration: Any) -> list[float]:
+        """The h to try, longest first: those for which the model holds."""
+        bent = 2 * float(_bent(D, velocity, acceleration))
+        return [h for h in (0.5**k for k in range(self.halvings + 1)) if h * bent <= self.geodesic]
+
+    def change(self, h: float) -> float:
+        """What λ is multiplied by after a success with this h."""
+        return self.cut ** -(1 + math.log2(h) / max(self.halvings, 1))
+
     @partial(jax.jit, static_argnums=0)
-    def judge(
-        self,
-        state: LevenbergMarquardtState,
-        loss: jax.Array,
-        D: jax.Array,
-        velocity: Any,
-        acceleration: Any,
-        trial: jax.Array,
-    ) -> tuple[LevenbergMarquardtState, jax.Array]:
-        """The state after a try that led to the loss `trial`, but for its parameters, and whether they are taken."""
-        holds = 4 * (D @ acceleration**2) <= self.geodesic**2 * (D @ velocity**2)
-        # False for a candidate that is not finite.
-        better = holds & (trial < loss)
+    def changed(self, state: LevenbergMarquardtState, change: float, evaluations: int) -> LevenbergMarquardtState:
+        """The state with λ multiplied by `change`, after so many more evaluations."""
         # Beyond it a step would be lost in rounding, and λ so large would hold up new points for long.
-        most = jnp.maximum(1 / jnp.finfo(loss.dtype).eps ** 0.5, state.damping)
-        lower = jnp.maximum(state.damping / self.cut, self.least_damping)
-        higher = jnp.minimum(state.damping * self.rise, most)
-        after = state._replace(
-            damping=jnp.where(better, lower, higher),
-            evaluations=state.evaluations + (2 if self.geodesic else 1),
-        )
-        return after, better
+        most = jnp.maximum(1 / jnp.finfo(state.damping.dtype).eps ** 0.5, state.damping)
+        damping = jnp.clip(state.damping * change, self.least_damping, most)
+        return state._replace(damping=damping, evaluations=state.evaluations + evaluations)
+
+
+@jax.jit
+def _bent(D: jax.Array, velocity: Any, acceleration: Any) -> jax.Array:
+    """‖D^½ δ₂‖/‖D^½ δ₁‖; 0 where there is no acceleration."""
+    return jnp.sqrt((D @ acceleration**2) / jnp.maximum(D @ velocity**2, jnp.finfo(D.dtype).tiny))

@@ -1,7 +1,7 @@
 """The Allen–Cahn problem: coefficients, initial conditions, lifts and the flow of its reaction."""
 
 from pinn_ac.problem.allen_cahn import EXCESS, AllenCahn
-from pinn_ac.problem.carried import Carried, carry, modes_needed
+from pinn_ac.problem.carried import Carried, carry, expanded, modes_needed
 from pinn_ac.problem.initial_conditions import (
     BandLimited,
     Cosine,
@@ -24,5 +24,6 @@ __all__ = [
     "Tabulated",
     "XSquaredCosine",
     "carry",
+    "expanded",
     "modes_needed",
 ]

@@ -1,7 +1,7 @@
 """An initial condition that a field has reached: where a window of time ends, the next one begins."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import jax
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pinn_ac.problem.allen_cahn import AllenCahn
-from pinn_ac.problem.lifts import BLOCK, long_series
+from pinn_ac.problem.lifts import BLOCK, long_series, long_series_about
 
 FEWEST, MOST = 128, 16384
 """Modes that a carried condition has at least and at most."""
@@ -51,8 +51,48 @@ class Carried:
         cosine, sine = self.cosine, None if self.even else self.sine
         if order == 0:
             return long_series(cosine, sine, variance, xi)
-        scale = jnp.pi * jnp.arange(len(cosine), dtype=cosine.dtype)
-        return long_series(None if sine is None else scale * sine, -scale * cosine, variance, xi)
+        return long_series_about(cosine, sine, variance, xi)[order]
+
+    def about(self, variance: jax.Array, xi: jax.Array) -> "Carried":
+        """The same for what differentiates the heat flow at one point, as :class:`Expanded` says."""
+        sine = None if self.even else self.sine
+        derivatives = long_series_about(self.cosine, sine, variance, xi)
+        return Expanded(self.cosine, self.sine, self.steepest_slope, self.even, variance, xi, derivatives)
+
+
+@dataclass(frozen=True)
+class Expanded(Carried):
+    """A carried condition whose heat flow is its polynomial about one point.
+
+    There it has the value, the first derivative in the variance and the first two in ξ of the series, and its slope
+    has those of the series' slope, but they cost nothing to take: the series is summed once for all of them.
+
+    Args:
+        variance, xi: where.
+        derivatives: of the heat flow in ξ, the first four from the zeroth on.
+    """
+
+    variance: jax.Array
+    xi: jax.Array
+    derivatives: jax.Array
+
+    def heat_flow(self, variance: jax.Array, xi: jax.Array, largest: float, order: int = 0) -> jax.Array:
+        """Of the polynomial; the derivative in the variance is half the second in ξ."""
+        del largest
+        g, g_x, g_xx = (self.derivatives[order + k] for k in range(3))
+        dx = xi - self.xi
+        return g + dx * g_x + 0.5 * (dx**2 + variance - self.variance) * g_xx
+
+
+def expanded(problem: AllenCahn, t: jax.Array, x: jax.Array) -> AllenCahn:
+    """The problem for what differentiates its lift at (t, x), at most once in t and twice in x.
+
+    A long series is then summed once and not for every derivative; other conditions than carried ones stay.
+    """
+    condition = problem.initial_condition
+    if not isinstance(condition, Carried):
+        return problem
+    return replace(problem, initial_condition=condition.about(*problem.heat_coordinates(t, x)))
 
 
 def modes_needed(problem: AllenCahn, start: float) -> int:

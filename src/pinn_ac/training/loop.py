@@ -170,15 +170,12 @@ class Trainer:
         return session.save(state)
 
 
-def share_of_window(index: int, windows: int, easy_start: bool = True) -> float:
+def share_of_window(index: int, windows: int) -> float:
     """How much of the budget that is left a window may take.
 
-    Early windows get more than late ones: their errors grow with the solution before they settle with it. A first one
-    that is easy gets half of that.
+    Early windows get more than late ones: their errors grow with the solution before they settle with it.
     """
     weights = [1 / (k + 1 + EVEN_FROM) for k in range(windows)]
-    if easy_start:
-        weights[0] /= 2
     return weights[index] / sum(weights[index:])
 
 
@@ -295,7 +292,7 @@ class _Session:
             return False
         if seconds >= budget or self.index + 1 == trainer.windows:
             return seconds >= budget
-        share = share_of_window(self.index, trainer.windows, trainer.easy_start) * (budget - state.window_seconds)
+        share = share_of_window(self.index, trainer.windows) * (budget - state.window_seconds)
         compiling = self.compile_seconds() - state.window_compile_seconds
         return state.best_loss <= state.goal or seconds - state.window_seconds - compiling >= share
 
