@@ -17,6 +17,7 @@ from composed import composed
 from pinn_ac.assembly import assemble
 from pinn_ac.errors import InputError
 from pinn_ac.optimizers.least_squares import LeastSquares
+from pinn_ac.optimizers.least_squares.gram import is_in_host_memory
 from pinn_ac.optimizers.least_squares.normal import Normal, normal_equations
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -165,6 +166,30 @@ def alone(own_cache, tmp_path_factory):
     folder = tmp_path_factory.mktemp("alone") / "run"
     subprocess.run([*COMMAND, *RUN, f"hydra.run.dir={folder}"], check=True)
     return folder
+
+
+def test_numpy_gets_what_one_device_has_and_nothing_of_several():
+    mesh = jax.make_mesh((4,), ("points",))
+    everywhere, divided = (
+        jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*axes)) for axes in ((), ("points",))
+    )
+    J = np.ones((8, 3))
+    assert is_in_host_memory(J)
+    assert is_in_host_memory(jax.device_put(J))
+    assert not is_in_host_memory(jax.device_put(J, everywhere))
+    assert not is_in_host_memory(jax.device_put(J, divided))
+    seen = []
+    jax.jit(lambda J: seen.append(is_in_host_memory(J)))(J)
+    assert seen == [False]
+
+
+@pytest.mark.landing
+def test_two_processes_take_the_same_steps_of_levenberg_marquardt(own_cache, tmp_path):
+    """Whose λ and lengths the host decides on, in each process by itself."""
+    words = (*SMALL, "train.steps=6", "train.log_every=1", "estimate=false")
+    subprocess.run([*COMMAND, *words, f"hydra.run.dir={tmp_path / 'alone'}"], check=True)
+    assert train_by(2, *words, f"hydra.run.dir={tmp_path / 'together'}")[0] == [0, 0]
+    np.testing.assert_allclose(losses(tmp_path / "together"), losses(tmp_path / "alone"), rtol=1e-6)
 
 
 @pytest.mark.landing

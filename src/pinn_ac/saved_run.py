@@ -17,7 +17,7 @@ from pinn_ac.environment import configure
 from pinn_ac.errors import InputError, require
 from pinn_ac.evaluation import Sampled
 from pinn_ac.jobs import RUN
-from pinn_ac.problem import Carried
+from pinn_ac.problem import Carried, expanded
 from pinn_ac.residual import CHUNK as SERIES
 from pinn_ac.training import Checkpoints, blank, unstacked
 
@@ -83,7 +83,8 @@ class Run:
         engine, problem = self.experiment.engine, self.experiment.problem
 
         def at_point(field, params, t, x):
-            d = engine(lambda t, x: field(params, t, x), t, x)
+            here = field._replace(problem=expanded(field.problem, t, x))
+            d = engine(lambda t, x: here(params, t, x), t, x)
             return {**d._asdict(), "residual": problem.residual(d.u, d.u_t, d.u_xx)}
 
         return self._compiled(at_point)

@@ -102,6 +102,16 @@ def test_a_step_that_leads_too_far_is_shortened_along_its_curve(geodesic):
     np.testing.assert_allclose(state.damping, 3e-12)
 
 
+@pytest.mark.parametrize(("bend", "h"), [(0.6, 1.0), (0.6669, 1.0), (0.69, 0.5)])
+def test_a_shorter_step_must_be_worth_it(bend, h):
+    """r = 1 − h + bend h²: a half is worse, lower by less than a hundredth of the loss, and lower by a twentieth."""
+    target = objective(lambda params, row: params["x"] + bend * (params["x"] - 1) ** 2 - row[0])
+    params, batch = {"x": jnp.asarray(1.0)}, {"residual": jnp.zeros((1, 1))}
+    optimizer = levenberg_marquardt(target, 1, damping=1e-12, geodesic=0.0, tries=1)
+    state, _ = follow(optimizer, params, batch, 1)
+    np.testing.assert_allclose(state.params["x"], 1 - h, atol=1e-11)
+
+
 def test_a_curve_that_bends_too_much_is_followed_as_far_as_it_holds():
     """The bound is between what half of the step asks and what all of it does: the whole is not tried."""
     target, params, batch, _ = rosenbrock()

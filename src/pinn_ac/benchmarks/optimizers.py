@@ -1,8 +1,9 @@
 """Levenberg–Marquardt: where a step's time goes, and an iteration against optimistix's.
 
-A step's stages are timed one by one, and the whole step beside them, with one try of λ and geodesic acceleration; a
-share is the ratio of the two medians. Rates count SYRK's n·P·(P+1) flops for JᵀJ, half of those of the product that
-knows no symmetry, and are given as a share of the rate of NumPy's square product in double precision here.
+A step's stages are timed one by one, and beside them the whole step, with geodesic acceleration, one try of λ and no
+shorter step; a share is the ratio of the two medians. Rates count SYRK's n·P·(P+1) flops for JᵀJ, half of those of
+the product that knows no symmetry, and are given as a share of the rate of NumPy's square product in double
+precision here.
 """
 
 import statistics
@@ -146,7 +147,7 @@ def _stages(setting: Setting) -> dict[str, Callable[[], Any]]:
         return ahead + push(step), jnp.sum(model.residuals(unravel(flat - step), batch) ** 2)
 
     step, _ = solve()
-    optimizer = levenberg_marquardt(objective, 1, tries=1, solver="normal", accumulate=False)
+    optimizer = levenberg_marquardt(objective, 1, tries=1, halvings=0, solver="normal", accumulate=False)
     state = optimizer.init(params)
     return {
         "Jacobian": lambda: method.linearize(params, batch),

@@ -45,7 +45,9 @@ def _row(method: str, width: int, depth: int, points: int, rounds: int, precisio
     setting = setting_of(width, depth, points)
     optimizer: Any = {
         "adam": lambda: adam(setting.objective, 1),
-        "levenberg_marquardt": lambda: levenberg_marquardt(setting.objective, 1, tries=1, solver="normal"),
+        "levenberg_marquardt": lambda: levenberg_marquardt(
+            setting.objective, 1, tries=1, halvings=0, solver="normal"
+        ),
     }[method]()
     state = optimizer.init(setting.params)
     jax.block_until_ready(optimizer.step(state, setting.batch))

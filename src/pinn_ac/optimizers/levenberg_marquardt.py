@@ -18,7 +18,8 @@ SCALINGS = ("more", "marquardt", "plain")
 PROBE = 0.1
 """The share of a step at which its second derivative is taken."""
 WORTH_IT = 0.99
-"""A shorter step must lower the loss that the longer one reaches to this share: less may be rounding."""
+"""A shorter step is taken if it lowers the loss that the longer one reaches to this share: near a minimum all losses
+are one number but for rounding, and there the longest step is the best."""
 
 
 class LevenbergMarquardtState(NamedTuple):
@@ -55,8 +56,8 @@ def levenberg_marquardt(
     r_vv is the second derivative of r along δ₁: the step follows a curve on which the residuals are nearly straight.
     Where 2h ‖D^½ δ₂‖ is more than `geodesic` times ‖D^½ δ₁‖ the model does not hold that far.
 
-    An evaluation of r takes a tenth of the time of a factor, so the curve is searched before λ is changed: from h = 1
-    down, as long as shorter is better. How far the model holds tells what becomes of λ: h = 1 divides it by
+    An evaluation of r takes a tenth of the time of another λ, so the curve is searched before λ is changed: from
+    h = 1 down, as long as shorter is better. How far the model holds tells what becomes of λ: h = 1 divides it by
     `cut`, the shortest h leaves it, those between divide it by powers of `cut` in even steps. Where no h lowers ‖r‖²,
     or JᵀJ + λ D is not positive definite in rounding, the try has failed, and λ is multiplied by `rise`, up to 1/√eps
     of the precision, for the next. A step whose every try fails stays where it is and keeps the raised λ.
@@ -101,15 +102,15 @@ def levenberg_marquardt(
         system = method.linearize(state.params, batch)
         state, loss, D = rules.measure(state, system.r, system.squares)
         system = method.reduce(system, D)
-        # A factor for each λ: one that serves all (eigenvalues, tridiagonal, QR) takes as long as 8 to 28 (P = 1001).
+        # A factor for each λ: one that serves all (eigenvalues, tridiagonal, QR) takes as long as many of them.
         for _ in range(tries):
             factor = method.factor(system, state.damping, D)
             velocity = -method.solve(factor, system, system.r, system.g)
-            acceleration = 0 * velocity
+            acceleration = jnp.zeros_like(velocity)
             if geodesic:
                 acceleration = -method.solve(factor, system, bend(model, system.place, velocity))
             lengths = rules.lengths(D, velocity, acceleration)
-            path = (at_step(model, state.params, h * velocity + h**2 * acceleration, batch) for h in lengths)
+            path = (at_step(model, state.params, h, velocity, acceleration, batch) for h in lengths)
             place, k, asked = _lowest(path, float(loss))
             change = rise if place is None else rules.change(lengths[k])
             state = rules.changed(state, change, asked + bool(geodesic))
@@ -132,10 +133,10 @@ class Place(NamedTuple):
 
 
 @partial(jax.jit, static_argnums=0)
-def at_step(model: Model, params: Any, step: Any, batch: Any) -> Place:
-    """Where a step from the parameters leads. One program for all who ask: it is long to compile."""
+def at_step(model: Model, params: Any, h: float, velocity: Any, acceleration: Any, batch: Any) -> Place:
+    """Where h δ₁ + h² δ₂ leads from the parameters. One program for all who ask: it is long to compile."""
     flat, unravel = ravel_pytree(params)
-    params = unravel(flat + step)
+    params = unravel(flat + h * velocity + h**2 * acceleration)
     r = model.residuals(params, batch)
     return Place(params, r, r @ r)
 
@@ -157,7 +158,7 @@ def _lowest(path: Iterable[Place], loss: float) -> tuple[Place | None, int, int]
 
 def bend(model: Model, system: System, velocity: Any) -> jax.Array:
     """½ r_vv, (n,), the second derivative of r along `velocity`."""
-    ahead = at_step(model, system.params, PROBE * velocity, system.batch).r
+    ahead = at_step(model, system.params, PROBE, velocity, jnp.zeros_like(velocity), system.batch).r
     return _bend(model, system, velocity, ahead)
 
 

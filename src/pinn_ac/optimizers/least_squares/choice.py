@@ -27,7 +27,7 @@ MOST_ENTRIES = 2**27
 
 
 class Method(NamedTuple):
-    """A solver with its stages compiled; `Solver` says what they are.
+    """A solver with its stages compiled, if they are to be; `Solver` says what they are.
 
     linearize: (params, batch) → the system.
     """

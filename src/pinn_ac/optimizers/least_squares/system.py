@@ -126,7 +126,8 @@ class Model:
     def pull(self, system: System, w: Any) -> Any:
         """Jᵀw outside of a compiled function; BLAS's where J lies in the host's memory."""
         if system.J is not None and is_in_host_memory(system.J):
-            return np.asarray(w) @ np.asarray(system.J)
+            with np.errstate(over="ignore", invalid="ignore"):  # a try that leads to no number has failed, no more
+                return np.asarray(w) @ np.asarray(system.J)
         return self._compiled_pull(system.place, w)
 
     @cached_property
