@@ -51,14 +51,20 @@ def valley(x, y):
     return r, J, lambda v: np.array([-20 * v[0] ** 2, 0]) / np.sqrt(2)
 
 
-def test_geodesic_acceleration_is_transtrums_formula():
-    """The residuals are quadratic, so that the finite difference is exact but for rounding."""
-    target, params, batch, _ = rosenbrock()
+def transtrum():
+    """δ₁, δ₂ and 2‖D^½ δ₂‖/‖D^½ δ₁‖ at the start of the valley, by hand, with λ = 10 and D = diag JᵀJ."""
     r, J, second = valley(-1.2, 1.0)
     M = J.T @ J + 10 * np.diag(np.diag(J.T @ J))
     velocity = -np.linalg.solve(M, J.T @ r)
     acceleration = -0.5 * np.linalg.solve(M, J.T @ second(velocity))
     share = 2 * np.sqrt(np.diag(J.T @ J) @ acceleration**2 / (np.diag(J.T @ J) @ velocity**2))
+    return velocity, acceleration, share
+
+
+def test_geodesic_acceleration_is_transtrums_formula():
+    """The residuals are quadratic, so that the finite difference is exact but for rounding."""
+    target, params, batch, _ = rosenbrock()
+    velocity, acceleration, share = transtrum()
     settings = {"damping": 10.0, "tries": 1, "scaling": "marquardt", "halvings": 0}
     state, outcome = follow(levenberg_marquardt(target, 1, geodesic=1.01 * share, **settings), params, batch, 1)
     here = flat(levenberg_marquardt(target, 1), state)
@@ -117,11 +123,7 @@ def test_a_curve_that_bends_too_much_is_followed_as_far_as_it_holds():
     target, params, batch, _ = rosenbrock()
     settings = {"damping": 10.0, "tries": 1, "scaling": "marquardt"}
     whole, _ = follow(levenberg_marquardt(target, 1, geodesic=100.0, halvings=0, **settings), params, batch, 1)
-    r, J, second = valley(-1.2, 1.0)
-    M = J.T @ J + 10 * np.diag(np.diag(J.T @ J))
-    velocity = -np.linalg.solve(M, J.T @ r)
-    acceleration = -0.5 * np.linalg.solve(M, J.T @ second(velocity))
-    share = 2 * np.sqrt(np.diag(J.T @ J) @ acceleration**2 / (np.diag(J.T @ J) @ velocity**2))
+    velocity, acceleration, share = transtrum()
     optimizer = levenberg_marquardt(target, 1, geodesic=0.6 * share, halvings=1, **settings)
     state, outcome = follow(optimizer, params, batch, 1)
     expected = np.array([-1.2, 1.0]) + velocity / 2 + acceleration / 4

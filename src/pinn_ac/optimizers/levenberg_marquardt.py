@@ -108,14 +108,14 @@ def levenberg_marquardt(
             velocity = -method.solve(factor, system, system.r, system.g)
             acceleration = jnp.zeros_like(velocity)
             if geodesic:
-                acceleration = -method.solve(factor, system, bend(model, system.place, velocity))
+                ahead = at_step(model, state.params, PROBE, velocity, acceleration, batch).r
+                acceleration = -method.solve(factor, system, bend(model, system.place, velocity, ahead))
             lengths = rules.lengths(D, velocity, acceleration)
-            path = (at_step(model, state.params, h, velocity, acceleration, batch) for h in lengths)
-            place, k, asked = _lowest(path, float(loss))
-            change = rise if place is None else rules.change(lengths[k])
-            state = rules.changed(state, change, asked + bool(geodesic))
-            if place is not None:
-                return state._replace(params=place.params), Outcome(loss, state.evaluations)
+            path = ((h, at_step(model, state.params, h, velocity, acceleration, batch)) for h in lengths)
+            best, asked = _lowest(path, float(loss))
+            state = rules.changed(state, rise if best is None else rules.change(best[0]), asked + bool(geodesic))
+            if best is not None:
+                return state._replace(params=best[1].params), Outcome(loss, state.evaluations)
         return state, Outcome(loss, state.evaluations)
 
     def retreat(state):
@@ -141,29 +141,25 @@ def at_step(model: Model, params: Any, h: float, velocity: Any, acceleration: An
     return Place(params, r, r @ r)
 
 
-def _lowest(path: Iterable[Place], loss: float) -> tuple[Place | None, int, int]:
-    """The first place below `loss` that is not followed by a better one, its index, and how many were looked at.
+def _lowest(path: Iterable[tuple[float, Place]], loss: float) -> tuple[tuple[float, Place] | None, int]:
+    """The first of the path below `loss` that is not followed by a better one, and how many were looked at.
 
     None where there is none; a loss that is not finite is not below.
     """
-    best, index, asked = None, 0, 0
-    for asked, place in enumerate(path, 1):
+    best, asked = None, 0
+    for h, place in path:
+        asked += 1
         found = float(place.loss)
         if found < loss:
-            best, index, loss = place, asked - 1, WORTH_IT * found
+            best, loss = (h, place), WORTH_IT * found
         elif best is not None:
             break
-    return best, index, asked
-
-
-def bend(model: Model, system: System, velocity: Any) -> jax.Array:
-    """½ r_vv, (n,), the second derivative of r along `velocity`."""
-    ahead = at_step(model, system.params, PROBE, velocity, jnp.zeros_like(velocity), system.batch).r
-    return _bend(model, system, velocity, ahead)
+    return best, asked
 
 
 @partial(jax.jit, static_argnums=0)
-def _bend(model: Model, system: System, velocity: jax.Array, ahead: jax.Array) -> jax.Array:
+def bend(model: Model, system: System, velocity: Any, ahead: jax.Array) -> jax.Array:
+    """½ r_vv, (n,), the second derivative of r along `velocity`, from r a share `PROBE` of it ahead."""
     push, _ = model.products(system)
     return ((ahead - system.r) / PROBE - push(velocity)) / PROBE
 

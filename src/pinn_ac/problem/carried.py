@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pinn_ac.problem.allen_cahn import AllenCahn
-from pinn_ac.problem.lifts import BLOCK, long_series, long_series_about
+from pinn_ac.problem.lifts import BLOCK, long_series
 
 FEWEST, MOST = 128, 16384
 """Modes that a carried condition has at least and at most."""
@@ -48,16 +48,15 @@ class Carried:
     def heat_flow(self, variance: jax.Array, xi: jax.Array, largest: float, order: int = 0) -> jax.Array:
         """Σ_k e^{−(kπ)² variance/2} (a_k cos kπξ + b_k sin kπξ), or its slope."""
         del largest  # a finite series is exact for every variance
-        cosine, sine = self.cosine, None if self.even else self.sine
-        if order == 0:
-            return long_series(cosine, sine, variance, xi)
-        return long_series_about(cosine, sine, variance, xi)[order]
+        return self._derivatives(variance, xi)[order]
 
     def about(self, variance: jax.Array, xi: jax.Array) -> "Carried":
         """The same for what differentiates the heat flow at one point, as :class:`Expanded` says."""
-        sine = None if self.even else self.sine
-        derivatives = long_series_about(self.cosine, sine, variance, xi)
+        derivatives = self._derivatives(variance, xi)
         return Expanded(self.cosine, self.sine, self.steepest_slope, self.even, variance, xi, derivatives)
+
+    def _derivatives(self, variance: jax.Array, xi: jax.Array) -> tuple[jax.Array, ...]:
+        return long_series(self.cosine, None if self.even else self.sine, variance, xi)
 
 
 @dataclass(frozen=True)
@@ -74,12 +73,12 @@ class Expanded(Carried):
 
     variance: jax.Array
     xi: jax.Array
-    derivatives: jax.Array
+    derivatives: tuple[jax.Array, ...]
 
     def heat_flow(self, variance: jax.Array, xi: jax.Array, largest: float, order: int = 0) -> jax.Array:
         """Of the polynomial; the derivative in the variance is half the second in ξ."""
         del largest
-        g, g_x, g_xx = (self.derivatives[order + k] for k in range(3))
+        g, g_x, g_xx = self.derivatives[order : order + 3]
         dx = xi - self.xi
         return g + dx * g_x + 0.5 * (dx**2 + variance - self.variance) * g_xx
 

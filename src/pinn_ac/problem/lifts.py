@@ -1,6 +1,8 @@
 """Heat flows of initial conditions: the lifts that carry u₀ into t > 0, smooth and periodic."""
 
 import math
+import operator
+from functools import reduce
 
 import jax
 import jax.numpy as jnp
@@ -47,43 +49,25 @@ def damped_waves(
     return jnp.sum(decay * (cosine * jnp.cos(angle) + sine * jnp.sin(angle)), axis=-1)
 
 
-def long_series(cosine: jax.Array, sine: jax.Array | None, variance: jax.Array, xi: jax.Array) -> jax.Array:
-    """Σ_{k<m} e^{−(kπ)² variance/2} (a_k cos kπξ + b_k sin kπξ) at one point, m a multiple of `BLOCK`.
+def long_series(
+    cosine: jax.Array, sine: jax.Array | None, variance: jax.Array, xi: jax.Array
+) -> tuple[jax.Array, ...]:
+    """Σ_{k<m} e^{−(kπ)² variance/2} (a_k cos kπξ + b_k sin kπξ) at one point, and its first three derivatives in ξ.
 
     Args:
-        cosine: a_k, (m,).
+        cosine: a_k, (m,), m a multiple of `BLOCK`.
         sine: b_k, (m,); None where all are zero.
         variance: a scalar.
         xi: a scalar, position in the unit period.
     """
-    cosines, sines = _long_waves(len(cosine), variance, xi)
-    return _sum(cosines, cosine) if sine is None else _sum(cosines, cosine) + _sum(sines, sine)
-
-
-def long_series_about(cosine: jax.Array, sine: jax.Array | None, variance: jax.Array, xi: jax.Array) -> jax.Array:
-    """The first four derivatives in ξ of :func:`long_series`, from the zeroth on, at one point.
-
-    Args:
-        cosine: a_k, (m,).
-        sine, variance, xi: as there.
-    """
-    cosines, sines = _long_waves(len(cosine), variance, xi)
-    k = jnp.pi * jnp.arange(len(cosine), dtype=cosine.dtype)
-    derivatives = [
-        _sum(cosines, cosine),
-        _sum(sines, -k * cosine),
-        _sum(cosines, -(k**2) * cosine),
-        _sum(sines, k**3 * cosine),
-    ]
-    if sine is not None:
-        others = [
-            _sum(sines, sine),
-            _sum(cosines, k * sine),
-            _sum(sines, -(k**2) * sine),
-            _sum(cosines, -(k**3) * sine),
-        ]
-        derivatives = [d + other for d, other in zip(derivatives, others, strict=True)]
-    return jnp.stack(derivatives)
+    waves, k = _long_waves(len(cosine), variance, xi), jnp.pi * jnp.arange(len(cosine), dtype=cosine.dtype)
+    amplitudes, derivatives = (cosine, sine), []
+    for _ in range(4):
+        parts = [_sum(w, a) for w, a in zip(waves, amplitudes, strict=True) if a is not None]
+        derivatives.append(reduce(operator.add, parts))
+        a, b = amplitudes  # (a cos kπξ + b sin kπξ)' = kπb cos kπξ − kπa sin kπξ
+        amplitudes = None if b is None else k * b, None if a is None else -k * a
+    return tuple(derivatives)
 
 
 def _sum(waves: jax.Array, amplitudes: jax.Array) -> jax.Array:
