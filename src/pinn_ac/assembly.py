@@ -27,6 +27,9 @@ from pinn_ac.training import Stage
 
 Points = Mapping[str, Any]
 
+QUICKLY = {"xla_backend_optimization_level": 0}
+"""For a program that runs once, and so is not worth the second that its optimization takes."""
+
 WINDOW_SECONDS = 12.0
 """A budget of less a window is better spent on one window: measured on two cores."""
 
@@ -74,7 +77,8 @@ class Experiment:
 
     @cached_property
     def _initial_params(self) -> Parameters:
-        return jax.jit(self.network.init)(named_key(self.seed, "network"), jnp.zeros(self.field.features))
+        init = jax.jit(self.network.init, compiler_options=QUICKLY)
+        return init(named_key(self.seed, "network"), jnp.zeros(self.field.features))
 
     def draw(
         self,

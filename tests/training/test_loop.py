@@ -3,6 +3,7 @@
 import math
 import pickle
 import signal
+import time
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -172,6 +173,17 @@ def test_the_best_parameters_are_those_of_the_lowest_validation_loss(tmp_path):
     assert float(end.best_params["p"]) == 2.0**-10
     assert end.best_loss == 2.0**-20
     assert float(end.optimizer.params["p"]) > 8
+
+
+def test_what_it_takes_to_begin_counts_as_training(tmp_path):
+    def enter(finished):
+        time.sleep(0.2)
+        return relay(finished)
+
+    work = trainer(tmp_path, [Stage("only", decay(1e-9), 10**9)], enter=enter, seconds=0.1)
+    begun = work.begin()
+    assert begun.seconds >= 0.2
+    assert work.run(begun).step == 1
 
 
 def test_a_budget_of_seconds_ends_the_run_evaluated_and_saved(tmp_path):

@@ -121,9 +121,11 @@ class Trainer:
     guard: OverfitGuard | None = None
 
     def begin(self) -> TrainingState:
-        """The state before the first step."""
-        params = self.enter(()).start()
-        return TrainingState(self.stages[0].optimizer.init(params), params)
+        """The state before the first step. What it takes to get there, most of it compilation, counts as training."""
+        with Stopwatch() as watch:
+            params = self.enter(()).start()
+            optimizer = self.stages[0].optimizer.init(params)
+            return TrainingState(optimizer, params, seconds=watch.seconds, compile_seconds=watch.compile_seconds)
 
     def resume(self, params: Any) -> TrainingState:
         """The state of the newest readable checkpoint.
