@@ -146,7 +146,7 @@ class Trainer:
     def run(self, state: TrainingState) -> TrainingState:
         """Train from `state` to the end of the last window's last stage, or of the budget; the end is saved.
 
-        A budget is shared out by `share_of_window`; the first window's compilation is not counted against its share.
+        A budget is shared out by `share_of_window`; a window's compilation is taken from all, not from its share.
         After an easy start, a window between the first and the last ends when it is as good as the first; one that
         over-fits may end too.
 
@@ -294,9 +294,9 @@ class _Session:
             return False
         if seconds >= budget or self.index + 1 == trainer.windows:
             return seconds >= budget
-        share = share_of_window(self.index, trainer.windows) * (budget - state.window_seconds)
-        compiling = self.compile_seconds() - state.window_compile_seconds
-        return state.best_loss <= state.goal or seconds - state.window_seconds - compiling >= share
+        ready = state.window_seconds + self.compile_seconds() - state.window_compile_seconds
+        share = share_of_window(self.index, trainer.windows) * (budget - ready)
+        return state.best_loss <= state.goal or seconds - ready >= share
 
     def _next_stage(self, state: TrainingState) -> TrainingState:
         stages = self.trainer.stages
