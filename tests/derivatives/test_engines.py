@@ -174,10 +174,15 @@ def test_fields_directly_and_on_their_expanded_background(engine, kind, precisio
 
 
 def assert_close_at_edges(found, exact):
-    """The same terms in another order. Those of u_xx are products of first derivatives, or the field's curvature."""
+    """The same terms in another order. Those of u_xx are products of first derivatives, or the field's curvature.
+
+    At the kink itself and at t = 0, the first two edges, u_t does not exist: 0, since the width is clamped there, and
+    D u_xx, with which the heat equation holds, are both right.
+    """
     for name, a, b in zip(Derivatives._fields, found, exact, strict=True):
         assert np.isfinite(a).all(), name
-        terms = 1 + np.abs(b) + exact[2] ** 2
+        a, b = (values[2:] if name == "u_t" else values for values in (a, b))
+        terms = 1 + np.abs(b) + exact[2][-len(b) :] ** 2
         np.testing.assert_array_less(np.abs(np.asarray(a) - b) / terms, 1e4 * np.finfo(float).eps, err_msg=name)
 
 

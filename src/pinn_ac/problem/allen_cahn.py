@@ -77,6 +77,11 @@ class AllenCahn:
         """What a heat flow depends on at (t, x): the variance 2Dt, with the D of ξ, and ξ."""
         return 2 * self.unit_diffusivity * jnp.asarray(t), self.to_unit(x)
 
+    @property
+    def largest_variance(self) -> float:
+        """Of a heat flow up to the horizon."""
+        return 2 * self.unit_diffusivity * self.horizon
+
     def residual(self, u: jax.Array, u_t: jax.Array, u_xx: jax.Array) -> jax.Array:
         """f = u_t − D u_xx + R u³ − R u, the lecture's f(x, t); zero for a solution."""
         return u_t - self.diffusivity * u_xx + self.reaction_rate * (u**3 - u)
@@ -134,9 +139,8 @@ class AllenCahn:
 
     def lift(self, t: jax.Array, x: jax.Array, order: int = 0) -> jax.Array:
         """g = exp(tD∂²)u₀ (`order` 0) or g_x (`order` 1): u₀ at t = 0, smooth and periodic for t > 0."""
-        largest = 2 * self.unit_diffusivity * self.horizon
-        g = self.initial_condition.heat_flow(*self.heat_coordinates(t, x), largest, order)
-        return g * (2 / self.period) ** order
+        flow = self.initial_condition.heat_flow(*self.heat_coordinates(t, x), self.largest_variance)
+        return flow[order] * (2 / self.period) ** order
 
     def splitting(self, t: jax.Array, x: jax.Array) -> jax.Array:
         """Φ(t, g), one step of Lie splitting (heat, then reaction): what is known of u before any training."""

@@ -1,7 +1,7 @@
 """An initial condition that a field has reached: where a window of time ends, the next one begins."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import jax
@@ -38,60 +38,17 @@ class Carried:
         return ()
 
     def __call__(self, xi: jax.Array) -> jax.Array:
-        return self.heat_flow(jnp.zeros_like(xi), xi, 0.0)
+        return self.heat_flow(jnp.zeros_like(xi), xi, 0.0)[0]
 
     def fourier_coefficients(self, modes: int) -> np.ndarray:
         """c_k for k ≤ modes, zero beyond the series' own end."""
         c = (np.asarray(self.cosine) - 1j * np.asarray(self.sine)) / np.where(np.arange(len(self.cosine)), 2, 1)
         return np.pad(c[: modes + 1], (0, max(0, modes + 1 - len(c))))
 
-    def heat_flow(self, variance: jax.Array, xi: jax.Array, largest: float, order: int = 0) -> jax.Array:
-        """Σ_k e^{−(kπ)² variance/2} (a_k cos kπξ + b_k sin kπξ), or its slope."""
+    def heat_flow(self, variance: jax.Array, xi: jax.Array, largest: float) -> tuple[jax.Array, ...]:
+        """Σ_k e^{−(kπ)² variance/2} (a_k cos kπξ + b_k sin kπξ) at one point, and its first derivatives in ξ."""
         del largest  # a finite series is exact for every variance
-        return self._derivatives(variance, xi)[order]
-
-    def about(self, variance: jax.Array, xi: jax.Array) -> "Carried":
-        """The same for what differentiates the heat flow at one point, as :class:`Expanded` says."""
-        derivatives = self._derivatives(variance, xi)
-        return Expanded(self.cosine, self.sine, self.steepest_slope, self.even, variance, xi, derivatives)
-
-    def _derivatives(self, variance: jax.Array, xi: jax.Array) -> tuple[jax.Array, ...]:
         return long_series(self.cosine, None if self.even else self.sine, variance, xi)
-
-
-@dataclass(frozen=True)
-class Expanded(Carried):
-    """A carried condition whose heat flow is its polynomial about one point.
-
-    There it has the value, the first derivative in the variance and the first two in ξ of the series, and its slope
-    has those of the series' slope, but they cost nothing to take: the series is summed once for all of them.
-
-    Args:
-        variance, xi: where.
-        derivatives: of the heat flow in ξ, the first four from the zeroth on.
-    """
-
-    variance: jax.Array
-    xi: jax.Array
-    derivatives: tuple[jax.Array, ...]
-
-    def heat_flow(self, variance: jax.Array, xi: jax.Array, largest: float, order: int = 0) -> jax.Array:
-        """Of the polynomial; the derivative in the variance is half the second in ξ."""
-        del largest
-        g, g_x, g_xx = self.derivatives[order : order + 3]
-        dx = xi - self.xi
-        return g + dx * g_x + 0.5 * (dx**2 + variance - self.variance) * g_xx
-
-
-def expanded(problem: AllenCahn, t: jax.Array, x: jax.Array) -> AllenCahn:
-    """The problem for what differentiates its lift at (t, x), at most once in t and twice in x.
-
-    A long series is then summed once and not for every derivative; other conditions than carried ones stay.
-    """
-    condition = problem.initial_condition
-    if not isinstance(condition, Carried):
-        return problem
-    return replace(problem, initial_condition=condition.about(*problem.heat_coordinates(t, x)))
 
 
 def modes_needed(problem: AllenCahn, start: float) -> int:

@@ -42,8 +42,8 @@ class InitialCondition(Protocol):
         """c_k, k = 0..modes (complex, exact), of u₀ = Σ_k c_k e^{ikπξ} with c_{−k} = conj(c_k)."""
         ...
 
-    def heat_flow(self, variance: jax.Array, xi: jax.Array, largest: float, order: int = 0) -> jax.Array:
-        """u₀ (`order` 0) or its slope (1), convolved with a normal density of this variance (= 2Dt ≤ largest)."""
+    def heat_flow(self, variance: jax.Array, xi: jax.Array, largest: float) -> tuple[jax.Array, ...]:
+        """u₀ convolved with a normal density of this variance (= 2Dt ≤ largest), and its first derivatives in ξ."""
         ...
 
 
@@ -79,9 +79,9 @@ class XSquaredCosine(_Series):
         """Σ of both neighbours' moments, exact (see :func:`kinked_coefficients`); they fall like 4/(πk)²."""
         return self.amplitude * kinked_coefficients(modes)
 
-    def heat_flow(self, variance: jax.Array, xi: jax.Array, largest: float, order: int = 0) -> jax.Array:
+    def heat_flow(self, variance: jax.Array, xi: jax.Array, largest: float) -> tuple[jax.Array, ...]:
         """In closed form (see :func:`kinked_heat_flow`)."""
-        return self.amplitude * kinked_heat_flow(variance, xi, largest, order)
+        return tuple(self.amplitude * g for g in kinked_heat_flow(variance, xi, largest))
 
 
 class BandLimited(_Series):
@@ -101,17 +101,17 @@ class BandLimited(_Series):
         return bool(np.abs(c.imag).max() <= ROUNDING * np.abs(c).max())
 
     def __call__(self, xi: jax.Array) -> jax.Array:
-        return self.heat_flow(jnp.zeros_like(xi), xi, 0.0)
+        return self.heat_flow(jnp.zeros_like(xi), xi, 0.0)[0]
 
     def fourier_coefficients(self, modes: int) -> np.ndarray:
         """c_k for k ≤ modes, zero beyond the series' own end."""
         own = self.coefficients[: modes + 1]
         return np.concatenate([own, np.zeros(modes + 1 - len(own), complex)])
 
-    def heat_flow(self, variance: jax.Array, xi: jax.Array, largest: float, order: int = 0) -> jax.Array:
-        """Σ_k (ikπ)^order c_k e^{−(kπ)² variance/2} e^{ikπξ}."""
+    def heat_flow(self, variance: jax.Array, xi: jax.Array, largest: float) -> tuple[jax.Array, ...]:
+        """Σ_k c_k e^{−(kπ)² variance/2} e^{ikπξ}, and its derivatives."""
         del largest  # a finite series is exact for every variance
-        return fourier_heat_flow(self.coefficients, variance, xi, order)
+        return fourier_heat_flow(self.coefficients, variance, xi)
 
 
 @dataclass(frozen=True)

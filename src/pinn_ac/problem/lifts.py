@@ -3,56 +3,47 @@
 import math
 import operator
 from functools import reduce
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import ndtr
 
+DERIVATIVES = 3
+"""In ξ, that a heat flow comes with: what u_t, u_x and u_xx of it and of its slope are made of."""
 BLOCK = 32
 """Wavenumbers whose cosines are computed from those of their sum's parts."""
 WIDE = 0.05
 """Standard deviation beyond which the Fourier series of a kinked condition is short (64 modes)."""
 
 
-def fourier_heat_flow(coefficients: np.ndarray, variance: jax.Array, xi: jax.Array, order: int = 0) -> jax.Array:
-    """Σ_k (ikπ)^order c_k e^{−(kπ)² variance/2} e^{ikπξ}, the heat flow of a real Fourier series.
+def fourier_heat_flow(coefficients: np.ndarray, variance: jax.Array, xi: jax.Array) -> tuple[jax.Array, ...]:
+    """Σ_k c_k e^{−(kπ)² variance/2} e^{ikπξ}, the heat flow of a real Fourier series, and its first derivatives in ξ.
 
     Args:
         coefficients: c_0 … c_m (complex); c_{−k} = conj(c_k).
         variance: 2Dt, any shape that broadcasts with `xi`.
         xi: position in the unit period.
-        order: how many times it is differentiated in ξ.
     """
     k = np.flatnonzero(coefficients)
-    # c_k e^{ikπξ} + conj = 2 (Re c_k cos − Im c_k sin); the mean (k = 0) counts once.
-    scaled = coefficients[k] * (1j * np.pi * k) ** order * np.where(k == 0, 1, 2)
-    waves = jnp.asarray(scaled.real, xi.dtype), jnp.asarray(-scaled.imag, xi.dtype)
-    return damped_waves(np.pi * k, *waves, variance, xi)
-
-
-def damped_waves(
-    wavenumber: np.ndarray, cosine: jax.Array, sine: jax.Array, variance: jax.Array, xi: jax.Array
-) -> jax.Array:
-    """Σ_k e^{−κ_k² variance/2} (a_k cos κ_k ξ + b_k sin κ_k ξ).
-
-    Args:
-        wavenumber: κ_k, (m,).
-        cosine: a_k, (m,).
-        sine: b_k, (m,).
-        variance: any shape that broadcasts with `xi`.
-        xi: position in the unit period.
-    """
-    wavenumber = jnp.asarray(wavenumber, xi.dtype)
-    decay = jnp.exp(-0.5 * wavenumber**2 * variance[..., None])
-    angle = wavenumber * xi[..., None]
-    return jnp.sum(decay * (cosine * jnp.cos(angle) + sine * jnp.sin(angle)), axis=-1)
+    wavenumber = np.pi * k
+    decay = jnp.exp(-0.5 * jnp.asarray(wavenumber**2, xi.dtype) * variance[..., None])
+    angle = jnp.asarray(wavenumber, xi.dtype) * xi[..., None]
+    cosines, sines = decay * jnp.cos(angle), decay * jnp.sin(angle)
+    derivatives = []
+    for order in range(DERIVATIVES + 1):
+        # c_k e^{ikπξ} + conj = 2 (Re c_k cos − Im c_k sin); the mean (k = 0) counts once.
+        scaled = coefficients[k] * (1j * wavenumber) ** order * np.where(k == 0, 1, 2)
+        waves = jnp.asarray(scaled.real, xi.dtype) * cosines - jnp.asarray(scaled.imag, xi.dtype) * sines
+        derivatives.append(jnp.sum(waves, axis=-1))
+    return tuple(derivatives)
 
 
 def long_series(
     cosine: jax.Array, sine: jax.Array | None, variance: jax.Array, xi: jax.Array
 ) -> tuple[jax.Array, ...]:
-    """Σ_{k<m} e^{−(kπ)² variance/2} (a_k cos kπξ + b_k sin kπξ) at one point, and its first three derivatives in ξ.
+    """Σ_{k<m} e^{−(kπ)² variance/2} (a_k cos kπξ + b_k sin kπξ) at one point, and its first derivatives in ξ.
 
     Args:
         cosine: a_k, (m,), m a multiple of `BLOCK`.
@@ -62,7 +53,7 @@ def long_series(
     """
     waves, k = _long_waves(len(cosine), variance, xi), jnp.pi * jnp.arange(len(cosine), dtype=cosine.dtype)
     amplitudes, derivatives = (cosine, sine), []
-    for _ in range(4):
+    for _ in range(DERIVATIVES + 1):
         parts = [_sum(w, a) for w, a in zip(waves, amplitudes, strict=True) if a is not None]
         derivatives.append(reduce(operator.add, parts))
         a, b = amplitudes  # (a cos kπξ + b sin kπξ)' = kπb cos kπξ − kπa sin kπξ
@@ -100,8 +91,8 @@ def kinked_coefficients(modes: int) -> np.ndarray:
     return 0.5 * (integrals[:-2] + integrals[2:]).astype(complex)
 
 
-def kinked_heat_flow(variance: jax.Array, xi: jax.Array, largest: float, order: int = 0) -> jax.Array:
-    """The heat flow of ξ² cos(πξ), continued periodically, whose slope jumps by 4 at ξ = ±1.
+def kinked_heat_flow(variance: jax.Array, xi: jax.Array, largest: float) -> tuple[jax.Array, ...]:
+    """The heat flow of ξ² cos(πξ), whose slope, continued periodically, jumps by 4 at ξ = ±1; its first derivatives.
 
     The flow of ξ² cos(πξ) on the whole line, S, plus the flow K(y) of each kink at y = |ξ| − 1; beyond a
     standard deviation of `WIDE`, the first 64 modes.
@@ -110,51 +101,68 @@ def kinked_heat_flow(variance: jax.Array, xi: jax.Array, largest: float, order: 
         variance: σ² = 2Dt.
         xi: in [−1, 1].
         largest: the largest variance that will be asked for; decides which formulas are compiled.
-        order: 0 for the flow, 1 for its slope.
     """
     near = min(math.sqrt(largest), WIDE)
     if largest <= WIDE**2:
-        return _closed_form(variance, xi, near, order)
+        return _closed_form(variance, xi, near)
     # The closed form must stay finite where it is not taken. Where they meet the series is, for minimum has only
     # half its slope at a tie.
-    closed = _closed_form(jnp.minimum(variance, near**2), xi, near, order)
-    series = fourier_heat_flow(kinked_coefficients(64), variance, xi, order)
-    return jnp.where(variance < near**2, closed, series)
+    closed = _closed_form(jnp.minimum(variance, near**2), xi, near)
+    series = fourier_heat_flow(kinked_coefficients(64), variance, xi)
+    return tuple(jnp.where(variance < near**2, c, s) for c, s in zip(closed, series, strict=True))
 
 
-def _closed_form(variance: jax.Array, xi: jax.Array, widest: float, order: int) -> jax.Array:
-    return _smooth_part(variance, xi, order) + _kink_part(variance, xi, widest, order)
+def _closed_form(variance: jax.Array, xi: jax.Array, widest: float) -> tuple[jax.Array, ...]:
+    return tuple(map(operator.add, _smooth_part(variance, xi), _kink_part(variance, xi, widest)))
 
 
-def _smooth_part(variance: jax.Array, xi: jax.Array, order: int) -> jax.Array:
-    """S = Re{e^{iπξ − π²σ²/2} [(ξ + iπσ²)² + σ²]}, or its slope."""
+def _smooth_part(variance: jax.Array, xi: jax.Array) -> list[jax.Array]:
+    """S = Re{e^{iπξ − π²σ²/2} P}, P = (ξ + iπσ²)² + σ², and its derivatives, by Leibniz."""
     shift = jnp.pi * variance
-    real, imaginary = xi**2 - shift**2 + variance, 2 * xi * shift
-    if order:  # S' = Re{e^{…} [iπ((ξ + iπσ²)² + σ²) + 2(ξ + iπσ²)]}
-        real, imaginary = 2 * xi - jnp.pi * imaginary, 2 * shift + jnp.pi * real
-    angle = jnp.pi * xi
-    return jnp.exp(-0.5 * jnp.pi * shift) * (real * jnp.cos(angle) - imaginary * jnp.sin(angle))
+    P: list[tuple[Any, Any]] = [(xi**2 - shift**2 + variance, 2 * xi * shift), (2 * xi, 2 * shift), (2.0, 0.0)]
+    damping, cosine, sine = jnp.exp(-0.5 * jnp.pi * shift), jnp.cos(jnp.pi * xi), jnp.sin(jnp.pi * xi)
+    derivatives = []
+    for order in range(DERIVATIVES + 1):
+        real = imaginary = jnp.zeros_like(shift * xi)
+        for j, (a, b) in enumerate(P[: order + 1]):
+            for _ in range(order - j):  # times iπ
+                a, b = -math.pi * b, math.pi * a
+            real, imaginary = real + math.comb(order, j) * a, imaginary + math.comb(order, j) * b
+        derivatives.append(damping * (real * cosine - imaginary * sine))
+    return derivatives
 
 
-def _kink_part(variance: jax.Array, xi: jax.Array, widest: float, order: int) -> jax.Array:
-    """K(y) = 4 Σ_j (−1)^j π^{2j}/(2j)! M_{2j+1}(y) with M_n(y) = E[(y + σZ)₊ⁿ], or its slope in ξ.
+def _kink_part(variance: jax.Array, xi: jax.Array, widest: float) -> list[jax.Array]:
+    """K(y) = 4 Σ_j (−1)^j π^{2j}/(2j)! M_{2j+1}(y) with M_n(y) = E[(y + σZ)₊ⁿ], and its derivatives in ξ.
 
-    M_0 = Φ(y/σ), M_1 = yΦ + σφ, M_n = y M_{n−1} + (n−1)σ² M_{n−2} and M_n' = n M_{n−1}.
+    M_0 = Φ(y/σ), M_1 = yΦ + σφ, M_n = y M_{n−1} + (n−1)σ² M_{n−2}; M_n' = n M_{n−1} and M_0' = φ/σ.
     """
     dtype = jnp.result_type(variance, xi)
     # At t = 0 a width of one rounding error of ξ leaves the values exact and every derivative finite.
     width = jnp.sqrt(jnp.maximum(variance, jnp.finfo(dtype).eps ** 2))
     y = jnp.abs(xi) - 1
+    density = jnp.exp(-0.5 * (y / width) ** 2) / (math.sqrt(2 * math.pi) * width)
+    beyond = [density, -(y / width**2) * density]  # the derivatives of M_0
     moments = [ndtr(y / width)]
-    moments.append(y * moments[0] + width * jnp.exp(-0.5 * (y / width) ** 2) / math.sqrt(2 * math.pi))
+    moments.append(y * moments[0] + width**2 * density)
     terms = _terms_needed(widest)
     for n in range(2, 2 * terms):
         moments.append(y * moments[-1] + (n - 1) * width**2 * moments[-2])
-    total = jnp.zeros_like(y)
-    for j in range(terms):
-        n, factor = 2 * j + 1, 4 * (-1) ** j * math.pi ** (2 * j) / math.factorial(2 * j)
-        total = total + factor * (n * moments[n - 1] if order else moments[n])
-    return total * jnp.where(xi < 0, -1, 1) if order else total
+
+    def derivative(n: int, order: int) -> jax.Array:
+        """Of M_n."""
+        if order <= n:
+            return math.perm(n, order) * moments[n - order]
+        return math.factorial(n) * beyond[order - n - 1]
+
+    derivatives = []
+    for order in range(DERIVATIVES + 1):
+        total = jnp.zeros_like(y)
+        for j in range(terms):
+            factor = 4 * (-1) ** j * math.pi ** (2 * j) / math.factorial(2 * j)
+            total = total + factor * derivative(2 * j + 1, order)
+        derivatives.append(total * jnp.where(xi < 0, -1, 1) if order % 2 else total)
+    return derivatives
 
 
 def _terms_needed(width: float) -> int:
