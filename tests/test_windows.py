@@ -40,8 +40,8 @@ SMALL = (
     ("problem", "seconds", "windows"),
     [
         (AllenCahn(), None, 4),  # R T = 5, in windows of at most 1.25
-        (AllenCahn(), 60, 4),
-        (AllenCahn(), 30, 1),  # less than 12 s a window
+        (AllenCahn(), 110, 4),
+        (AllenCahn(), 60, 1),  # less than 20 s a window
         (AllenCahn(horizon=2.0), 30, 8),  # but one window would be too long for the flow of its reaction
         (AllenCahn(diffusivity=1e-2), 30, 4),  # and here diffusion holds the interfaces sooner
         (AllenCahn(reaction_rate=1.0), None, 1),

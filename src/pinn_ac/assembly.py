@@ -30,7 +30,7 @@ Points = Mapping[str, Any]
 QUICKLY = {"xla_backend_optimization_level": 0}
 """For a program that runs once, and so is not worth the second that its optimization takes."""
 
-WINDOW_SECONDS = 12.0
+WINDOW_SECONDS = 20.0
 """A budget of less a window is better spent on one window: measured on two cores."""
 
 TABLE = (9, 1024)
