@@ -28,7 +28,7 @@ from pinn_ac.training import Stage
 Points = Mapping[str, Any]
 
 QUICKLY = {"xla_backend_optimization_level": 0}
-"""For a program that runs once, and so is not worth the second that its optimization takes."""
+"""For a program that runs once, and so is not worth the half second that its optimization takes."""
 
 WINDOW_SECONDS = 20.0
 """A budget of less a window is better spent on one window: measured on two cores."""
