@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import jax
@@ -19,6 +20,7 @@ from pinn_ac.errors import InputError
 from pinn_ac.optimizers.least_squares import LeastSquares
 from pinn_ac.optimizers.least_squares.gram import is_in_host_memory
 from pinn_ac.optimizers.least_squares.normal import Normal, normal_equations
+from pinn_ac.parallel import share_out
 
 PROJECT = Path(__file__).resolve().parents[1]
 SMALL = (
@@ -91,6 +93,19 @@ def test_points_are_divided_and_parameters_are_everywhere():
         assert {shard.data.shape[0] for shard in leaf.addressable_shards} == {len(leaf) // 4}
     state = built.stages[0].optimizer.init(built.initial_params())
     assert all(leaf.is_fully_replicated and len(leaf.devices()) == 4 for leaf in jax.tree.leaves(state))
+
+
+def test_tasks_aside_have_a_thread_of_their_own_but_not_where_devices_compute_together():
+    def task():
+        done.append(len(done))
+        return threading.current_thread()
+
+    for devices, there in ((1, False), (2, True)):
+        done = []
+        answers = [share_out(devices).aside(task) for _ in range(3)]
+        assert len(done) == 3 or not there
+        assert {answer() is threading.current_thread() for answer in answers} == {there}
+        assert done == [0, 1, 2]
 
 
 def test_a_gradient_step_has_one_all_reduce():

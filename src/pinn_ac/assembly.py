@@ -20,15 +20,12 @@ from pinn_ac.loss import Batch, Objective, build_terms
 from pinn_ac.optimizers import Optimizer
 from pinn_ac.parallel import Shards, on_host, share_out
 from pinn_ac.problem import EXCESS, AllenCahn, Carried, carry, modes_needed
-from pinn_ac.programs import Programs
+from pinn_ac.programs import QUICKLY, Programs
 from pinn_ac.sampling import Guides, Sampler, Sobol, draw_points
 from pinn_ac.seeds import named_key
 from pinn_ac.training import Stage
 
 Points = Mapping[str, Any]
-
-QUICKLY = {"xla_backend_optimization_level": 0}
-"""For a program that runs once, and so is not worth the half second that its optimization takes."""
 
 WINDOW_SECONDS = 20.0
 """A budget of less a window is better spent on one window: measured on two cores."""

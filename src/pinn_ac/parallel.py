@@ -8,9 +8,10 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -28,8 +29,11 @@ PATIENCE = 600
 """Seconds that a process which has ended waits for the others, of which the first has yet to write its report."""
 BY_HAND = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
 """The environment's variables that make a process one of several."""
+_ASIDE = ThreadPoolExecutor(1, "aside")
+"""One thread: a compilation alone uses one core and a half."""
 
 Batch = Mapping[str, Any]
+T = TypeVar("T")
 EVERYWHERE, DIVIDED = PartitionSpec(), PartitionSpec(AXIS)
 
 
@@ -95,6 +99,16 @@ class Shards:
         if self.mesh is None:
             return {name: jnp.asarray(values) for name, values in real.items()}
         return {name: self._put(values, DIVIDED) for name, values in real.items()}
+
+    def aside(self, task: Callable[[], T]) -> Callable[[], T]:
+        """Begin a task in another thread, after all those begun before it; what is returned waits for its answer.
+
+        Where devices compute together it is done at once: what they compute must come in one order on all.
+        """
+        if self.mesh is not None:
+            answer = task()
+            return lambda: answer
+        return _ASIDE.submit(task).result
 
     def _put(self, leaf: Any, part: PartitionSpec) -> Any:
         assert self.mesh is not None

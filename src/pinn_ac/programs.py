@@ -14,6 +14,9 @@ from pinn_ac.loss import Batch, Objective
 from pinn_ac.parallel import on_host
 from pinn_ac.residual import CHUNK, splitting_slope
 
+QUICKLY = {"xla_backend_optimization_level": 0}
+"""Compiles in half of the time what then takes twice as long: for programs that run rarely."""
+
 
 @dataclass(frozen=True, eq=False)
 class Programs:
@@ -46,7 +49,7 @@ class Programs:
     @cached_property
     def means(self) -> Callable[..., dict[str, jax.Array]]:
         """(params, batch) → each term's mean."""
-        compiled, shards = jax.jit(self.objective.means), self.objective.shards
+        compiled, shards = jax.jit(self.objective.means, compiler_options=QUICKLY), self.objective.shards
         return lambda params, batch: compiled(shards.replicated(params), batch)
 
     @cached_property
@@ -66,7 +69,7 @@ class Programs:
         def slope(condition, points):
             return splitting_slope(self.field.starting_from(condition).problem, self.engine, points)
 
-        return jax.jit(slope)
+        return _once_a_window(slope)
 
     @cached_property
     def layer(self) -> Callable[..., jax.Array]:
@@ -96,12 +99,18 @@ class Programs:
             field = self.field.starting_from(condition)
             return jax.lax.map(lambda point: field.background(*point), (t, x), batch_size=CHUNK)
 
-        return jax.jit(backgrounds)
+        return _once_a_window(backgrounds)
 
     @cached_property
     def on_backgrounds(self) -> Callable[..., jax.Array]:
         """(params, t, backgrounds) → u, (n,)."""
         return _alone(jax.vmap(self.field.on_background, in_axes=(None, 0, 0)))
+
+
+def _once_a_window(f: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of a condition and points, compiled quickly where that is no series, whose many terms take long."""
+    quickly, thoroughly = jax.jit(f, compiler_options=QUICKLY), jax.jit(f)
+    return lambda condition, *points: (quickly if condition is None else thoroughly)(condition, *points)
 
 
 def _alone(f: Callable[..., Any]) -> Callable[..., Any]:

@@ -18,13 +18,14 @@ Validation = Callable[[Any], tuple[float, dict[str, float]]]
 def enter_windows(experiment: Experiment, reference: Reference | None) -> Callable[[tuple[Any, ...]], Window]:
     """The networks of all finished windows → the window that follows, for `Trainer.enter`.
 
-    Every window uses the same compiled programs: where it begins is an argument of theirs.
+    Every window uses the same compiled programs: where it begins is an argument of theirs. Those that the first one
+    needs beside its steps are compiled beside these.
 
     Args:
         experiment: what is trained.
         reference: what errors are measured against, if they are.
     """
-    loss, means = experiment.programs.loss, experiment.programs.means
+    loss, means, aside = experiment.programs.loss, experiment.programs.means, experiment.objective.shards.aside
     errors = None
     if reference is not None and len(reference.t) > experiment.windows:  # so that every window has a row
         errors = _Errors(experiment, reference)
@@ -35,27 +36,33 @@ def enter_windows(experiment: Experiment, reference: Reference | None) -> Callab
         for network in finished[len(conditions) - 1 :]:
             conditions.append(experiment.carry(network, conditions[-1]))
         condition = conditions[len(finished)]
+        fresh = aside(experiment.initial_params)
+        error = aside(lambda: errors.enter(conditions, finished) if errors is not None else lambda params: {})
         held_out = experiment.held_out(condition)
-        error = errors.enter(conditions, finished) if errors is not None else lambda params: {}
+
+        def validate(params: Any) -> tuple[float, dict[str, float]]:
+            return loss(params, held_out), error()(params)
+
+        if not finished:
+            aside(lambda: validate(fresh()))  # for its compilation
         return Window(
-            start=lambda: _start(experiment, finished, lambda params: loss(params, held_out)),
+            start=lambda: _start(fresh(), finished, lambda params: loss(params, held_out)),
             draw=lambda step, params, previous, enlargement: experiment.draw(
                 step, params, previous, enlargement, condition
             ),
             prepare=lambda points: experiment.prepare(points, condition),
             terms=lambda params, batch: _named(means(params, batch)),
-            validate=lambda params: (loss(params, held_out), error(params)),
+            validate=validate,
         )
 
     return enter
 
 
-def _start(experiment: Experiment, finished: tuple[Any, ...], loss: Callable[[Any], float]) -> Any:
+def _start(fresh: Any, finished: tuple[Any, ...], loss: Callable[[Any], float]) -> Any:
     """A fresh network or the one of the window before, whichever has the lower loss.
 
     The latter knows a solution that has settled; of one that changes quickly it would have to unlearn too much.
     """
-    fresh = experiment.initial_params()
     return min((fresh, *finished[-1:]), key=loss) if finished else fresh
 
 

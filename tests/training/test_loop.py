@@ -285,6 +285,16 @@ def test_the_stopwatch_counts_compilation(tmp_path):
     assert 0 < watch.compile_seconds <= watch.seconds
 
 
+def test_the_stopwatch_counts_compilations_at_the_same_time_once():
+    import jax
+
+    with Stopwatch() as watch:
+        time.sleep(0.05)
+        for seconds in (0.02, 0.04, 0.02):
+            jax.monitoring.record_event_duration_secs("/jax/core/compile/backend_compile_duration", seconds)
+    assert 0.04 <= watch.compile_seconds < 0.06
+
+
 RARE = Intervals(1, 5, 100)  # the end and the stop are saved; each checkpoint takes a tenth of a second
 
 

@@ -100,11 +100,11 @@ class StopSignals:
 
 
 class Stopwatch:
-    """Wall-clock seconds since it was entered, and how many of them JAX spent on tracing and compiling."""
+    """Wall-clock seconds since it was entered, and in how many of them JAX traced and compiled, in any thread."""
 
     def __enter__(self) -> "Stopwatch":
         self._start = time.perf_counter()
-        self.compile_seconds = 0.0
+        self._compiling: list[tuple[float, float]] = []  # from when to when, apart and in order
         jax.monitoring.register_event_duration_secs_listener(self._listen)
         return self
 
@@ -116,7 +116,16 @@ class Stopwatch:
         """Since it was entered."""
         return time.perf_counter() - self._start
 
+    @property
+    def compile_seconds(self) -> float:
+        """Those of them in which something was lowered or compiled."""
+        return sum(end - start for start, end in self._compiling)
+
     def _listen(self, event: str, duration_secs: float, **kwargs: str | int) -> None:
-        # Nested traces are reported inside their callers' too; the backend's and the lowering's are disjoint.
+        # Not the traces, which are reported inside their callers' too.
         if event in ("/jax/core/compile/backend_compile_duration", "/jax/core/compile/jaxpr_to_mlir_module_duration"):
-            self.compile_seconds += duration_secs
+            end = time.perf_counter() - self._start
+            start = max(0.0, end - duration_secs)
+            while self._compiling and self._compiling[-1][1] > start:
+                start = min(start, self._compiling.pop()[0])
+            self._compiling.append((start, end))
