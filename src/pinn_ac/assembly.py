@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from scipy.interpolate import RegularGridInterpolator
 
 from pinn_ac.ansatz import Field, Parameters
+from pinn_ac.compilation import LITTLE, compiled
 from pinn_ac.config import GROUPS, build
 from pinn_ac.derivatives import Engine
 from pinn_ac.errors import is_whole, require
@@ -20,7 +21,7 @@ from pinn_ac.loss import Batch, Objective, build_terms
 from pinn_ac.optimizers import Optimizer
 from pinn_ac.parallel import Shards, on_host, share_out
 from pinn_ac.problem import EXCESS, AllenCahn, Carried, carry, modes_needed
-from pinn_ac.programs import QUICKLY, Programs
+from pinn_ac.programs import Programs
 from pinn_ac.sampling import Guides, Sampler, Sobol, draw_points
 from pinn_ac.seeds import named_key
 from pinn_ac.training import Stage
@@ -74,7 +75,7 @@ class Experiment:
 
     @cached_property
     def _initial_params(self) -> Parameters:
-        init = jax.jit(self.network.init, compiler_options=QUICKLY)
+        init = compiled(self.network.init, LITTLE)
         return init(named_key(self.seed, "network"), jnp.zeros(self.field.features))
 
     def draw(

@@ -1,6 +1,6 @@
 """What a run computes over and over, each compiled once for all windows of time and all seeds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,13 +9,11 @@ import jax
 import jax.numpy as jnp
 
 from pinn_ac.ansatz import Field
+from pinn_ac.compilation import LITTLE, SOME, compiled, compiled_by_condition
 from pinn_ac.derivatives import Engine
 from pinn_ac.loss import Batch, Objective
 from pinn_ac.parallel import on_host
 from pinn_ac.residual import CHUNK, splitting_slope
-
-QUICKLY = {"xla_backend_optimization_level": 0}
-"""Compiles in half of the time what then takes twice as long: for programs that run rarely."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +35,9 @@ class Programs:
     @cached_property
     def prepare(self) -> Callable[..., Batch]:
         """(points as drawn, condition) → batch."""
-        compiled, shards = jax.jit(self.objective.prepare), self.objective.shards
-        return lambda points, condition: compiled(shards.divided(points), shards.replicated(condition))
+        shards = self.objective.shards
+        prepare = compiled_by_condition(lambda condition, points: self.objective.prepare(points, condition), SOME)
+        return lambda points, condition: prepare(shards.replicated(condition), shards.divided(points))
 
     @cached_property
     def loss(self) -> Callable[..., float]:
@@ -49,8 +48,8 @@ class Programs:
     @cached_property
     def means(self) -> Callable[..., dict[str, jax.Array]]:
         """(params, batch) → each term's mean."""
-        compiled, shards = jax.jit(self.objective.means, compiler_options=QUICKLY), self.objective.shards
-        return lambda params, batch: compiled(shards.replicated(params), batch)
+        means, shards = compiled(self.objective.means, LITTLE), self.objective.shards
+        return lambda params, batch: means(shards.replicated(params), batch)
 
     @cached_property
     def residual(self) -> Callable[..., jax.Array]:
@@ -69,7 +68,7 @@ class Programs:
         def slope(condition, points):
             return splitting_slope(self.field.starting_from(condition).problem, self.engine, points)
 
-        return _once_a_window(slope)
+        return compiled_by_condition(slope, LITTLE)
 
     @cached_property
     def layer(self) -> Callable[..., jax.Array]:
@@ -78,7 +77,7 @@ class Programs:
         def layer(condition, points):
             return self.field.starting_from(condition).problem.kink_layer(*points.T)
 
-        return jax.jit(layer)
+        return compiled_by_condition(layer, LITTLE)
 
     @cached_property
     def at_end(self) -> Callable[..., jax.Array]:
@@ -99,21 +98,15 @@ class Programs:
             field = self.field.starting_from(condition)
             return jax.lax.map(lambda point: field.background(*point), (t, x), batch_size=CHUNK)
 
-        return _once_a_window(backgrounds)
+        return compiled_by_condition(backgrounds, LITTLE)
 
     @cached_property
     def on_backgrounds(self) -> Callable[..., jax.Array]:
         """(params, t, backgrounds) → u, (n,)."""
-        return _alone(jax.vmap(self.field.on_background, in_axes=(None, 0, 0)))
+        return _alone(jax.vmap(self.field.on_background, in_axes=(None, 0, 0)), LITTLE)
 
 
-def _once_a_window(f: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of a condition and points, compiled quickly where that is no series, whose many terms take long."""
-    quickly, thoroughly = jax.jit(f, compiler_options=QUICKLY), jax.jit(f)
-    return lambda condition, *points: (quickly if condition is None else thoroughly)(condition, *points)
-
-
-def _alone(f: Callable[..., Any]) -> Callable[..., Any]:
+def _alone(f: Callable[..., Any], options: Mapping[str, Any] | None = None) -> Callable[..., Any]:
     """Compiled for this process alone, whose arguments may lie on several devices."""
-    compiled = jax.jit(f)
-    return lambda *arguments: compiled(*map(on_host, arguments))
+    alone = compiled(f, options)
+    return lambda *arguments: alone(*map(on_host, arguments))

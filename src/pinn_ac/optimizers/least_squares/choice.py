@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from pinn_ac.chunks import length
+from pinn_ac.compilation import SOME, compiled
 from pinn_ac.errors import is_number, is_whole, require
 from pinn_ac.optimizers.least_squares.conjugate_gradients import ConjugateGradients
 from pinn_ac.optimizers.least_squares.kernel import Kernel
@@ -17,6 +18,7 @@ from pinn_ac.optimizers.least_squares.normal import DoubleNormal, Normal
 from pinn_ac.optimizers.least_squares.orthogonal import Orthogonal
 from pinn_ac.optimizers.least_squares.system import Model, System
 from pinn_ac.optimizers.optimizer import Trainable
+from pinn_ac.parallel import CONDITION
 
 SOLVERS = ("auto", "normal", "qr", "kernel", "cg")
 PRECISIONS = ("same", "float64")
@@ -129,7 +131,7 @@ class LeastSquares:
             choice = self.choose(n, P)
             require_memory(*choice, n, P, self.objective.shards.count)
             self._chosen[n, P] = choice
-        choice = self._chosen[n, P]
+        choice = *self._chosen[n, P], CONDITION in batch
         if choice not in self._made:
             self._made[choice] = self._make(*choice)
         return self._made[choice]
@@ -140,10 +142,10 @@ class LeastSquares:
         return {}
 
     @cached_property
-    def _made(self) -> dict[tuple[str, bool], Method]:
+    def _made(self) -> dict[tuple[str, bool, bool], Method]:
         return {}
 
-    def _make(self, name: str, accumulate: bool) -> Method:
+    def _make(self, name: str, accumulate: bool, bare: bool) -> Method:
         double = self.normal_precision == "float64" and jnp.result_type(float) != jnp.float64
         solver: Any = {
             "normal": lambda: (DoubleNormal if double else Normal)(self.model, not accumulate),
@@ -151,7 +153,8 @@ class LeastSquares:
             "kernel": lambda: Kernel(self.model),
             "cg": lambda: ConjugateGradients(self.model, self.cg_iterations, self.cg_tolerance),
         }[name]()
-        linearize = jax.jit(self.model.whole) if solver.whole else solver.gather
+        # Of bare points the system needs the lift too, which may be a long series.
+        linearize = compiled(self.model.whole, None if bare else SOME) if solver.whole else solver.gather
         if solver.compiled:
             return Method(linearize, solver.reduce, jax.jit(solver.factor), jax.jit(solver.solve))
         return Method(linearize, solver.reduce, solver.factor, solver.solve)

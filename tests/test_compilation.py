@@ -1,0 +1,35 @@
+"""Options reach the CPU's compiler alone, and change no answer but for rounding."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pinn_ac.compilation import LITTLE, SOME, compiled, compiled_by_condition
+
+UNKNOWN = {"no_such_option": True}
+
+
+def wave(x):
+    return jnp.sum(jnp.tanh(jnp.sin(jnp.outer(x, x)) @ x))
+
+
+@pytest.mark.parametrize("options", [LITTLE, SOME])
+def test_a_program_compiled_with_less_effort_computes_the_same(options):
+    x = jnp.linspace(0.0, 1.0, 300)
+    eps = jnp.finfo(x.dtype).eps
+    np.testing.assert_allclose(compiled(wave, options)(x), wave(x), rtol=300 * eps)
+
+
+def test_options_reach_the_compiler_of_a_cpu_alone(monkeypatch):
+    with pytest.raises(Exception, match="no_such_option"):
+        compiled(wave, UNKNOWN)(jnp.ones(3))
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert np.isfinite(compiled(wave, UNKNOWN)(jnp.ones(3)))
+
+
+def test_only_without_a_condition_is_effort_spared():
+    f = compiled_by_condition(lambda condition, x: wave(x), UNKNOWN)
+    assert np.isfinite(f(jnp.ones(2), jnp.ones(3)))
+    with pytest.raises(Exception, match="no_such_option"):
+        f(None, jnp.ones(3))
