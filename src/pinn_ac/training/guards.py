@@ -100,7 +100,7 @@ class StopSignals:
 
 
 class Stopwatch:
-    """Wall-clock seconds since it was entered, and in how many of them JAX traced and compiled, in any thread."""
+    """Wall-clock seconds since it was entered, and in how many of them JAX lowered or compiled, in any thread."""
 
     def __enter__(self) -> "Stopwatch":
         self._start = time.perf_counter()
@@ -118,14 +118,15 @@ class Stopwatch:
 
     @property
     def compile_seconds(self) -> float:
-        """Those of them in which something was lowered or compiled."""
-        return sum(end - start for start, end in self._compiling)
+        """Those of them in which something was lowered or compiled, each counted once."""
+        total = counted = 0.0
+        for start, end in sorted(self._compiling):
+            total += max(0.0, end - max(start, counted))
+            counted = max(counted, end)
+        return total
 
     def _listen(self, event: str, duration_secs: float, **kwargs: str | int) -> None:
         # Not the traces, which are reported inside their callers' too.
         if event in ("/jax/core/compile/backend_compile_duration", "/jax/core/compile/jaxpr_to_mlir_module_duration"):
-            end = time.perf_counter() - self._start
-            start = max(0.0, end - duration_secs)
-            while self._compiling and self._compiling[-1][1] > start:
-                start = min(start, self._compiling.pop()[0])
-            self._compiling.append((start, end))
+            end = self.seconds
+            self._compiling.append((end - duration_secs, end))  # and no more, since other threads do so too
