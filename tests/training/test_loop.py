@@ -461,14 +461,15 @@ def test_a_run_of_windows_resumes_with_the_same_bits(tmp_path):
 
 
 def test_a_budget_is_shared_out_between_the_windows(tmp_path):
-    work = trainer(tmp_path, [Stage("only", decay(0.5), 10**9)], enter=relay, windows=3, seconds=0.6)
+    work = trainer(tmp_path, [Stage("only", decay(0.5), 10**9)], enter=relay, windows=3, seconds=3.0, intervals=RARE)
     end = work.run(start(work))
     assert len(unstacked(end.finished)) == 2
     begun = {line["stage"][0]: line["seconds"] for line in reversed(work.recorder.lines)}
     # The first may take 0.41 of all, the second over half of the rest; compilation counts for the last alone.
-    assert 0.2 < begun["2"] < 0.6
-    assert begun["3"] - begun["2"] > 0.1
-    assert end.seconds < 2
+    # The budget is several times what compiling and saving take on a slow host.
+    assert 1.0 < begun["2"] < 3.0
+    assert begun["3"] - begun["2"] > 0.5
+    assert end.seconds < 4.4
 
 
 def test_shares_use_up_the_budget_and_favour_early_windows():
