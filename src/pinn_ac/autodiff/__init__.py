@@ -9,14 +9,15 @@ The functions carry the names and conventions of JAX's. What they differentiate 
 `pinn_ac.autodiff.numpy`, or with jax.numpy and brought in by `from_jax`. `trace` gives the list itself.
 """
 
-from . import numpy
+from . import numpy, solving  # noqa: F401  # solving adds its row to the table
 from .adopt import from_jax, stop_gradient
 from .draw import Drawing
 from .errors import AutodiffError, EscapedValueError, MissingRuleError, TracedValueError
-from .forward import derivative, jacfwd, jvp, linearize, tangents_of_nodes
+from .forward import derivative, jvp, linearize, tangents_of_nodes
 from .graph import Graph, Node, Primitive, Value, trace
+from .jacobians import hessian, jacfwd, jacrev
 from .numeric import central_difference, check_grads
-from .reverse import accumulation, adjoints_of_nodes, grad, hessian, hvp, jacrev, value_and_grad, vjp
+from .reverse import accumulation, adjoints_of_nodes, grad, hvp, value_and_grad, vjp
 from .rules import TABLE
 from .symbolic import symbolic_derivative
 from .tables import Tables

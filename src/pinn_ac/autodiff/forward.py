@@ -9,8 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .arguments import blocks_along_leading_axis, bound, chosen_of, picked
-from .batching import sweep_over_basis
+from .arguments import bound
 from .graph import Graph, Node, as_leaf, is_real, require_real, trace
 from .rules.kinds import broadcast_like
 
@@ -108,32 +107,3 @@ def derivative(f: Callable[..., Any], argnum: int = 0) -> Callable[..., Any]:
         return jvp(bound(f, argnum, args, kwargs), (x,), (jnp.ones((), x.dtype),))[1]
 
     return df
-
-
-def jacfwd(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
-    """The Jacobian of f, one batched forward sweep over the inputs: best for few inputs.
-
-    For a result of shape r and an argument of shape a its shape is r + a; for pytrees, a tree of the result's
-    structure whose leaves are trees of the argument's.
-    """
-
-    def jacobian(*args: Any, **kwargs: Any) -> Any:
-        chosen = chosen_of(args, argnums)
-        graph, aux = traced(bound(f, argnums, args, kwargs), chosen, has_aux)
-        inputs = [node.value for node in graph.inputs]
-        columns = sweep_over_basis(push, graph, inputs)
-        rows = []
-        for column in columns:
-            blocks = blocks_along_leading_axis(column, inputs)
-            blocks = [_moved_last(block, len(x.shape)) for block, x in zip(blocks, inputs, strict=True)]
-            rows.append(picked(jax.tree.unflatten(graph.input_tree, blocks), argnums))
-        result = unflatten(graph, rows)
-        return (result, aux) if has_aux else result
-
-    return jacobian
-
-
-def _moved_last(block: Any, n: int) -> Any:
-    """The first n axes of the block moved to the end."""
-    order = (*range(n, len(block.shape)), *range(n))
-    return block if order == tuple(range(len(order))) else block.transpose(order)

@@ -14,7 +14,6 @@ from .rules.elementwise import logaddexp, relu
 from .rules.kinds import convert_element_type
 from .rules.linear_algebra import lu
 from .rules.shape import reshape, slice_, transpose
-from .solving import linear_solve
 
 # Operations under another name than in the table.
 RENAMED = {"add_any": "add", "copy_p": "copy", "optimization_barrier": "copy"}
@@ -75,11 +74,8 @@ def _factored(eqn: Any, x: Any) -> list[Any]:
     return [lu(x), *lax.linalg.lu(unwrap(x))[1:]]
 
 
-def _solved(eqn: Any, *arrays: Any) -> list[Any]:
-    return [linear_solve(*arrays, **eqn.params)]
-
-
-# Operations that are one of ours, or several, with other params: (equation, *arguments) -> results.
+# Operations that are one of ours, or several, with other params: (equation, *arguments) -> results. `solving` and
+# `custom` add theirs, which are written with whole sweeps.
 DIRECT: dict[str, Callable[..., list[Any]]] = {
     "reshape": _reshaped,
     "squeeze": _reshaped,
@@ -87,7 +83,6 @@ DIRECT: dict[str, Callable[..., list[Any]]] = {
     "split": _split,
     "convert_element_type": _converted,
     "lu": _factored,
-    "custom_linear_solve": _solved,
 }
 
 

@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from .arguments import blocks_along_leading_axis, bound, chosen_of, picked
-from .batching import sweep_over_basis
-from .forward import jacfwd, jvp, traced, unflatten
+from .arguments import bound, chosen_of, picked
+from .forward import jvp, traced, unflatten
 from .graph import Graph, Node, as_leaf, is_real, require_real
 from .rules.kinds import add, broadcast_like, sum_like
 
@@ -130,30 +129,6 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool 
         return (gradients, value[1]) if has_aux else gradients
 
     return gradient
-
-
-def jacrev(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
-    """The Jacobian of f, one batched reverse sweep over the results: best for few results. Shapes as for `jacfwd`."""
-
-    def jacobian(*args: Any, **kwargs: Any) -> Any:
-        chosen = chosen_of(args, argnums)
-        graph, aux = traced(bound(f, argnums, args, kwargs), chosen, has_aux)
-        outputs = graph.output_values
-        require_real(outputs, "jacrev (of its results)")
-        per_input = [blocks_along_leading_axis(a, outputs) for a in sweep_over_basis(pull, graph, outputs)]
-        rows = []
-        for k in range(len(outputs)):
-            trees = jax.tree.unflatten(graph.input_tree, [blocks[k] for blocks in per_input])
-            rows.append(picked(trees, argnums))
-        result = unflatten(graph, rows)
-        return (result, aux) if has_aux else result
-
-    return jacobian
-
-
-def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
-    """The matrix of second derivatives of f, forward over reverse: for an argument of shape a, r + a + a."""
-    return jacfwd(jacrev(f, argnums, has_aux), argnums, has_aux)
 
 
 def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:

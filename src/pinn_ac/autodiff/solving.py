@@ -11,7 +11,11 @@ from typing import Any
 
 from jax.extend.core import jaxpr_as_fun
 
+from .adopt import from_jax
+from .forward import jvp
 from .graph import Primitive
+from .lowering import DIRECT
+from .reverse import vjp
 from .rules.kinds import general, neg, total
 
 
@@ -31,14 +35,10 @@ def _evaluate(*arrays: Any, const_lengths: Any, jaxprs: Any) -> Any:
 
 def _applied(jaxprs: Any, x: Any) -> Any:
     """The constants of A ↦ A x."""
-    from .adopt import from_jax  # adoption reads this table
-
     return lambda *consts: from_jax(jaxpr_as_fun(jaxprs.matvec))(*consts, x)[0]
 
 
 def _jvp(t: Sequence[Any], out: Any, *arrays: Any, const_lengths: Any, jaxprs: Any) -> Any:
-    from .forward import jvp
-
     consts, moved = _parts(arrays, const_lengths)[0], [i for i in range(const_lengths.matvec) if t[i] is not None]
 
     def product(*moving: Any) -> Any:
@@ -53,8 +53,6 @@ def _jvp(t: Sequence[Any], out: Any, *arrays: Any, const_lengths: Any, jaxprs: A
 
 
 def _vjp(g: Any, i: int, out: Any, *arrays: Any, const_lengths: Any, jaxprs: Any) -> Any:
-    from .reverse import vjp
-
     consts, consts_t, solve, solve_t, _ = _parts(arrays, const_lengths)
     w = linear_solve(
         *consts_t, *consts, *solve_t, *solve, g, const_lengths=const_lengths.transpose(), jaxprs=jaxprs.transpose()
@@ -68,3 +66,4 @@ def _vjp(g: Any, i: int, out: Any, *arrays: Any, const_lengths: Any, jaxprs: Any
 
 
 linear_solve: Primitive = general("linear_solve", _evaluate, _jvp, _vjp, ("const_lengths", "jaxprs"))
+DIRECT["custom_linear_solve"] = lambda eqn, *arrays: [linear_solve(*arrays, **eqn.params)]
