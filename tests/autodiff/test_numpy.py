@@ -173,3 +173,61 @@ def test_containers_as_arguments():
     got, expected = ad.grad(lambda d: f(np, d))(d), jax.grad(lambda d: f(jnp, d))(d)
     jax.tree.map(lambda a, b: onp.testing.assert_allclose(a, b, rtol=1e-14), got, expected)
     assert jax.tree.structure(got) == jax.tree.structure(expected)
+
+
+def test_what_r_and_c_join():
+    x, y = jnp.arange(1.0, 4.0), jnp.asarray([0.5, 2.0, 1.5])
+    for join in (
+        lambda np, x, y: np.r_[x, 1.0, y, 0:3],
+        lambda np, x, y: np.r_["0,2", x, y],
+        lambda np, x, y: np.c_[x, y, x],
+    ):
+        onp.testing.assert_array_equal(join(np, x, y), join(jnp, x, y))
+        got = ad.grad(lambda x, y, join=join: np.sum(join(np, x, y) ** 2), (0, 1))(x, y)
+        expected = jax.grad(lambda x, y, join=join: jnp.sum(join(jnp, x, y) ** 2), (0, 1))(x, y)
+        onp.testing.assert_array_equal(got, expected)
+
+
+def test_methods_of_universal_functions():
+    x = jnp.arange(1.0, 4.0)
+    assert ad.grad(lambda x: np.multiply.reduce(x))(x).tolist() == [6.0, 3.0, 2.0]
+    assert ad.grad(lambda x: np.sum(np.add.accumulate(x)))(x).tolist() == [3.0, 2.0, 1.0]
+    assert ad.grad(lambda x: np.sum(np.multiply.outer(x, x)))(x).tolist() == [12.0, 12.0, 12.0]
+    onp.testing.assert_allclose(ad.grad(lambda x: np.logaddexp.reduce(x))(x), jax.nn.softmax(x), rtol=1e-15)
+
+
+def test_python_numbers_as_operands():
+    x = jnp.ones(3)
+    for f in (
+        lambda np, x: np.dot(x, 0.79),
+        lambda np, x: np.dot(0.79, x),
+        lambda np, x: np.inner(x, 0.79),
+        lambda np, x: np.tensordot(x, 0.79, 0),
+        lambda np, x: np.outer(x, 0.79),
+        lambda np, x: np.kron(x, 0.79),
+        lambda np, x: np.multiply(0.79, x),
+        lambda np, x: np.where(True, x, 0.79) * 0.79,
+        lambda np, x: np.append(x, 0.79),
+        lambda np, x: np.pad(x, 2, constant_values=0.79) * 0.79,
+        lambda np, x: np.clip(x, 0.5, 2) * 0.79,
+    ):
+        ours = lambda x, f=f: np.sum(f(np, x))  # noqa: E731
+        theirs = lambda x, f=f: jnp.sum(f(jnp, x))  # noqa: E731
+        assert ad.grad(ours)(x).tolist() == jax.grad(theirs)(x).tolist()
+        assert ad.jvp(ours, (x,), (x,)) == jax.jvp(theirs, (x,), (x,))
+        assert ad.taylor(ours, (x,), ([x, None],))[1][1] == 0.0
+
+
+def test_a_plain_array_cannot_be_filled_with_traced_values():
+    def fill(x):
+        c = np.zeros(2)
+        return c.at[0].set(x)
+
+    with pytest.raises(ad.TracedValueError, match=r"autodiff\.numpy\.array or stack"):
+        ad.jvp(fill, (1.0,), (1.0,))
+    made = lambda x: np.array([x, 0.0]) + np.stack([0.0 * x, x])  # noqa: E731
+    assert ad.jvp(made, (1.0,), (1.0,))[1].tolist() == [1.0, 1.0]
+
+
+def test_the_rank_of_a_matrix_is_a_constant():
+    assert ad.grad(lambda a: np.linalg.matrix_rank(a) * np.sum(a))(jnp.eye(2)).tolist() == [[2.0, 2.0], [2.0, 2.0]]

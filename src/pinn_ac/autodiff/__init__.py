@@ -9,7 +9,7 @@ The functions carry the names and conventions of JAX's. What they differentiate 
 `pinn_ac.autodiff.numpy`, or with jax.numpy and brought in by `from_jax`. `trace` gives the list itself.
 """
 
-from . import numpy, solving  # noqa: F401  # solving adds its row to the table
+from . import custom, numpy, solving  # noqa: F401  # custom and solving add rows to the table
 from .adopt import from_jax, stop_gradient
 from .draw import Drawing
 from .errors import AutodiffError, EscapedValueError, MissingRuleError, TracedValueError

@@ -178,19 +178,26 @@ class Value:
     __complex__ = _refusal("a Python complex number", "The engine differentiates real functions.")
     __array__ = _refusal(
         "a NumPy or jax.numpy array",
-        "Use the functions of autodiff.numpy, or hand the whole jax.numpy function to autodiff.from_jax.",
+        "Use the functions of autodiff.numpy, or hand the whole jax.numpy function to autodiff.from_jax. An array "
+        "of traced values is made by autodiff.numpy.array or stack; a plain one, such as zeros(n), cannot take them.",
     )
 
     def __repr__(self) -> str:
         return f"Value(v{self.node.index} at level {self.graph.level}: {self.value!r})"
 
 
-def bind(primitive: Primitive, *arguments: Any, **params: Any) -> Any:
-    """Apply a primitive: record it in the newest trace among its arguments, evaluate it on what is inside."""
+def newest_trace(arguments: Sequence[Any]) -> Graph | None:
+    """The newest trace that one of the arguments belongs to."""
     graph: Graph | None = None
     for a in arguments:
         if isinstance(a, Value) and (graph is None or a.graph.level > graph.level):
             graph = a.graph
+    return graph
+
+
+def bind(primitive: Primitive, *arguments: Any, **params: Any) -> Any:
+    """Apply a primitive: record it in the newest trace among its arguments, evaluate it on what is inside."""
+    graph = newest_trace(arguments)
     if graph is None:
         return primitive.evaluate(*arguments, **params)
     if graph.finished:

@@ -10,7 +10,6 @@ from jax import lax
 from jax.extend.core import jaxpr_as_fun
 
 from .graph import unwrap
-from .rules.elementwise import logaddexp, relu
 from .rules.kinds import convert_element_type
 from .rules.linear_algebra import lu
 from .rules.shape import reshape, slice_, transpose
@@ -19,7 +18,7 @@ from .rules.shape import reshape, slice_, transpose
 RENAMED = {"add_any": "add", "copy_p": "copy", "optimization_barrier": "copy"}
 
 # Piecewise constant functions: their results are constants for every derivative.
-CONSTANT = {"stop_gradient", "sign", "floor", "ceil", "round", "is_finite", "nextafter"}
+CONSTANT = {"stop_gradient", "sign", "floor", "ceil", "round", "is_finite"}
 
 # Params that do not change the value of an operation (or only where its caller promised otherwise).
 HARMLESS = {
@@ -41,12 +40,7 @@ CALLS = {
     "remat",
     "remat2",
     "checkpoint",
-    "custom_jvp_call",
-    "custom_vjp_call",
 }
-
-# Functions that JAX gives a derivative of their own, other than that of their formula; ours have it in the table.
-NAMED = {"relu": relu, "logaddexp": logaddexp}
 
 
 def _split(eqn: Any, x: Any) -> list[Any]:

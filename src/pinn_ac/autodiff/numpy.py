@@ -64,6 +64,7 @@ _CONSTANT = (
     "fix", "argmax", "argmin", "argsort", "shape", "ndim", "size", "any", "all", "allclose", "isclose", "array_equal",
     "zeros_like", "ones_like", "full_like", "empty_like", "result_type", "floor_divide", "around", "count_nonzero",
     "nonzero", "searchsorted", "signbit", "heaviside", "iscomplexobj", "isreal", "isscalar", "digitize", "histogram",
+    "matrix_rank",
 )  # fmt: skip
 
 
@@ -114,16 +115,32 @@ def astype(x: Any, dtype: Any) -> Any:
     return x if x.dtype == dtype else kinds.convert_element_type(x, new_dtype=dtype)
 
 
+class _Joining:
+    """`r_` or `c_`: what is written in its brackets, joined."""
+
+    def __init__(self, joining: Any):
+        self._join = adopt_library(lambda key: joining[key])
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._join(key)
+
+
 def _resolve(name: str, module: Any) -> Any:
     """The function or constant `name` of one of JAX's modules, made fit for traced values."""
-    if module is jnp and name in _PRIMITIVES:
-        return _plain_or(getattr(jnp, name), _PRIMITIVES[name])
     found = _ELSEWHERE[name] if module is jnp and name in _ELSEWHERE else getattr(module, name, None)
     if found is None:
         raise AttributeError(f"neither pinn_ac.autodiff.numpy nor jax.numpy has a function '{name}'")
+    if module is jnp and name in ("r_", "c_"):
+        return _Joining(found)
     if not callable(found) or isinstance(found, type):
         return found
-    return _on_plain(found) if name in _CONSTANT else adopt_library(found)
+    if name in _CONSTANT:
+        return _on_plain(found)
+    function = _plain_or(found, _PRIMITIVES[name]) if module is jnp and name in _PRIMITIVES else adopt_library(found)
+    for method in ("reduce", "accumulate", "outer", "at", "reduceat"):  # of NumPy's universal functions
+        if hasattr(found, method):
+            setattr(function, method, adopt_library(getattr(found, method)))
+    return function
 
 
 class _LinearAlgebra:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
+import jax.extend
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.interpreters import batching, mlir
 
 from ..errors import MissingRuleError, user_line
 from ..graph import Primitive, unwrap
 from .elementwise import mul
-from .kinds import bilinear, general, total
-from .shape import transpose
+from .kinds import bilinear, general, total, zeros_like
+from .shape import reduce_sum, reshape, transpose
 
 
 def _contract(x: Any, y: Any, over: Any, batch: Any, labels: Any, wanted: list, params: dict) -> Any:
@@ -160,4 +163,72 @@ triangular_solve: Primitive = general(
     _triangular_jvp,
     _triangular_vjp,
     ("left_side", "lower", "transpose_a", "conjugate_a", "unit_diagonal"),
+)
+
+
+def _column(x: Any) -> Any:
+    """x with two axes of length 1 behind its own."""
+    return reshape(x, new_sizes=(*x.shape, 1, 1))
+
+
+def _deletions(a: Any) -> Any:
+    """K with shape (n, n - 1, n): K_i a is a without its row i."""
+    n = a.shape[-1]
+    return jnp.asarray([np.delete(np.eye(n), i, axis=0) for i in range(n)], a.dtype).reshape(n, n - 1, n)
+
+
+def _minors(a: Any) -> Any:
+    """a without row i and column j, for all i and j: shape (..., n, n, n - 1, n - 1)."""
+    k = _deletions(a)
+    return k[:, None] @ reshape(a, new_sizes=(*a.shape[:-2], 1, 1, *a.shape[-2:])) @ jnp.swapaxes(k, 1, 2)
+
+
+def _filled_in(minors: Any, a: Any) -> Any:
+    """Σ_ij of the minors, each put back where it was in a: the adjoint of `_minors`."""
+    k, n = _deletions(a), len(a.shape)
+    return reduce_sum(jnp.swapaxes(k, 1, 2)[:, None] @ minors @ k, axes=(n - 2, n - 1))
+
+
+def _signs(a: Any) -> Any:
+    i = np.arange(a.shape[-1])
+    return jnp.asarray((-1.0) ** (i[:, None] + i), a.dtype)
+
+
+def _by_singular_values(a: Any) -> Any:
+    """± U diag(∏_{j≠i} s_j) Vᵀ from a = U diag(s) Vᵀ, which holds for matrices of any rank."""
+    u, s, vt = jnp.linalg.svd(a)
+    others = jnp.where(np.eye(a.shape[-1], dtype=bool), 1.0, s[..., None, :])
+    sign = jnp.sign(jnp.linalg.det(u) * jnp.linalg.det(vt))
+    return sign[..., None, None] * (u * jnp.prod(others, axis=-1)[..., None, :]) @ vt
+
+
+# An operation for JAX as well, so that one in the middle of a batched sweep is found again when that is replayed.
+_cofactors = jax.extend.core.Primitive("cofactors")
+_cofactors.def_impl(jax.jit(_by_singular_values))
+_cofactors.def_abstract_eval(lambda a: jax.core.ShapedArray(a.shape, a.dtype))
+mlir.register_lowering(_cofactors, mlir.lower_fun(_by_singular_values, multiple_results=False))
+batching.primitive_batchers[_cofactors] = lambda args, axes: (_cofactors.bind(jnp.moveaxis(args[0], axes[0], 0)), 0)
+
+
+def _cofactors_jvp(t: Any, out: Any, a: Any) -> Any:
+    if a.shape[-1] == 1:
+        return zeros_like(out)
+    moved = mul(cofactors(_minors(a)), _minors(t[0]))
+    return mul(_signs(a), reduce_sum(moved, axes=(len(moved.shape) - 2, len(moved.shape) - 1)))
+
+
+def _cofactors_vjp(g: Any, i: int, out: Any, a: Any) -> Any:
+    if a.shape[-1] == 1:
+        return None
+    return _filled_in(mul(_column(mul(_signs(a), g)), cofactors(_minors(a))), a)
+
+
+# cofactors_ij = ∂det/∂a_ij = (-1)^{i+j} det(a without row i and column j). The second form gives its own derivatives:
+# right for singular matrices too, at the cost of n² determinants.
+cofactors: Primitive = general("cofactors", _cofactors.bind, _cofactors_jvp, _cofactors_vjp)
+det: Primitive = general(
+    "det",
+    jnp.linalg.det,
+    lambda t, out, a: reduce_sum(mul(t[0], cofactors(a)), axes=(len(a.shape) - 2, len(a.shape) - 1)),
+    lambda g, i, out, a: mul(_column(g), cofactors(a)),
 )
