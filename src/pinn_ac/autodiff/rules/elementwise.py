@@ -44,62 +44,114 @@ square: Primitive = elementwise("square", jnp.square, lambda y, x: 2.0 * x)
 # Exponentials, logarithms and roots: most slopes are cheapest in terms of the value y itself.
 exp: Primitive = elementwise("exp", jnp.exp, lambda y, x: y)
 exp2: Primitive = elementwise("exp2", jnp.exp2, lambda y, x: y * math.log(2.0))
-expm1: Primitive = elementwise("expm1", jnp.expm1, lambda y, x: y + 1.0)
+expm1: Primitive = elementwise("expm1", jnp.expm1, lambda y, x: exp(x))
 log: Primitive = elementwise("log", jnp.log, lambda y, x: 1.0 / x)
 log1p: Primitive = elementwise("log1p", jnp.log1p, lambda y, x: 1.0 / (x + 1.0))
 sqrt: Primitive = elementwise("sqrt", jnp.sqrt, lambda y, x: 0.5 / y)
 rsqrt: Primitive = elementwise("rsqrt", lax.rsqrt, lambda y, x: -0.5 * y / x)
-cbrt: Primitive = elementwise("cbrt", jnp.cbrt, lambda y, x: 1.0 / (3.0 * y * y))
+cbrt: Primitive = elementwise("cbrt", jnp.cbrt, lambda y, x: 1.0 / 3.0 / y / y)
 
 
-def _nonzero(x: Any) -> Any:
-    """x with 1 in place of 0."""
-    return select_n(unwrap(x) == 0, x, jnp.ones_like(unwrap(x)))
+def _where(mask: Any, x: Any, y: Any) -> Any:
+    """x where the mask, a plain array, is true, else y."""
+    return select_n(mask, y, x)
 
 
-def _power_base_slope(z: Any, x: Any, p: Any) -> Any:
-    """∂x^p/∂x = p x^{p-1}, and 0 for p = 0 whatever x."""
-    return _nonzero(p) * power(x, p - 1.0) * (unwrap(p) != 0)
+def _or_one(mask: Any, x: Any) -> Any:
+    """x, and 1 where the mask is true: the argument of a branch that is not taken there must not give nan."""
+    return _where(mask, jnp.ones_like(unwrap(x)), x)
 
 
-power: Primitive = elementwise("pow", jnp.power, _power_base_slope, lambda z, x, p: log(_nonzero(x)) * z)
-logaddexp: Primitive = elementwise(
-    "logaddexp",
-    jnp.logaddexp,
-    lambda z, x, y: exp(_difference(x, z)),
-    lambda z, x, y: exp(_difference(y, z)),
+def _power_slope(z: Any, x: Any, p: Any) -> Any:
+    """∂x^p/∂x = p x^{p-1}, and 0 for p = 0 at x = 0 too."""
+    return mul(p, power(_or_one((unwrap(x) == 0) & (unwrap(p) == 0), x), p - 1.0))
+
+
+def _power_log(x: Any, p: Any, n: int) -> Any:
+    z = jnp.power(x, p)
+    return jnp.where(x == 0, jnp.where(p < 0, (-1) ** n * z, 0.0), z * jnp.log(jnp.where(x == 0, 1.0, x)) ** n)
+
+
+power: Primitive = elementwise("pow", jnp.power, _power_slope, lambda z, x, p: power_log(x, p, n=1))
+power_log: Primitive = elementwise(
+    "power_log",  # x^p (ln x)^n, the n-th derivative of x^p with respect to p
+    _power_log,
+    lambda z, x, p, n: mul(p, power_log(x, p - 1.0, n=n))
+    + (mul(float(n), power_log(x, p - 1.0, n=n - 1)) if n > 1 else power(x, p - 1.0)),
+    lambda z, x, p, n: power_log(x, p, n=n + 1),
+    keywords=("n",),
 )
 
 
-def _difference(x: Any, z: Any) -> Any:
-    """x - z, and 0 where both are the same infinity."""
-    same = (unwrap(x) == unwrap(z)) & jnp.isinf(unwrap(z))
-    return select_n(same, x - z, zeros_like(z))
+def _difference(x: Any, y: Any) -> Any:
+    """x - y, and 0 where both are the same infinity."""
+    same = (unwrap(x) == unwrap(y)) & jnp.isinf(unwrap(x))
+    return _where(same, jnp.zeros_like(unwrap(x)), x - y)
 
+
+logaddexp: Primitive = elementwise(
+    "logaddexp",
+    jnp.logaddexp,
+    lambda z, x, y: logistic(_difference(x, y)),
+    lambda z, x, y: logistic(_difference(y, x)),
+)
+logaddexp2: Primitive = elementwise(
+    "logaddexp2",
+    jnp.logaddexp2,
+    lambda z, x, y: logistic(math.log(2.0) * _difference(x, y)),
+    lambda z, x, y: logistic(math.log(2.0) * _difference(y, x)),
+)
 
 # Trigonometric and hyperbolic functions with their inverses.
 sin: Primitive = elementwise("sin", jnp.sin, lambda y, x: cos(x))
 cos: Primitive = elementwise("cos", jnp.cos, lambda y, x: neg(sin(x)))
 tan: Primitive = elementwise("tan", jnp.tan, lambda y, x: 1.0 + y * y)
-asin: Primitive = elementwise("asin", jnp.arcsin, lambda y, x: rsqrt(1.0 - x * x))
-acos: Primitive = elementwise("acos", jnp.arccos, lambda y, x: neg(rsqrt(1.0 - x * x)))
-atan: Primitive = elementwise("atan", jnp.arctan, lambda y, x: 1.0 / (1.0 + x * x))
+one_minus_square: Primitive = elementwise(
+    "one_minus_square", lambda x: (1 - x) * (1 + x), lambda y, x: -2.0 * x
+)
+asin: Primitive = elementwise("asin", jnp.arcsin, lambda y, x: rsqrt(one_minus_square(x)))
+acos: Primitive = elementwise("acos", jnp.arccos, lambda y, x: neg(rsqrt(one_minus_square(x))))
+atan: Primitive = elementwise("atan", jnp.arctan, lambda y, x: square(1.0 / hypot(x, 1.0)))
 atan2: Primitive = elementwise(
     "atan2",
     jnp.arctan2,
-    lambda z, y, x: x / (x * x + y * y),
-    lambda z, y, x: neg(y) / (x * x + y * y),
+    lambda z, y, x: direction(x, y) / hypot(x, y),
+    lambda z, y, x: neg(direction(y, x)) / hypot(x, y),
+)
+
+
+def _hypot_slope(z: Any, x: Any, y: Any) -> Any:
+    """x/√(x² + y²), and ½ at the origin."""
+    origin = unwrap(z) == 0
+    return _where(origin, jnp.full_like(unwrap(z), 0.5), direction(x, _or_one(origin, y)))
+
+
+# Where x² or y² alone would overflow, underflow or drown, √(x² + y²) and x/√(x² + y²) do not, nor do their derivatives.
+hypot: Primitive = elementwise("hypot", jnp.hypot, _hypot_slope, lambda z, x, y: _hypot_slope(z, y, x))
+direction: Primitive = elementwise(
+    "direction",  # x/√(x² + y²)
+    lambda x, y: x / jnp.hypot(x, y),
+    lambda c, x, y: square(direction(y, x)) / hypot(x, y),
+    lambda c, x, y: neg(c * direction(y, x)) / hypot(x, y),
 )
 sinh: Primitive = elementwise("sinh", jnp.sinh, lambda y, x: cosh(x))
 cosh: Primitive = elementwise("cosh", jnp.cosh, lambda y, x: sinh(x))
 tanh: Primitive = elementwise("tanh", jnp.tanh, lambda y, x: 1.0 - y * y)
-asinh: Primitive = elementwise("asinh", jnp.arcsinh, lambda y, x: rsqrt(x * x + 1.0))
-acosh: Primitive = elementwise("acosh", jnp.arccosh, lambda y, x: rsqrt((x - 1.0) * (x + 1.0)))
-atanh: Primitive = elementwise("atanh", jnp.arctanh, lambda y, x: 1.0 / ((1.0 - x) * (1.0 + x)))
+sech: Primitive = elementwise("sech", lambda x: _sech(jnp.exp(-jnp.abs(x))), lambda y, x: neg(y * tanh(x)))
+asinh: Primitive = elementwise("asinh", jnp.arcsinh, lambda y, x: 1.0 / hypot(x, 1.0))
+acosh: Primitive = elementwise("acosh", jnp.arccosh, lambda y, x: rsqrt(x - 1.0) * rsqrt(x + 1.0))
+atanh: Primitive = elementwise("atanh", jnp.arctanh, lambda y, x: 1.0 / one_minus_square(x))
+
+
+def _sech(decay: Any) -> Any:
+    return 2 * decay / (1 + decay * decay)
+
 
 # Functions of networks and of probability.
 logistic: Primitive = elementwise(
-    "logistic", lambda x: lax.logistic(jnp.asarray(x, float) if isinstance(x, int) else x), lambda y, x: y * (1.0 - y)
+    "logistic",
+    lambda x: lax.logistic(jnp.asarray(x, float) if isinstance(x, int) else x),
+    lambda y, x: 0.25 * square(sech(0.5 * x)),
 )
 erf: Primitive = elementwise("erf", special.erf, lambda y, x: 2.0 / _SQRT_PI * exp(neg(x * x)))
 erfc: Primitive = elementwise("erfc", special.erfc, lambda y, x: -2.0 / _SQRT_PI * exp(neg(x * x)))
@@ -114,16 +166,47 @@ polygamma: Primitive = elementwise(
 )
 
 
-def _sinc_slope(y: Any, x: Any) -> Any:
-    """(cos πx - sinc x)/x, by its Maclaurin series where |x| is so small that the difference would cancel."""
-    small = jnp.abs(unwrap(x)) < 0.1
-    z = x * x * math.pi**2
-    series = x * math.pi**2 * (-1 / 3 + z * (1 / 30 + z * (-1 / 840 + z * (1 / 45360 + z * (-1 / 3991680)))))
-    apart = select_n(small, x, jnp.ones_like(unwrap(x)))
-    return select_n(small, (cos(math.pi * apart) - select_n(small, y, jnp.ones_like(unwrap(x)))) / apart, series)
 
 
-sinc: Primitive = elementwise("sinc", jnp.sinc, _sinc_slope)
+# Functions that JAX writes with a choice or a difference that would lose the derivative.
+def _over(x: Any, y: Any) -> Any:
+    """x/y, and 0 for 0/0."""
+    return x / _or_one((unwrap(x) == 0) & (unwrap(y) == 0), y)
+
+
+xlogx: Primitive = elementwise("xlogx", lambda x: special.xlogy(x, x), lambda z, x: log(x) + 1.0)
+xlogy: Primitive = elementwise("xlogy", special.xlogy, lambda z, x, y: log(y), lambda z, x, y: _over(x, y))
+xlog1py: Primitive = elementwise(
+    "xlog1py", special.xlog1py, lambda z, x, y: log1p(y), lambda z, x, y: _over(x, 1.0 + y)
+)
+logit: Primitive = elementwise("logit", special.logit, lambda y, x: 1.0 / (x * (1.0 - x)))
+soft_sign: Primitive = elementwise("soft_sign", lambda x: x / (jnp.abs(x) + 1), lambda y, x: square(1.0 / (abs_(x) + 1.0)))
+def _sinc_derivative(x: Any, n: int) -> Any:
+    """d^n/dx^n of sin(πx)/(πx).
+
+    With θ = πx and S_k = d^k/dθ^k (sin θ/θ): S_k = (sin^{(k)} θ - k S_{k-1})/θ where θ is large, and where it is small
+    S_n = Σ_j (-1)^j θ^{2j-n}/((2j+1) (2j-n)!).
+    """
+    x = jnp.asarray(x, float) if isinstance(x, int) else x
+    theta, turn = math.pi * x, math.pi * (x - 2 * jnp.round(x / 2))
+    small = jnp.abs(theta) < n + 0.5
+    series, terms = jnp.zeros_like(theta), range((n + 1) // 2, 2 * n + 14)
+    for j in reversed(terms):
+        factor = (-1) ** j / ((2 * j + 1) * math.factorial(2 * j - n))
+        series = series * theta * theta + factor
+    series = series * theta if n % 2 else series
+    far = jnp.where(small, 1.0, theta)
+    cycle = (jnp.sin(turn), jnp.cos(turn), -jnp.sin(turn), -jnp.cos(turn))
+    recurred = cycle[0] / far
+    for k in range(1, n + 1):
+        recurred = (cycle[k % 4] - k * recurred) / far
+    return math.pi**n * jnp.where(small, series, recurred)
+
+
+sinc: Primitive = elementwise("sinc", jnp.sinc, lambda y, x: sinc_derivative(x, n=1))
+sinc_derivative: Primitive = elementwise(
+    "sinc_derivative", _sinc_derivative, lambda y, x, n: sinc_derivative(x, n=n + 1), keywords=("n",)
+)
 
 # Not smooth everywhere: the slopes are plain arrays, constants for every further derivative.
 abs_: Primitive = elementwise("abs", jnp.abs, lambda y, x: jnp.where(unwrap(x) >= 0, 1.0, -1.0))
@@ -139,12 +222,13 @@ def _share(x: Any, z: Any, y: Any) -> Any:
 _shares = (lambda z, x, y: _share(x, z, y), lambda z, x, y: _share(y, z, x))
 maximum: Primitive = elementwise("max", jnp.maximum, *_shares)
 minimum: Primitive = elementwise("min", jnp.minimum, *_shares)
-rem: Primitive = elementwise(
-    "rem", jnp.fmod, lambda z, x, y: 1.0, lambda z, x, y: neg(jnp.trunc(unwrap(x) / unwrap(y)))
-)
-mod: Primitive = elementwise(
-    "mod", jnp.mod, lambda z, x, y: 1.0, lambda z, x, y: neg(jnp.floor(unwrap(x) / unwrap(y)))
-)
+def _quotient(z: Any, x: Any, y: Any) -> Any:
+    """The whole number q of z = x - q y, which x/y would miss where it rounds up to a whole number."""
+    return jnp.round((unwrap(x) - unwrap(z)) / unwrap(y))
+
+
+rem: Primitive = elementwise("rem", jnp.fmod, lambda z, x, y: 1.0, lambda z, x, y: neg(_quotient(z, x, y)))
+mod: Primitive = elementwise("mod", jnp.mod, lambda z, x, y: 1.0, lambda z, x, y: neg(_quotient(z, x, y)))
 clamp: Primitive = elementwise(
     "clamp",
     lambda low, x, high: lax.clamp(jnp.asarray(low, x.dtype), x, jnp.asarray(high, x.dtype)),
@@ -162,6 +246,9 @@ def _select(which: Any, *cases: Any) -> Any:
     return lax.select_n(which, *(c if c.shape == shape else jnp.broadcast_to(c, shape) for c in cases))
 
 
+ldexp: Primitive = linear(
+    "ldexp", lambda x, n: jnp.ldexp(x, unwrap(n)), lambda g, i, x, n: ldexp(g, n)
+)  # x 2^n, n being whole
 select_n: Primitive = linear(
     "select_n",
     _select,
