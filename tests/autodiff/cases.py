@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 import numpy as onp
 from jax import lax
 
-from pinn_ac.autodiff import from_jax
+from pinn_ac.autodiff import TABLE, from_jax
 
 
 class Case(NamedTuple):
@@ -276,3 +277,37 @@ _of_lax(
 _of_lax("vmap matmul", lambda w, x: jax.vmap(lambda v: jnp.tanh(w @ v) * (v @ w))(x), (4, 4), A)
 _of_lax("remat and jit", lambda x: jax.checkpoint(jax.jit(jnp.sin))(x) * jax.jit(lambda v: v * 2)(x))
 _of_lax("convert", lambda x: x.astype(jnp.float32).astype(x.dtype) * 0.0 + x + x.astype(int))
+
+
+# Rows that other rows' derivatives are written with, and rows for functions of jax.nn and jax.scipy.special.
+def _row(
+    name: str,
+    theirs: Callable[..., Any],
+    *shapes: tuple[int, ...],
+    low: float = -2.0,
+    high: float = 2.0,
+    **params: Any,
+) -> None:
+    row = lambda np, *xs: theirs(*xs) if np is jnp else TABLE[name](*xs, **params)  # noqa: E731
+    case(f"row {name}", row, *shapes, low=low, high=high)
+
+
+_sp = jax.scipy.special
+_row("hypot", jnp.hypot, (3, 1), V)
+_row("direction", lambda x, y: x / jnp.sqrt(x * x + y * y), (3, 1), V, low=0.5)
+_row("sech", lambda x: 1 / jnp.cosh(x))
+_row("one_minus_square", lambda x: 1 - x * x)
+_row("power_log", lambda x, p: x**p * jnp.log(x), (3, 1), V, low=0.5, n=1)
+_row("sinc_derivative", jax.vmap(jax.vmap(jax.grad(jnp.sinc))), low=0.5, n=1)
+_row("inverse_mills", lambda x: jnp.exp(-x * x / 2 - _sp.log_ndtr(x)) / math.sqrt(2 * math.pi), n=0)
+_row("log_ndtr", _sp.log_ndtr)
+_row("ndtr", _sp.ndtr)
+_row("ndtri", _sp.ndtri, low=0.2, high=0.8)
+_row("logit", _sp.logit, low=0.2, high=0.8)
+_row("log1mexp", jax.nn.log1mexp, low=0.2)
+_row("soft_sign", jax.nn.soft_sign)
+_row("logaddexp2", jnp.logaddexp2, (3, 1), V)
+_row("xlogx", lambda x: x * jnp.log(x), low=0.5)
+_row("xlogy", lambda x, y: x * jnp.log(y), (3, 1), V, low=0.5)
+_row("xlog1py", lambda x, y: x * jnp.log1p(y), (3, 1), V, low=0.5)
+case("row ldexp", lambda np, x: x * 8 if np is jnp else TABLE["ldexp"](x, 3))

@@ -121,7 +121,7 @@ class Graph:
     @property
     def output_values(self) -> list[Any]:
         """The values of the outputs."""
-        return [out.value if isinstance(out, Node) else jnp.asarray(out) for out in self.outputs]
+        return [out.value if isinstance(out, Node) else as_leaf(out) for out in self.outputs]
 
     def with_values(self, substitute: Callable[[Any], Any]) -> Graph:
         """The same list with every value and constant passed through `substitute`."""

@@ -1,23 +1,36 @@
 """Rows of the table: elementwise functions, each with its partial derivatives (of the output y and the arguments).
 
+**Slopes are right relative to their own size**, at 0, in both tails, at tiny and at huge arguments, and so are their
+derivatives, which follow from the same formulas: no partial is a difference that cancels (1 - y² in the tail of
+tanh), nor goes by way of a square that overflows or underflows (x² + 1 at 1e200). Where infinite derivatives are
+finite in no direction they are ±∞, not nan. Two exceptions:
+- tanh, which every step of training goes through, has 1 - y² as its slope. It is right to ε absolutely, so that it is 0
+  beyond |x| = 19; the square of `sech` is right relatively too, but would make a step of training a tenth slower.
+- JAX's own values of digamma, polygamma and the like are nan at some of their poles.
+
 At points where a function is not smooth the partials follow JAX: ties of `max` and `min` share the slope (½ each),
-abs'(0) = 1, relu'(0) = 0, √'(0) = ∞, `clamp` passes the slope only strictly inside its bounds, and 0^p has slope 0
-with respect to p. (One exception: x^0 has slope 0 at x = 0 for a real exponent too, where JAX has nan.)
+abs'(0) = 1, relu'(0) = 0, √'(0) = ∞, hypot has ½ and ½ at the origin, `clamp` passes the slope only strictly inside its
+bounds, and 0^p has slope 0 with respect to p. Where JAX loses a derivative we differ: x^0 has slope 0 at x = 0 for a
+real exponent too (JAX: nan), x log y and x log(1 + y) slope 0 in y at x = 0 = y or 1 + y (nan), two infinities share
+the slope of `logaddexp` (1 each, or nan), and all that `tests/autodiff/test_slopes.py` compares with exact arithmetic.
 """
 
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.scipy import special
 
-from ..graph import Primitive, unwrap
+from ..graph import Primitive, Value, unwrap
 from .kinds import elementwise, linear, mul, neg, piecewise_linear, total, zeros_like
 
 _SQRT_PI = math.sqrt(math.pi)
+_SQRT_HALF_OVER_PI = math.sqrt(0.5 / math.pi)
 
 
 def _negated_if(i: int, g: Any) -> Any:
@@ -44,86 +57,216 @@ square: Primitive = elementwise("square", jnp.square, lambda y, x: 2.0 * x)
 # Exponentials, logarithms and roots: most slopes are cheapest in terms of the value y itself.
 exp: Primitive = elementwise("exp", jnp.exp, lambda y, x: y)
 exp2: Primitive = elementwise("exp2", jnp.exp2, lambda y, x: y * math.log(2.0))
-expm1: Primitive = elementwise("expm1", jnp.expm1, lambda y, x: y + 1.0)
+expm1: Primitive = elementwise("expm1", jnp.expm1, lambda y, x: exp(x))
 log: Primitive = elementwise("log", jnp.log, lambda y, x: 1.0 / x)
 log1p: Primitive = elementwise("log1p", jnp.log1p, lambda y, x: 1.0 / (x + 1.0))
 sqrt: Primitive = elementwise("sqrt", jnp.sqrt, lambda y, x: 0.5 / y)
 rsqrt: Primitive = elementwise("rsqrt", lax.rsqrt, lambda y, x: -0.5 * y / x)
-cbrt: Primitive = elementwise("cbrt", jnp.cbrt, lambda y, x: 1.0 / (3.0 * y * y))
+cbrt: Primitive = elementwise("cbrt", jnp.cbrt, lambda y, x: 1.0 / 3.0 / y / y)
 
 
-def _nonzero(x: Any) -> Any:
-    """x with 1 in place of 0."""
-    return select_n(unwrap(x) == 0, x, jnp.ones_like(unwrap(x)))
+def _where(mask: Any, x: Any, y: Any) -> Any:
+    """x where the mask, a plain array, is true, else y."""
+    return select_n(mask, y, x)
 
 
-def _power_base_slope(z: Any, x: Any, p: Any) -> Any:
-    """∂x^p/∂x = p x^{p-1}, and 0 for p = 0 whatever x."""
-    return _nonzero(p) * power(x, p - 1.0) * (unwrap(p) != 0)
+def _or_one(mask: Any, x: Any) -> Any:
+    """x, and 1 where the mask is true: the argument of a branch that is not taken there must not give nan."""
+    return _where(mask, jnp.ones_like(unwrap(x)), x)
 
 
-power: Primitive = elementwise("pow", jnp.power, _power_base_slope, lambda z, x, p: log(_nonzero(x)) * z)
-logaddexp: Primitive = elementwise(
-    "logaddexp",
-    jnp.logaddexp,
-    lambda z, x, y: exp(_difference(x, z)),
-    lambda z, x, y: exp(_difference(y, z)),
+def _power_slope(z: Any, x: Any, p: Any) -> Any:
+    """∂x^p/∂x = p x^{p-1}, and 0 for p = 0 where x^{p-1} is infinite."""
+    infinite = jnp.isinf(jnp.power(unwrap(x), unwrap(p) - 1.0))
+    return mul(p, power(_or_one((unwrap(p) == 0) & infinite, x), p - 1.0))
+
+
+def _power_log(x: Any, p: Any, n: int) -> Any:
+    z = jnp.power(x, p)
+    return jnp.where(x == 0, jnp.where(p < 0, (-1) ** n * z, 0.0), z * jnp.log(jnp.where(x == 0, 1.0, x)) ** n)
+
+
+power: Primitive = elementwise("pow", jnp.power, _power_slope, lambda z, x, p: power_log(x, p, n=1))
+power_log: Primitive = elementwise(
+    "power_log",  # x^p (ln x)^n, the n-th derivative of x^p with respect to p
+    _power_log,
+    lambda z, x, p, n: (
+        mul(p, power_log(x, p - 1.0, n=n))
+        + (mul(float(n), power_log(x, p - 1.0, n=n - 1)) if n > 1 else power(x, p - 1.0))
+    ),
+    lambda z, x, p, n: power_log(x, p, n=n + 1),
+    keywords=("n",),
 )
 
 
-def _difference(x: Any, z: Any) -> Any:
-    """x - z, and 0 where both are the same infinity."""
-    same = (unwrap(x) == unwrap(z)) & jnp.isinf(unwrap(z))
-    return select_n(same, x - z, zeros_like(z))
+def _difference(x: Any, y: Any) -> Any:
+    """x - y, and 0 where both are the same infinity."""
+    same = (unwrap(x) == unwrap(y)) & jnp.isinf(unwrap(x))
+    return _where(same, jnp.zeros_like(unwrap(x)), x - y)
 
+
+logaddexp: Primitive = elementwise(
+    "logaddexp",
+    jnp.logaddexp,
+    lambda z, x, y: logistic(_difference(x, y)),
+    lambda z, x, y: logistic(_difference(y, x)),
+)
+logaddexp2: Primitive = elementwise(
+    "logaddexp2",
+    jnp.logaddexp2,
+    lambda z, x, y: logistic(math.log(2.0) * _difference(x, y)),
+    lambda z, x, y: logistic(math.log(2.0) * _difference(y, x)),
+)
 
 # Trigonometric and hyperbolic functions with their inverses.
 sin: Primitive = elementwise("sin", jnp.sin, lambda y, x: cos(x))
 cos: Primitive = elementwise("cos", jnp.cos, lambda y, x: neg(sin(x)))
 tan: Primitive = elementwise("tan", jnp.tan, lambda y, x: 1.0 + y * y)
-asin: Primitive = elementwise("asin", jnp.arcsin, lambda y, x: rsqrt(1.0 - x * x))
-acos: Primitive = elementwise("acos", jnp.arccos, lambda y, x: neg(rsqrt(1.0 - x * x)))
-atan: Primitive = elementwise("atan", jnp.arctan, lambda y, x: 1.0 / (1.0 + x * x))
+one_minus_square: Primitive = elementwise("one_minus_square", lambda x: (1 - x) * (1 + x), lambda y, x: -2.0 * x)
+asin: Primitive = elementwise("asin", jnp.arcsin, lambda y, x: rsqrt(one_minus_square(x)))
+acos: Primitive = elementwise("acos", jnp.arccos, lambda y, x: neg(rsqrt(one_minus_square(x))))
+atan: Primitive = elementwise("atan", jnp.arctan, lambda y, x: square(1.0 / hypot(x, 1.0)))
 atan2: Primitive = elementwise(
     "atan2",
     jnp.arctan2,
-    lambda z, y, x: x / (x * x + y * y),
-    lambda z, y, x: neg(y) / (x * x + y * y),
+    lambda z, y, x: direction(x, y) / hypot(x, y),
+    lambda z, y, x: neg(direction(y, x)) / hypot(x, y),
+)
+
+
+def _hypot_slope(z: Any, x: Any, y: Any) -> Any:
+    """x/√(x² + y²), and ½ at the origin."""
+    origin = unwrap(z) == 0
+    return _where(origin, jnp.full_like(unwrap(z), 0.5), direction(x, _or_one(origin, y)))
+
+
+# √(x² + y²) and x/√(x² + y²), without the squares, which overflow, underflow, or drown one another.
+hypot: Primitive = elementwise("hypot", jnp.hypot, _hypot_slope, lambda z, x, y: _hypot_slope(z, y, x))
+direction: Primitive = elementwise(
+    "direction",  # x/√(x² + y²)
+    lambda x, y: x / jnp.hypot(x, y),
+    lambda c, x, y: square(direction(y, x)) / hypot(x, y),
+    lambda c, x, y: neg(c * direction(y, x)) / hypot(x, y),
 )
 sinh: Primitive = elementwise("sinh", jnp.sinh, lambda y, x: cosh(x))
 cosh: Primitive = elementwise("cosh", jnp.cosh, lambda y, x: sinh(x))
 tanh: Primitive = elementwise("tanh", jnp.tanh, lambda y, x: 1.0 - y * y)
-asinh: Primitive = elementwise("asinh", jnp.arcsinh, lambda y, x: rsqrt(x * x + 1.0))
-acosh: Primitive = elementwise("acosh", jnp.arccosh, lambda y, x: rsqrt((x - 1.0) * (x + 1.0)))
-atanh: Primitive = elementwise("atanh", jnp.arctanh, lambda y, x: 1.0 / ((1.0 - x) * (1.0 + x)))
+sech: Primitive = elementwise("sech", lambda x: _sech(jnp.exp(-jnp.abs(x))), lambda y, x: neg(y * tanh(x)))
+asinh: Primitive = elementwise("asinh", jnp.arcsinh, lambda y, x: 1.0 / hypot(x, 1.0))
+acosh: Primitive = elementwise("acosh", jnp.arccosh, lambda y, x: rsqrt(x - 1.0) * rsqrt(x + 1.0))
+atanh: Primitive = elementwise("atanh", jnp.arctanh, lambda y, x: 1.0 / one_minus_square(x))
+
+
+def _sech(decay: Any) -> Any:
+    return 2 * decay / (1 + decay * decay)
+
 
 # Functions of networks and of probability.
 logistic: Primitive = elementwise(
-    "logistic", lambda x: lax.logistic(jnp.asarray(x, float) if isinstance(x, int) else x), lambda y, x: y * (1.0 - y)
+    "logistic",
+    lambda x: lax.logistic(jnp.asarray(x, float) if isinstance(x, int) else x),
+    lambda y, x: 0.25 * square(sech(0.5 * x)),
 )
 erf: Primitive = elementwise("erf", special.erf, lambda y, x: 2.0 / _SQRT_PI * exp(neg(x * x)))
 erfc: Primitive = elementwise("erfc", special.erfc, lambda y, x: -2.0 / _SQRT_PI * exp(neg(x * x)))
 erf_inv: Primitive = elementwise("erf_inv", special.erfinv, lambda y, x: _SQRT_PI / 2.0 * exp(y * y))
 lgamma: Primitive = elementwise("lgamma", special.gammaln, lambda y, x: digamma(x))
 digamma: Primitive = elementwise("digamma", special.digamma, lambda y, x: polygamma(1.0, x))
-polygamma: Primitive = elementwise(
-    "polygamma",
-    lambda m, x: lax.polygamma(jnp.full(jnp.shape(x), m, x.dtype) if jnp.ndim(m) == 0 else m, x),
-    None,
-    lambda y, m, x: polygamma(m + 1.0, x),
+
+
+def _polygamma(m: Any, x: Any) -> Any:
+    """ψ^{(m)}(x); where x is so large that powers of it underflow in JAX's, by its asymptotic series."""
+    m = jnp.full(jnp.shape(x), m, x.dtype) if jnp.ndim(m) == 0 else m
+    large = (x > 1e6) & (m >= 1)
+    y, k = jnp.where(large, x, 1e6), jnp.where(large, m, 1.0)
+    series = jnp.exp(lax.lgamma(k)) * jnp.power(y, -k) * (1 + k / (2 * y) * (1 + (k + 1) / (6 * y)))
+    return jnp.where(large, jnp.where(k % 2 == 0, -series, series), lax.polygamma(m, x))
+
+
+polygamma: Primitive = elementwise("polygamma", _polygamma, None, lambda y, m, x: polygamma(m + 1.0, x))
+
+
+# Functions that JAX writes with a choice or a difference that would lose the derivative.
+def _over(x: Any, y: Any) -> Any:
+    """x/y, and 0 for 0/0."""
+    return x / _or_one((unwrap(x) == 0) & (unwrap(y) == 0), y)
+
+
+xlogx: Primitive = elementwise("xlogx", lambda x: special.xlogy(x, x), lambda z, x: log(x) + 1.0)
+xlogy: Primitive = elementwise("xlogy", special.xlogy, lambda z, x, y: log(y), lambda z, x, y: _over(x, y))
+xlog1py: Primitive = elementwise(
+    "xlog1py", special.xlog1py, lambda z, x, y: log1p(y), lambda z, x, y: _over(x, 1.0 + y)
+)
+logit: Primitive = elementwise("logit", special.logit, lambda y, x: 1.0 / x + 1.0 / (1.0 - x))
+log1mexp: Primitive = elementwise(
+    "log1mexp",  # ln(1 - e^{-x})
+    lambda x: jnp.where(x < math.log(2.0), jnp.log(-jnp.expm1(-x)), jnp.log1p(-jnp.exp(-x))),
+    lambda y, x: neg(exp(neg(x))) / expm1(neg(x)),
+)
+soft_sign: Primitive = elementwise(
+    "soft_sign", lambda x: x / (jnp.abs(x) + 1), lambda y, x: square(1.0 / (abs_(x) + 1.0))
+)
+ndtr: Primitive = elementwise("ndtr", special.ndtr, lambda y, x: _SQRT_HALF_OVER_PI * exp(-0.5 * square(x)))
+ndtri: Primitive = elementwise("ndtri", special.ndtri, lambda y, x: exp(0.5 * square(y)) / _SQRT_HALF_OVER_PI)
+
+
+@partial(jax.jit, static_argnames="n")
+def _inverse_mills(x: Any, n: int) -> Any:
+    """d^n/dx^n of h = φ(x)/Φ(x).
+
+    On the right by h' = -h (x + h). On the left, where that cancels, by the continued fraction
+    h = t + 1/(t + 2/(t + 3/(...))) with t = -x, whose Taylor coefficients in t are worked from the bottom up.
+    """
+    left = x < -1.5
+    t = jnp.where(left, -x, 1.5)
+
+    def level(i: Any, c: tuple[Any, ...]) -> tuple[Any, ...]:
+        r = [1 / c[0]]
+        for j in range(1, n + 1):
+            r.append(-r[0] * sum(c[k] * r[j - k] for k in range(1, j + 1)))
+        return tuple(s + (400 - i) * r_j for s, r_j in zip(start, r, strict=True))
+
+    start = (t, jnp.ones_like(t), *(jnp.zeros_like(t),) * n)[: n + 1]
+    fraction = lax.fori_loop(0, 400, level, start)[n] * (-1) ** n * math.factorial(n)
+    h = [_SQRT_HALF_OVER_PI * jnp.exp(-0.5 * x * x - special.log_ndtr(jnp.maximum(x, -1.5)))]
+    for k in range(n):
+        s = [x + h[0], 1 + h[1] if k else 0.0, *h[2:]]
+        h.append(-sum(math.comb(k, j) * h[j] * s[k - j] for j in range(k + 1)))
+    return jnp.where(left, fraction, h[n])
+
+
+log_ndtr: Primitive = elementwise("log_ndtr", special.log_ndtr, lambda y, x: inverse_mills(x, n=0))
+inverse_mills: Primitive = elementwise(
+    "inverse_mills", _inverse_mills, lambda y, x, n: inverse_mills(x, n=n + 1), keywords=("n",)
 )
 
 
-def _sinc_slope(y: Any, x: Any) -> Any:
-    """(cos πx - sinc x)/x, by its Maclaurin series where |x| is so small that the difference would cancel."""
-    small = jnp.abs(unwrap(x)) < 0.1
-    z = x * x * math.pi**2
-    series = x * math.pi**2 * (-1 / 3 + z * (1 / 30 + z * (-1 / 840 + z * (1 / 45360 + z * (-1 / 3991680)))))
-    apart = select_n(small, x, jnp.ones_like(unwrap(x)))
-    return select_n(small, (cos(math.pi * apart) - select_n(small, y, jnp.ones_like(unwrap(x)))) / apart, series)
+def _sinc_derivative(x: Any, n: int) -> Any:
+    """d^n/dx^n of sin(πx)/(πx).
+
+    With θ = πx and S_k = d^k/dθ^k (sin θ/θ): where θ is large S_k = (sin^{(k)} θ - k S_{k-1})/θ, and where it is
+    small S_n = Σ_j (-1)^j θ^{2j-n}/((2j+1) (2j-n)!).
+    """
+    x = jnp.asarray(x, float) if isinstance(x, int) else x
+    theta, turn = math.pi * x, math.pi * (x - 2 * jnp.round(x / 2))
+    small = jnp.abs(theta) < n + 0.5
+    series, terms = jnp.zeros_like(theta), range((n + 1) // 2, 2 * n + 14)
+    for j in reversed(terms):
+        factor = (-1) ** j / ((2 * j + 1) * math.factorial(2 * j - n))
+        series = series * theta * theta + factor
+    series = series * theta if n % 2 else series
+    far = jnp.where(small, 1.0, theta)
+    cycle = (jnp.sin(turn), jnp.cos(turn), -jnp.sin(turn), -jnp.cos(turn))
+    recurred = cycle[0] / far
+    for k in range(1, n + 1):
+        recurred = (cycle[k % 4] - k * recurred) / far
+    return math.pi**n * jnp.where(small, series, recurred)
 
 
-sinc: Primitive = elementwise("sinc", jnp.sinc, _sinc_slope)
+sinc: Primitive = elementwise("sinc", jnp.sinc, lambda y, x: sinc_derivative(x, n=1))
+sinc_derivative: Primitive = elementwise(
+    "sinc_derivative", _sinc_derivative, lambda y, x, n: sinc_derivative(x, n=n + 1), keywords=("n",)
+)
 
 # Not smooth everywhere: the slopes are plain arrays, constants for every further derivative.
 abs_: Primitive = elementwise("abs", jnp.abs, lambda y, x: jnp.where(unwrap(x) >= 0, 1.0, -1.0))
@@ -139,12 +282,15 @@ def _share(x: Any, z: Any, y: Any) -> Any:
 _shares = (lambda z, x, y: _share(x, z, y), lambda z, x, y: _share(y, z, x))
 maximum: Primitive = elementwise("max", jnp.maximum, *_shares)
 minimum: Primitive = elementwise("min", jnp.minimum, *_shares)
-rem: Primitive = elementwise(
-    "rem", jnp.fmod, lambda z, x, y: 1.0, lambda z, x, y: neg(jnp.trunc(unwrap(x) / unwrap(y)))
-)
-mod: Primitive = elementwise(
-    "mod", jnp.mod, lambda z, x, y: 1.0, lambda z, x, y: neg(jnp.floor(unwrap(x) / unwrap(y)))
-)
+
+
+def _quotient(z: Any, x: Any, y: Any) -> Any:
+    """The whole number q of z = x - q y, which x/y would miss where it rounds up to a whole number."""
+    return jnp.round((unwrap(x) - unwrap(z)) / unwrap(y))
+
+
+rem: Primitive = elementwise("rem", jnp.fmod, lambda z, x, y: 1.0, lambda z, x, y: neg(_quotient(z, x, y)))
+mod: Primitive = elementwise("mod", jnp.mod, lambda z, x, y: 1.0, lambda z, x, y: neg(_quotient(z, x, y)))
 clamp: Primitive = elementwise(
     "clamp",
     lambda low, x, high: lax.clamp(jnp.asarray(low, x.dtype), x, jnp.asarray(high, x.dtype)),
@@ -162,9 +308,35 @@ def _select(which: Any, *cases: Any) -> Any:
     return lax.select_n(which, *(c if c.shape == shape else jnp.broadcast_to(c, shape) for c in cases))
 
 
+ldexp: Primitive = linear(
+    "ldexp", lambda x, n: jnp.ldexp(x, unwrap(n)), lambda g, i, x, n: ldexp(g, n)
+)  # x 2^n, n being whole
 select_n: Primitive = linear(
     "select_n",
     _select,
     lambda g, i, which, *cases: select_n(which, *(g if j == i - 1 else zeros_like(g) for j in range(len(cases)))),
     positions=lambda n: range(1, n),
 )
+
+
+# Functions of jax.nn whose formula there cancels in a tail, by rows that do not.
+def softplus(x: Any) -> Any:
+    """ln(1 + eˣ)."""
+    return logaddexp(x, 0.0)
+
+
+def mish(x: Any) -> Any:
+    """x tanh(ln(1 + eˣ)) = x σ(x + ln(1 + eˣ/2))."""
+    return x * logistic(x + softplus(x - math.log(2.0)))
+
+
+def gelu_tanh(x: Any) -> Any:
+    """x (1 + tanh u)/2 = x σ(2u) with u = √(2/π) (x + 0.044715 x³)."""
+    return x * logistic(math.sqrt(8.0 / math.pi) * x * (1.0 + 0.044715 * square(x)))
+
+
+def squareplus(x: Any, b: Any = 4.0) -> Any:
+    """(x + √(x² + b))/2; where its terms would cancel the same as (b/2)/(√(x² + b) - x)."""
+    width = sqrt(b) if isinstance(b, Value) else jnp.sqrt(b)
+    root = hypot(x, width)
+    return _where(unwrap(x) < -unwrap(width), 0.5 * b / (root + abs_(x)), 0.5 * (x + root))
