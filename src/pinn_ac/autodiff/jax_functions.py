@@ -15,10 +15,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax.extend.core import Jaxpr, jaxprs_in_params
+from jax.scipy import special
 
 from .errors import MissingRuleError, user_line
 from .graph import unwrap
-from .rules.elementwise import logaddexp, relu, sinc
+from .rules import elementwise as rows
 from .rules.linear_algebra import det
 
 
@@ -37,19 +38,43 @@ def _ldexp(x: Any, n: Any) -> Any:
     return x * a * a * b
 
 
-_FUNCTIONS: tuple[tuple[Callable[..., Any], tuple[tuple[int, ...], ...], Callable[..., Any]], ...] = (
-    (jax.nn.relu, ((),), relu),
-    (jnp.logaddexp, ((), ()), logaddexp),
+def _gelu(x: Any, approximate: bool = True) -> Any:
+    return rows.gelu_tanh(x) if approximate else x * rows.ndtr(x)
+
+
+_WITH_A_RULE: tuple[tuple[Callable[..., Any], tuple[tuple[int, ...], ...], Callable[..., Any]], ...] = (
+    (jax.nn.relu, ((),), rows.relu),
+    (jnp.logaddexp, ((), ()), rows.logaddexp),
+    (jnp.logaddexp2, ((), ()), rows.logaddexp2),
+    (special.xlogy, ((), ()), rows.xlogy),
+    (special.xlog1py, ((), ()), rows.xlog1py),
+    (special.entr, ((),), rows.xlogx),
+    (special.logit, ((),), rows.logit),
+    (special.log_ndtr, ((),), rows.log_ndtr),
+    (jax.nn.log1mexp, ((),), rows.log1mexp),
     (jnp.linalg.det, ((4, 4),), det),
-    (jnp.sinc, ((),), sinc),
+    (jnp.sinc, ((),), rows.sinc),
     (jnp.frexp, ((),), _refuse_frexp),
 )
 """JAX's function, the shapes of arguments with which it is written down, and what stands for it."""
 
+_WITHOUT: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...] = (
+    (jnp.ldexp, _ldexp),
+    (jnp.hypot, rows.hypot),
+    (jax.nn.softplus, rows.softplus),
+    (jax.nn.soft_sign, rows.soft_sign),
+    (jax.nn.squareplus, rows.squareplus),
+    (jax.nn.mish, rows.mish),
+    (jax.nn.gelu, _gelu),
+    (special.ndtr, rows.ndtr),
+    (special.ndtri, rows.ndtri),
+)
+"""Functions without a rule, whose formula in JAX loses the derivative somewhere, and what stands for them."""
+
 
 def stand_in(f: Callable[..., Any]) -> Callable[..., Any] | None:
-    """What stands for a function of JAX's without a rule whose operations would lose the derivative, if f is one."""
-    return _ldexp if f is jnp.ldexp else None
+    """What stands for a function of JAX's that has no rule; None where its own formula serves."""
+    return next((ours for theirs, ours in _WITHOUT if f is theirs), None)
 
 
 def ours_for(eqn: Any) -> Callable[..., Any] | None:
@@ -81,13 +106,13 @@ def _is_batch_of_matrices(eqn: Any) -> bool:
 
 def is_sinc(jaxpr: Jaxpr) -> bool:
     """Whether this is the inside of jnp.sinc, whose rule is that of a helper, for the slope at 0 alone."""
-    return any(ours_for(eqn) is sinc for eqn in jaxpr.eqns)
+    return any(ours_for(eqn) is rows.sinc for eqn in jaxpr.eqns)
 
 
 @lru_cache(maxsize=1)
 def _ours() -> dict[Any, Callable[..., Any]]:
     """Rule → function of ours. What several functions have in common is no rule, but JAX's way of calling one."""
-    rules = {ours: _rules_in(f, *shapes) for f, shapes, ours in _FUNCTIONS}
+    rules = {ours: _rules_in(f, *shapes) for f, shapes, ours in _WITH_A_RULE}
     common = Counter(rule for found in rules.values() for rule in found)
     return {rule: ours for ours, found in rules.items() for rule in found if common[rule] == 1}
 

@@ -44,6 +44,7 @@ _PRIMITIVES: dict[str, Primitive] = {
     "tanh": rows.tanh, "arcsinh": rows.asinh, "arccosh": rows.acosh, "arctanh": rows.atanh, "asin": rows.asin,
     "acos": rows.acos, "atan": rows.atan, "atan2": rows.atan2, "asinh": rows.asinh, "acosh": rows.acosh,
     "atanh": rows.atanh, "maximum": rows.maximum, "minimum": rows.minimum, "sinc": rows.sinc,
+    "hypot": rows.hypot, "logaddexp2": rows.logaddexp2,
 }  # fmt: skip
 _ELSEWHERE: dict[str, Callable[..., Any]] = {
     **{name: getattr(jax.nn, name) for name in (
