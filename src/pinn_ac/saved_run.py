@@ -1,31 +1,30 @@
 """A trained field as a user handles it: values, derivatives and residuals at any points."""
 
 from collections.abc import Callable
+from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac.ansatz import Parameters
 from pinn_ac.assembly import Experiment, assemble
+from pinn_ac.compute import ComputeSettings, under_own_settings
 from pinn_ac.config import ENSEMBLE, Config, is_ensemble
-from pinn_ac.environment import configure
 from pinn_ac.errors import InputError, require
 from pinn_ac.evaluation import Sampled
 from pinn_ac.jobs import RUN
-from pinn_ac.problem import Carried, expanded
-from pinn_ac.residual import CHUNK as SERIES
+from pinn_ac.problem import Carried
 from pinn_ac.training import Checkpoints, blank, unstacked
 
 CHUNK = 2**16
 
 
 class Run:
-    """A field with its parameters.
+    """A field with its parameters, which computes in its own precision and on its own device, whatever others do.
 
     Args:
         experiment: what was trained.
@@ -56,11 +55,11 @@ class Run:
         Raises:
             InputError: a time outside [0, T], or a value that is not finite.
         """
-        return self._map(self._value, t, x)["u"]
+        return self._map(self.experiment.programs.values, t, x)["u"]
 
     def derivatives(self, t: Any, x: Any) -> dict[str, np.ndarray]:
         """`u`, `u_t`, `u_x`, `u_xx` and `residual` at (t, x), each of the broadcast shape; see :meth:`predict`."""
-        return self._map(self._derivatives, t, x)
+        return self._map(self.experiment.programs.derivatives, t, x)
 
     def sample(self, times: int = 201, points: int = 512) -> Sampled:
         """The field on `times` even times of [0, T] and `points` even places of the domain, right end excluded."""
@@ -69,38 +68,17 @@ class Run:
         x = left + (right - left) * np.arange(points) / points
         return Sampled(t=t, x=x, **self.derivatives(t[:, None], x[None, :]))
 
+    @property
+    def compute(self) -> ComputeSettings:
+        """The run's own."""
+        return self.experiment.compute
+
     @cached_property
     def conditions(self) -> list[Carried | None]:
         """Where each window begins; None for the first."""
         return self.experiment.conditions(self.params)
 
-    @cached_property
-    def _value(self) -> Callable:
-        return self._compiled(lambda field, params, t, x: {"u": field(params, t, x)})
-
-    @cached_property
-    def _derivatives(self) -> Callable:
-        engine, problem = self.experiment.engine, self.experiment.problem
-
-        def at_point(field, params, t, x):
-            here = field._replace(problem=expanded(field.problem, t, x))
-            d = engine(lambda t, x: here(params, t, x), t, x)
-            return {**d._asdict(), "residual": problem.residual(d.u, d.u_t, d.u_xx)}
-
-        return self._compiled(at_point)
-
-    def _compiled(self, at_point: Callable) -> Callable:
-        """(condition, params, t, x) → `at_point` of the field that begins there, over vectors t and x."""
-        field = self.experiment.field
-
-        def compiled(condition, params, t, x):
-            start = field.starting_from(condition)
-            # So many at a time that a lift which is a long series stays small; a carried one always is.
-            size = SERIES if condition is not None else 8 * SERIES
-            return jax.lax.map(lambda point: at_point(start, params, *point), (t, x), batch_size=size)
-
-        return jax.jit(compiled)
-
+    @under_own_settings
     def _map(self, compiled: Callable, t: Any, x: Any) -> dict[str, np.ndarray]:
         """`compiled` over all points, window by window, a chunk of one size at a time."""
         t, x = np.broadcast_arrays(np.asarray(t, float), np.asarray(x, float))
@@ -145,15 +123,12 @@ def load_run(folder: str | Path, device: str | None = None) -> Run:
     require(not is_ensemble(folder), f"{folder} holds an ensemble: give one of its runs, such as {folder}/seed=0.")
     config = load_config(folder)
     config.devices = "auto"  # those that are here
-    configure(config.precision, device or config.device)
+    config.device = device or config.device
     require((folder / "checkpoints").is_dir(), f"{folder} has no checkpoint yet: wait for the run to save one.")
     experiment = assemble(config)
-    checkpoints = Checkpoints(folder / "checkpoints")
-    try:
+    with experiment.compute.active(), closing(Checkpoints(folder / "checkpoints")) as checkpoints:
         start = experiment.initial_params()
         params = unstacked(checkpoints.restore("params", lambda window, stage: blank(window + 1, start)))
-    finally:
-        checkpoints.close()
     return Run(experiment, params, folder, config)
 
 

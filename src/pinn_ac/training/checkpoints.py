@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import orbax.checkpoint as ocp
 from jax.sharding import SingleDeviceSharding
 from orbax.checkpoint.options import MultiprocessingOptions
 
+from pinn_ac.compute import device_in_use
 from pinn_ac.errors import InputError, require
 from pinn_ac.parallel import is_first, on_host
 from pinn_ac.training.state import TrainingState, unstacked
@@ -27,7 +27,6 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path, keep: int = 2) -> None:
-        logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax reports every file at INFO
         self.folder = folder.absolute()
         alone: dict[str, Any] = {}
         if jax.distributed.is_initialized():  # each process reads by itself, and only the first one writes
@@ -95,7 +94,7 @@ class Checkpoints:
 
     def _restore(self, step: int, item: str, template: Callable[[int, int], Any]) -> Any:
         progress = self._manager.restore(step, args=ocp.args.Composite(progress=ocp.args.JsonRestore()))["progress"]
-        here = SingleDeviceSharding(next(iter(jnp.zeros(()).devices())))  # wherever it was when it was saved
+        here = SingleDeviceSharding(device_in_use())  # wherever it was when it was saved
         shapes = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here),
             jax.eval_shape(lambda: template(progress.get("window", 0), progress["stage"])),
