@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
@@ -83,17 +84,20 @@ class Run:
         """`compiled` over all points, window by window, a chunk of one size at a time."""
         t, x = np.broadcast_arrays(np.asarray(t, float), np.asarray(x, float))
         self._check(t, x)
+        if not t.size:  # compiles nothing
+            shapes = jax.eval_shape(compiled, None, self.params[0], jnp.zeros(1), jnp.zeros(1))
+            return {name: np.empty(t.shape, shape.dtype) for name, shape in shapes.items()}
         length = self.experiment.field.problem.horizon
         # A time at which two windows meet is the end of the earlier one.
         window = np.searchsorted(self.experiment.breaks, t.ravel(), side="left")
-        size = min(CHUNK, max(1, int(np.bincount(window).max(initial=1))))
+        size = min(CHUNK, int(np.bincount(window).max()))
         results: dict[str, np.ndarray] = {}
-        for index in np.unique(window) if t.size else [0]:
+        for index in np.unique(window):
             inside = np.flatnonzero(window == index)
-            for start in range(0, max(len(inside), 1), size):
+            for start in range(0, len(inside), size):
                 part = inside[start : start + size]
                 # The last chunk is filled up, so that one compiled program serves all.
-                padded = (np.resize(axis.flat[part], size) if t.size else np.zeros(size) for axis in (t, x))
+                padded = (np.resize(axis.flat[part], size) for axis in (t, x))
                 local_t, local_x = (jnp.asarray(axis, float) for axis in padded)
                 local_t = jnp.clip(local_t - index * length, 0.0, length)
                 values = compiled(self.conditions[index], self.params[index], local_t, local_x)
