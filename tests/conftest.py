@@ -6,6 +6,9 @@ from pathlib import Path
 
 import jax
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
+
+from pinn_ac.environment import prepare_process
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_default_matmul_precision", "highest")  # as a run has it; only GPUs would do otherwise
@@ -14,10 +17,16 @@ jax.config.update("jax_num_cpu_devices", 4)  # for the tests of several; all els
 
 @pytest.fixture(scope="module")
 def own_cache(tmp_path_factory):
-    """References and compiled programs of one module's tests, of their subprocesses too."""
+    """References and compiled programs of one module's tests, of their subprocesses too; kept as by a command."""
+    before = jax.config.jax_compilation_cache_dir, jax.config.jax_persistent_cache_min_compile_time_secs
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PINN_AC_CACHE", str(tmp_path_factory.mktemp("cache")))
+        compilation_cache.reset_cache()  # JAX looks at its options when it compiles for the first time
+        prepare_process()
         yield
+    jax.config.update("jax_compilation_cache_dir", before[0])
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", before[1])
+    compilation_cache.reset_cache()
 
 
 @pytest.fixture

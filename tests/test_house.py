@@ -17,6 +17,7 @@ KNOW_CONFIGS = {"run_folder", "config", "assembly", "run", "saved_run", "cli"}
 # The road, from the ground up: a room may import from the rooms below it alone. Rooms on one line stand side by side.
 FLOORS = [
     {"errors", "seeds", "autodiff"},
+    {"compute"},
     {"files", "parallel", "chunks", "compilation"},
     {"environment", "problem", "tracking"},
     {"jobs"},

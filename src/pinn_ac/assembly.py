@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from scipy.interpolate import RegularGridInterpolator
 
 from pinn_ac.ansatz import Field, Parameters
-from pinn_ac.compilation import LITTLE, compiled
+from pinn_ac.compute import ComputeSettings, under_own_settings
 from pinn_ac.config import GROUPS, build
 from pinn_ac.derivatives import Engine
 from pinn_ac.errors import is_whole, require
@@ -56,6 +56,7 @@ class Experiment:
         sampler: draws its points.
         stages: train it.
         seed: root of all randomness.
+        compute: under these settings all of it is computed.
     """
 
     problem: AllenCahn
@@ -68,16 +69,18 @@ class Experiment:
     sampler: Sampler
     stages: list[Stage]
     seed: int
+    compute: ComputeSettings
 
+    @under_own_settings
     def initial_params(self) -> Parameters:
         """The network's parameters before training; they follow the seed."""
         return self._initial_params
 
     @cached_property
     def _initial_params(self) -> Parameters:
-        init = compiled(self.network.init, LITTLE)
-        return init(named_key(self.seed, "network"), jnp.zeros(self.field.features))
+        return self.programs.initial_params(named_key(self.seed, "network"))
 
+    @under_own_settings
     def draw(
         self,
         step: int,
@@ -106,7 +109,11 @@ class Experiment:
         programs = self.programs
 
         def at(function: Callable[..., jax.Array], *arguments: Any) -> Callable[[np.ndarray], np.ndarray]:
-            return lambda points: np.asarray(function(*arguments, jnp.asarray(points, float)), np.float64)
+            def asked(points: np.ndarray) -> np.ndarray:
+                with self.compute.active():
+                    return np.asarray(function(*arguments, jnp.asarray(points, float)), np.float64)
+
+            return asked
 
         def tabulated_slope(points: np.ndarray) -> np.ndarray:
             if "table" not in self._tables or self._tables["of"] is not condition:
@@ -120,11 +127,13 @@ class Experiment:
         """The slopes of the newest window."""
         return {}
 
+    @under_own_settings
     def held_out(self, condition: Carried | None = None) -> Batch:
         """A batch of Sobol points that training never sees."""
         sampler = Sobol(self.sampler.num_points, self.sampler.num_initial)
         return self.prepare(draw_points(sampler, self.box, self.seed, "validation", 0), condition)
 
+    @under_own_settings
     def prepare(self, points: Points, condition: Carried | None = None) -> Batch:
         """`Objective.prepare` of points in the run's precision, divided among its devices."""
         return self.programs.prepare(points, condition)
@@ -136,6 +145,7 @@ class Experiment:
             conditions.append(self.carry(network, conditions[-1]))
         return conditions
 
+    @under_own_settings
     def carry(self, params: Parameters, condition: Carried | None) -> Carried:
         """Where the next window begins: what a window's field is at its end."""
         modes, even = self._modes, self.field.embedding.even(self.problem)
@@ -170,11 +180,17 @@ def _tabulated(function: Callable[[np.ndarray], np.ndarray], box: Sequence[tuple
 
 
 def assemble(config: DictConfig) -> Experiment:
-    """Build every object of the run; nothing is computed yet.
+    """Build every object of the run; nothing is computed yet, and neither the config nor the process is changed.
 
     Raises:
         InputError: a setting that cannot be used.
     """
+    compute = ComputeSettings.of(config.precision, config.device)
+    with compute.active():
+        return _assembled(config, compute)
+
+
+def _assembled(config: DictConfig, compute: ComputeSettings) -> Experiment:
     for group in GROUPS:
         chosen = isinstance(config[group], DictConfig) or (group == "optimizer" and bool(config.stages))
         require(chosen, f"{group} is {config[group]}: choose one of configs/{group}/, by {group}=NAME.")
@@ -192,8 +208,10 @@ def assemble(config: DictConfig) -> Experiment:
     ]
     sampler = _build_sampler(config.sampler, field, network, shards.count)
     _require_even_shares(sampler, objective)
-    programs = Programs(field, engine, objective)
-    return Experiment(problem, windows, network, field, engine, objective, programs, sampler, stages, config.seed)
+    programs = Programs(network, field, engine, objective)
+    return Experiment(
+        problem, windows, network, field, engine, objective, programs, sampler, stages, config.seed, compute
+    )
 
 
 def count_windows(problem: AllenCahn, wanted: Any, seconds: float | None) -> int:

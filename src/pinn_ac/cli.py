@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from pinn_ac.config import PROJECT, can_go_on
+from pinn_ac.environment import prepare_process
 from pinn_ac.errors import InputError
 from pinn_ac.files import require_writable
 from pinn_ac.jobs import FAILED_SCORE, note_failure
@@ -56,6 +57,8 @@ def execute(command: Callable[[DictConfig], Any], config: DictConfig) -> Any:
     folder = Path(HydraConfig.get().runtime.output_dir)
     sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
     try:
+        prepare_process()
+        join()  # of a launcher's processes, which do not come by `start`
         return command(config)
     except (InputError, Diverged, Stopped) as error:
         log.error("%s", _sentence(error))

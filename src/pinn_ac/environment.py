@@ -1,67 +1,96 @@
-"""What must be set before the first array exists: precision, device, compilation cache; and what a run ran on."""
+"""What concerns the whole process, for commands alone to set; and what a run ran on."""
 
 import importlib.metadata
+import logging
 import os
 import platform
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import scipy.linalg  # noqa: F401  # so that its LAPACK is loaded, and can be told
 from threadpoolctl import ThreadpoolController
 
-from pinn_ac.errors import InputError, require
+from pinn_ac.compute import ComputeSettings, device_in_use
 from pinn_ac.files import user_cache
 
-PRECISIONS = ("float64", "float32")
-PLATFORMS = {"cpu": "cpu", "gpu": "cuda,rocm"}
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "hydra-core", "numpy", "scipy", "matplotlib")
 
 
-def configure(precision: str, device: str, cache: bool = True) -> None:
-    """Set the precision, the device and the persistent cache of compiled programs.
+def prepare_process() -> None:
+    """What a command sets for its whole process, before it compiles anything: where compiled programs are kept, and
+    that Orbax does not report every file. A library leaves both to its user.
+    """
+    jax.config.update("jax_compilation_cache_dir", str(user_cache() / "compiled"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    logging.getLogger("absl").setLevel(logging.ERROR)
+
+
+def configure(precision: str, device: str) -> None:
+    """Compute under these settings in the whole process, without a cache of compiled programs: for measurements.
 
     Args:
-        precision: "float64" or "float32".
-        device: "cpu", "gpu", or "auto" for the best there is.
-        cache: use that cache; not where compilation itself is measured.
+        precision, device: of :meth:`~pinn_ac.compute.ComputeSettings.of`.
 
     Raises:
-        InputError: an unknown name, or no such device here.
+        InputError: as there.
     """
-    require(precision in PRECISIONS, f"precision is {precision!r}: choose {' or '.join(PRECISIONS)}.")
-    require(device in ("auto", *PLATFORMS), f"device is {device!r}: choose cpu, gpu or auto.")
-    _run_lapack_on_one_thread()
-    jax.config.update("jax_enable_x64", precision == "float64")
-    jax.config.update("jax_default_matmul_precision", "highest")
-    jax.config.update("jax_compilation_cache_dir", str(user_cache() / "compiled") if cache else None)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
-    if device == "auto":
-        return
-    try:
-        kind = jax.local_devices(backend="gpu" if device == "gpu" else "cpu")[0]
-    except RuntimeError as error:
-        raise InputError(
-            f"device={device}, but JAX sees none here: pip install -e '.[cuda]' adds GPUs, device=cpu does without."
-        ) from error
-    jax.config.update("jax_default_device", kind)
+    settings = ComputeSettings.of(precision, device)
+    jax.config.update("jax_enable_x64", settings.double)
+    jax.config.update("jax_default_matmul_precision", settings.matmul_precision)
+    jax.config.update("jax_default_device", settings.device)
+    jax.config.update("jax_compilation_cache_dir", None)
+    _limit_lapack()
 
 
-def _run_lapack_on_one_thread() -> None:
-    """Keep SciPy's LAPACK, which JAX calls on a CPU, from splitting its factorizations.
+@contextmanager
+def lapack_on_one_thread() -> Iterator[None]:
+    """Within it SciPy's LAPACK, which JAX calls on a CPU, does not split its factorizations.
 
     Measured on two cores with 1000 rows: one thread takes 13 ms. Two take 28 ms, and 1300 ms once another
     process wants a core too, since they wait for each other at every block. NumPy's BLAS keeps its threads.
+
+    The limit is the process's, not the thread's: of several trainings at once the last one to end lifts it.
     """
+    with _lapack.lock:
+        if _lapack.users == 0:
+            _lapack.limiter = _limit_lapack()
+        _lapack.users += 1
+    try:
+        yield
+    finally:
+        with _lapack.lock:
+            _lapack.users -= 1
+            if _lapack.users == 0:
+                _lapack.limiter.restore_original_limits()
+
+
+class _Lapack:
+    """Who wants LAPACK on one thread now, and what undoes that."""
+
+    def __init__(self) -> None:
+        self.lock, self.users = threading.Lock(), 0
+        self.limiter: Any = None
+
+
+_lapack = _Lapack()
+
+
+def _limit_lapack() -> Any:
+    """Limit it, and return what lifts that again."""
     libraries = ThreadpoolController()
     ours = [library["filepath"] for library in libraries.info() if "scipy.libs" in library["filepath"]]
-    libraries.select(filepath=ours).limit(limits=1)
+    return libraries.select(filepath=ours).limit(limits=1)
 
 
 def describe(source: Path) -> dict[str, object]:
     """Device, versions, and the git commit of the checkout at `source` (with + if it was changed since)."""
-    (device,) = jnp.zeros(()).devices()
+    device = device_in_use()
     return {
         "device": f"{device.platform} ({device.device_kind}), {os.cpu_count()} cores",
         "precision": str(jnp.result_type(float)),

@@ -115,9 +115,10 @@ def steps_needed(problem: AllenCahn, places: int) -> int:
 def time_grids(horizon: float, breaks: Sequence[float], steps: int) -> list[np.ndarray]:
     """The times of each window: an even number of even cells, the first halved `HALVINGS` times toward its start.
 
-    A break's own time belongs to neither of its windows: each stays a few roundings away from it.
+    A break's own time belongs to neither of its windows: each stays a few roundings away from it, in double
+    precision, by which a field of any precision tells its windows apart.
     """
-    inside = 4 * float(jnp.finfo(jnp.result_type(float)).eps) * horizon
+    inside = 4 * float(np.finfo(float).eps) * horizon
     ends = [0.0, *breaks, horizon]
     grids = []
     for left, right in pairwise(ends):

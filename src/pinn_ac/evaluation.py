@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -165,9 +166,10 @@ def largest_rise(energies: np.ndarray, doubts: np.ndarray | float = 0.0) -> floa
 
 
 def bound(problem: AllenCahn) -> float:
-    """max(1, max |u₀|): no solution leaves [−bound, bound], as |u| > 1 decays and diffusion only smooths."""
-    u0 = problem.initial_condition(jnp.linspace(-1.0, 1.0, 8193))
-    return max(1.0, float(jnp.abs(u0).max()))
+    """max(1, max |u₀|), in double: no solution leaves [−bound, bound], as |u| > 1 decays and diffusion smooths."""
+    with jax.enable_x64(True):
+        u0 = np.asarray(problem.initial_condition(jnp.linspace(-1.0, 1.0, 8193)))
+    return max(1.0, float(np.abs(u0).max()))
 
 
 def _ratio(part: Any, whole: Any) -> np.ndarray:

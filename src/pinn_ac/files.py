@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def require_writable(folder: Path) -> None:
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> Path:
     """Let `write` fill a draft with the same suffix, then move it to `path` in one step."""
-    draft = path.with_name(f".draft-{os.getpid()}-{path.name}")
+    draft = path.with_name(f".draft-{os.getpid()}-{threading.get_ident()}-{path.name}")  # others may do the same
     try:
         write(draft)
         draft.replace(path)

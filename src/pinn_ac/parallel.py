@@ -20,6 +20,7 @@ from jax.experimental import multihost_utils
 from jax.flatten_util import ravel_pytree
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from pinn_ac.compute import device_in_use, in_another_thread
 from pinn_ac.errors import InputError, is_whole, require
 
 AXIS = "points"
@@ -103,12 +104,14 @@ class Shards:
     def aside(self, task: Callable[[], T]) -> Callable[[], T]:
         """Begin a task in another thread, after all those begun before it; what is returned waits for its answer.
 
+        It computes under the settings that the caller has now.
+
         Where devices compute together it is done at once: what they compute must come in one order on all.
         """
         if self.mesh is not None:
             answer = task()
             return lambda: answer
-        return _ASIDE.submit(task).result
+        return _ASIDE.submit(in_another_thread(task)).result
 
     def _put(self, leaf: Any, part: PartitionSpec) -> Any:
         assert self.mesh is not None
@@ -128,7 +131,7 @@ def share_out(devices: Any) -> Shards:
     Raises:
         InputError: it is neither, or there are not so many.
     """
-    there = jax.devices(next(iter(jnp.zeros(()).devices())).platform)
+    there = jax.devices(device_in_use().platform)
     several = jax.process_count() > 1
     number = (len(there) if several or devices == "all" else 1) if devices in ("auto", "all") else devices
     require(is_whole(number, 1), f"devices is {devices}: give auto, all, or a whole number from 1.")

@@ -8,11 +8,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from pinn_ac.ansatz import Field
+from pinn_ac.ansatz import Field, Parameters
 from pinn_ac.compilation import LITTLE, SOME, compiled, compiled_by_condition
 from pinn_ac.derivatives import Engine
 from pinn_ac.loss import Batch, Objective
 from pinn_ac.parallel import on_host
+from pinn_ac.problem import expanded
 from pinn_ac.residual import CHUNK, splitting_slope
 
 
@@ -23,14 +24,22 @@ class Programs:
     `prepare`, `means` and `loss` are computed by all devices of the run together, the others by each process alone.
 
     Args:
+        network: of one window.
         field: on the first window.
         engine: differentiates it.
         objective: of one window.
     """
 
+    network: Any
     field: Field
     engine: Engine
     objective: Objective
+
+    @cached_property
+    def initial_params(self) -> Callable[[jax.Array], Parameters]:
+        """key → the network's parameters before training."""
+        init = compiled(self.network.init, LITTLE)
+        return lambda key: init(key, jnp.zeros(self.field.features))
 
     @cached_property
     def prepare(self) -> Callable[..., Batch]:
@@ -104,6 +113,34 @@ class Programs:
     def on_backgrounds(self) -> Callable[..., jax.Array]:
         """(params, t, backgrounds) → u, (n,)."""
         return _alone(jax.vmap(self.field.on_background, in_axes=(None, 0, 0)), LITTLE)
+
+    @cached_property
+    def values(self) -> Callable[..., dict[str, jax.Array]]:
+        """(condition, params, t, x) → u at each point, (n,), by its name."""
+        return self._at_points(lambda field, params, t, x: {"u": field(params, t, x)})
+
+    @cached_property
+    def derivatives(self) -> Callable[..., dict[str, jax.Array]]:
+        """(condition, params, t, x) → u, its derivatives and the residual at each point, (n,), by their names."""
+
+        def at_point(field, params, t, x):
+            here = field._replace(problem=expanded(field.problem, t, x))
+            d = self.engine(lambda t, x: here(params, t, x), t, x)
+            return {**d._asdict(), "residual": field.problem.residual(d.u, d.u_t, d.u_xx)}
+
+        return self._at_points(at_point)
+
+    def _at_points(self, at_point: Callable[..., Any]) -> Callable[..., Any]:
+        """(condition, params, t, x) → `at_point` of the field that begins there, over vectors t and x."""
+
+        @jax.jit
+        def at_points(condition, params, t, x):
+            start = self.field.starting_from(condition)
+            # So many at a time that a lift which is a long series stays small; a carried one always is.
+            size = CHUNK if condition is not None else 8 * CHUNK
+            return jax.lax.map(lambda point: at_point(start, params, *point), (t, x), batch_size=size)
+
+        return at_points
 
 
 def _alone(f: Callable[..., Any], options: Mapping[str, Any] | None = None) -> Callable[..., Any]:

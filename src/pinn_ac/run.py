@@ -4,8 +4,8 @@ import json
 import logging
 import math
 import statistics
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,13 +18,13 @@ from omegaconf import DictConfig
 
 from pinn_ac.assembly import Experiment, assemble
 from pinn_ac.config import ENSEMBLE, PROJECT, TrainSettings, can_go_on, check_scalars
-from pinn_ac.environment import configure, describe
+from pinn_ac.environment import describe, lapack_on_one_thread
 from pinn_ac.errors import require
 from pinn_ac.estimate import estimate_error
 from pinn_ac.evaluation import Sampled, score
 from pinn_ac.files import make_writable, write_whole
 from pinn_ac.jobs import FAILED_SCORE, FAILURE, note_failure, read_job
-from pinn_ac.parallel import first_begins, is_first, join, on_host
+from pinn_ac.parallel import first_begins, is_first, on_host
 from pinn_ac.reference import Reference, load_or_solve
 from pinn_ac.run_folder import claimed, require_same, resumed, write_config
 from pinn_ac.saved_run import Run, load_run
@@ -91,8 +91,8 @@ def train_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[s
         Stopped: a signal arrived; the run is saved.
         Diverged: the loss is not finite; the last good state is saved.
     """
-    experiment = _experiment(config)
-    with ExitStack() as held:
+    experiment, config = _assembled(config)
+    with _computing(experiment), ExitStack() as held:
         first_begins(lambda: held.enter_context(claimed(folder, resuming)))
         reference = load_reference(experiment, config.reference)
         with _progress(experiment, config) as progress:
@@ -119,7 +119,7 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
     """
     from pinn_ac.sweep_report import report as report_sweep
 
-    experiment = _experiment(config)
+    experiment, config = _assembled(config)
     require_one_program(experiment.stages)
     devices = experiment.objective.shards.count
     require(
@@ -128,7 +128,7 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
     )
     seeds = range(config.seed, config.seed + config.ensemble)
     scores, diverged = [], None
-    with ExitStack() as held:
+    with _computing(experiment), ExitStack() as held:
         held.enter_context(claimed(folder, resuming))
         write_config(config, folder, ENSEMBLE)
         reference = load_reference(experiment, config.reference)
@@ -161,13 +161,19 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
     return statistics.median(finished) if finished else FAILED_SCORE
 
 
-def _experiment(config: DictConfig) -> Experiment:
+def _assembled(config: DictConfig) -> tuple[Experiment, DictConfig]:
+    """The experiment, and a config whose windows are counted: a longer budget on resuming must not change them."""
     check_scalars(config)
-    join()
-    configure(config.precision, config.device)
-    experiment = assemble(config)
-    config.windows = experiment.windows  # which a longer budget on resuming must not change
-    return experiment
+    experiment, counted = assemble(config), config.copy()
+    counted.windows = experiment.windows
+    return experiment, counted
+
+
+@contextmanager
+def _computing(experiment: Experiment) -> Iterator[None]:
+    """Within it this thread computes as the experiment wants it; afterwards the process is as it was."""
+    with experiment.compute.active(), lapack_on_one_thread():
+        yield
 
 
 def _settled(folder: Path, config: DictConfig, retry: bool) -> float | None:
@@ -195,11 +201,12 @@ def evaluate(config: DictConfig) -> None:
     run = load_run(config.run, config.device)
     folder = Path(config.run).expanduser() / "evaluation" / f"{config.times}x{config.points}"
     make_writable(folder)
-    reference = load_reference(run.experiment, config.reference, config.times, config.points)
-    history = Path(config.run).expanduser() / "history.jsonl"
-    collocation = run.experiment.draw(0, run.params[-1], {}, condition=run.conditions[-1])["residual"]
-    past = read_history(history) if history.exists() else []
-    report(run, folder, reference, {}, past, collocation, config.times, config.points, config.estimate)
+    with run.compute.active():
+        reference = load_reference(run.experiment, config.reference, config.times, config.points)
+        history = Path(config.run).expanduser() / "history.jsonl"
+        collocation = run.experiment.draw(0, run.params[-1], {}, condition=run.conditions[-1])["residual"]
+        past = read_history(history) if history.exists() else []
+        report(run, folder, reference, {}, past, collocation, config.times, config.points, config.estimate)
 
 
 def load_reference(

@@ -1,6 +1,7 @@
 """A trained field as a user handles it: values, derivatives and residuals at any points."""
 
 from collections.abc import Callable
+from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,20 +13,19 @@ from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac.ansatz import Parameters
 from pinn_ac.assembly import Experiment, assemble
+from pinn_ac.compute import ComputeSettings, under_own_settings
 from pinn_ac.config import ENSEMBLE, Config, is_ensemble
-from pinn_ac.environment import configure
 from pinn_ac.errors import InputError, require
 from pinn_ac.evaluation import Sampled
 from pinn_ac.jobs import RUN
-from pinn_ac.problem import Carried, expanded
-from pinn_ac.residual import CHUNK as SERIES
+from pinn_ac.problem import Carried
 from pinn_ac.training import Checkpoints, blank, unstacked
 
 CHUNK = 2**16
 
 
 class Run:
-    """A field with its parameters.
+    """A field with its parameters, which computes in its own precision and on its own device, whatever others do.
 
     Args:
         experiment: what was trained.
@@ -56,11 +56,11 @@ class Run:
         Raises:
             InputError: a time outside [0, T], or a value that is not finite.
         """
-        return self._map(self._value, t, x)["u"]
+        return self._map(self.experiment.programs.values, t, x)["u"]
 
     def derivatives(self, t: Any, x: Any) -> dict[str, np.ndarray]:
         """`u`, `u_t`, `u_x`, `u_xx` and `residual` at (t, x), each of the broadcast shape; see :meth:`predict`."""
-        return self._map(self._derivatives, t, x)
+        return self._map(self.experiment.programs.derivatives, t, x)
 
     def sample(self, times: int = 201, points: int = 512) -> Sampled:
         """The field on `times` even times of [0, T] and `points` even places of the domain, right end excluded."""
@@ -69,53 +69,35 @@ class Run:
         x = left + (right - left) * np.arange(points) / points
         return Sampled(t=t, x=x, **self.derivatives(t[:, None], x[None, :]))
 
+    @property
+    def compute(self) -> ComputeSettings:
+        """The run's own."""
+        return self.experiment.compute
+
     @cached_property
     def conditions(self) -> list[Carried | None]:
         """Where each window begins; None for the first."""
         return self.experiment.conditions(self.params)
 
-    @cached_property
-    def _value(self) -> Callable:
-        return self._compiled(lambda field, params, t, x: {"u": field(params, t, x)})
-
-    @cached_property
-    def _derivatives(self) -> Callable:
-        engine, problem = self.experiment.engine, self.experiment.problem
-
-        def at_point(field, params, t, x):
-            here = field._replace(problem=expanded(field.problem, t, x))
-            d = engine(lambda t, x: here(params, t, x), t, x)
-            return {**d._asdict(), "residual": problem.residual(d.u, d.u_t, d.u_xx)}
-
-        return self._compiled(at_point)
-
-    def _compiled(self, at_point: Callable) -> Callable:
-        """(condition, params, t, x) → `at_point` of the field that begins there, over vectors t and x."""
-        field = self.experiment.field
-
-        def compiled(condition, params, t, x):
-            start = field.starting_from(condition)
-            # So many at a time that a lift which is a long series stays small; a carried one always is.
-            size = SERIES if condition is not None else 8 * SERIES
-            return jax.lax.map(lambda point: at_point(start, params, *point), (t, x), batch_size=size)
-
-        return jax.jit(compiled)
-
+    @under_own_settings
     def _map(self, compiled: Callable, t: Any, x: Any) -> dict[str, np.ndarray]:
         """`compiled` over all points, window by window, a chunk of one size at a time."""
         t, x = np.broadcast_arrays(np.asarray(t, float), np.asarray(x, float))
         self._check(t, x)
+        if not t.size:  # compiles nothing
+            shapes = jax.eval_shape(compiled, None, self.params[0], jnp.zeros(1), jnp.zeros(1))
+            return {name: np.empty(t.shape, shape.dtype) for name, shape in shapes.items()}
         length = self.experiment.field.problem.horizon
         # A time at which two windows meet is the end of the earlier one.
         window = np.searchsorted(self.experiment.breaks, t.ravel(), side="left")
-        size = min(CHUNK, max(1, int(np.bincount(window).max(initial=1))))
+        size = min(CHUNK, int(np.bincount(window).max()))
         results: dict[str, np.ndarray] = {}
-        for index in np.unique(window) if t.size else [0]:
+        for index in np.unique(window):
             inside = np.flatnonzero(window == index)
-            for start in range(0, max(len(inside), 1), size):
+            for start in range(0, len(inside), size):
                 part = inside[start : start + size]
                 # The last chunk is filled up, so that one compiled program serves all.
-                padded = (np.resize(axis.flat[part], size) if t.size else np.zeros(size) for axis in (t, x))
+                padded = (np.resize(axis.flat[part], size) for axis in (t, x))
                 local_t, local_x = (jnp.asarray(axis, float) for axis in padded)
                 local_t = jnp.clip(local_t - index * length, 0.0, length)
                 values = compiled(self.conditions[index], self.params[index], local_t, local_x)
@@ -145,15 +127,12 @@ def load_run(folder: str | Path, device: str | None = None) -> Run:
     require(not is_ensemble(folder), f"{folder} holds an ensemble: give one of its runs, such as {folder}/seed=0.")
     config = load_config(folder)
     config.devices = "auto"  # those that are here
-    configure(config.precision, device or config.device)
+    config.device = device or config.device
     require((folder / "checkpoints").is_dir(), f"{folder} has no checkpoint yet: wait for the run to save one.")
     experiment = assemble(config)
-    checkpoints = Checkpoints(folder / "checkpoints")
-    try:
+    with experiment.compute.active(), closing(Checkpoints(folder / "checkpoints")) as checkpoints:
         start = experiment.initial_params()
         params = unstacked(checkpoints.restore("params", lambda window, stage: blank(window + 1, start)))
-    finally:
-        checkpoints.close()
     return Run(experiment, params, folder, config)
 
 

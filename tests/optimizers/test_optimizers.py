@@ -1,5 +1,8 @@
 """One table for all optimizers: they find minima, tell the truth, compile once, and every option counts."""
 
+import gc
+import weakref
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -161,6 +164,50 @@ def test_second_step_does_not_compile(option, compilations):
     for points in (batch, other, batch):
         state, _ = optimizer.step(state, points)
     assert not compilations
+
+
+# Every program that a method may be made of.
+PROGRAMS = [(option, {}) for option in OPTIMIZERS] + [
+    ("levenberg_marquardt", settings)
+    for settings in (
+        {"solver": "qr"},
+        {"solver": "kernel"},
+        {"solver": "cg"},
+        {"solver": "normal", "accumulate": True},
+        {"geodesic": 0.0},
+    )
+]
+
+
+@pytest.mark.parametrize(("option", "settings"), PROGRAMS, ids=str)
+def test_an_equal_optimizer_of_an_objective_compiles_nothing(option, settings, compilations):
+    target, params, batch, _ = rosenbrock()
+    first, _ = follow(make(option, target, **settings), params, batch, 2)
+    assert compilations, "nothing was compiled at all: the listener does not hear"
+    compilations.clear()
+    optimizer = make(option, target, **settings)
+    second, _ = follow(optimizer, params, batch, 2)
+    assert not compilations
+    np.testing.assert_array_equal(flat(optimizer, second), flat(optimizer, first))
+
+
+@pytest.mark.parametrize(("option", "settings"), PROGRAMS, ids=str)
+def test_an_objective_is_let_go_of_with_all_that_was_compiled_for_it(option, settings):
+    target, params, batch, _ = rosenbrock()
+    follow(make(option, target, **settings), params, batch, 2)
+    held = weakref.ref(target)
+    del target
+    gc.collect()
+    assert held() is None
+
+
+def test_another_damping_takes_the_same_residuals(compilations):
+    """Of Levenberg–Marquardt only the rules, a few sums, are compiled for each choice of them."""
+    target, params, batch, _ = rosenbrock()
+    follow(make("levenberg_marquardt", target), params, batch, 2)
+    compilations.clear()
+    follow(make("levenberg_marquardt", target, damping=0.3), params, batch, 2)
+    assert len(compilations) <= 2
 
 
 def test_state_is_a_pytree_of_arrays_that_keeps_its_types(option):

@@ -96,6 +96,14 @@ def test_one_that_diverges_does_not_end_the_others(tmp_path, run_together):
     assert end(second) == pytest.approx(end(alone.run(alone.begin())), rel=1e-14)
 
 
+def test_the_same_optimizers_together_again_compile_nothing(tmp_path, run_together, compilations):
+    for turn in ("first", "second"):
+        compilations.clear()
+        works = [member(tmp_path / turn, k) for k in range(3)]
+        run_together(works, [one.begin() for one in works])
+    assert not compilations
+
+
 def test_a_signal_stops_and_saves_all(tmp_path, run_together):
     stopping = Recorder(at=8, do=lambda: signal.raise_signal(signal.SIGTERM))
     works = [member(tmp_path, 0, recorder=stopping), member(tmp_path, 1)]

@@ -40,7 +40,7 @@ def main(words: list[str] | None = None) -> None:
         chosen.rounds = 5 if chosen.name == "race" else 30
     if chosen.rounds < 1:
         parser.error("--rounds needs a whole number from 1")
-    configure(chosen.precision, "auto", cache=False)
+    configure(chosen.precision, "auto")
     folder = PROJECT / "outputs" / "benchmarks"
     make_writable(folder)
     rows = BENCHMARKS[chosen.name](chosen.rounds)

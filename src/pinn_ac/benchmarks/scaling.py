@@ -13,6 +13,7 @@ from typing import Any
 import jax
 
 from pinn_ac.benchmarks.optimizers import setting_of
+from pinn_ac.compute import device_in_use
 from pinn_ac.environment import configure
 from pinn_ac.optimizers import adam, levenberg_marquardt
 
@@ -41,7 +42,7 @@ def run(
 
 
 def _row(method: str, width: int, depth: int, points: int, rounds: int, precision: str) -> dict[str, object]:
-    configure(precision, "auto", cache=False)
+    configure(precision, "auto")
     setting = setting_of(width, depth, points)
     optimizer: Any = {
         "adam": lambda: adam(setting.objective, 1),
@@ -71,5 +72,5 @@ def _row(method: str, width: int, depth: int, points: int, rounds: int, precisio
 
 def peak_bytes() -> int:
     """The most memory that this process has had: on its GPU, or else of the host's."""
-    statistics_of_device = jax.devices()[0].memory_stats() or {}
+    statistics_of_device = device_in_use().memory_stats() or {}
     return statistics_of_device.get("peak_bytes_in_use", 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from pinn_ac.compilation import kept
 from pinn_ac.errors import is_number, require
 from pinn_ac.optimizers.optimizer import Optimizer, Outcome, Trainable
 
@@ -55,6 +56,12 @@ def adam(
     )
     for name, value in (("b1", b1), ("b2", b2)):
         require(is_number(value) and 0 <= value < 1, f"optimizer.{name} is {value}: give a number in [0, 1).")
+    return kept(objective, _adam, steps, learning_rate, schedule, final_share, b1, b2)
+
+
+def _adam(
+    objective: Trainable, steps: int, learning_rate: float, schedule: str, final_share: float, b1: float, b2: float
+) -> Optimizer:
     rates = {
         "constant": optax.constant_schedule(learning_rate),
         "cosine": optax.cosine_decay_schedule(learning_rate, max(steps, 1), alpha=final_share),

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from pinn_ac.compilation import kept
 from pinn_ac.errors import is_whole, require
 from pinn_ac.optimizers.optimizer import Optimizer, Outcome, Trainable
 
@@ -40,6 +41,10 @@ def lbfgs(
     del steps
     for name, value in (("memory", memory), ("linesearch_steps", linesearch_steps)):
         require(is_whole(value, 1), f"optimizer.{name} is {value}: give a whole number from 1.")
+    return kept(objective, _lbfgs, memory, linesearch_steps)
+
+
+def _lbfgs(objective: Trainable, memory: int, linesearch_steps: int) -> Optimizer:
     search = optax.scale_by_zoom_linesearch(linesearch_steps, initial_guess_strategy="one")
     inner = optax.lbfgs(memory_size=memory, linesearch=search)
 

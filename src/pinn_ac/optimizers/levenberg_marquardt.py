@@ -1,7 +1,7 @@
 """Levenberg–Marquardt on the residual vector."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
+from pinn_ac.compilation import kept
 from pinn_ac.errors import is_number, is_whole, require
-from pinn_ac.optimizers.least_squares import LeastSquares, Model, System
+from pinn_ac.optimizers.least_squares import LeastSquares, Model
 from pinn_ac.optimizers.optimizer import Optimizer, Outcome, Trainable
 
 SCALINGS = ("more", "marquardt", "plain")
@@ -88,8 +89,9 @@ def levenberg_marquardt(
         objective.norm == "mse",
         "optimizer=levenberg_marquardt minimises a sum of squares: set loss.norm=mse, or choose optimizer=adam.",
     )
-    least_squares = LeastSquares(objective, solver, chunk, accumulate, cg_iterations, cg_tolerance, normal_precision)
-    model = least_squares.model
+    road = solver, chunk, accumulate, cg_iterations, cg_tolerance, normal_precision
+    least_squares = kept(objective, LeastSquares, *road)
+    at_step, bend = kept(least_squares.model, _at_step), kept(least_squares.model, _bend)
 
     def init(params):
         size = sum(leaf.size for leaf in jax.tree.leaves(params))
@@ -108,10 +110,10 @@ def levenberg_marquardt(
             velocity = -method.solve(factor, system, system.r, system.g)
             acceleration = jnp.zeros_like(velocity)
             if geodesic:
-                ahead = at_step(model, state.params, PROBE, velocity, acceleration, batch).r
-                acceleration = -method.solve(factor, system, bend(model, system.place, velocity, ahead))
+                ahead = at_step(state.params, PROBE, velocity, acceleration, batch).r
+                acceleration = -method.solve(factor, system, bend(system.place, velocity, ahead))
             lengths = rules.lengths(D, velocity, acceleration)
-            path = ((h, at_step(model, state.params, h, velocity, acceleration, batch)) for h in lengths)
+            path = ((h, at_step(state.params, h, velocity, acceleration, batch)) for h in lengths)
             best, asked = _lowest(path, float(loss))
             state = rules.changed(state, rise if best is None else rules.change(best[0]), asked + bool(geodesic))
             if best is not None:
@@ -132,13 +134,17 @@ class Place(NamedTuple):
     loss: jax.Array
 
 
-@partial(jax.jit, static_argnums=0)
-def at_step(model: Model, params: Any, h: float, velocity: Any, acceleration: Any, batch: Any) -> Place:
-    """Where h δ₁ + h² δ₂ leads from the parameters. One program for all who ask: it is long to compile."""
-    flat, unravel = ravel_pytree(params)
-    params = unravel(flat + h * velocity + h**2 * acceleration)
-    r = model.residuals(params, batch)
-    return Place(params, r, r @ r)
+def _at_step(model: Model) -> Callable[..., Place]:
+    """(params, h, δ₁, δ₂, batch) → where h δ₁ + h² δ₂ leads. One program for all who ask: it is long to compile."""
+
+    @jax.jit
+    def at_step(params, h, velocity, acceleration, batch):
+        flat, unravel = ravel_pytree(params)
+        params = unravel(flat + h * velocity + h**2 * acceleration)
+        r = model.residuals(params, batch)
+        return Place(params, r, r @ r)
+
+    return at_step
 
 
 def _lowest(path: Iterable[tuple[float, Place]], loss: float) -> tuple[tuple[float, Place] | None, int]:
@@ -157,11 +163,15 @@ def _lowest(path: Iterable[tuple[float, Place]], loss: float) -> tuple[tuple[flo
     return best, asked
 
 
-@partial(jax.jit, static_argnums=0)
-def bend(model: Model, system: System, velocity: Any, ahead: jax.Array) -> jax.Array:
-    """½ r_vv, (n,), the second derivative of r along `velocity`, from r a share `PROBE` of it ahead."""
-    push, _ = model.products(system)
-    return ((ahead - system.r) / PROBE - push(velocity)) / PROBE
+def _bend(model: Model) -> Callable[..., jax.Array]:
+    """(system, δ₁, r a share `PROBE` of δ₁ ahead) → ½ r_vv, (n,), with r_vv the second derivative of r along δ₁."""
+
+    @jax.jit
+    def bend(system, velocity, ahead):
+        push, _ = model.products(system)
+        return ((ahead - system.r) / PROBE - push(velocity)) / PROBE
+
+    return bend
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
+from pinn_ac.compilation import kept
 from pinn_ac.errors import is_number, is_whole, require
 from pinn_ac.optimizers.fingerprint import fingerprint
 from pinn_ac.optimizers.line_search import Found, strong_wolfe
@@ -89,7 +90,10 @@ def self_scaled(objective: Trainable, rule: Rule, linesearch_steps: int, c1: flo
     )
     require(is_number(c1) and 0 < c1 < 1, f"optimizer.c1 is {c1}: give a number in (0, 1).")
     require(is_number(c2) and c1 < c2 < 1, f"optimizer.c2 is {c2}: give a number between c1 = {c1} and 1.")
+    return kept(objective, _self_scaled, rule, linesearch_steps, c1, c2)
 
+
+def _self_scaled(objective: Trainable, rule: Rule, linesearch_steps: int, c1: float, c2: float) -> Optimizer:
     def init(params):
         flat, _ = ravel_pytree(params)
         nothing, none = jnp.zeros((), flat.dtype), jnp.zeros((), int)

@@ -1,16 +1,17 @@
 """Checkpoints, by Orbax: arrays only, each complete or absent, the newest few kept."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import orbax.checkpoint as ocp
 from jax.sharding import SingleDeviceSharding
 from orbax.checkpoint.options import MultiprocessingOptions
 
+from pinn_ac.compute import device_in_use
 from pinn_ac.errors import InputError, require
 from pinn_ac.parallel import is_first, on_host
 from pinn_ac.training.state import TrainingState, unstacked
@@ -27,7 +28,6 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path, keep: int = 2) -> None:
-        logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax reports every file at INFO
         self.folder = folder.absolute()
         alone: dict[str, Any] = {}
         if jax.distributed.is_initialized():  # each process reads by itself, and only the first one writes
@@ -39,9 +39,10 @@ class Checkpoints:
             if is_first():
                 self.folder.mkdir(parents=True, exist_ok=True)
         options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=False, **alone)
-        self._manager = ocp.CheckpointManager(
-            self.folder, options=options, item_names=("params", "state", "progress")
-        )
+        with _logging_left_alone():
+            self._manager = ocp.CheckpointManager(
+                self.folder, options=options, item_names=("params", "state", "progress")
+            )
         self._damaged: list[int] = []
 
     def save(self, params: Any, state: TrainingState) -> None:
@@ -51,16 +52,17 @@ class Checkpoints:
         """
         if not is_first():
             return
-        while self._damaged:
-            self._manager.delete(self._damaged.pop())
-        if state.step not in self._manager.all_steps():
-            params, state = on_host(params), on_host(state)
-            items = ocp.args.Composite(
-                params=ocp.args.StandardSave(params),
-                state=ocp.args.StandardSave(state),
-                progress=ocp.args.JsonSave(_progress(state)),
-            )
-            self._manager.save(state.step, args=items, force=True)
+        with _logging_left_alone():
+            while self._damaged:
+                self._manager.delete(self._damaged.pop())
+            if state.step not in self._manager.all_steps():
+                params, state = on_host(params), on_host(state)
+                items = ocp.args.Composite(
+                    params=ocp.args.StandardSave(params),
+                    state=ocp.args.StandardSave(state),
+                    progress=ocp.args.JsonSave(_progress(state)),
+                )
+                self._manager.save(state.step, args=items, force=True)
 
     def exist(self) -> bool:
         """There is at least one."""
@@ -79,7 +81,8 @@ class Checkpoints:
         reasons = []
         for step in sorted(self._manager.all_steps(), reverse=True):
             try:
-                return self._restore(step, item, template)
+                with _logging_left_alone():
+                    return self._restore(step, item, template)
             except InputError:
                 raise
             except Exception as error:  # Orbax lets many kinds through for a damaged file
@@ -91,11 +94,12 @@ class Checkpoints:
 
     def close(self) -> None:
         """Let go of the folder."""
-        self._manager.close()
+        with _logging_left_alone():
+            self._manager.close()
 
     def _restore(self, step: int, item: str, template: Callable[[int, int], Any]) -> Any:
         progress = self._manager.restore(step, args=ocp.args.Composite(progress=ocp.args.JsonRestore()))["progress"]
-        here = SingleDeviceSharding(next(iter(jnp.zeros(()).devices())))  # wherever it was when it was saved
+        here = SingleDeviceSharding(device_in_use())  # wherever it was when it was saved
         shapes = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here),
             jax.eval_shape(lambda: template(progress.get("window", 0), progress["stage"])),
@@ -113,6 +117,17 @@ class Checkpoints:
             }
             shapes = shapes._replace(points=points)
         return self._manager.restore(step, args=ocp.args.Composite(**{item: ocp.args.StandardRestore(shapes)}))[item]
+
+
+@contextmanager
+def _logging_left_alone() -> Iterator[None]:
+    """Within it absl, by which Orbax logs, does not configure a root logger that has no handler, as it else does."""
+    nothing = logging.NullHandler()  # one each, since several threads may be here
+    logging.root.addHandler(nothing)
+    try:
+        yield
+    finally:
+        logging.root.removeHandler(nothing)
 
 
 def _progress(state: TrainingState) -> dict[str, Any]:

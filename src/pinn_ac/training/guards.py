@@ -77,7 +77,7 @@ class StopSignals:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
             before = signal.getsignal(number)
             is_launchers = callable(before) and before is not signal.default_int_handler
-            if is_launchers != (number == signal.SIGUSR2):
+            if before is None or is_launchers != (number == signal.SIGUSR2):  # None could not be put back
                 continue
             try:
                 signal.signal(number, self._receive)

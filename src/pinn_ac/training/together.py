@@ -6,6 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from pinn_ac.compilation import kept
+from pinn_ac.compute import on_cpu
 from pinn_ac.errors import require
 from pinn_ac.optimizers import Optimizer
 from pinn_ac.training.guards import Diverged, Stopped, StopSignals, Stopwatch
@@ -49,7 +51,7 @@ def run_together(
     """
     optimizers = [stage.optimizer for stage in trainers[0].stages]
     if mapped is None:
-        mapped = next(iter(jnp.zeros(()).devices())).platform != "cpu"
+        mapped = not on_cpu()
     step = _Lanes(optimizers, len(trainers)).step if mapped else _one_by_one(optimizers)
     ends: dict[int, End] = {}
     with StopSignals() as signals, Stopwatch() as watch:
@@ -84,7 +86,7 @@ class _Lanes:
     """Steps of up to `width` members in one program, which is filled up with copies so that it has one width."""
 
     def __init__(self, optimizers: Sequence[Optimizer], width: int) -> None:
-        self._programs = [_mapped(optimizer) for optimizer in optimizers]
+        self._programs = [kept(optimizer.step, _mapped) for optimizer in optimizers]
         self._width = width
         self._batches: tuple[list[Any], Any] = ([], None)
 
@@ -111,13 +113,13 @@ class _Lanes:
         return stacked
 
 
-def _mapped(optimizer: Optimizer) -> Callable[[tuple[Any, ...], Any], tuple[Any, ...]]:
-    """(the states of all members, their batches stacked) → each member's (state, outcome)."""
+def _mapped(step: Callable[..., Any]) -> Callable[[tuple[Any, ...], Any], tuple[Any, ...]]:
+    """A step for several: (the states of all members, their batches stacked) → each member's (state, outcome)."""
 
     @jax.jit
-    def step(states, batches):
+    def step_of_all(states, batches):
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
-        answers = jax.vmap(optimizer.step)(stacked, batches)
+        answers = jax.vmap(step)(stacked, batches)
         return tuple(jax.tree.map(lambda leaf, k=k: leaf[k], answers) for k in range(len(states)))
 
-    return step
+    return step_of_all

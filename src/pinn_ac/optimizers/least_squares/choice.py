@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from pinn_ac.chunks import length
-from pinn_ac.compilation import SOME, compiled
+from pinn_ac.compilation import SOME, compiled, kept
 from pinn_ac.errors import is_number, is_whole, require
 from pinn_ac.optimizers.least_squares.conjugate_gradients import ConjugateGradients
 from pinn_ac.optimizers.least_squares.kernel import Kernel
@@ -104,7 +104,7 @@ class LeastSquares:
     @cached_property
     def model(self) -> Model:
         """The residuals."""
-        return Model(self.objective, self.chunk)
+        return kept(self.objective, Model, self.chunk)
 
     def choose(self, n: int, P: int) -> tuple[str, bool]:
         """The solver for n residuals in P parameters, and whether it sums over chunks instead of holding J."""
@@ -131,7 +131,7 @@ class LeastSquares:
             choice = self.choose(n, P)
             require_memory(*choice, n, P, self.objective.shards.count)
             self._chosen[n, P] = choice
-        choice = *self._chosen[n, P], CONDITION in batch
+        choice = *self._chosen[n, P], CONDITION in batch, jnp.result_type(float).name
         if choice not in self._made:
             self._made[choice] = self._make(*choice)
         return self._made[choice]
@@ -142,11 +142,11 @@ class LeastSquares:
         return {}
 
     @cached_property
-    def _made(self) -> dict[tuple[str, bool, bool], Method]:
+    def _made(self) -> dict[tuple[str, bool, bool, str], Method]:
         return {}
 
-    def _make(self, name: str, accumulate: bool, bare: bool) -> Method:
-        double = self.normal_precision == "float64" and jnp.result_type(float) != jnp.float64
+    def _make(self, name: str, accumulate: bool, bare: bool, precision: str) -> Method:
+        double = self.normal_precision == "float64" and precision != "float64"
         solver: Any = {
             "normal": lambda: (DoubleNormal if double else Normal)(self.model, not accumulate),
             "qr": Orthogonal,

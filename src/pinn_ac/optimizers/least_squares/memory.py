@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jax.numpy as jnp
 
+from pinn_ac.compute import device_in_use
 from pinn_ac.errors import InputError
 
 CGROUPS = Path("/sys/fs/cgroup")
@@ -31,7 +32,7 @@ def bytes_needed(solver: str, accumulate: bool, n: int, P: int, devices: int = 1
 
 def bytes_there() -> int | None:
     """Of memory on the device that computes; None where nobody tells."""
-    (device,) = jnp.zeros(()).devices()
+    device = device_in_use()
     if device.platform == "cpu":
         return min([os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), *_granted()])
     return (device.memory_stats() or {}).get("bytes_limit")

@@ -12,6 +12,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from pinn_ac.chunks import gathered, joined, length, pieces, summed
+from pinn_ac.compute import on_cpu
 from pinn_ac.optimizers.least_squares.gram import is_in_host_memory
 from pinn_ac.optimizers.optimizer import Trainable
 from pinn_ac.parallel import CONDITION, Shards
@@ -106,7 +107,7 @@ class Model:
 
         On one CPU by a loop on the host, so that the products in it can be BLAS's.
         """
-        if self.shards.count > 1 or jax.default_backend() != "cpu":
+        if self.shards.count > 1 or not on_cpu():
             return self._accumulated(params, batch, measure)
         vectors, total = [], None
         for r, J in self.chunks(params, batch):
@@ -225,7 +226,7 @@ class Model:
         """Points at a time: on a CPU as many as stay in its caches, elsewhere as many as make a gigabyte of J."""
         if self.chunk is not None:
             return self.chunk
-        if jax.default_backend() != "cpu":
+        if not on_cpu():
             return max(512, 2**27 // parameters)
         # Measured with 4096×1001: 16.5 ms by 512, 21.2 ms at once. A power of two, as numbers of points often are.
         return max(512, 1 << max(1, 2**19 // parameters).bit_length() - 1)
