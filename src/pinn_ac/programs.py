@@ -23,7 +23,7 @@ class Programs:
     `prepare`, `means` and `loss` are computed by all devices of the run together, the others by each process alone.
 
     Args:
-        field: on the first window.
+        field: on the first window, in natural units, as are the points.
         engine: differentiates it.
         objective: of one window.
     """
@@ -63,7 +63,7 @@ class Programs:
 
     @cached_property
     def slope(self) -> Callable[..., jax.Array]:
-        """(condition, points) → |∂x| of the splitting solution, (n,)."""
+        """(condition, points) → |∂ξ| of the splitting solution, (n,)."""
 
         def slope(condition, points):
             return splitting_slope(self.field.starting_from(condition).problem, self.engine, points)
@@ -82,11 +82,11 @@ class Programs:
     @cached_property
     def at_end(self) -> Callable[..., jax.Array]:
         """(params, condition, ξ) → u at a window's end and at ξ ∈ [−1, 1] of the domain, (n,)."""
-        (left, right), end = self.field.problem.domain, jnp.asarray(self.field.problem.horizon)
+        end = jnp.asarray(self.field.problem.horizon)
 
         def at_end(params, condition, xi):
-            field, x = self.field.starting_from(condition), 0.5 * (left + right) + 0.5 * (right - left) * xi
-            return jax.lax.map(lambda x: field(params, end, x), x, batch_size=CHUNK)
+            field = self.field.starting_from(condition)
+            return jax.lax.map(lambda xi: field(params, end, xi), xi, batch_size=CHUNK)
 
         return _alone(at_end)
 
