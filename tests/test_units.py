@@ -204,7 +204,7 @@ def test_a_problem_trains_the_same_in_other_units(case, own, tmp_path):
 def test_a_problem_trains_the_same_in_single_precision(tmp_path):
     """u_xx in micrometres is 10¹² times as large, and its square beyond single precision: none of it is formed."""
     case = CASES[0] | {"ansatz": "reaction_flow", "embedding": "splitting", "optimizer": "levenberg_marquardt"}
-    case |= {"problem/initial_condition": "x_squared_cosine", "derivatives": "jax_jvp", "loss": "mse"}
+    case |= {"problem/initial_condition": "x_squared_cosine", "derivatives": "jax_jvp", "windows": 1}
     (tmp_path / "own").mkdir()
     one = trained(tmp_path / "own", PROBLEM, case, "precision=float32")
     other = trained(tmp_path, in_units(PROBLEM, "micrometres"), case, "precision=float32")
@@ -249,7 +249,7 @@ GROWTHS = (1.25, 4.0, 5.0, 10.0, 27.0)
 
 @pytest.mark.parametrize("growth", GROWTHS)
 def test_no_rounding_of_a_unit_decides_what_is_chosen(growth):
-    """Windows, whether the flow stops, the estimate's grid: equal in a hundred units of time, of which many round."""
+    """Windows, whether the flow stops, the estimate's grid: equal in many units of time, some of which round."""
     generator = np.random.default_rng(0)
     problem = AllenCahn(reaction_rate=growth)
 
@@ -261,7 +261,7 @@ def test_no_rounding_of_a_unit_decides_what_is_chosen(growth):
         return windows, count_windows(problem, fewest, None), first.longest_flow, grid
 
     expected, rounded = choices(problem), 0
-    for time in 10.0 ** generator.uniform(-9, 9, 100):
+    for time in 10.0 ** generator.uniform(-9, 9, 1000):
         other = replace(
             problem,
             diffusivity=problem.diffusivity / time,
@@ -285,7 +285,7 @@ def test_the_reference_is_the_same_in_other_units(name):
     np.testing.assert_allclose(theirs.u, ours.u, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", UNITS)
+@pytest.mark.parametrize("name", DECIMAL[:2])
 def test_windows_meet_at_the_same_rows_of_a_grid(name):
     """A time of an even grid at which two windows meet belongs to the first, however both are rounded."""
     experiment = assemble(composed(*words_of(in_units(PROBLEM, name)), *SMALL, "windows=7"))
@@ -314,21 +314,22 @@ def test_energy_alarms_know_no_unit():
     np.testing.assert_allclose(violations[1:], violations[0], rtol=1e-12)
 
 
-def test_points_are_drawn_in_figures_in_the_users_units(tmp_path, monkeypatch):
+def test_a_figure_shows_points_in_the_users_units(tmp_path, monkeypatch):
     """Those of the last window, in the time and the place that they have in the whole."""
     from pinn_ac import run as runs
     from pinn_ac.reporting import figures
 
     seen = {}
     monkeypatch.setattr(figures, "draw_run", lambda *given: seen.update(points=given[5], residuals=given[6]) or [])
-    case = CASES[0] | {"windows": 2}
     problem = in_units(PROBLEM, "thin and fast")
-    found = trained(tmp_path, problem, case)
-    runs._draw(found.run, tmp_path, found.run.sample(9, 16), None, [], found.end[2]["residual"])
+    experiment = assemble(composed(*words_of(problem), *SMALL, "windows=2"))
+    params = random_params(experiment.network, experiment.field.features)
+    run = Run(experiment, (params, params))
+    runs._draw(run, tmp_path, run.sample(9, 16), None, [], experiment.draw(0, params, {})["residual"])
     t, x = seen["points"].T
     (left, right), end = problem.domain, problem.horizon
     assert end / 2 <= t.min() < 0.6 * end
     assert 0.9 * end < t.max() <= end
     assert left <= x.min() < x.max() <= right
     assert np.ptp(x) > 0.4 * (right - left)
-    np.testing.assert_array_equal(seen["residuals"], found.run.derivatives(t, x)["residual"])
+    np.testing.assert_array_equal(seen["residuals"], run.derivatives(t, x)["residual"])
