@@ -1,4 +1,7 @@
-"""Ansätze: how a network N becomes a field u(t, x)."""
+"""Ansätze: how a network N becomes a field u(t, x).
+
+What is trained is the field of a problem in natural units (`AllenCahn.natural`), so that t N means the same in all.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

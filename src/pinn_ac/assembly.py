@@ -45,6 +45,9 @@ class Experiment:
     The horizon is cut into `windows` of one length, each a problem of its own that begins where the one before ends.
     The networks are of one shape, so that one compiled step trains all.
 
+    `problem`, `breaks` and `window_length` have the user's units. All else (the field, its points, the residual, the
+    loss) has natural ones, `AllenCahn.natural`, with t from a window's start: units do not change how a run trains.
+
     Args:
         problem: the whole.
         windows: how many.
@@ -89,7 +92,7 @@ class Experiment:
         enlargement: int = 1,
         condition: Carried | None = None,
     ) -> dict[str, np.ndarray]:
-        """The collocation points that training goes on with at a step, in the run's precision.
+        """The collocation points (t, ξ) that training goes on with at a step, in the run's precision.
 
         Args:
             step: how many there were before.
@@ -155,17 +158,22 @@ class Experiment:
 
     @cached_property
     def _modes(self) -> int:
-        return modes_needed(self.problem, self.field.problem.horizon)
+        return modes_needed(self.problem.natural, self.field.problem.horizon)
 
     @property
     def breaks(self) -> list[float]:
         """The times at which one window ends and the next begins."""
-        return [k * self.field.problem.horizon for k in range(1, self.windows)]
+        return [k * self.window_length for k in range(1, self.windows)]
+
+    @property
+    def window_length(self) -> float:
+        """T over the number of windows, in the user's units."""
+        return self.problem.horizon / self.windows
 
     @property
     def box(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """Where a window's points are drawn: half of the domain is enough where u is built even."""
-        left, right = self.problem.domain
+        left, right = self.field.problem.domain
         start = 0.5 * (left + right) if self.field.embedding.even(self.problem) else left
         return (0.0, self.field.problem.horizon), (start, right)
 
@@ -197,7 +205,8 @@ def _assembled(config: DictConfig, compute: ComputeSettings) -> Experiment:
     problem = build(config.problem)
     windows = count_windows(problem, config.windows, config.train.seconds)
     network = build(config.model)
-    first = replace(problem, horizon=problem.horizon / windows)
+    natural = problem.natural
+    first = replace(natural, horizon=natural.horizon / windows)
     field = Field(first, build(config.embedding), network.apply, build(config.ansatz))
     engine = build(config.derivatives)
     shards, gradient = share_out(config.devices), build(config.gradient)
@@ -223,12 +232,11 @@ def count_windows(problem: AllenCahn, wanted: Any, seconds: float | None) -> int
     Raises:
         InputError: it is neither, or the windows are so long that their flow of the reaction would stop.
     """
-    reactions = problem.reaction_rate * problem.horizon
-    windows = max(1, math.ceil(reactions / WINDOW - 1e-9)) if wanted == "auto" else wanted
+    windows = max(1, math.ceil(problem.growth / WINDOW)) if wanted == "auto" else wanted
     if wanted == "auto" and seconds is not None and seconds < windows * WINDOW_SECONDS and problem.excess <= 1:
         windows = 1
     require(is_whole(windows, 1), f"windows is {wanted}: give auto or a whole number from 1.")
-    fewest = math.ceil(reactions / (1 + EXCESS))
+    fewest = math.ceil(problem.growth / (1 + EXCESS))
     require(
         windows == 1 or windows >= fewest,
         f"windows is {wanted}, too few for this reaction and horizon: give 1, auto, or a number from {fewest}.",

@@ -108,7 +108,7 @@ def places_needed(problem: AllenCahn) -> int:
 
 def steps_needed(problem: AllenCahn, places: int) -> int:
     """16 in every time 1/R, in which e may grow e-fold; at least 400, which resolve f in time."""
-    wanted = np.ceil(16 * problem.reaction_rate * problem.horizon)
+    wanted = np.ceil(16 * problem.growth)
     return int(np.clip(wanted, 400, MOST_POINTS // places))
 
 

@@ -80,10 +80,10 @@ def score(problem: AllenCahn, sampled: Sampled, reference: ReferenceField | None
         max_error: max |u − u*|.
         relative_l2_by_time: ‖u − u*‖₂ / ‖u*‖₂ over x, for each t.
         reference: what the errors are against.
-        residual_rms, residual_l1: √mean f² and mean |f|, over t > 0.
-        energy_initial, energy_final: E at the first and the last time (see :func:`energy`).
-        energy_violation: the largest rise of E between consecutive times, relative to E at the first; beyond what the
-            grid leaves in doubt (see :func:`energy_doubt`).
+        residual_rms, residual_l1: √mean f² and mean |f|, over t > 0; one over the problem's unit of time.
+        energy_initial, energy_final: E at the first and the last time (see :func:`energy`); length over time.
+        energy_violation: the largest rise of E between consecutive times, relative to E at the first, or in natural
+            units if that is 0; beyond what the grid leaves in doubt (see :func:`energy_doubt`).
         maximum_principle_violation: by how much max |u| exceeds max(1, max |u₀|).
 
         Without a reference the first four are left out.
@@ -97,13 +97,15 @@ def score(problem: AllenCahn, sampled: Sampled, reference: ReferenceField | None
     for name in ("u", "u_x"):
         _finite(sampled, name, getattr(sampled, name), sampled.t)
     energies = energy(problem, sampled.u, sampled.u_x)
+    doubts = energy_doubt(problem, sampled.u, sampled.u_x, energies)
+    unit = problem.length_unit / problem.time_unit
     metrics = errors(sampled, reference) if reference is not None else {}
     return metrics | {
         "residual_rms": float(np.sqrt(np.mean(residual**2))),
         "residual_l1": float(np.mean(np.abs(residual))),
         "energy_initial": float(energies[0]),
         "energy_final": float(energies[-1]),
-        "energy_violation": largest_rise(energies, energy_doubt(problem, sampled.u, sampled.u_x, energies)),
+        "energy_violation": largest_rise(energies / unit, doubts / unit),
         "maximum_principle_violation": max(0.0, float(np.abs(sampled.u).max()) - bound(problem)),
     }
 

@@ -83,6 +83,8 @@ def build_terms(field: Field, engine: Engine) -> dict[str, Term]:
 class Objective:
     """L = Σ_k weight_k · (1/n_k) Σ_i |r_ki| (`norm` "l1", the lecture's) or r_ki² (`norm` "mse").
 
+    r is that of a field in natural units (`AllenCahn.natural`), so that terms weigh the same whatever the user's are.
+
     Args:
         terms: name → term.
         weights: name → weight ≥ 0; a term without one has weight 1.

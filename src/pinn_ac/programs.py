@@ -25,7 +25,7 @@ class Programs:
 
     Args:
         network: of one window.
-        field: on the first window.
+        field: on the first window, in natural units, as are the points.
         engine: differentiates it.
         objective: of one window.
     """
@@ -72,7 +72,7 @@ class Programs:
 
     @cached_property
     def slope(self) -> Callable[..., jax.Array]:
-        """(condition, points) → |∂x| of the splitting solution, (n,)."""
+        """(condition, points) → |∂ξ| of the splitting solution, (n,)."""
 
         def slope(condition, points):
             return splitting_slope(self.field.starting_from(condition).problem, self.engine, points)
@@ -91,17 +91,17 @@ class Programs:
     @cached_property
     def at_end(self) -> Callable[..., jax.Array]:
         """(params, condition, ξ) → u at a window's end and at ξ ∈ [−1, 1] of the domain, (n,)."""
-        (left, right), end = self.field.problem.domain, jnp.asarray(self.field.problem.horizon)
+        end = jnp.asarray(self.field.problem.horizon)
 
         def at_end(params, condition, xi):
-            field, x = self.field.starting_from(condition), 0.5 * (left + right) + 0.5 * (right - left) * xi
-            return jax.lax.map(lambda x: field(params, end, x), x, batch_size=CHUNK)
+            field = self.field.starting_from(condition)
+            return jax.lax.map(lambda xi: field(params, end, xi), xi, batch_size=CHUNK)
 
         return _alone(at_end)
 
     @cached_property
     def backgrounds(self) -> Callable[..., jax.Array]:
-        """(condition, t, x) → the field's background at each point, (n, features + 1)."""
+        """(condition, t, ξ) → the field's background at each point, (n, features + 1)."""
 
         def backgrounds(condition, t, x):
             field = self.field.starting_from(condition)
@@ -116,12 +116,12 @@ class Programs:
 
     @cached_property
     def values(self) -> Callable[..., dict[str, jax.Array]]:
-        """(condition, params, t, x) → u at each point, (n,), by its name."""
+        """(condition, params, t, ξ) → u at each point, (n,), by its name."""
         return self._at_points(lambda field, params, t, x: {"u": field(params, t, x)})
 
     @cached_property
     def derivatives(self) -> Callable[..., dict[str, jax.Array]]:
-        """(condition, params, t, x) → u, its derivatives and the residual at each point, (n,), by their names."""
+        """(condition, params, t, ξ) → u, its derivatives and the residual at each point, (n,), by their names."""
 
         def at_point(field, params, t, x):
             here = field._replace(problem=expanded(field.problem, t, x))

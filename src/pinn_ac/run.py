@@ -262,9 +262,11 @@ def _draw(
     """The figures, whose points are those of the last window, in its own time."""
     from pinn_ac.reporting.figures import draw_run  # here, since a run should not wait for matplotlib to start
 
-    experiment, points = run.experiment, np.array(collocation, np.float64)
-    before = experiment.problem.horizon - experiment.field.problem.horizon
-    points[:, 0] = np.minimum(before + points[:, 0], experiment.problem.horizon)  # single precision may pass it
+    experiment = run.experiment
+    problem = experiment.problem
+    t, x = problem.from_natural(*np.asarray(collocation, np.float64).T)
+    before = problem.horizon - experiment.window_length
+    points = np.column_stack([np.minimum(before + t, problem.horizon), x])  # single precision may pass it
     at_points = run.derivatives(*points.T)["residual"]
     return draw_run(folder, experiment.problem, sampled, reference, history, points, at_points)
 

@@ -47,8 +47,8 @@ class Run:
         """u at (t, x).
 
         Args:
-            t: times in [0, T], any shape that broadcasts with x.
-            x: places; outside the domain the field goes on periodically.
+            t: times in [0, T], in the units of the problem's horizon; any shape that broadcasts with x.
+            x: places, in the units of its domain; outside the domain the field goes on periodically.
 
         Returns:
             u, of the broadcast shape. Memory beyond it stays bounded, however many points there are.
@@ -59,7 +59,7 @@ class Run:
         return self._map(self.experiment.programs.values, t, x)["u"]
 
     def derivatives(self, t: Any, x: Any) -> dict[str, np.ndarray]:
-        """`u`, `u_t`, `u_x`, `u_xx` and `residual` at (t, x), each of the broadcast shape; see :meth:`predict`."""
+        """`u`, `u_t`, `u_x`, `u_xx` and `residual` at (t, x), in the units of t and x; see :meth:`predict`."""
         return self._map(self.experiment.programs.derivatives, t, x)
 
     def sample(self, times: int = 201, points: int = 512) -> Sampled:
@@ -87,9 +87,12 @@ class Run:
         if not t.size:  # compiles nothing
             shapes = jax.eval_shape(compiled, None, self.params[0], jnp.zeros(1), jnp.zeros(1))
             return {name: np.empty(t.shape, shape.dtype) for name, shape in shapes.items()}
-        length = self.experiment.field.problem.horizon
-        # A time at which two windows meet is the end of the earlier one.
-        window = np.searchsorted(self.experiment.breaks, t.ravel(), side="left")
+        problem, length = self.experiment.problem, self.experiment.window_length
+        end, per_time, per_length = self.experiment.field.problem.horizon, problem.time_unit, problem.length_unit
+        units = {"u": 1.0, "u_t": per_time, "u_x": per_length, "u_xx": per_length**2, "residual": per_time}
+        # A time at which two windows meet, but for the rounding of a grid, is the end of the earlier one.
+        met = np.asarray(self.experiment.breaks) + 2 * np.finfo(float).eps * problem.horizon
+        window = np.searchsorted(met, t.ravel(), side="left")
         size = min(CHUNK, int(np.bincount(window).max()))
         results: dict[str, np.ndarray] = {}
         for index in np.unique(window):
@@ -97,13 +100,13 @@ class Run:
             for start in range(0, len(inside), size):
                 part = inside[start : start + size]
                 # The last chunk is filled up, so that one compiled program serves all.
-                padded = (np.resize(axis.flat[part], size) for axis in (t, x))
-                local_t, local_x = (jnp.asarray(axis, float) for axis in padded)
-                local_t = jnp.clip(local_t - index * length, 0.0, length)
-                values = compiled(self.conditions[index], self.params[index], local_t, local_x)
+                chunk_t, chunk_x = (np.resize(axis.flat[part], size) for axis in (t, x))
+                local_t, xi = problem.to_natural(chunk_t - index * length, chunk_x)
+                at = jnp.asarray(np.clip(local_t, 0.0, end), float), jnp.asarray(xi, float)
+                values = compiled(self.conditions[index], self.params[index], *at)
                 for name, value in values.items():
                     whole = results.setdefault(name, np.empty(t.size, value.dtype))
-                    whole[part] = np.asarray(value)[: len(part)]
+                    whole[part] = np.asarray(value)[: len(part)] / np.float64(units[name])
         return {name: values.reshape(t.shape) for name, values in results.items()}
 
     def _check(self, t: np.ndarray, x: np.ndarray) -> None:

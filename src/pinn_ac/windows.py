@@ -97,13 +97,13 @@ class _Errors:
 
     def _in_window(self, index: int, condition: Carried | None) -> Callable[[Any], np.ndarray]:
         """params → Σ (u − u*)² and Σ u*² over the rows in a window, of which all windows have as many."""
-        length, t = self.experiment.field.problem.horizon, self.reference.t
+        problem, length, t = self.experiment.problem, self.experiment.window_length, self.reference.t
         slack = 1e-9 * length
         inside = np.flatnonzero((t > index * length + slack) & (t <= (index + 1) * length + slack))
         chosen = inside[np.linspace(0, len(inside) - 1, self.rows).round().astype(int)]
         local = np.clip(t[chosen] - index * length, 0.0, length)
         exact = self.reference.u[chosen][:, :: self.every]
-        grid = np.meshgrid(local, self.reference.x[:: self.every], indexing="ij")
+        grid = np.meshgrid(*problem.to_natural(local, self.reference.x[:: self.every]), indexing="ij")
         times, places = (jnp.asarray(axis.ravel(), float) for axis in grid)
         programs = self.experiment.programs
         known = programs.backgrounds(condition, times, places)

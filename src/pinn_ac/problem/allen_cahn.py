@@ -1,15 +1,18 @@
 """The Allen–Cahn equation on a periodic interval: coefficients, residual, energy and reaction flow."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from pinn_ac.errors import numbers, require
 from pinn_ac.problem.initial_conditions import InitialCondition, XSquaredCosine
 
+REACTIONS = 5.0
+"""R in natural units, at most: the lecture's."""
 EXCESS = 3.0
 """Measured: at an excess of 2 the whole flow is better (1.3e-5, 8e-5 if stopped), at 7 worse (2.5e-1, 4e-3)."""
 
@@ -18,7 +21,8 @@ EXCESS = 3.0
 class AllenCahn:
     """u_t − D u_xx + R u³ − R u = 0 on [a, b) × [0, T], with u(0, x) = u₀(x) and u, u_x periodic.
 
-    All quantities are nondimensional. The defaults are the lecture's problem.
+    t and x may have any units, u has none. Networks are trained on the same problem in natural units
+    (:attr:`natural`). The defaults are the lecture's problem, whose units are the natural ones.
 
     Args:
         diffusivity: D > 0.
@@ -57,6 +61,47 @@ class AllenCahn:
     def period(self) -> float:
         """b − a."""
         return self.domain[1] - self.domain[0]
+
+    @property
+    def length_unit(self) -> float:
+        """The natural unit of length: half of the domain, so that x is ξ; 1 for the lecture's problem."""
+        return self.period / 2
+
+    @property
+    def time_unit(self) -> float:
+        """The natural unit of time: T, or 5/R where that is less; 1 for the lecture's problem.
+
+        In 5/R the reaction grows e⁵-fold. Not simply T, or t would stay small in each window of a long horizon.
+        """
+        return min(self.horizon, REACTIONS / self.reaction_rate) if self.reaction_rate else self.horizon
+
+    @cached_property
+    def natural(self) -> "AllenCahn":
+        """The same problem in natural units, on [−1, 1) and with R ≤ 5: its u at (t/`time_unit`, ξ) is u at (t, x).
+
+        Problems that differ in their units alone have the same one, but for the rounding of its coefficients.
+        """
+        return replace(
+            self,
+            diffusivity=self.unit_diffusivity * self.time_unit,
+            reaction_rate=self.reaction_rate * self.time_unit,
+            domain=(-1.0, 1.0),
+            horizon=self.horizon / self.time_unit,
+        )
+
+    def to_natural(self, t: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(t/`time_unit`, ξ) in NumPy's double precision, whatever a run's is; ξ in [−1, 1], wrapped periodically."""
+        xi = (x - 0.5 * (self.domain[0] + self.domain[1])) * (2 / self.period)
+        return t / self.time_unit, xi - 2 * np.round(xi / 2)
+
+    def from_natural(self, t: np.ndarray, xi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(t, x) of a point in natural units."""
+        return t * self.time_unit, 0.5 * (self.domain[0] + self.domain[1]) + 0.5 * self.period * xi
+
+    @property
+    def growth(self) -> float:
+        """R T, the number of e-folds of the reaction, to 12 digits: what it decides must not hang on a rounding."""
+        return float(f"{self.reaction_rate * self.horizon:.11e}")
 
     @property
     def unit_diffusivity(self) -> float:
@@ -111,7 +156,7 @@ class AllenCahn:
         if self.reaction_rate == 0:
             return -1.0
         width = math.sqrt(2 * self.diffusivity / self.reaction_rate) * self.steepest_slope
-        return self.reaction_rate * self.horizon - max(1.0, -math.log(width))
+        return self.growth - max(1.0, -math.log(width))
 
     @cached_property
     def longest_flow(self) -> float | None:
@@ -121,7 +166,7 @@ class AllenCahn:
         let it make interfaces more than e^`EXCESS` times too thin, it stops at t₁.
         """
         # The first condition is never false where the second is true; it spares a carried condition the question.
-        if self.reaction_rate * self.horizon <= 1 + EXCESS or self.excess <= EXCESS:
+        if self.growth <= 1 + EXCESS or self.excess <= EXCESS:
             return None
         return self.horizon - self.excess / self.reaction_rate
 

@@ -19,6 +19,8 @@ Density = Callable[[np.ndarray], np.ndarray]
 class Guides(NamedTuple):
     """What adaptive samplers may ask of the run: functions of points (n, 2), with columns (t, x), to (n,) ≥ 0.
 
+    Points and values have natural units (`AllenCahn.natural`): x runs over [−1, 1], t from the window's start.
+
     residual: |f| with the parameters as they are at the draw.
     slope: |u_x| of the approximate solution that is known before training.
     layer: the density that follows the layers about the kinks of u₀; zero where it has none.
@@ -90,7 +92,7 @@ def draw_points(
 
     Args:
         sampler: how to spread them.
-        box: the ranges of t and of x.
+        box: the ranges of t and of x; of a run, in natural units (`AllenCahn.natural`).
         seed: the run's root seed.
         stream: "training" or "validation", whose draws have nothing in common.
         index: a draw depends on these three alone, so that a resumed run draws what it would have drawn.
