@@ -174,13 +174,20 @@ ORACLES: dict[str, Oracle] = {
         ("1", "-sign(x/y)*floor(Abs(x/y))"), (*PAIRS, (0.8999999999999999, 0.3), (-0.8999999999999999, 0.3))
     ),
     "mod": Oracle(("1", "-floor(x/y)"), (*PAIRS, (0.8999999999999999, 0.3))),
-    # Not rows, but functions of jax.nn written with rows.
+    # Not rows, but functions of jax.nn and jax.numpy that are written with rows.
+    "elu": Oracle(("Piecewise((1, x > 0), (exp(x), True))",), TAILS),
+    "celu": Oracle(("Piecewise((1, x > 0), (exp(x), True))",), TAILS[1:]),
+    "log_sigmoid": Oracle("-log(1 + exp(-x))", TAILS),
+    "silu": Oracle("x/(1 + exp(-x))", TAILS, units=128),
+    "gelu": Oracle("x*erfc(-x/sqrt(2))/2", TAILS[:-6], params=(("approximate", False),), units=128),
+    "log2": Oracle("log(x)/log(2)", POSITIVE),
+    "reciprocal": Oracle("1/x", NONZERO),
     "softplus": Oracle("log(1 + exp(x))", TAILS),
-    "mish": Oracle("x*tanh(log(1 + exp(x)))", TAILS, units=128),
+    "mish": Oracle("x*(exp(2*x) + 2*exp(x))/(exp(2*x) + 2*exp(x) + 2)", TAILS[::3], units=128),
     "gelu_tanh": Oracle("x*(1 + tanh(sqrt(2/pi)*(x + Rational(44715, 1000000)*x**3)))/2", TAILS[:-6], units=128),
     "squareplus": Oracle("(x + sqrt(x**2 + 4))/2", (*REAL, *signed(1e8, 1e60)), units=128),
 }
-LINEAR = {"clamp", "select_n"}  # piecewise linear in all of their arguments: tested below, and in test_rules
+LINEAR = {"clamp", "select_n"}  # constant slopes, which the tests below and those of test_rules look at
 
 
 def elementwise_rows() -> set[str]:
@@ -189,8 +196,7 @@ def elementwise_rows() -> set[str]:
 
 
 def test_every_elementwise_row_has_an_oracle():
-    functions = {"softplus", "mish", "gelu_tanh", "squareplus"}
-    assert elementwise_rows() - LINEAR == set(ORACLES) - functions
+    assert elementwise_rows() - LINEAR <= set(ORACLES)
 
 
 X, Y = sympy.symbols("x y", real=True)
@@ -213,11 +219,9 @@ def formula_of(formula: str | tuple[str | None, ...], slots: tuple[int, ...]) ->
 @cache
 def exact(formula: str | tuple[str | None, ...], slots: tuple[int, ...], point: tuple[float, ...]) -> Any:
     """To 20 digits at least: the digits are raised until they no longer matter. Raises ValueError for no value."""
-    special = any(
-        name in str(formula) for name in ("gamma", "erf")
-    )  # slow with many digits, and without cancellation
+    cancels = not any(name in str(formula) for name in ("gamma", "erf", "**y"))
     before = None
-    for digits in (50, 100, 400) if special else (400, 1100, 2300):
+    for digits in (400, 1100, 2300) if cancels else (50, 100, 400):
         with mpmath.workdps(digits):
             try:
                 now = mpmath.mpmathify(formula_of(formula, slots)(*map(mpmath.mpf, (*point, 0.0)[:2])))
@@ -277,7 +281,8 @@ def excess(got: float, oracle: Oracle, path: tuple[int, ...], point: tuple[float
 
 def faults(name: str, dtype: Any) -> list[str]:
     """A line for every derivative of the row that is wrong somewhere."""
-    oracle, row = ORACLES[name], TABLE[name] if name in TABLE else getattr(elementwise, name)
+    oracle = ORACLES[name]
+    row = TABLE[name] if name in TABLE else getattr(elementwise, name, None) or getattr(np, name)
     points = oracle.points_in(dtype)
     padded = points + [points[-1]] * (WIDTH - len(points))
     xs = [jnp.asarray(onp.array(column), dtype) for column in zip(*padded, strict=True)]
@@ -313,3 +318,54 @@ def test_slopes_that_round_or_overflow_are_caught(name, slope, monkeypatch):
     monkeypatch.setitem(TABLE, name, TABLE[name])  # restores the row
     kinds.elementwise(name, TABLE[name].evaluate, slope)
     assert faults(name, jnp.float64)
+
+
+@pytest.mark.parametrize(
+    ("name", "point", "gradient"),
+    [
+        ("hypot", (0.0, 0.0), (0.5, 0.5)),
+        ("hypot", (0.0, -2.0), (0.0, -1.0)),
+        ("logaddexp", (INF, INF), (0.5, 0.5)),
+        ("logaddexp", (-INF, -INF), (0.5, 0.5)),
+        ("logaddexp", (1.0, -INF), (1.0, 0.0)),
+        ("logaddexp", (1.0, 1.0), (0.5, 0.5)),
+        ("logaddexp2", (-3.0, -3.0), (0.5, 0.5)),
+        ("pow", (0.0, 0.0), (0.0, 0.0)),
+        ("pow", (0.0, 0.5), (INF, 0.0)),
+        ("pow", (0.0, 1.0), (1.0, 0.0)),
+        ("pow", (-2.0, 3.0), (12.0, None)),
+        ("xlogy", (0.0, 0.5), (-0.6931471805599453, 0.0)),
+        ("xlogy", (0.0, 0.0), (-INF, 0.0)),
+        ("xlog1py", (0.0, -1.0), (-INF, 0.0)),
+        ("max", (-INF, -INF), (0.5, 0.5)),
+        ("atan2", (0.0, -1.0), (-1.0, 0.0)),
+    ],
+)
+def test_gradients_at_special_points(name, point, gradient):
+    f = lambda x, y: TABLE[name](x, y)  # noqa: E731
+    for slot, right in enumerate(gradient):
+        if right is not None:
+            assert ad.grad(f, slot)(*point) == pytest.approx(right, rel=1e-15)
+            assert forward(f, slot)(*map(jnp.asarray, point)) == pytest.approx(right, rel=1e-15)
+
+
+def test_scaling_by_a_power_of_two_is_linear():
+    x = jnp.array([0.0, 1.0, 3.0, -1e-300])
+    f = lambda x: np.ldexp(x, jnp.array([1, 1, -2, 10]))  # noqa: E731
+    slope = [2.0, 2.0, 0.25, 1024.0]
+    assert ad.jvp(f, (x,), (jnp.ones(4),))[1].tolist() == slope
+    assert ad.grad(lambda x: np.sum(f(x)))(x).tolist() == slope
+    assert [c.tolist() for c in ad.taylor(lambda x: f(x * x), (x,), ([jnp.ones(4), None],))[1]] == [
+        [0.0, 4.0, 1.5, -2048e-300],
+        [4.0, 4.0, 0.5, 2048.0],
+    ]
+
+
+@pytest.mark.parametrize("p", [0.0, 1.0, 2.0, 3.0])
+def test_a_whole_real_power_has_all_its_derivatives_at_zero(p):
+    f, right = lambda x: TABLE["pow"](x, p), [1.0, p, p * (p - 1), p * (p - 1) * (p - 2)]
+    expected = [v if p == k else 0.0 for k, v in enumerate(right)][1:]
+    _, series = ad.taylor(f, (0.0,), ([1.0, None, None],))
+    assert [float(v) for v in series] == expected
+    g = lambda x: ad.grad(f)(x)  # noqa: E731
+    assert [float(ad.grad(f)(0.0)), float(ad.grad(g)(0.0)), float(ad.grad(ad.grad(g))(0.0))] == expected

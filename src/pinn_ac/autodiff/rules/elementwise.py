@@ -1,17 +1,19 @@
 """Rows of the table: elementwise functions, each with its partial derivatives (of the output y and the arguments).
 
-**Slopes are right relative to their own size**, at 0, in both tails, at tiny and at huge arguments, and so are their
-derivatives, which follow from the same formulas: no partial is a difference that cancels, nor goes by way of a square
-that overflows or underflows (x² + 1 at 1e200). Infinite derivatives are ±∞, not nan. There are two exceptions:
-- The slope of tanh, which every step of training goes through, is 1 - y². It is right to ε absolutely, so that it is
-  0 beyond |x| = 19. The square of `sech` is right relatively too, but would make a step of training a tenth slower.
-- JAX's own values of digamma, polygamma and the like are nan at some of their poles.
+**Derivatives are right relative to their own size**, at 0, in both tails, at tiny and at huge arguments. So are the
+higher ones, which follow from the same formulas: no partial is a difference that cancels (1 - y² in the tail of
+tanh), and none is reached by a square that overflows (x² + 1 at 1e200). An infinite derivative is ∞ or -∞, not nan.
+There are two exceptions:
+
+- The slope of tanh is 1 - y², which is right to ε absolutely: it is 0 beyond |x| = 19. Every step of training goes
+  through it, and sech², which is right relatively too, would make a step slower by a third.
+- At their poles JAX's own values of digamma and polygamma may be nan, and so are the slopes that they stand for.
 
 At points where a function is not smooth the partials follow JAX: ties of `max` and `min` share the slope (½ each),
-abs'(0) = 1, relu'(0) = 0, √'(0) = ∞, hypot has ½ and ½ at the origin, `clamp` passes the slope only strictly inside
-its bounds, and 0^p has slope 0 with respect to p. We differ where JAX loses a derivative: x^0 has slope 0 at x = 0
-for a real exponent too (JAX: nan), x log y and x log(1 + y) have slope 0 in y at x = 0 = y or 1 + y (nan), and two
-infinities share the slope of `logaddexp` (1 each, or nan). `tests/autodiff/test_slopes.py` has exact arithmetic.
+abs'(0) = 1, relu'(0) = 0, √'(0) = ∞, hypot has slopes ½ and ½ at the origin, `clamp` passes the slope only strictly
+inside its bounds, and 0^p has slope 0 with respect to p. We differ where JAX gives nan or counts a point twice: x^0
+has slope 0 at x = 0 for a real exponent too, x log y and x log(1 + y) have slope 0 with respect to y where x and the
+logarithm's argument are 0, and two equal infinities share the slope of `logaddexp`, ½ each.
 """
 
 from __future__ import annotations
