@@ -288,10 +288,10 @@ def test_the_reference_is_the_same_in_other_units(name):
 @pytest.mark.parametrize("name", DECIMAL[:2])
 def test_windows_meet_at_the_same_rows_of_a_grid(name):
     """A time of an even grid at which two windows meet belongs to the first, however both are rounded."""
-    experiment = assemble(composed(*words_of(in_units(PROBLEM, name)), *SMALL, "windows=7"))
-    networks = tuple(random_params(experiment.network, experiment.field.features, seed) for seed in range(7))
+    experiment = assemble(composed(*words_of(in_units(PROBLEM, name)), *SMALL, "windows=6"))
+    networks = tuple(random_params(experiment.network, experiment.field.features, seed) for seed in range(6))
     run, horizon = Run(experiment, networks), experiment.problem.horizon
-    grid = np.linspace(0, horizon, 71)  # every tenth is a break, by another formula than the run's
+    grid = np.linspace(0, horizon, 61)  # every tenth is a break, by another formula than the run's
     x = experiment.problem.domain[0] + 0.3 * experiment.problem.period
     at, before = (run.derivatives(t, x)["u_t"] * horizon for t in (grid[10:-1:10], grid[10:-1:10] * (1 - 1e-9)))
     after = run.derivatives(grid[10:-1:10] * (1 + 1e-9), x)["u_t"] * horizon
