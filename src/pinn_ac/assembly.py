@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from scipy.interpolate import RegularGridInterpolator
 
 from pinn_ac.ansatz import Field, Parameters
@@ -176,8 +176,9 @@ def assemble(config: DictConfig) -> Experiment:
         InputError: a setting that cannot be used.
     """
     for group in GROUPS:
-        chosen = isinstance(config[group], DictConfig) or (group == "optimizer" and bool(config.stages))
-        require(chosen, f"{group} is {config[group]}: choose one of configs/{group}/, by {group}=NAME.")
+        chosen = None if OmegaConf.is_missing(config, group) else config[group]
+        given = isinstance(chosen, DictConfig) or (group == "optimizer" and bool(config.stages))
+        require(given, f"{group} is {chosen}: choose one of configs/{group}/, by {group}=NAME.")
     problem = build(config.problem)
     windows = count_windows(problem, config.windows, config.train.seconds)
     network = build(config.model)
@@ -187,7 +188,7 @@ def assemble(config: DictConfig) -> Experiment:
     shards, gradient = share_out(config.devices), build(config.gradient)
     objective = Objective(build_terms(field, engine), config.loss.weights, config.loss.norm, gradient, shards)
     stages = [
-        Stage(name, _on_all(build(node)(objective), shards), node.steps)
+        Stage(name, _on_all(build(node, objective), shards), node.steps)
         for name, node in stage_configs(config).items()
     ]
     sampler = _build_sampler(config.sampler, field, network, shards.count)
@@ -254,6 +255,15 @@ def stage_configs(config: DictConfig) -> dict[str, DictConfig]:
     """Name → optimizer config of every stage, in order."""
     if config.stages:
         require(
+            isinstance(config.stages, DictConfig),
+            f"stages is {config.stages}: choose one of configs/stages/, by stages=NAME.",
+        )
+        for name, node in config.stages.items():
+            require(
+                isinstance(node, DictConfig),
+                f"stages.{name} is {node}: choose an optimizer for it, by +optimizer@stages.{name}=NAME.",
+            )
+        require(
             config.train.steps is None,
             "train.steps is for a run with one optimizer: set stages.NAME.steps for "
             f"{', '.join(config.stages)}, or leave stages out.",
@@ -263,7 +273,7 @@ def stage_configs(config: DictConfig) -> dict[str, DictConfig]:
         single = config.optimizer.copy()
         if config.train.steps is not None:
             single.steps = config.train.steps
-        stages = {single._target_.rpartition(".")[2]: single}
+        stages = {str(single.get("_target_")).rpartition(".")[2]: single}
     for name, node in stages.items():
         steps = node.get("steps")
         whole = isinstance(steps, int) and not isinstance(steps, bool) and steps >= 1

@@ -17,7 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from pinn_ac.assembly import Experiment, assemble
-from pinn_ac.config import ENSEMBLE, PROJECT, TrainSettings, can_go_on, check_scalars
+from pinn_ac.config import ENSEMBLE, PROJECT, EvaluateConfig, TrainSettings, can_go_on, check_names, check_scalars
 from pinn_ac.environment import configure, describe
 from pinn_ac.errors import require
 from pinn_ac.estimate import estimate_error
@@ -188,6 +188,7 @@ def _score(config: DictConfig, metrics: Mapping[str, Any]) -> float:
 
 def evaluate(config: DictConfig) -> None:
     """Recompute the metrics and figures of the run in `config.run` from its checkpoint, on a grid of the user's."""
+    check_names(config, EvaluateConfig)
     for name in ("times", "points"):
         require(config[name] >= 2, f"{name} is {config[name]}: give a whole number from 2.")
     size = config.times * config.points

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac.ansatz import Parameters
 from pinn_ac.assembly import Experiment, assemble
-from pinn_ac.config import ENSEMBLE, Config, is_ensemble
+from pinn_ac.config import ENSEMBLE, Config, in_words, is_ensemble
 from pinn_ac.environment import configure
 from pinn_ac.errors import InputError, require
 from pinn_ac.evaluation import Sampled
@@ -171,8 +171,7 @@ def load_config(folder: str | Path) -> DictConfig:
     except InputError:
         raise
     except Exception as error:  # whatever YAML or OmegaConf make of a file that is not theirs
-        reason = str(error).partition("\n    full_key")[0]
-        raise InputError(f"{file} is not a run's config ({reason}): restore it or start anew.") from error
+        raise InputError(f"{file} is not a run's config ({in_words(error)}): restore it or start anew.") from error
     require(not missing, f"{file} has no {', '.join(missing)}: restore it or start anew.")
     copied = folder / Path(OmegaConf.select(config, "problem.initial_condition.path") or "").name
     if copied.is_file():

@@ -36,6 +36,8 @@ class Tabulated(BandLimited):
     domain: tuple[float, float] = (-1.0, 1.0)
 
     def __post_init__(self) -> None:
+        named = isinstance(self.path, str)
+        require(named, f"problem.initial_condition.path is {self.path}: give the name of a CSV or NPZ file.")
         object.__setattr__(self, "domain", numbers("problem.initial_condition.domain", self.domain))
         _ = self.coefficients  # a bad file is refused here, before anything is computed
 
