@@ -274,7 +274,8 @@ def sentence_about(*overrides):
     except InputError as error:
         return str(error)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        assert "load_configuration" in [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+        if "load_configuration" not in [frame.name for frame in traceback.extract_tb(error.__traceback__)]:
+            raise
         return in_words(error)
     return None
 

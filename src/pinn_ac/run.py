@@ -51,6 +51,8 @@ log = logging.getLogger(__name__)
 
 MOST_EVALUATED = 2**26
 """Points of a grid whose values and derivatives are held together: four gigabytes."""
+MOST_DRAWN = 2**17
+"""Collocation points in a figure."""
 
 
 def train(config: DictConfig) -> float:
@@ -198,9 +200,8 @@ def evaluate(config: DictConfig) -> None:
     make_writable(folder)
     reference = load_reference(run.experiment, config.reference, config.times, config.points)
     history = Path(config.run).expanduser() / "history.jsonl"
-    collocation = run.experiment.draw(0, run.params[-1], {}, condition=run.conditions[-1])["residual"]
     past = read_history(history) if history.exists() else []
-    report(run, folder, reference, {}, past, collocation, config.times, config.points, config.estimate)
+    report(run, folder, reference, {}, past, config.times, config.points, config.estimate)
 
 
 def load_reference(
@@ -219,7 +220,6 @@ def report(
     reference: Reference | None,
     training: Mapping[str, Any],
     history: list[dict[str, Any]],
-    collocation: Any,
     times: int = 201,
     points: int = 512,
     estimate: bool = True,
@@ -236,7 +236,7 @@ def report(
         **describe(PROJECT),
     }
     write_whole(folder / "prediction.npz", lambda path: np.savez(path, t=sampled.t, x=sampled.x, u=sampled.u))
-    figures = _draw(run, folder, sampled, reference, history, collocation) if show else []
+    figures = _draw(run, folder, sampled, reference, history) if show else []
     write_whole(folder / "metrics.json", lambda path: path.write_text(json.dumps(metrics, indent=2) + "\n"))
     if show:
         from pinn_ac.reporting.tables import print_summary
@@ -246,21 +246,34 @@ def report(
 
 
 def _draw(
-    run: Run,
-    folder: Path,
-    sampled: Sampled,
-    reference: Reference | None,
-    history: list[dict[str, Any]],
-    collocation: Any,
+    run: Run, folder: Path, sampled: Sampled, reference: Reference | None, history: list[dict[str, Any]]
 ) -> list[Path]:
-    """The figures, whose points are those of the last window, in its own time."""
     from pinn_ac.reporting.figures import draw_run  # here, since a run should not wait for matplotlib to start
 
-    experiment, points = run.experiment, np.array(collocation, np.float64)
-    before = experiment.problem.horizon - experiment.field.problem.horizon
-    points[:, 0] = np.minimum(before + points[:, 0], experiment.problem.horizon)  # single precision may pass it
+    points, breaks = collocation(run), run.experiment.breaks
     at_points = run.derivatives(*points.T)["residual"]
-    return draw_run(folder, experiment.problem, sampled, reference, history, points, at_points)
+    return draw_run(folder, run.experiment.problem, sampled, reference, history, points, at_points, breaks)
+
+
+def collocation(run: Run) -> np.ndarray:
+    """(t, x) of shape (n, 2): the points that the sampler draws for every window's network as it is now.
+
+    They are drawn anew, as many as the sampler was told, since a run keeps only its last window's. Where training
+    draws more than once it is the second draw, as a sampler may keep some of the points of the first.
+    Of more than `MOST_DRAWN` some are left out.
+    """
+    experiment = run.experiment
+    length, every, parts = experiment.field.problem.horizon, experiment.sampler.resample_every, []
+    for index, (params, condition) in enumerate(zip(run.params, run.conditions, strict=True)):
+        drawn: Mapping[str, np.ndarray] = {}
+        for step in (0, every) if every else (0,):
+            drawn = experiment.draw(step, params, drawn, condition=condition)
+        points = np.asarray(drawn["residual"], np.float64)
+        every_so_many = -(-len(points) * experiment.windows // MOST_DRAWN)
+        parts.append(points[::every_so_many] + np.array([index * length, 0.0]))
+    whole = np.concatenate(parts)
+    whole[:, 0] = np.minimum(whole[:, 0], experiment.problem.horizon)  # single precision may pass it
+    return whole
 
 
 def _progress(experiment: Experiment, config: DictConfig) -> "Progress":
@@ -313,6 +326,13 @@ class _Training:
             self.history.truncate_after(state.step)
         return state
 
+    def _end(self, state: TrainingState) -> str:
+        """What ended the last window of time."""
+        guard, seconds = self.trainer.guard, self.config.train.seconds
+        if seconds is not None and state.seconds >= seconds:
+            return "the clock"
+        return "over-fitting" if guard is not None and guard.stops(state.overfits) else "the number of steps"
+
     def finish(self, state: TrainingState, show: bool = True, **others: Any) -> dict[str, Any]:
         """Write what came of it, with `others` among the metrics; processes but the first return these alone."""
         self.checkpoints.close()
@@ -323,7 +343,8 @@ class _Training:
             "windows": self.experiment.windows,
             "validation_loss": state.best_loss,
             "num_points": len(state.points["residual"]),
-            "stages": {stage.name: stage.steps for stage in self.experiment.stages},
+            "stages": _steps_taken(read_history(self.history.path)) if is_first() else {},
+            "ended_by": self._end(state),
             "name": self.config.name,
             **others,
             "devices": self.experiment.objective.shards.count,
@@ -331,8 +352,18 @@ class _Training:
         if not is_first():
             return {"relative_l2": math.nan, **training}
         run = Run(self.experiment, (*unstacked(state.finished), on_host(state.best_params)), self.folder, self.config)
-        past, points, estimate = read_history(self.history.path), state.points["residual"], self.config.estimate
-        return report(run, self.folder, self.reference, training, past, points, estimate=estimate, show=show)
+        past, estimate = read_history(self.history.path), self.config.estimate
+        return report(run, self.folder, self.reference, training, past, estimate=estimate, show=show)
+
+
+def _steps_taken(history: list[dict[str, Any]]) -> dict[str, int]:
+    """The steps of each stage, over all windows of time; every stage ends with a line of the history."""
+    taken: dict[str, int] = {}
+    before = 0
+    for entry in history:
+        stage = str(entry.get("stage")).rpartition(" ")[2]
+        taken[stage], before = taken.get(stage, 0) + entry["step"] - before, entry["step"]
+    return taken
 
 
 def build_trainer(

@@ -103,8 +103,7 @@ class Run:
 
     def _map(self, compiled: Callable, t: Any, x: Any) -> dict[str, np.ndarray]:
         """`compiled` over all points, window by window, a chunk of one size at a time."""
-        t, x = np.broadcast_arrays(np.asarray(t, float), np.asarray(x, float))
-        self._check(t, x)
+        t, x = self._checked(t, x)
         length = self.experiment.field.problem.horizon
         # A time at which two windows meet is the end of the earlier one.
         window = np.searchsorted(self.experiment.breaks, t.ravel(), side="left")
@@ -124,11 +123,32 @@ class Run:
                     whole[part] = np.asarray(value)[: len(part)]
         return {name: values.reshape(t.shape) for name, values in results.items()}
 
-    def _check(self, t: np.ndarray, x: np.ndarray) -> None:
-        horizon = self.experiment.problem.horizon
-        require(bool(np.isfinite(x).all()), "x holds NaN or infinite values: give finite places.")
-        inside = bool(((t >= 0) & (t <= horizon * (1 + 1e-12))).all())
-        require(inside, f"t must lie in [0, {horizon}], the time that this run was trained for.")
+    def _checked(self, t: Any, x: Any) -> tuple[np.ndarray, np.ndarray]:
+        """t and x in double precision and of one shape.
+
+        A time that is that of an end of a window but for the rounding of the caller's own precision is taken as it.
+        """
+        t, x = np.asarray(t), np.asarray(x)
+        for name, values in (("t", t), ("x", x)):
+            require(np.can_cast(values.dtype, float, "same_kind"), f"{name} holds {values.dtype}: give real numbers.")
+        slack = 2 * precision_of(t.dtype) * self.experiment.problem.horizon
+        t, x = t.astype(float), x.astype(float)
+        ends = np.array([0.0, *self.experiment.breaks, self.experiment.problem.horizon])
+        near = ends[np.searchsorted(0.5 * (ends[1:] + ends[:-1]), t)]
+        t = np.where(np.abs(t - near) <= slack, near, t)
+        require(bool(np.isfinite(x).all()), "x holds NaN or infinite values: give finite numbers.")
+        inside = bool(((t >= 0) & (t <= ends[-1] * (1 + 1e-12))).all())
+        require(inside, f"t must lie in [0, {ends[-1]}], the time that this run was trained for.")
+        try:
+            return tuple(np.broadcast_arrays(t, x))  # type: ignore[return-value]
+        except ValueError as error:
+            raise InputError(f"t has shape {t.shape} and x {x.shape}: give shapes that go together.") from error
+
+
+def precision_of(kind: np.dtype) -> float:
+    """The spacing of numbers of a kind next to 1; whole numbers and whatever is finer count as double precision."""
+    floating = jnp.issubdtype(kind, jnp.floating)
+    return max(float(jnp.finfo(kind).eps), float(np.finfo(float).eps)) if floating else float(np.finfo(float).eps)
 
 
 def load_run(folder: str | Path, device: str | None = None) -> Run:

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
-from matplotlib.figure import Figure
 
 from pinn_ac.reporting import style
+from pinn_ac.reporting.canvas import Axes, Figure, LogNorm
 
 
 def draw_error_against_step(
@@ -120,7 +118,7 @@ def draw_residuals(before: np.ndarray, after: np.ndarray, losses: Sequence[float
     panels = figure.subplots(1, 3, width_ratios=(1, 1, 0.95))
     top = float(before.max())
     for axes, size, title in zip(panels, (before, after), ("before", "after"), strict=False):
-        style.dress(axes, f"$|f|$ {title}", "time  $t$", "place  $x$", grid=False)
+        style.dress(axes, f"$|f|$ {title}", "$t$", "$x$", grid=False)
         image = axes.imshow(
             size.T, origin="lower", extent=(0, 1, -1, 1), aspect="auto", cmap=style.sequential(), vmin=0, vmax=top
         )

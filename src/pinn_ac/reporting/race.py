@@ -5,10 +5,9 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from pinn_ac.reporting import style
+from pinn_ac.reporting.canvas import Axes, Figure
 
 Runs = Sequence[Any]
 """Each with `seconds`, `error` and `curve`, a list of (seconds, error)."""

@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import Collection
-from matplotlib.colors import Colormap, LinearSegmentedColormap, LogNorm
-from matplotlib.figure import Figure
 
 from pinn_ac.files import write_whole
+from pinn_ac.reporting.canvas import (
+    Axes,
+    Collection,
+    Colormap,
+    Figure,
+    FigureCanvasAgg,
+    LinearSegmentedColormap,
+    LogNorm,
+)
 
 INK, FAINT, GRID, UNKNOWN = "#22262e", "#7b8290", "#e4e6ea", "#9a9a9a"
 NETWORK, REFERENCE, WARM = "#1f4e79", "#c0b8ad", "#b5462f"
