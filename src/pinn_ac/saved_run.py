@@ -128,11 +128,13 @@ class Run:
 
         A time that is that of an end of a window but for the rounding of the caller's own precision is taken as it.
         """
-        t, x = np.asarray(t), np.asarray(x)
-        for name, values in (("t", t), ("x", x)):
-            require(np.can_cast(values.dtype, float, "same_kind"), f"{name} holds {values.dtype}: give real numbers.")
-        slack = 2 * precision_of(t.dtype) * self.experiment.problem.horizon
-        t, x = t.astype(float), x.astype(float)
+        try:
+            t, x = np.asarray(t), np.asarray(x)
+            slack = 2 * precision_of(t.dtype) * self.experiment.problem.horizon
+            require(not (np.iscomplexobj(t) or np.iscomplexobj(x)), "complex")
+            t, x = t.astype(float), x.astype(float)
+        except (TypeError, ValueError) as error:
+            raise InputError("t and x must be real numbers, or arrays of them.") from error
         ends = np.array([0.0, *self.experiment.breaks, self.experiment.problem.horizon])
         near = ends[np.searchsorted(0.5 * (ends[1:] + ends[:-1]), t)]
         t = np.where(np.abs(t - near) <= slack, near, t)

@@ -132,7 +132,7 @@ def _number_windows(axes: Axes, windows: Sequence[str], edges: np.ndarray) -> No
     every = (
         1
         if words
-        else next(step for step in (1, 2, 5, 10, 20, 50, 100, 1000) if step * room > longest + 1 or step == 1000)
+        else next(step for step in (1, 2, 5, 10, 20, 50, 100, 1000) if step * room > longest + 0.5 or step == 1000)
     )
     for k in range(0, len(windows), every):
         _label(axes, 0.5 * (edges[k] + edges[k + 1]), words + windows[k], ha="center")
