@@ -243,6 +243,25 @@ def test_every_window_of_time_is_numbered_and_its_curves_stand_alone(windows):
     assert "over the window alone" in labels(figure)
 
 
+@pytest.mark.parametrize("steps", [1, 2])
+def test_windows_of_a_step_or_two_are_numbered_and_seen(steps):
+    figure = draw_history(lines_in_windows(3, steps=steps))
+    assert [int(name.split()[-1]) for name in names_above(figure.axes[0]) if name != "window"] == [1, 2, 3]
+    assert not overlap(figure)
+    assert all(line.get_marker() == "." or len(line.get_xdata()) > 1 for line in figure.axes[0].lines)
+
+
+@pytest.mark.parametrize("ends", [(7, 19), (5.6, 38), (0.9, 60), (2e-3, 3e-3), (3e-7, 9e-6), (1, 1e4)])
+def test_a_logarithmic_axis_has_labels_enough_to_tell_its_scale(ends):
+    axes = style.new_figure(4, 3).subplots()
+    axes.loglog(ends, ends)
+    style.spread_ticks(axes)
+    axes.figure.canvas.draw()
+    for labels, view in ((axes.get_xticklabels(), axes.get_xlim()), (axes.get_yticklabels(), axes.get_ylim())):
+        seen = [label for label, at in zip(labels, axes.get_xticks(), strict=False) if view[0] <= at <= view[1]]
+        assert 2 <= len([label for label in seen if label.get_text()]) <= 9
+
+
 def test_an_unfinished_run_shows_the_errors_of_its_windows():
     history = [line for line in lines_in_windows(4) if line["stage"].startswith(("1/4", "2/4"))]
     error = draw_history(history).axes[2]

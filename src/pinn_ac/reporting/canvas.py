@@ -18,6 +18,7 @@ try:
     from matplotlib.lines import Line2D
     from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
     from matplotlib.path import Path as Curve
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 finally:
     _log.setLevel(_level)
 
@@ -30,10 +31,14 @@ __all__ = [
     "FancyBboxPatch",
     "Figure",
     "FigureCanvasAgg",
+    "FuncFormatter",
     "Line2D",
     "LinearSegmentedColormap",
+    "LogLocator",
     "LogNorm",
+    "MaxNLocator",
     "Normalize",
+    "NullLocator",
     "PathCollection",
     "QuadMesh",
 ]

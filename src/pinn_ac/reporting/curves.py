@@ -9,7 +9,7 @@ import numpy as np
 from pinn_ac.evaluation import ReferenceField, Sampled, energy, spectral_slope
 from pinn_ac.problem import AllenCahn
 from pinn_ac.reporting import style
-from pinn_ac.reporting.canvas import Axes, Figure
+from pinn_ac.reporting.canvas import Axes, Figure, MaxNLocator
 
 Entries = Sequence[Mapping[str, Any]]
 ERRORS = {"over all $t$": "relative_l2", "over the window alone": "window_relative_l2"}
@@ -35,8 +35,10 @@ def draw_history(history: Entries) -> Figure:
         for row in panels[:, place]:
             _log_axis(row)
             style.dress(row)
+            style.spread_ticks(row)
             _mark_stages(row, history, along, named=row is panels[0, place])
         panels[-1, place].set_xlabel(label)
+    panels[-1, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
     panels[0, 0].set_ylabel("loss")
     if errors:
         panels[1, 0].set_ylabel("relative $L^2$ error")
@@ -105,14 +107,14 @@ def _mark_stages(axes: Axes, history: Entries, along: np.ndarray, named: bool) -
     """
     names = [_window(entry) for entry in history]
     starts = [line for line in range(len(names)) if line == 0 or names[line] != names[line - 1]]
-    edges = np.array([along[max(line - 1, 0)] for line in starts] + [*along[-1:]])
+    edges = np.array([0.0, *(along[line - 1] for line in starts[1:]), *along[-1:]])  # the first begins with the run
     if len(starts) < 2 or not np.isfinite(edges).all():
         return
     for left, right in zip(edges[1::2], edges[2::2], strict=False):
         axes.axvspan(left, right, color="#f3f2ee", zorder=0, linewidth=0)
     if not named:
         return
-    axes.set_xlim(*axes.get_xlim())
+    axes.set_xlim(min(axes.get_xlim()[0], -0.02 * edges[-1]), axes.get_xlim()[1])
     windows = [window.partition("/")[0] for window, _ in (names[line] for line in starts)]
     if len({stage for _, stage in names}) == 1:
         _number_windows(axes, windows, edges)
@@ -193,6 +195,7 @@ def draw_energy(problem: AllenCahn, sampled: Sampled, reference: ReferenceField 
     if reference is not None:
         style.legend(panels[0], loc="upper right")
         style.show_decades(panels[1])
+        style.spread_ticks(panels[1])
     for axes in panels:
         axes.set_xlim(sampled.t[0], sampled.t[-1])
     return figure

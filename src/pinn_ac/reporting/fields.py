@@ -83,6 +83,7 @@ def draw_profiles(
     _profile_legend(panels[0], reference is not None)
     if reference is not None:
         style.show_decades(panels[1])
+        style.spread_ticks(panels[1])
         panels[1].set_ylabel("$|u_\\theta - u^*|$")
     return figure
 

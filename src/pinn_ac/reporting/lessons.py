@@ -57,7 +57,10 @@ def draw_descent(x: np.ndarray, y: np.ndarray, path: np.ndarray, errors: np.ndar
     w, b = np.meshgrid(np.linspace(-0.15, 2.75, 200), np.linspace(-1.1, 1.4, 200))
     surface = np.mean((w[..., None] * x + b[..., None] - y) ** 2, axis=-1)
     levels = np.geomspace(3e-3, 120, 15)
-    right.contourf(w, b, surface, levels, norm=LogNorm(3e-3, 120), cmap=style.sequential(), extend="both", alpha=0.6)
+    filled = right.contourf(
+        w, b, surface, levels, norm=LogNorm(3e-3, 120), cmap=style.sequential(), extend="both", alpha=0.6
+    )
+    style.colorbar(figure, filled, label="$E$", ticks=[1e-2, 1e-1, 1, 10, 100], ax=right)
     right.contour(w, b, surface, levels, colors="white", linewidths=0.5)
     right.plot(path[:, 0], path[:, 1], "-", color=style.NETWORK, linewidth=1.1)
     right.plot(path[:, 0], path[:, 1], "o", color=style.NETWORK, markersize=2.6)
@@ -122,7 +125,7 @@ def draw_residuals(before: np.ndarray, after: np.ndarray, losses: Sequence[float
         image = axes.imshow(
             size.T, origin="lower", extent=(0, 1, -1, 1), aspect="auto", cmap=style.sequential(), vmin=0, vmax=top
         )
-    style.colorbar(figure, image, ax=list(panels[:2]))
+    style.colorbar(figure, image, label="$|f|$", ax=list(panels[:2]))
     style.dress(panels[2], "$L = \\frac{1}{N}\\sum |f|$", "step", "$L$")
     panels[2].plot(losses, color=style.NETWORK, linewidth=1.5)
     panels[2].set_ylim(0, None)

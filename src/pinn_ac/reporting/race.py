@@ -33,7 +33,8 @@ def draw_race(results: Mapping[tuple[str, float], Runs], classical: tuple[float,
     axes.set_xscale("log")
     axes.set_yscale("log")
     style.dress(axes, x="seconds of training, compilation included", y="relative $L^2$ error")
-    style.legend(axes, loc="upper left")
+    style.spread_ticks(axes)
+    style.legend(axes, loc="best")
     return figure
 
 

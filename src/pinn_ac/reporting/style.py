@@ -15,8 +15,12 @@ from pinn_ac.reporting.canvas import (
     Colormap,
     Figure,
     FigureCanvasAgg,
+    FuncFormatter,
     LinearSegmentedColormap,
+    LogLocator,
     LogNorm,
+    MaxNLocator,
+    NullLocator,
 )
 
 INK, FAINT, GRID, UNKNOWN = "#22262e", "#7b8290", "#e4e6ea", "#9a9a9a"
@@ -112,6 +116,25 @@ def show_decades(axes: Axes, decades: float = 7.0) -> None:
         axes.set_yscale("log")
         top = known.max()
         axes.set_ylim(max(known.min() / 2, top / 10**decades), 3 * top)
+
+
+def spread_ticks(axes: Axes) -> None:
+    """More labels on a logarithmic axis of fewer than two decades: a single one tells no scale."""
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        if axis.get_scale() == "log" and low > 0 and high < 100 * low:
+            few = high < 8 * low
+            axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]) if few else LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.set_minor_locator(NullLocator())
+            axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+
+
+def plain(value: float) -> str:
+    """200 as 200 and 0.002 as 2 × 10⁻³, in mathtext."""
+    if value == 0 or 1e-2 <= abs(value) < 1e4:
+        return f"{value:g}"
+    mantissa, exponent = f"{value:e}".split("e")
+    return f"${float(mantissa):g} \\times 10^{{{int(exponent)}}}$"
 
 
 def write(figure: Figure, path: Path) -> Path:
