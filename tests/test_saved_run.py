@@ -21,6 +21,19 @@ def run():
     return Run(experiment, WINDOWS * (experiment.initial_params(),))
 
 
+@pytest.mark.parametrize("sampler", ["sobol", "r3", "rad", "monitor"])
+def test_every_window_shows_the_points_that_its_sampler_draws(sampler):
+    words = ("windows=4", "model.width=4", f"sampler={sampler}", "sampler.num_points=128")
+    experiment = assemble(composed(*EASY, *words))
+    run = Run(experiment, 4 * (experiment.initial_params(),))
+    t, x = experiment.collocation(run.params, run.conditions).T
+    assert np.histogram(t, [0, 0.25, 0.5, 0.75, 1])[0].tolist() == [128] * 4
+    (_, _), (left, right) = experiment.box
+    assert ((x >= left) & (x <= right)).all()
+    uneven = np.histogram(t[:128], 4)[0].std() + np.histogram(x[:128], 4)[0].std()
+    assert (uneven < 1.5) == (sampler == "sobol")  # the others follow the residual, or the slope
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: np.dtype(kind).name)
 def test_an_end_of_a_window_is_that_end_in_every_precision(run, kind):
     """0.3 is 0.30000001 in single precision, and 0.1 is 0.0996 or 0.1001 in half."""

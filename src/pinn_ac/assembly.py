@@ -31,6 +31,9 @@ Points = Mapping[str, Any]
 WINDOW_SECONDS = 20.0
 """A budget of less a window is better spent on one window: measured on two cores."""
 
+MOST_SHOWN = 2**17
+"""Collocation points in a figure."""
+
 TABLE = (9, 1024)
 """Times and places at which a guide is tabulated."""
 
@@ -100,6 +103,29 @@ class Experiment:
         drawn = self.sampler.draw(self.box, self.seed, index, self.guides(params, condition), previous, count)
         # Rounded here, since they are saved so: what a resumed run computes from them must have the same bits.
         return {name: values.astype(jax.dtypes.canonicalize_dtype(float)) for name, values in drawn.items()}
+
+    def collocation(self, params: Sequence[Parameters], conditions: Sequence[Carried | None]) -> np.ndarray:
+        """(t, x) of shape (n, 2): the points that the sampler draws for every window's network as it is now.
+
+        They are drawn anew, as many as the sampler was told, since a run keeps only its last window's. Where training
+        draws more than once it is the second draw, as a sampler may keep some of the points of the first. Of more
+        than `MOST_SHOWN` some are left out.
+
+        Args:
+            params: of each window's network.
+            conditions: where each window begins.
+        """
+        every, parts = self.sampler.resample_every, []
+        for index, (network, condition) in enumerate(zip(params, conditions, strict=True)):
+            drawn: Points = {}
+            for step in (0, every) if every else (0,):
+                drawn = self.draw(step, network, drawn, condition=condition)
+            points = np.asarray(drawn["residual"], np.float64)
+            every_so_many = -(-len(points) * self.windows // MOST_SHOWN)
+            parts.append(points[::every_so_many] + np.array([index * self.field.problem.horizon, 0.0]))
+        whole = np.concatenate(parts)
+        whole[:, 0] = np.minimum(whole[:, 0], self.problem.horizon)  # single precision may pass it
+        return whole
 
     def guides(self, params: Parameters, condition: Carried | None = None) -> Guides:
         """What adaptive samplers may ask with the network's parameters as they are; computed when they ask."""

@@ -4,7 +4,7 @@ import importlib
 import inspect
 import re
 import typing
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
@@ -261,7 +261,9 @@ def in_words(error: BaseException, sweeping: bool = False) -> str:
         if found := re.search(pattern, message):
             return found.expand(sentence)
     if isinstance(error, MissingConfigException):
-        return _no_option(str(error.missing_cfg_file), error.options)
+        group, _, option = str(error.missing_cfg_file).rpartition("/")
+        known = error.options or sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
+        return f"{group}={option} is no option: choose one of {', '.join(known)}."
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
         # The settings of a sweep that it does not vary are first given to the options that it would have without.
         word = re.search("To append to your config use [+](.*)", message)
@@ -281,12 +283,6 @@ def in_words(error: BaseException, sweeping: bool = False) -> str:
         given = said.partition("=")[2] or cause.value
         return f"{cause.full_key} is {given}: give {_wanted(cause)}."
     return _without_details(message)
-
-
-def _no_option(file: str, options: Sequence[str] | None) -> str:
-    group, _, option = file.rpartition("/")
-    known = options or sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
-    return f"{group}={option} is no option: choose one of {', '.join(known)}."
 
 
 def _unknown_setting(error: OmegaConfBaseException) -> str:

@@ -28,7 +28,7 @@ from pinn_ac.parallel import first_begins, is_first, join, on_host
 from pinn_ac.reference import Reference, load_or_solve
 from pinn_ac.run_folder import claimed, require_same, resumed, write_config
 from pinn_ac.saved_run import Run, load_run
-from pinn_ac.tracking import History, read_history
+from pinn_ac.tracking import History, read_history, steps_of_stages
 from pinn_ac.training import (
     Checkpoints,
     Diverged,
@@ -51,8 +51,6 @@ log = logging.getLogger(__name__)
 
 MOST_EVALUATED = 2**26
 """Points of a grid whose values and derivatives are held together: four gigabytes."""
-MOST_DRAWN = 2**17
-"""Collocation points in a figure."""
 
 
 def train(config: DictConfig) -> float:
@@ -250,30 +248,9 @@ def _draw(
 ) -> list[Path]:
     from pinn_ac.reporting.figures import draw_run  # here, since a run should not wait for matplotlib to start
 
-    points, breaks = collocation(run), run.experiment.breaks
+    points, breaks = run.experiment.collocation(run.params, run.conditions), run.experiment.breaks
     at_points = run.derivatives(*points.T)["residual"]
     return draw_run(folder, run.experiment.problem, sampled, reference, history, points, at_points, breaks)
-
-
-def collocation(run: Run) -> np.ndarray:
-    """(t, x) of shape (n, 2): the points that the sampler draws for every window's network as it is now.
-
-    They are drawn anew, as many as the sampler was told, since a run keeps only its last window's. Where training
-    draws more than once it is the second draw, as a sampler may keep some of the points of the first.
-    Of more than `MOST_DRAWN` some are left out.
-    """
-    experiment = run.experiment
-    length, every, parts = experiment.field.problem.horizon, experiment.sampler.resample_every, []
-    for index, (params, condition) in enumerate(zip(run.params, run.conditions, strict=True)):
-        drawn: Mapping[str, np.ndarray] = {}
-        for step in (0, every) if every else (0,):
-            drawn = experiment.draw(step, params, drawn, condition=condition)
-        points = np.asarray(drawn["residual"], np.float64)
-        every_so_many = -(-len(points) * experiment.windows // MOST_DRAWN)
-        parts.append(points[::every_so_many] + np.array([index * length, 0.0]))
-    whole = np.concatenate(parts)
-    whole[:, 0] = np.minimum(whole[:, 0], experiment.problem.horizon)  # single precision may pass it
-    return whole
 
 
 def _progress(experiment: Experiment, config: DictConfig) -> "Progress":
@@ -343,7 +320,7 @@ class _Training:
             "windows": self.experiment.windows,
             "validation_loss": state.best_loss,
             "num_points": len(state.points["residual"]),
-            "stages": _steps_taken(read_history(self.history.path)) if is_first() else {},
+            "stages": steps_of_stages(read_history(self.history.path)) if is_first() else {},
             "ended_by": self._end(state),
             "name": self.config.name,
             **others,
@@ -354,16 +331,6 @@ class _Training:
         run = Run(self.experiment, (*unstacked(state.finished), on_host(state.best_params)), self.folder, self.config)
         past, estimate = read_history(self.history.path), self.config.estimate
         return report(run, self.folder, self.reference, training, past, estimate=estimate, show=show)
-
-
-def _steps_taken(history: list[dict[str, Any]]) -> dict[str, int]:
-    """The steps of each stage, over all windows of time; every stage ends with a line of the history."""
-    taken: dict[str, int] = {}
-    before = 0
-    for entry in history:
-        stage = str(entry.get("stage")).rpartition(" ")[2]
-        taken[stage], before = taken.get(stage, 0) + entry["step"] - before, entry["step"]
-    return taken
 
 
 def build_trainer(

@@ -324,7 +324,7 @@ def test_matplotlib_is_imported_in_one_place():
         path.name
         for path in sorted(room.glob("*.py"))
         if re.search(r"^ *(from|import) matplotlib", path.read_text(), re.M)
-    ] == ["canvas.py"]
+    ] == ["style.py"]
 
 
 @pytest.mark.landing

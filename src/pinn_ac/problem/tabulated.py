@@ -96,11 +96,11 @@ def _read(path: str) -> Samples:
 
 def _rounding(values: np.ndarray) -> float:
     """Of the numbers' own precision, or of single precision where they are all of it."""
-    kind = values.dtype if np.issubdtype(values.dtype, np.floating) else np.dtype(float)
+    own = float(np.finfo(values.dtype).eps) if np.issubdtype(values.dtype, np.floating) else 0.0
     with np.errstate(over="ignore", invalid="ignore"):
         is_single = np.array_equal(values, values.astype(np.float32))
-    eps = max(float(np.finfo(kind).eps), float(np.finfo(np.float32 if is_single else float).eps))
-    return 0.5 * eps * float(np.abs(values).max(initial=0.0))
+    least = float(np.finfo(np.float32).eps if is_single else np.finfo(np.float64).eps)
+    return 0.5 * max(own, least) * float(np.abs(values).max(initial=0.0))
 
 
 def _rounding_of_words(words: Sequence[str]) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from pinn_ac.evaluation import ReferenceField, Sampled, energy, spectral_slope
 from pinn_ac.problem import AllenCahn
 from pinn_ac.reporting import style
-from pinn_ac.reporting.canvas import Axes, Figure, MaxNLocator
+from pinn_ac.reporting.style import Axes, Figure, MaxNLocator
 
 Entries = Sequence[Mapping[str, Any]]
 ERRORS = {"over all $t$": "relative_l2", "over the window alone": "window_relative_l2"}

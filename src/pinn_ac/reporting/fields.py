@@ -7,7 +7,7 @@ import numpy as np
 from pinn_ac.evaluation import ReferenceField, Sampled
 from pinn_ac.problem import AllenCahn
 from pinn_ac.reporting import style
-from pinn_ac.reporting.canvas import Axes, Figure, Line2D, LogNorm, Normalize, PathCollection, QuadMesh
+from pinn_ac.reporting.style import Axes, Figure, Line2D, LogNorm, Normalize, PathCollection, QuadMesh
 
 
 def draw_solution(problem: AllenCahn, sampled: Sampled, reference: ReferenceField | None = None) -> Figure:

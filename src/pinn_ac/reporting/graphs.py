@@ -9,7 +9,7 @@ import numpy as np
 
 from pinn_ac.autodiff.draw import Arrow, Box, Drawing, End
 from pinn_ac.reporting import style
-from pinn_ac.reporting.canvas import Axes, Curve, FancyArrowPatch, FancyBboxPatch, Figure
+from pinn_ac.reporting.style import Axes, Curve, FancyArrowPatch, FancyBboxPatch, Figure
 
 WIDTH, HEIGHT = 1.72, 0.82
 GAP, ROW = 1.45, 1.28

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pinn_ac.reporting import style
-from pinn_ac.reporting.canvas import Axes, Figure, LogNorm
+from pinn_ac.reporting.style import Axes, Figure, LogNorm
 
 
 def draw_error_against_step(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pinn_ac.reporting import style
-from pinn_ac.reporting.canvas import Axes, Figure
+from pinn_ac.reporting.style import Axes, Figure
 
 Runs = Sequence[Any]
 """Each with `seconds`, `error` and `curve`, a list of (seconds, error)."""

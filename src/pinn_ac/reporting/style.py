@@ -1,27 +1,33 @@
 """One look for every figure: ink, colours and how axes are dressed, set on the figures themselves.
 
-Nothing here touches pyplot or rcParams, so figures can be drawn in threads and beside a user's own.
+Nothing here touches pyplot or rcParams, so figures can be drawn in threads and beside a user's own. And nothing but
+this module imports matplotlib, which on first use lists the computer's fonts and says so in sentences that a user can
+do nothing about: they are held back while it is imported, and no longer, since its loggers are a user's own.
 """
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pinn_ac.files import write_whole
-from pinn_ac.reporting.canvas import (
-    Axes,
-    Collection,
-    Colormap,
-    Figure,
-    FigureCanvasAgg,
-    FuncFormatter,
-    LinearSegmentedColormap,
-    LogLocator,
-    LogNorm,
-    MaxNLocator,
-    NullLocator,
-)
+
+_log = logging.getLogger("matplotlib.font_manager")
+_level = _log.level
+_log.setLevel(logging.ERROR)
+try:
+    from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.collections import Collection, PathCollection, QuadMesh  # noqa: F401  # for the other figures
+    from matplotlib.colors import Colormap, LinearSegmentedColormap, LogNorm, Normalize  # noqa: F401
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D  # noqa: F401
+    from matplotlib.patches import FancyArrowPatch, FancyBboxPatch  # noqa: F401
+    from matplotlib.path import Path as Curve  # noqa: F401
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+finally:
+    _log.setLevel(_level)
 
 INK, FAINT, GRID, UNKNOWN = "#22262e", "#7b8290", "#e4e6ea", "#9a9a9a"
 NETWORK, REFERENCE, WARM = "#1f4e79", "#c0b8ad", "#b5462f"

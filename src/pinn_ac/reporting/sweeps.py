@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pinn_ac.reporting import style
-from pinn_ac.reporting.canvas import NullLocator
+from pinn_ac.reporting.style import NullLocator
 
 Curve = Sequence[tuple[float, float]]
 MOST_LINES = len(style.CATEGORICAL)
