@@ -1,14 +1,18 @@
 """Every option of every group composes and assembles; every slip fails with a sentence."""
 
+import re
+import traceback
+
 import numpy as np
 import pytest
 import yaml
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from composed import CONFIGS, composed, options
 from pinn_ac.assembly import assemble
-from pinn_ac.config import build, check_scalars
+from pinn_ac.config import build, check_scalars, in_words
 from pinn_ac.environment import configure
 from pinn_ac.errors import InputError
 
@@ -254,3 +258,151 @@ def test_unusable_pairs_are_refused_with_a_sentence(overrides, sentence):
 def test_unknown_precision_and_device_are_refused_before_anything_is_set(precision, device, sentence):
     with pytest.raises(InputError, match=sentence):
         configure(precision, device)
+
+
+PYTHON = re.compile(
+    r"__|Error\b|unexpected keyword|positional argument|has no attribute|full_key|<class|object_type|\btype\b|\n"
+)
+"""What a sentence for a user never quotes."""
+OTHER_KINDS = ("a_word", "[1,2]", "{a:1}", "null", "true", "-7.5", "[[a]]", "[]")
+
+
+def sentence_about(*overrides):
+    """What the user reads: what composing or building the run refuses, as the commands say it; None where nothing."""
+    try:
+        checked_and_assembled(composed(*overrides))
+    except InputError as error:
+        return str(error)
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        if "load_configuration" not in [frame.name for frame in traceback.extract_tb(error.__traceback__)]:
+            raise
+        return in_words(error)
+    return None
+
+
+def place(group):
+    """Where the config holds what a group's option says."""
+    return group.replace("/", ".")
+
+
+def words_of(group, option, folder):
+    return [f"{group}={option}", *needs(group, option, folder)]
+
+
+OBJECTS = [pair for pair in EVERY if pair[0] not in ("experiment", "stages")]
+
+
+@pytest.mark.parametrize(("group", "option"), OBJECTS, ids=lambda value: value)
+@pytest.mark.parametrize("plus", ["", "+"])
+def test_an_unknown_setting_of_any_option_is_named_beside_those_that_there_are(group, option, plus, tmp_path):
+    chosen = words_of(group, option, tmp_path)
+    said = sentence_about(*chosen, f"{plus}{place(group)}.nonsense=1")
+    assert said.startswith(place(group))
+    assert "has no setting nonsense: it has " in said
+    settings = OmegaConf.select(composed(*chosen), place(group))
+    for name in settings:
+        assert name.startswith("_") or name in said, name
+    assert not PYTHON.search(said), said
+
+
+@pytest.mark.parametrize(("group", "option"), OBJECTS, ids=lambda value: value)
+def test_a_missing_setting_of_any_option_is_named_or_has_a_default(group, option, tmp_path):
+    chosen = words_of(group, option, tmp_path)
+    for name in OmegaConf.select(composed(*chosen), place(group)):
+        said = sentence_about(*chosen, f"~{place(group)}.{name}")
+        assert said is None or name in said or (group == "optimizer" and "steps" in said), (name, said)
+        assert said is None or not PYTHON.search(said.replace("_target_", "").replace("_partial_", "")), said
+
+
+@pytest.mark.parametrize(("group", "option"), OBJECTS, ids=lambda value: value)
+def test_a_value_of_another_kind_of_any_setting_is_refused_by_name_or_is_one_that_it_takes(group, option, tmp_path):
+    chosen = words_of(group, option, tmp_path)
+    refused = set()
+    settings = [name for name in OmegaConf.select(composed(*chosen), place(group)) if not name.startswith("_")]
+    for name in settings:
+        for value in OTHER_KINDS:
+            said = sentence_about(*chosen, f"{place(group)}.{name}={value}")
+            if said is not None:
+                refused.add(name)
+                assert name in said, said
+                assert not PYTHON.search(said), said
+    assert refused == set(settings)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("seed=null", "seed is null: give a whole number."),
+        ("train.steps=[1,2]", "train.steps is [1,2]: give a whole number or null."),
+        ("train.seconds=soon", "train.seconds is soon: give a number or null."),
+        ("train.overfit=[a]", "train.overfit is [a]: give a word."),
+        ("train=5", "train is 5: give its settings one by one, such as train.steps"),
+        ("reference=perhaps", "reference is perhaps: give true or false."),
+        ("model=nothing", "model=nothing is no option: choose one of mlp, modified_mlp."),
+        ("problem/initial_condition=nope", "choose one of cosine, fourier, sine, tabulated, x_squared_cosine."),
+        ("stages=[adam]", "stages=adam is no option: choose one of adam_lbfgs, adam_ssbroyden."),
+        ("+stages.adam=5", "stages.adam is 5: choose an optimizer for it"),
+        ("stages=adam_lbfgs +stages.adam.nonsense=1", "stages.adam (adam) has no setting nonsense: it has steps"),
+        (
+            "stages=adam_lbfgs stages.lbfgs.learning_rate=1",
+            "(lbfgs) has no setting learning_rate: it has steps, memory",
+        ),
+        ("optimizer=null", "An option is chosen by its name, such as optimizer=adam"),
+        ("+model=mlp", "model is chosen already"),
+        ("+model.width=3", "model.width has a value already"),
+        ("~model", "model is None: choose one of configs/model/, by model=NAME."),
+        ("~seed", "seed has no value: give it one."),
+        ("~model.nope", "There is no setting model.nope that could be deleted"),
+        ("+seeed=1", "has no setting seeed: it has name, seed"),
+        ("+train.stps=3", "train has no setting stps: it has steps"),
+        ("model.width=[1,", "model.width=[1, cannot be read: write NAME=VALUE"),
+        ("model", "model cannot be read: write NAME=VALUE"),
+        ("model.width=tag(1)", "model.width=tag(1) cannot be read"),
+        ("model.width=${foo}", "model.width asks by ${…} for something that is not there"),
+        ("seed=${oc.env:NO_SUCH_VARIABLE}", "seed asks by ${…} for something that is not there"),
+        ("seed='${seed'", "holds a ${…} that cannot be read"),
+        ("problem.domain.x=3", "a part of something that has no such part"),
+        ("model.width=choice(1,2)", "model.width=choice(1,2) asks for several runs: add -m."),
+        ("seed=1,2", "seed=1,2 holds several values: add -m to run each"),
+        ("+model._args_=[1]", "model (MLP) has no setting _args_"),
+        ("+model._partial_=true", "model._partial_ is True: leave it out."),
+        ("~optimizer._partial_", "optimizer._partial_ is False: set it to true."),
+    ],
+)
+def test_whatever_cannot_be_read_is_said_in_a_sentence(words, sentence):
+    said = sentence_about(*words.split(" "))
+    assert sentence in said
+    assert not PYTHON.search(said.replace("_args_", "").replace("_partial_", "")), said
+
+
+@pytest.mark.parametrize(
+    ("group", "target"),
+    [
+        ("model", "pinn_ac.models.Periodic"),
+        ("embedding", "pinn_ac.models.MLP"),
+        ("sampler", "pinn_ac.sampling.draw_points"),
+        ("derivatives", "pinn_ac.derivatives.Derivatives"),
+        ("derivatives", "pinn_ac.derivatives.Engine"),
+        ("optimizer", "pinn_ac.optimizers.Outcome"),
+        ("problem", "pinn_ac.problem.Sine"),
+        ("problem.initial_condition", "pinn_ac.problem.AllenCahn"),
+        ("model", "5"),
+        ("model", "null"),
+    ],
+)
+def test_an_object_of_another_group_is_refused(group, target):
+    said = sentence_about(f"{group}._target_={target}")
+    assert said.startswith(
+        f"{group}._target_ is {target.replace('null', 'None')}, which is not part of pinn_ac or not "
+    )
+    assert "choose one of " in said
+
+
+def test_a_sweep_is_told_how_to_give_a_setting_that_its_first_option_does_not_have():
+    with pytest.raises(HydraException) as raised:
+        composed("optimizer.learning_rate=1e-3")
+    assert in_words(raised.value, sweeping=True).endswith("write ++optimizer.learning_rate=1e-3.")
+    assert assemble(composed("optimizer=adam", "++optimizer.learning_rate=1e-3")).stages
+    assert "optimizer (lbfgs) has no setting learning_rate" in sentence_about(
+        "optimizer=lbfgs", "++optimizer.learning_rate=1e-3"
+    )

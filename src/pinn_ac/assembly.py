@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from scipy.interpolate import RegularGridInterpolator
 
 from pinn_ac.ansatz import Field, Parameters
@@ -30,6 +30,9 @@ Points = Mapping[str, Any]
 
 WINDOW_SECONDS = 20.0
 """A budget of less a window is better spent on one window: measured on two cores."""
+
+MOST_SHOWN = 2**17
+"""Collocation points in a figure."""
 
 TABLE = (9, 1024)
 """Times and places at which a guide is tabulated."""
@@ -106,6 +109,30 @@ class Experiment:
         drawn = self.sampler.draw(self.box, self.seed, index, self.guides(params, condition), previous, count)
         # Rounded here, since they are saved so: what a resumed run computes from them must have the same bits.
         return {name: values.astype(jax.dtypes.canonicalize_dtype(float)) for name, values in drawn.items()}
+
+    def collocation(self, params: Sequence[Parameters], conditions: Sequence[Carried | None]) -> np.ndarray:
+        """(t, x) of shape (n, 2), in the user's units: the points that the sampler draws for every window's network as it is now.
+
+        They are drawn anew, as many as the sampler was told, since a run keeps only its last window's. Where training
+        draws more than once it is the second draw, as a sampler may keep some of the points of the first. Of more
+        than `MOST_SHOWN` some are left out.
+
+        Args:
+            params: of each window's network.
+            conditions: where each window begins.
+        """
+        every, parts = self.sampler.resample_every, []
+        for index, (network, condition) in enumerate(zip(params, conditions, strict=True)):
+            drawn: Points = {}
+            for step in (0, every) if every else (0,):
+                drawn = self.draw(step, network, drawn, condition=condition)
+            points = np.asarray(drawn["residual"], np.float64)
+            every_so_many = -(-len(points) * self.windows // MOST_SHOWN)
+            t, x = self.problem.from_natural(*points[::every_so_many].T)
+            parts.append(np.column_stack([t + index * self.window_length, x]))
+        whole = np.concatenate(parts)
+        whole[:, 0] = np.minimum(whole[:, 0], self.problem.horizon)  # single precision may pass it
+        return whole
 
     def guides(self, params: Parameters, condition: Carried | None = None) -> Guides:
         """What adaptive samplers may ask with the network's parameters as they are; computed when they ask."""
@@ -200,8 +227,9 @@ def assemble(config: DictConfig) -> Experiment:
 
 def _assembled(config: DictConfig, compute: ComputeSettings) -> Experiment:
     for group in GROUPS:
-        chosen = isinstance(config[group], DictConfig) or (group == "optimizer" and bool(config.stages))
-        require(chosen, f"{group} is {config[group]}: choose one of configs/{group}/, by {group}=NAME.")
+        chosen = None if OmegaConf.is_missing(config, group) else config[group]
+        given = isinstance(chosen, DictConfig) or (group == "optimizer" and bool(config.stages))
+        require(given, f"{group} is {chosen}: choose one of configs/{group}/, by {group}=NAME.")
     problem = build(config.problem)
     windows = count_windows(problem, config.windows, config.train.seconds)
     network = build(config.model)
@@ -212,7 +240,7 @@ def _assembled(config: DictConfig, compute: ComputeSettings) -> Experiment:
     shards, gradient = share_out(config.devices), build(config.gradient)
     objective = Objective(build_terms(field, engine), config.loss.weights, config.loss.norm, gradient, shards)
     stages = [
-        Stage(name, _on_all(build(node)(objective), shards), node.steps)
+        Stage(name, _on_all(build(node, objective), shards), node.steps)
         for name, node in stage_configs(config).items()
     ]
     sampler = _build_sampler(config.sampler, field, network, shards.count)
@@ -280,6 +308,15 @@ def stage_configs(config: DictConfig) -> dict[str, DictConfig]:
     """Name → optimizer config of every stage, in order."""
     if config.stages:
         require(
+            isinstance(config.stages, DictConfig),
+            f"stages is {config.stages}: choose one of configs/stages/, by stages=NAME.",
+        )
+        for name, node in config.stages.items():
+            require(
+                isinstance(node, DictConfig),
+                f"stages.{name} is {node}: choose an optimizer for it, by +optimizer@stages.{name}=NAME.",
+            )
+        require(
             config.train.steps is None,
             "train.steps is for a run with one optimizer: set stages.NAME.steps for "
             f"{', '.join(config.stages)}, or leave stages out.",
@@ -289,7 +326,7 @@ def stage_configs(config: DictConfig) -> dict[str, DictConfig]:
         single = config.optimizer.copy()
         if config.train.steps is not None:
             single.steps = config.train.steps
-        stages = {single._target_.rpartition(".")[2]: single}
+        stages = {str(single.get("_target_")).rpartition(".")[2]: single}
     for name, node in stages.items():
         steps = node.get("steps")
         whole = isinstance(steps, int) and not isinstance(steps, bool) and steps >= 1

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,7 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from pinn_ac.config import PROJECT, can_go_on
+from pinn_ac.config import PROJECT, can_go_on, in_words
 from pinn_ac.environment import prepare_process
 from pinn_ac.errors import InputError
 from pinn_ac.files import require_writable
@@ -37,11 +38,11 @@ def start(main: Callable[[], Any]) -> None:
     except InputError as error:
         _refuse(str(error))
     except (HydraException, OmegaConfBaseException) as error:
-        _refuse(_without_details(error))
-    except ValueError as error:
-        if "Config group override" not in str(error):  # of Hydra's, for optimizer=null
+        _refuse(in_words(error, sweeping=bool({"-m", "--multirun"}.intersection(sys.argv))))
+    except ValueError as error:  # of Hydra's, for optimizer=null or problem.domain.x=1
+        if "load_configuration" not in [frame.name for frame in traceback.extract_tb(error.__traceback__)]:
             raise
-        _refuse(f"{error}: give an option of the group by its name, such as optimizer=adam.")
+        _refuse(in_words(error))
     except KeyboardInterrupt:  # before or after the training, which saves itself
         sys.exit(128 + signal.SIGINT)
 
@@ -59,7 +60,7 @@ def execute(command: Callable[[DictConfig], Any], config: DictConfig) -> Any:
     try:
         prepare_process()
         join()  # of a launcher's processes, which do not come by `start`
-        return command(config)
+        return _obeyed(command, config)
     except (InputError, Diverged, Stopped) as error:
         log.error("%s", _sentence(error))
         if sweeping and isinstance(error, Diverged):
@@ -86,6 +87,13 @@ def execute(command: Callable[[DictConfig], Any], config: DictConfig) -> Any:
         sys.exit(1)
 
 
+def _obeyed(command: Callable[[DictConfig], Any], config: DictConfig) -> Any:
+    try:
+        return command(config)
+    except OmegaConfBaseException as error:  # a setting that is missing, or that refers to nothing
+        raise InputError(in_words(error)) from error
+
+
 def _full_disk(error: BaseException | None) -> str | None:
     """What the system says of a disk that is full, if that was the cause; TensorStore tells it in words alone."""
     words = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)]
@@ -107,16 +115,6 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, Diverged):
         return f"{error} The last good state is saved in {folder}."
     return f"Error: {error}"
-
-
-def _without_details(error: BaseException) -> str:
-    """Hydra's message and that of its cause, less what helps only Hydra's developers."""
-    causes = [error] if error.__cause__ is None else [error, error.__cause__]
-    cuts = ("\nConfig search path", "\n    full_key", "\nTo append to your config")
-    messages = [str(cause) for cause in causes]
-    for cut in cuts:
-        messages = [message.partition(cut)[0].strip() for message in messages]
-    return " ".join(dict.fromkeys(messages))
 
 
 def _status(error: Exception) -> int:

@@ -1,29 +1,77 @@
 """The schema of a configuration, and the checks that it passes before anything is built from it."""
 
-import functools
 import importlib
 import inspect
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+import re
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType, NoneType
+from typing import Any, NamedTuple
 
 import hydra
 from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
 from omegaconf import MISSING, DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    GrammarParseError,
+    InterpolationKeyError,
+    InterpolationResolutionError,
+    OmegaConfBaseException,
+    UnsupportedInterpolationType,
+)
 
 from pinn_ac.errors import InputError, require
 from pinn_ac.jobs import RUN, folder_name
 from pinn_ac.parallel import started
 
 PROJECT = Path(__file__).resolve().parents[2]
-ROOMS = tuple(
-    f"pinn_ac.{room}"
-    for room in ("models", "ansatz", "derivatives", "gradients", "optimizers", "problem", "sampling")
+CONFIGS = PROJECT / "configs"
+
+
+class Kind(NamedTuple):
+    """The objects of a group: the room that holds them, and what they offer that others of that room do not."""
+
+    room: str
+    offers: str
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "problem": Kind("problem", "residual"),
+        "initial_condition": Kind("problem", "heat_flow"),
+        "model": Kind("models", "apply"),
+        "embedding": Kind("models", "even"),
+        "ansatz": Kind("ansatz", "combine"),
+        "derivatives": Kind("derivatives", "__call__"),
+        "gradient": Kind("gradients", "linearize"),
+        "sampler": Kind("sampling", "draw"),
+        "optimizer": Kind("optimizers", "objective"),
+    }
 )
-"""What a config may name lies in one of these, and in its `__all__`: a run's folder may be a stranger's."""
+"""What a config may name lies in one of these rooms, and in its `__all__`."""
+WORDS = MappingProxyType(
+    {int: "a whole number", float: "a number", bool: "true or false", str: "a word", NoneType: "null"}
+)
+"""What a typed setting takes."""
+PHRASES = MappingProxyType(
+    {
+        "Config group override": "An option is chosen by its name, such as optimizer=adam: null or a number is none.",
+        "An item is already at '([^']*)'": r"\1 has a value already: change it by \1=…, without the +.",
+        "Multiple values for ([^ ]*)[.] ": r"\1 is chosen already: change it by \1=…, without the +.",
+        "^([^ ]*) appears more than once": r"\1 is chosen already: change it by \1=…, without the +.",
+        "delete from config. '([^']*)' does": r"There is no setting \1 that could be deleted: leave ~\1 out.",
+        "Sweep parameters '([^\n]*)' requires": r"\1 asks for several runs: add -m.",
+        "Ambiguous value for argument '([^\n]*)'": r"\1 holds several values: add -m to run each, or write [a,b].",
+        "Could not override '([^']*)'[.]\nDid you mean to override ([^?]*)": r"There is no group \1: choose \2.",
+        "Missing mandatory value: ([^ \n]*)": r"\1 has no value: give it one by \1=…",
+    }
+)
+"""What Hydra says, and what we say instead."""
 ENSEMBLE = "ensemble.yaml"
 """The file that makes a folder that of an ensemble of runs."""
 REMEDIES = ("enlarge", "stop", "ignore")
@@ -94,35 +142,212 @@ def register() -> None:
     store.store(name="evaluate_schema", node=EvaluateConfig)
 
 
-def build(node: DictConfig, **keywords: Any) -> Any:
-    """The object (or, with `_partial_`, the factory) that a config node describes.
+def build(node: DictConfig, *arguments: Any, **keywords: Any) -> Any:
+    """The object that a config node describes.
+
+    Args:
+        node: a group's, or one of `stages`, with a `_target_`.
+        arguments: for a node with `_partial_`, what its factory is called with; without any the factory is returned.
+        keywords: settings that take the place of the node's.
 
     Raises:
-        InputError: a `_target_` that is not this package's, a value that the object refuses, or a missing one.
+        InputError: a `_target_` that is no object of this group, a setting that the object does not have, one that is
+            missing, or a value that it refuses.
     """
-    missing = sorted(OmegaConf.missing_keys(node))
-    require(not missing, f"{', '.join(missing)} has no value: give it one.")
-    for target in _targets(node):
-        require(
-            _is_ours(target),
-            f"The config wants to call {target}, which is not part of pinn_ac's networks, samplers and so on: use a "
-            f"_target_ that is in the __all__ of {', '.join(ROOMS[:-1])} or {ROOMS[-1]}.",
-        )
+    try:
+        name, plain = node._get_full_key(None), OmegaConf.to_container(node, resolve=True, throw_on_missing=False)
+    except OmegaConfBaseException as error:
+        raise InputError(in_words(error)) from error
+    assert isinstance(plain, dict)
+    settings = {str(key): value for key, value in plain.items()} | keywords
+    _check_object(name, settings)
     try:
         made = hydra.utils.instantiate(node, **keywords, _convert_="all")
-    except (hydra.errors.InstantiationException, OmegaConfBaseException) as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, InputError):
-            cause = cause.__cause__
-        raise (cause or InputError(f"The config cannot be built: {error}")) from error
-    if isinstance(made, functools.partial):  # whose arguments nobody has looked at yet
-        unknown = sorted(made.keywords.keys() - inspect.signature(made.func).parameters.keys())
-        require(not unknown, f"{node._target_} has no setting {', '.join(unknown)}: see its file under configs/.")
-    return made
+        return made(*arguments) if arguments else made
+    except Exception as error:  # the object's own sentence, or whatever Python makes of a value of another kind
+        said: BaseException | None = error
+        while said is not None and not isinstance(said, InputError):
+            said = said.__cause__
+        own = {
+            key: value for key, value in settings.items() if not key.startswith("_") and not isinstance(value, dict)
+        }
+        listed = ", ".join(f"{key}={value}" for key, value in own.items())
+        raise said or InputError(
+            f"{name} cannot be made of {listed}: its file in configs/ says what each setting may be."
+        ) from error
+
+
+def _check_object(name: str, settings: Mapping[str, Any]) -> None:
+    """Refuse a node, and the nodes in it, whose object is none of its group or does not have just these settings."""
+    own, needed = [key for key in settings if key not in ("_target_", "_partial_")], []
+    if "_target_" in settings or _group(name) in KINDS:
+        target = _object(name, settings.get("_target_"))
+        factory, partial = not isinstance(target, type), settings.get("_partial_", False)
+        require(
+            partial is factory, f"{name}._partial_ is {partial}: {'set it to true' if factory else 'leave it out'}."
+        )
+        known = _settings(target)
+        unknown = [key for key in own if key not in known]
+        require(not unknown, _has_no(f"{name} ({target.__name__})", unknown, known))
+        needed = [key for key, setting in known.items() if setting.default is setting.empty and key not in own]
+    missing = [f"{name}.{key}" for key in (*own, *needed) if settings.get(key, MISSING) == MISSING]
+    require(not missing, f"{', '.join(missing)} has no value: give it one.")
+    for key in own:
+        for part in _mappings(settings[key]):
+            _check_object(f"{name}.{key}", part)
+
+
+def _mappings(value: Any) -> Iterator[Mapping[str, Any]]:
+    """The value if it is a mapping, or the mappings in a list, as Hydra looks for objects in them."""
+    if isinstance(value, Mapping):
+        yield value
+    elif isinstance(value, list):
+        for part in value:
+            yield from _mappings(part)
+
+
+def _group(name: str) -> str:
+    """The group whose objects may stand at a place of the config."""
+    return "optimizer" if name.startswith("stages.") else name.rpartition(".")[2]
+
+
+def _object(name: str, target: Any) -> Any:
+    """The class or the factory that `_target_` names.
+
+    Raises:
+        InputError: it is none that may stand here: a run's folder may be a stranger's.
+    """
+    group, (room, _, own) = _group(name), str(target).rpartition(".")
+    kind = KINDS.get(group)
+    found = None
+    if kind is not None and room == f"pinn_ac.{kind.room}" and own in importlib.import_module(room).__all__:
+        found = getattr(importlib.import_module(room), own)
+    fits = callable(found) and not getattr(found, "_is_protocol", False)
+    if not fits or kind is None or not _offers(found, kind.offers):
+        options = [path for path in CONFIGS.rglob(f"{group}/*.yaml") if "experiment" not in path.parts]
+        choice = (
+            f"choose one of {', '.join(sorted(path.stem for path in options))} by its name"
+            if options
+            else "leave it out"
+        )
+        raise InputError(f"{name}._target_ is {target}, which is not part of pinn_ac or not of this group: {choice}.")
+    return found
+
+
+def _offers(found: Any, name: str) -> bool:
+    if isinstance(found, type):
+        return any(name in vars(base) for base in found.__mro__)
+    return name in inspect.signature(found).parameters
+
+
+def _settings(target: Any) -> dict[str, inspect.Parameter]:
+    """What a config may say of an object; Flax and the run itself give the others."""
+    known = dict(inspect.signature(target).parameters)
+    return {key: setting for key, setting in known.items() if key not in ("objective", "parent", "name")}
+
+
+def _has_no(what: str, unknown: Iterable[str], known: Iterable[str]) -> str:
+    return f"{what} has no setting {', '.join(unknown)}: it has {', '.join(known) or 'none'}."
+
+
+def in_words(error: BaseException, sweeping: bool = False) -> str:
+    """What Hydra or OmegaConf does not understand of the user's words, in a sentence, without Python's own terms."""
+    cause = error.__cause__ or error
+    message = str(error)
+    said = message.partition(" override ")[2].partition("\n")[0]
+    if isinstance(error, OverrideParseException):
+        return f"{error.override} cannot be read: write NAME=VALUE, and quotes as in 'NAME=\"a b\"' about odd signs."
+    for pattern, sentence in PHRASES.items():
+        if found := re.search(pattern, message):
+            return found.expand(sentence)
+    if isinstance(error, MissingConfigException):
+        group, _, option = str(error.missing_cfg_file).rpartition("/")
+        known = error.options or sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
+        return f"{group}={option} is no option: choose one of {', '.join(known)}."
+    if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
+        # The settings of a sweep that it does not vary are first given to the options that it would have without.
+        word = re.search("To append to your config use [+](.*)", message)
+        hint = f" Where the sweep chooses another option, one that has it, write ++{word[1]}." if word else ""
+        return _unknown_setting(cause) + hint * sweeping
+    if isinstance(error, InstantiationException):  # of Hydra's own objects, such as a launcher
+        unknown = re.search(r"unexpected keyword argument '(\w+)'", message)
+        fault = f"no setting {unknown[1]}: leave it out" if unknown else "settings that it cannot use: see its file"
+        return f"{message.rpartition('full_key: ')[2].strip() or 'An object'} has {fault}."
+    if isinstance(cause, InterpolationKeyError | InterpolationResolutionError | UnsupportedInterpolationType):
+        return f"{cause.full_key} asks by ${{…}} for something that is not there: write what is meant."
+    if isinstance(cause, GrammarParseError):
+        return f"{said or cause.full_key} holds a ${{…}} that cannot be read: write what is meant."
+    if not isinstance(error, HydraException | OmegaConfBaseException):
+        return "The command line sets a part of something that has no such part, as seed.x=1 does: leave it out."
+    if isinstance(cause, OmegaConfBaseException) and cause.full_key:
+        given = said.partition("=")[2] or cause.value
+        return f"{cause.full_key} is {given}: give {_wanted(cause)}."
+    return _without_details(message)
+
+
+def _unknown_setting(error: OmegaConfBaseException) -> str:
+    holder = error.parent_node
+    name, own = (
+        holder._get_full_key(None),
+        [str(key) for key in holder if key not in ("hydra", "_target_", "_partial_")],
+    )
+    name = name or str(error.full_key).rpartition(".")[0]
+    if not name:
+        return f"There is no setting {error.key}: there are {', '.join(own)}."
+    kind = str(holder.get("_target_", "")).rpartition(".")[2]
+    return _has_no(f"{name} ({kind})" if kind else name, [str(error.key)], own)
+
+
+def _wanted(error: OmegaConfBaseException) -> str:
+    """What a typed setting takes, in words."""
+    schema = error.object_type
+    hint = typing.get_type_hints(schema).get(str(error.key)) if is_dataclass(schema) else None
+    kinds = typing.get_args(hint) or (hint,)
+    for kind in kinds:
+        if is_dataclass(kind):
+            return "its settings one by one, such as " + ", ".join(
+                f"{error.full_key}.{setting.name}" for setting in fields(kind)
+            )
+    words = [WORDS[kind] for kind in kinds if kind in WORDS]
+    return " or ".join(words) if words else "a value that its file in configs/ allows"
+
+
+def _without_details(message: str) -> str:
+    """A message on one line, less what helps only Hydra's developers."""
+    for cut in ("\nConfig search path", "\n    full_key", "\nTo append to your"):
+        message = message.partition(cut)[0]
+    return " ".join(line.strip() for line in message.strip().splitlines())
+
+
+def check_names(config: DictConfig, schema: type = Config) -> None:
+    """Refuse a setting that there is none of, one that has no value, and one that refers to nothing.
+
+    Groups that are objects are left to `build`, and to say that one was not chosen to who builds them.
+    """
+    try:
+        plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
+    except OmegaConfBaseException as error:
+        raise InputError(in_words(error)) from error
+    assert isinstance(plain, dict)
+    known = {"": _names(schema), "train": _names(TrainSettings), "loss": ("norm", "weights")}
+    for holder, names in known.items():
+        own = plain.get(holder) if holder else plain
+        if not isinstance(own, dict):
+            continue
+        unknown = [str(key) for key in own if key not in names]
+        require(not unknown, _has_no(holder or "A run" if schema is Config else "An evaluation", unknown, names))
+        missing = [name for name in names if own.get(name, MISSING) == MISSING and name not in GROUPS]
+        dotted = ", ".join(f"{holder}.{name}" if holder else name for name in missing)
+        require(not missing, f"{dotted} has no value: give it one.")
+
+
+def _names(schema: type) -> tuple[str, ...]:
+    return tuple(setting.name for setting in fields(schema))
 
 
 def check_scalars(config: DictConfig) -> None:
-    """Refuse scalars that no run can use."""
+    """Refuse settings that no run has, and scalars that no run can use."""
+    check_names(config)
     # JAX's keys would be those of the lower 32 bits in single precision.
     require(0 <= config.seed < 2**32, f"seed is {config.seed}: give a whole number from 0 to {2**32 - 1}.")
     require(config.ensemble >= 1, f"ensemble is {config.ensemble}: give a whole number of seeds from 1.")
@@ -152,24 +377,6 @@ def is_ensemble(folder: str | Path) -> bool:
 def can_go_on(folder: str | Path) -> bool:
     """A folder that a run or an ensemble was started in."""
     return is_run(folder) or is_ensemble(folder)
-
-
-def _is_ours(target: str) -> bool:
-    """One of the public names of one of the rooms that a config is about."""
-    room, _, name = target.rpartition(".")
-    return room in ROOMS and name in importlib.import_module(room).__all__
-
-
-def _targets(node: Any) -> Iterator[str]:
-    plain = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
-    if isinstance(plain, dict):
-        if "_target_" in plain:
-            yield str(plain["_target_"])
-        for value in plain.values():
-            yield from _targets(value)
-    elif isinstance(plain, list):
-        for value in plain:
-            yield from _targets(value)
 
 
 def _run_folder(resume: str | None, fresh: str) -> str:

@@ -17,7 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from pinn_ac.assembly import Experiment, assemble
-from pinn_ac.config import ENSEMBLE, PROJECT, TrainSettings, can_go_on, check_scalars
+from pinn_ac.config import ENSEMBLE, PROJECT, EvaluateConfig, TrainSettings, can_go_on, check_names, check_scalars
 from pinn_ac.environment import describe, lapack_on_one_thread
 from pinn_ac.errors import require
 from pinn_ac.estimate import estimate_error
@@ -28,7 +28,7 @@ from pinn_ac.parallel import first_begins, is_first, on_host
 from pinn_ac.reference import Reference, load_or_solve
 from pinn_ac.run_folder import claimed, require_same, resumed, write_config
 from pinn_ac.saved_run import Run, load_run
-from pinn_ac.tracking import History, read_history
+from pinn_ac.tracking import History, read_history, steps_of_stages
 from pinn_ac.training import (
     Checkpoints,
     Diverged,
@@ -194,6 +194,7 @@ def _score(config: DictConfig, metrics: Mapping[str, Any]) -> float:
 
 def evaluate(config: DictConfig) -> None:
     """Recompute the metrics and figures of the run in `config.run` from its checkpoint, on a grid of the user's."""
+    check_names(config, EvaluateConfig)
     for name in ("times", "points"):
         require(config[name] >= 2, f"{name} is {config[name]}: give a whole number from 2.")
     size = config.times * config.points
@@ -204,9 +205,8 @@ def evaluate(config: DictConfig) -> None:
     with run.compute.active():
         reference = load_reference(run.experiment, config.reference, config.times, config.points)
         history = Path(config.run).expanduser() / "history.jsonl"
-        collocation = run.experiment.draw(0, run.params[-1], {}, condition=run.conditions[-1])["residual"]
         past = read_history(history) if history.exists() else []
-        report(run, folder, reference, {}, past, collocation, config.times, config.points, config.estimate)
+        report(run, folder, reference, {}, past, config.times, config.points, config.estimate)
 
 
 def load_reference(
@@ -225,7 +225,6 @@ def report(
     reference: Reference | None,
     training: Mapping[str, Any],
     history: list[dict[str, Any]],
-    collocation: Any,
     times: int = 201,
     points: int = 512,
     estimate: bool = True,
@@ -242,7 +241,7 @@ def report(
         **describe(PROJECT),
     }
     write_whole(folder / "prediction.npz", lambda path: np.savez(path, t=sampled.t, x=sampled.x, u=sampled.u))
-    figures = _draw(run, folder, sampled, reference, history, collocation) if show else []
+    figures = _draw(run, folder, sampled, reference, history) if show else []
     write_whole(folder / "metrics.json", lambda path: path.write_text(json.dumps(metrics, indent=2) + "\n"))
     if show:
         from pinn_ac.reporting.tables import print_summary
@@ -252,23 +251,13 @@ def report(
 
 
 def _draw(
-    run: Run,
-    folder: Path,
-    sampled: Sampled,
-    reference: Reference | None,
-    history: list[dict[str, Any]],
-    collocation: Any,
+    run: Run, folder: Path, sampled: Sampled, reference: Reference | None, history: list[dict[str, Any]]
 ) -> list[Path]:
-    """The figures, whose points are those of the last window, in its own time."""
     from pinn_ac.reporting.figures import draw_run  # here, since a run should not wait for matplotlib to start
 
-    experiment = run.experiment
-    problem = experiment.problem
-    t, x = problem.from_natural(*np.asarray(collocation, np.float64).T)
-    before = problem.horizon - experiment.window_length
-    points = np.column_stack([np.minimum(before + t, problem.horizon), x])  # single precision may pass it
+    points, breaks = run.experiment.collocation(run.params, run.conditions), run.experiment.breaks
     at_points = run.derivatives(*points.T)["residual"]
-    return draw_run(folder, experiment.problem, sampled, reference, history, points, at_points)
+    return draw_run(folder, run.experiment.problem, sampled, reference, history, points, at_points, breaks)
 
 
 def _progress(experiment: Experiment, config: DictConfig) -> "Progress":
@@ -321,6 +310,13 @@ class _Training:
             self.history.truncate_after(state.step)
         return state
 
+    def _end(self, state: TrainingState) -> str:
+        """What ended the last window of time."""
+        guard, seconds = self.trainer.guard, self.config.train.seconds
+        if seconds is not None and state.seconds >= seconds:
+            return "the clock"
+        return "over-fitting" if guard is not None and guard.stops(state.overfits) else "the number of steps"
+
     def finish(self, state: TrainingState, show: bool = True, **others: Any) -> dict[str, Any]:
         """Write what came of it, with `others` among the metrics; processes but the first return these alone."""
         self.checkpoints.close()
@@ -331,7 +327,8 @@ class _Training:
             "windows": self.experiment.windows,
             "validation_loss": state.best_loss,
             "num_points": len(state.points["residual"]),
-            "stages": {stage.name: stage.steps for stage in self.experiment.stages},
+            "stages": steps_of_stages(read_history(self.history.path)) if is_first() else {},
+            "ended_by": self._end(state),
             "name": self.config.name,
             **others,
             "devices": self.experiment.objective.shards.count,
@@ -339,8 +336,8 @@ class _Training:
         if not is_first():
             return {"relative_l2": math.nan, **training}
         run = Run(self.experiment, (*unstacked(state.finished), on_host(state.best_params)), self.folder, self.config)
-        past, points, estimate = read_history(self.history.path), state.points["residual"], self.config.estimate
-        return report(run, self.folder, self.reference, training, past, points, estimate=estimate, show=show)
+        past, estimate = read_history(self.history.path), self.config.estimate
+        return report(run, self.folder, self.reference, training, past, estimate=estimate, show=show)
 
 
 def build_trainer(

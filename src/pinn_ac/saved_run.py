@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from pinn_ac.ansatz import Parameters
 from pinn_ac.assembly import Experiment, assemble
 from pinn_ac.compute import ComputeSettings, under_own_settings
-from pinn_ac.config import ENSEMBLE, Config, is_ensemble
+from pinn_ac.config import ENSEMBLE, Config, in_words, is_ensemble
 from pinn_ac.errors import InputError, require
 from pinn_ac.evaluation import Sampled
 from pinn_ac.jobs import RUN
@@ -82,17 +82,15 @@ class Run:
     @under_own_settings
     def _map(self, compiled: Callable, t: Any, x: Any) -> dict[str, np.ndarray]:
         """`compiled` over all points, window by window, a chunk of one size at a time."""
-        t, x = np.broadcast_arrays(np.asarray(t, float), np.asarray(x, float))
-        self._check(t, x)
+        t, x = self._checked(t, x)
         if not t.size:  # compiles nothing
             shapes = jax.eval_shape(compiled, None, self.params[0], jnp.zeros(1), jnp.zeros(1))
             return {name: np.empty(t.shape, shape.dtype) for name, shape in shapes.items()}
         problem, length = self.experiment.problem, self.experiment.window_length
         end, per_time, per_length = self.experiment.field.problem.horizon, problem.time_unit, problem.length_unit
         units = {"u": 1.0, "u_t": per_time, "u_x": per_length, "u_xx": per_length**2, "residual": per_time}
-        # A time at which two windows meet, but for the rounding of a grid, is the end of the earlier one.
-        met = np.asarray(self.experiment.breaks) + 2 * np.finfo(float).eps * problem.horizon
-        window = np.searchsorted(met, t.ravel(), side="left")
+        # A time at which two windows meet is the end of the earlier one.
+        window = np.searchsorted(self.experiment.breaks, t.ravel(), side="left")
         size = min(CHUNK, int(np.bincount(window).max()))
         results: dict[str, np.ndarray] = {}
         for index in np.unique(window):
@@ -109,11 +107,34 @@ class Run:
                     whole[part] = np.asarray(value)[: len(part)] / np.float64(units[name])
         return {name: values.reshape(t.shape) for name, values in results.items()}
 
-    def _check(self, t: np.ndarray, x: np.ndarray) -> None:
-        horizon = self.experiment.problem.horizon
-        require(bool(np.isfinite(x).all()), "x holds NaN or infinite values: give finite places.")
-        inside = bool(((t >= 0) & (t <= horizon * (1 + 1e-12))).all())
-        require(inside, f"t must lie in [0, {horizon}], the time that this run was trained for.")
+    def _checked(self, t: Any, x: Any) -> tuple[np.ndarray, np.ndarray]:
+        """t and x in double precision and of one shape.
+
+        A time that is that of an end of a window but for the rounding of the caller's own precision is taken as it.
+        """
+        try:
+            t, x = np.asarray(t), np.asarray(x)
+            slack = 2 * precision_of(t.dtype) * self.experiment.problem.horizon
+            require(not (np.iscomplexobj(t) or np.iscomplexobj(x)), "complex")
+            t, x = t.astype(float), x.astype(float)
+        except (TypeError, ValueError) as error:
+            raise InputError("t and x must be real numbers, or arrays of them.") from error
+        ends = np.array([0.0, *self.experiment.breaks, self.experiment.problem.horizon])
+        near = ends[np.searchsorted(0.5 * (ends[1:] + ends[:-1]), t)]
+        t = np.where(np.abs(t - near) <= slack, near, t)
+        require(bool(np.isfinite(x).all()), "x holds NaN or infinite values: give finite numbers.")
+        inside = bool(((t >= 0) & (t <= ends[-1] * (1 + 1e-12))).all())
+        require(inside, f"t must lie in [0, {ends[-1]}], the time that this run was trained for.")
+        try:
+            return tuple(np.broadcast_arrays(t, x))  # type: ignore[return-value]
+        except ValueError as error:
+            raise InputError(f"t has shape {t.shape} and x {x.shape}: give shapes that go together.") from error
+
+
+def precision_of(kind: np.dtype) -> float:
+    """The spacing of numbers of a kind next to 1; whole numbers and whatever is finer count as double precision."""
+    floating = jnp.issubdtype(kind, jnp.floating)
+    return max(float(jnp.finfo(kind).eps), float(np.finfo(float).eps)) if floating else float(np.finfo(float).eps)
 
 
 def load_run(folder: str | Path, device: str | None = None) -> Run:
@@ -153,8 +174,7 @@ def load_config(folder: str | Path) -> DictConfig:
     except InputError:
         raise
     except Exception as error:  # whatever YAML or OmegaConf make of a file that is not theirs
-        reason = str(error).partition("\n    full_key")[0]
-        raise InputError(f"{file} is not a run's config ({reason}): restore it or start anew.") from error
+        raise InputError(f"{file} is not a run's config ({in_words(error)}): restore it or start anew.") from error
     require(not missing, f"{file} has no {', '.join(missing)}: restore it or start anew.")
     copied = folder / Path(OmegaConf.select(config, "problem.initial_condition.path") or "").name
     if copied.is_file():

@@ -190,10 +190,12 @@ def _print(
     figures: Sequence[Path],
 ) -> None:
     if rows:
-        console.print(f"{folder}: {len(jobs)} runs, relative L2 errors", markup=False)
+        console.print(f"{folder}: {len(jobs)} runs, relative L2 errors", markup=False, soft_wrap=True)
         console.print(metrics_table([_in_brief(row) for row in rows], list(_in_brief(rows[0]))))
     for job in jobs:
         if job.status != "finished":
-            console.print(f"{job.status}: {job.folder.relative_to(folder)} {job.failure}".rstrip(), markup=False)
+            console.print(
+                f"{job.status}: {job.folder.relative_to(folder)} {job.failure}".rstrip(), markup=False, soft_wrap=True
+            )
     names = ["configurations.csv", "runs.csv", *(path.name for path in figures)]
-    console.print(f"written to {folder / 'report'}: {', '.join(names)}", markup=False)
+    console.print(f"written to {folder / 'report'}: {', '.join(names)}", markup=False, soft_wrap=True)

@@ -174,3 +174,50 @@ def test_missing_files_and_folders_get_a_sentence(tmp_path):
     for path in (tmp_path / "none.csv", tmp_path):
         with pytest.raises(InputError, match="there is no file"):
             Tabulated(str(path))
+
+
+@pytest.mark.parametrize("domain", [(-1.0, 1.0), (-0.3, 0.3), (0.0, 0.7), (100.0, 100.7)])
+@pytest.mark.parametrize("closed", [False, True], ids=["open", "closed"])
+@pytest.mark.parametrize("form", ["npz", "%.17g", "%.9g", "%.7g", "%.5f"])
+def test_a_grid_in_the_precision_of_its_file_is_the_even_grid_that_was_meant(tmp_path, domain, closed, form):
+    """Also with the period's end repeated, which single precision may put a little outside of the domain."""
+    left, right = domain
+    count = 64
+    xi = np.append(periods(count), 1.0)[: count + closed]
+    x = (left + (right - left) * (xi + 1) / 2).astype(np.float32 if form in ("npz", "%.17g") else float)
+    if form == "npz":
+        path = str(tmp_path / "u.npz")
+        np.savez(path, x=x, u=wave(xi).astype(np.float32))
+    else:
+        path = str(tmp_path / "u.csv")
+        np.savetxt(path, np.column_stack([x, wave(xi)]), delimiter=",", fmt=form)
+    table = Tabulated(path, domain)
+    assert len(table.coefficients) == count // 2 + 1  # a spline would have had many more
+    # What is left is the rounding of x, half a unit in the last place, at slopes up to 7, and that of u.
+    rounding = {"npz": 2.0**-24, "%.17g": 2.0**-24, "%.9g": 0.5e-8, "%.7g": 0.5e-6, "%.5f": 0.5e-5}[form]
+    largest = max(map(abs, domain)) * (1 if form != "%.5f" else 1 / max(map(abs, domain)))
+    allowed = 7 * 2 * rounding * max(1.0, largest) * 2 / (right - left) + 1e-6
+    np.testing.assert_allclose(table(periods(40)), wave(periods(40)), atol=allowed + (1e-5 if form == "%.5f" else 0))
+
+
+def test_a_grid_that_is_uneven_beyond_its_rounding_stays_uneven(tmp_path):
+    x = periods(40)
+    x[7] += 0.021  # two decimals know of that
+    np.savetxt(tmp_path / "u.csv", np.column_stack([x, wave(x)]), delimiter=",", fmt=["%.2f", "%.17g"])
+    assert len(Tabulated(str(tmp_path / "u.csv")).coefficients) > 100
+
+
+def test_samples_in_double_precision_outside_the_domain_are_refused(tmp_path):
+    x = periods(16) + 1 / 3
+    x[-1] = 1.0001
+    with pytest.raises(InputError, match="outside the domain"):
+        Tabulated(write(tmp_path / "u.csv", x, wave(x)))
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_values_in_any_precision_may_repeat_the_period(tmp_path, kind):
+    xi = np.linspace(-1, 1, 33)
+    u = wave(xi).astype(kind)
+    u[-1] = np.nextafter(u[0], kind(9))
+    np.savez(tmp_path / "u.npz", x=xi.astype(kind), u=u)
+    assert len(Tabulated(str(tmp_path / "u.npz")).coefficients) == 17

@@ -1,5 +1,11 @@
 """Figures show the data they were given, say what they show, and are drawn whatever a run leaves behind."""
 
+import os
+import re
+import subprocess
+import sys
+from itertools import combinations
+from pathlib import Path
 from types import SimpleNamespace
 
 import matplotlib
@@ -13,6 +19,7 @@ from pinn_ac.reporting import style
 from pinn_ac.reporting.curves import draw_energy, draw_history
 from pinn_ac.reporting.fields import draw_points, draw_profiles, draw_solution, scientific
 from pinn_ac.reporting.figures import draw_run
+from pinn_ac.reporting.lessons import draw_residuals
 
 PROBLEM = AllenCahn(initial_condition=Cosine())
 T, X = np.linspace(0, 1, 21), -1 + 2 * np.arange(64) / 64
@@ -87,7 +94,7 @@ def test_heat_maps_hold_the_fields_and_their_difference():
     np.testing.assert_array_equal(reference, exact().u.T)
     np.testing.assert_allclose(error, np.abs(field().u - exact().u).T)
     said = labels(figure)
-    for words in ("Network", "Reference", "Error", "time", "place", "relative $L^2$"):
+    for words in ("Network", "Reference", "Error", "$t$", "$x$", "relative $L^2$", "$u$", "$|u_\\theta - u^*|$"):
         assert words in said
 
 
@@ -189,3 +196,151 @@ def test_values_that_are_not_finite_are_left_grey(tmp_path):
 def test_numbers_are_written_as_on_paper():
     assert scientific(3.24e-6) == "$3.2 \\times 10^{-6}$"
     assert scientific(0.0) == "0"
+
+
+def lines_in_windows(windows: int, stages: tuple[str, ...] = ("levenberg_marquardt",), steps: int = 20) -> list[dict]:
+    lines: list[dict] = []
+    for window in range(1, windows + 1):
+        error = "relative_l2" if window == windows else "window_relative_l2"
+        for stage in stages:
+            for k in range(steps):
+                step = len(lines) + 1
+                line = {"step": step, "seconds": 0.1 * step, "loss": 0.5**k, "stage": f"{window}/{windows} {stage}"}
+                lines.append(line | ({error: 10.0 ** -(window + k / steps)} if k % 5 == 4 else {}))
+    return lines
+
+
+def names_above(axes) -> list[str]:
+    return [text.get_text() for text in axes.texts]
+
+
+def overlap(figure) -> list[tuple[str, str]]:
+    """Which notes lie on each other or leave the figure."""
+    figure.canvas.draw()
+    boxes = [(text.get_text(), text.get_window_extent()) for axes in figure.axes for text in axes.texts]
+    outside = [
+        (name, "the edge") for name, box in boxes if box.x0 < 0 or box.x1 > figure.bbox.x1 or box.y1 > figure.bbox.y1
+    ]
+    pairs = combinations(boxes, 2)
+    return outside + [(a, b) for (a, one), (b, other) in pairs if one.overlaps(other)]
+
+
+@pytest.mark.parametrize("windows", [2, 4, 8, 16])
+def test_every_window_of_time_is_numbered_and_its_curves_stand_alone(windows):
+    history = lines_in_windows(windows)
+    figure = draw_history(history)
+    loss, _, error, _ = figure.axes
+    assert [int(name.split()[-1]) for name in names_above(loss) if name != "window"] == list(range(1, windows + 1))
+    assert not overlap(figure)
+    assert len(loss.lines) == windows
+    for k, line in enumerate(loss.lines):
+        np.testing.assert_array_equal(line.get_xdata(), np.arange(20 * k + 1, 20 * k + 21))
+    drawn = sorted((x, y) for line in error.lines for x, y in zip(*line.get_data(), strict=True))
+    errors = [(line["step"], line.get("window_relative_l2", line.get("relative_l2"))) for line in history]
+    np.testing.assert_array_equal(drawn, [pair for pair in errors if pair[1] is not None])
+    assert len(error.lines) == windows
+    assert "over all $t$" in labels(figure)
+    assert "over the window alone" in labels(figure)
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_windows_of_a_step_or_two_are_numbered_and_seen(steps):
+    figure = draw_history(lines_in_windows(3, steps=steps))
+    assert [int(name.split()[-1]) for name in names_above(figure.axes[0]) if name != "window"] == [1, 2, 3]
+    assert not overlap(figure)
+    assert all(line.get_marker() == "." or len(line.get_xdata()) > 1 for line in figure.axes[0].lines)
+
+
+@pytest.mark.parametrize("ends", [(7, 19), (5.6, 38), (0.9, 60), (2e-3, 3e-3), (3e-7, 9e-6), (1, 1e4)])
+def test_a_logarithmic_axis_has_labels_enough_to_tell_its_scale(ends):
+    axes = style.new_figure(4, 3).subplots()
+    axes.loglog(ends, ends)
+    style.spread_ticks(axes)
+    axes.figure.canvas.draw()
+    for labels, view in ((axes.get_xticklabels(), axes.get_xlim()), (axes.get_yticklabels(), axes.get_ylim())):
+        seen = [label for label, at in zip(labels, axes.get_xticks(), strict=False) if view[0] <= at <= view[1]]
+        assert 2 <= len([label for label in seen if label.get_text()]) <= 9
+
+
+def test_an_unfinished_run_shows_the_errors_of_its_windows():
+    history = [line for line in lines_in_windows(4) if line["stage"].startswith(("1/4", "2/4"))]
+    error = draw_history(history).axes[2]
+    assert len(error.lines) == 2
+
+
+def test_of_many_windows_every_fifth_or_so_is_numbered():
+    figure = draw_history(lines_in_windows(80, steps=5))
+    numbers = [int(name) for name in names_above(figure.axes[0]) if name != "window"]
+    steps = np.diff(numbers)
+    assert len(numbers) >= 8
+    assert (steps == steps[0]).all()
+    assert not overlap(figure)
+
+
+@pytest.mark.parametrize("lengths", [(20, 1000), (1000, 20), (20, 30, 1000), (500, 10, 10)])
+def test_every_stage_is_named_however_short(lengths):
+    names = ("adam", "ssbroyden", "levenberg_marquardt")[: len(lengths)]
+    stages = [name for name, length in zip(names, lengths, strict=True) for _ in range(length)]
+    history = [{"step": k, "seconds": float(k), "loss": 1 / (k + 1), "stage": name} for k, name in enumerate(stages)]
+    figure = draw_history(history)
+    assert names_above(figure.axes[0]) == [name.replace("_", " ") for name in names]
+    assert not overlap(figure)
+
+
+@pytest.mark.parametrize("windows", [2, 4, 20])
+def test_stages_in_windows_are_named_or_their_windows_numbered(windows):
+    figure = draw_history(lines_in_windows(windows, ("adam", "lbfgs")))
+    said = names_above(figure.axes[0])
+    numbers = {name.removeprefix("window ").split(":")[0] for name in said} - {"window"}
+    assert len(numbers) >= min(windows, 8)
+    assert not overlap(figure)
+
+
+def test_points_of_windows_are_divided_by_lines():
+    points = np.random.default_rng(2).random((300, 2))
+    figure = draw_points(PROBLEM, points, points[:, 0], breaks=[0.25, 0.5, 0.75])
+    assert [line.get_xdata()[0] for line in figure.axes[0].lines] == [0.25, 0.5, 0.75]
+    assert "300 collocation points in 4 windows of time" in labels(figure)
+    assert "residual  $|f|$" in labels(figure)
+
+
+def test_axes_are_called_t_and_x():
+    figures = [
+        draw_solution(PROBLEM, field(), exact()),
+        draw_profiles(PROBLEM, field(), exact()),
+        draw_energy(PROBLEM, field(), exact()),
+        draw_points(PROBLEM, np.random.default_rng(2).random((30, 2))),
+        draw_residuals(np.ones((4, 4)), np.ones((4, 4)), [1.0]),
+    ]
+    for figure in figures:
+        along = {axes.get_xlabel() for axes in figure.axes} | {axes.get_ylabel() for axes in figure.axes}
+        assert along & {"$t$", "$x$"}
+        assert not any("place" in label or "time" in label for label in along)
+
+
+def test_matplotlib_is_imported_in_one_place():
+    room = Path(style.__file__).parent
+    assert [
+        path.name
+        for path in sorted(room.glob("*.py"))
+        if re.search(r"^ *(from|import) matplotlib", path.read_text(), re.M)
+    ] == ["style.py"]
+
+
+@pytest.mark.landing
+def test_the_first_figure_of_a_computer_says_nothing_of_fonts_and_leaves_the_loggers_alone(tmp_path):
+    """In a process whose logging shows everything, as Hydra's does, and which has no list of fonts yet."""
+    program = (
+        "import logging; logging.basicConfig(level=logging.INFO)\n"
+        "from pinn_ac.reporting import style\n"
+        "style.new_figure(1, 1).canvas.draw()\n"
+        "print(logging.getLogger('matplotlib.font_manager').level, logging.getLogger('matplotlib').level)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"MPLCONFIGDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert any(tmp_path.glob("fontlist*"))
+    assert (done.stderr, done.stdout) == ("", "0 0\n")

@@ -82,3 +82,43 @@ def test_runs_are_compared_a_row_each_and_missing_entries_are_dashes():
 )
 def test_numbers_take_few_characters(value, key, shown):
     assert show(value, key) == shown
+
+
+PATH = "/a/rather/long/path/to/the/outputs/of/a/run/that/no/terminal/has/a/line/for/2026-01-31_12-00-00-000000"
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("terminal", [True, False])
+def test_what_is_there_to_be_copied_is_on_one_line(width, terminal):
+    commit = "8bdbbc0c34bdb0a8754aa9d38618167bb1aee0f3+"
+    console = Console(file=io.StringIO(), width=width, force_terminal=terminal, no_color=True)
+    figures = [f"{PATH}/{name}.png" for name in ("solution", "profiles", "energy", "history", "points")]
+    print_summary(METRICS | {"git_commit": commit}, PATH, figures, console=console)
+    lines = console.file.getvalue().splitlines()
+    for whole in (PATH, commit, "solution.png, profiles.png, energy.png, history.png, points.png"):
+        assert sum(whole in line for line in lines) == 1
+
+
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [
+        ({}, "105"),
+        ({"windows": 4, "ended_by": "the clock"}, "105 in 4 windows of time, ended by the clock"),
+        ({"windows": 1, "ended_by": "the number of steps"}, "105, ended by the number of steps"),
+    ],
+)
+def test_the_steps_are_those_that_were_taken_and_what_ended_them_is_said(others, said):
+    (line,) = (
+        line for line in printed(METRICS | others, "somewhere").splitlines() if line.strip().startswith("steps")
+    )
+    assert line.split(maxsplit=1)[1].strip() == said
+
+
+def test_a_comparison_that_is_too_wide_cuts_nothing_off():
+    table = metrics_table(
+        [{f"a.setting.with.a.name.{k}": "levenberg_marquardt" for k in range(5)}],
+        [f"a.setting.with.a.name.{k}" for k in range(5)],
+    )
+    console = Console(file=io.StringIO(), width=60)
+    console.print(table)
+    assert "…" not in console.file.getvalue()

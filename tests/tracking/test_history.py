@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pinn_ac.errors import InputError
-from pinn_ac.tracking import History, read_history
+from pinn_ac.tracking import History, read_history, steps_of_stages
 
 
 def filled(path, steps=5):
@@ -98,3 +98,18 @@ def test_a_file_that_is_no_history_is_refused(tmp_path):
         read_history(path)
     with pytest.raises(InputError, match="cannot be read"):
         read_history(tmp_path / "none.jsonl")
+
+
+def test_steps_are_counted_by_stage_over_all_windows():
+    stages = [
+        ("1/2 adam", 5),
+        ("1/2 adam", 10),
+        ("1/2 lbfgs", 13),
+        ("2/2 adam", 14),
+        ("2/2 adam", 24),
+        ("2/2 lbfgs", 30),
+    ]
+    history = [{"stage": stage, "step": step} for stage, step in stages]
+    assert steps_of_stages(history) == {"adam": 21, "lbfgs": 9}
+    assert steps_of_stages([{"stage": "adam", "step": 7}]) == {"adam": 7}
+    assert steps_of_stages([]) == {}

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import mpmath
 import sympy
 
 import pinn_ac.autodiff.numpy as np
@@ -28,6 +29,10 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
 SYMBOLIC: dict[str, Callable[[Any], Any]] = {
     "ln": sympy.log, "abs": sympy.Abs, "arcsin": sympy.asin, "arccos": sympy.acos, "arctan": sympy.atan,
     "sigmoid": Sigmoid,
+}  # fmt: skip
+EXACT: dict[str, Callable[[Any], Any]] = {
+    "abs": abs, "arcsin": mpmath.asin, "arccos": mpmath.acos, "arctan": mpmath.atan,
+    "cbrt": lambda x: mpmath.sign(x) * mpmath.cbrt(abs(x)), "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
 }  # fmt: skip
 CONSTANTS = {"pi": jnp.pi, "e": jnp.e}
 LONGEST, DEEPEST = 500, 60
@@ -62,6 +67,16 @@ class Formula:
     def __call__(self, **values: Any) -> Any:
         """The value, by our own numpy, so that it can be traced."""
         return _evaluate(self.tree, lambda text: values[text], np.power, FUNCTIONS, float, CONSTANTS)
+
+    def exact(self, values: Mapping[str, Any]) -> Any:
+        """The value in as many digits as mpmath works with; None where it is not a finite real number."""
+        functions = {name: EXACT.get(name) or getattr(mpmath, name) for name in FUNCTIONS}
+        constants = {"pi": mpmath.mpf(mpmath.pi), "e": mpmath.mpf(mpmath.e)}
+        try:
+            value = _evaluate(self.tree, lambda text: values[text], mpmath.power, functions, mpmath.mpf, constants)
+        except (ArithmeticError, ValueError):  # a pole, or a function beyond its domain
+            return None
+        return value if isinstance(value, mpmath.mpf) and mpmath.isfinite(value) else None
 
     def symbolic(self) -> sympy.Expr:
         """The formula for sympy, of real symbols."""

@@ -1,6 +1,6 @@
 """The three traces and the graph of a reader's own formula."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as onp
 
@@ -11,6 +11,7 @@ from pinn_ac.autodiff.tables import operation_text
 from pinn_ac.errors import InputError, require
 from pinn_ac.lessons.formula import Formula, assign, parse
 from pinn_ac.lessons.page import Page
+from pinn_ac.lessons.slopes import derivative, why_none
 from pinn_ac.lessons.traces import compare_with_sympy, gradient, show_traces
 
 
@@ -42,8 +43,37 @@ def teach(page: Page, expression: str, words: Sequence[str]) -> None:
     graph, symbolic = graph_of(formula, values), formula.symbolic()
     at = ", ".join(f"{pretty(name)} = {number(value)}" for name, value in values.items())
     page.title(f"y = {write(symbolic, {name: pretty(name) for name in values})}  at  {at}")
+    slopes = {name: derivative(formula, values, name) for name in values}
+    found = gradient(lambda *xs: formula(**dict(zip(values, xs, strict=True))), values)
+    warn(page, formula, values, slopes, found)
     title = f"$y = {latex(symbolic, {name: latex_name(name) for name in values})}$"
     show_traces(page, graph, title, inputs=tuple(values))
-    compare_with_sympy(
-        page, symbolic, values, gradient(lambda *xs: formula(**dict(zip(values, xs, strict=True))), values)
-    )
+    compare_with_sympy(page, symbolic, values, found, [name for name, slope in slopes.items() if slope is None])
+
+
+def warn(
+    page: Page,
+    formula: Formula,
+    values: Mapping[str, float],
+    slopes: Mapping[str, float | None],
+    found: Mapping[str, float],
+) -> None:
+    """Say where there is no derivative, and where there is one that the chain rule does not find.
+
+    Args:
+        slopes: of each variable, as `derivative` gives it.
+        found: of each variable, by the reverse sweep.
+    """
+    missing = [name for name, slope in slopes.items() if slope is None]
+    for name in missing:
+        page.say(why_none(formula, values, name))
+    if missing:
+        page.say(
+            "The traces take some number for the slope of such an operation, so what they end with is no derivative."
+        )
+    for name, slope in slopes.items():
+        if slope is not None and not abs(found[name] - slope) <= 1e-6 * max(1.0, abs(slope)):
+            page.say(
+                f"∂y/∂{pretty(name)} is {number(slope)} here, but the chain rule does not find it: an operation on "
+                "the way has no derivative at its point, so that the traces below go wrong."
+            )

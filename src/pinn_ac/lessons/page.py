@@ -42,7 +42,7 @@ class Page:
         """A paragraph."""
         self.console.print()
         for line in lines:
-            self.console.print(Text(line))
+            self.console.print(Text(line), soft_wrap=True)
 
     def trace(self, trace: Trace) -> None:
         """One of the three traces, as the notes lay it out."""

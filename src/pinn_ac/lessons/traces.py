@@ -1,8 +1,9 @@
 """Graph, forward and reverse traces of a formula, and what sympy says to them: the body of several lessons."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+import numpy as onp
 import sympy
 
 from pinn_ac import autodiff
@@ -25,21 +26,35 @@ def show_traces(page: Page, graph: Graph, title: str, rules: bool = False, **nam
     page.trace(three.adjoint)
 
 
-def compare_with_sympy(page: Page, formula: sympy.Expr, at: Mapping[str, float], found: Mapping[str, Any]) -> None:
-    """The adjoints of the inputs beside the symbolic derivatives and their values."""
+def compare_with_sympy(
+    page: Page, formula: sympy.Expr, at: Mapping[str, float], found: Mapping[str, Any], missing: Collection[str] = ()
+) -> None:
+    """The adjoints of the inputs beside the symbolic derivatives and their values.
+
+    `missing` are the inputs with respect to which there is no derivative.
+    """
     rows = []
     for name, ours in found.items():
         symbolic, function = autodiff.symbolic_derivative(formula, name, list(at))
-        theirs = float(function(*at.values()))
-        rows.append(
-            (f"∂y/∂{pretty(name)}", _plain(symbolic), number(theirs), number(ours), f"{abs(theirs - ours):.0e}")
-        )
+        theirs = value_of(function, at)
+        difference = "no derivative" if name in missing else f"{abs(theirs - ours):.0e}"
+        rows.append((f"∂y/∂{pretty(name)}", _plain(symbolic), number(theirs), number(ours), difference))
     page.table(
         ("", "symbolic", "its value", "reverse", "difference"),
         rows,
         "Checked against the symbolic derivative",
         "symbolic",
     )
+
+
+def value_of(function: Callable[..., Any], at: Mapping[str, float]) -> float:
+    """NaN where the formula of the derivative has no real value."""
+    try:
+        with onp.errstate(all="ignore"):
+            value = complex(function(*at.values()))
+        return value.real if value.imag == 0 else float("nan")
+    except (ArithmeticError, ValueError):
+        return float("nan")
 
 
 def _plain(formula: sympy.Expr) -> str:

@@ -50,5 +50,6 @@ def require_shape(width: int, depth: int, activation_name: str, output_scale: fl
     for name, value in (("width", width), ("depth", depth)):
         require(is_whole(value, 1), f"model.{name} is {value}: give a whole number from 1.")
     known = ", ".join(sorted(ACTIVATIONS))
-    require(activation_name in ACTIVATIONS, f"model.activation is {activation_name!r}: choose one of {known}.")
+    named = isinstance(activation_name, str) and activation_name in ACTIVATIONS
+    require(named, f"model.activation is {activation_name!r}: choose one of {known}.")
     require(is_number(output_scale), f"model.output_scale is {output_scale}: give a number.")

@@ -32,6 +32,8 @@ class Splitting(Periodic):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        listed = isinstance(self.known, list | tuple)
+        require(listed, f"embedding.known is {self.known}: give a list of some of {', '.join(KNOWN)}.")
         object.__setattr__(self, "known", tuple(self.known))
         for name in self.known:
             require(name in KNOWN, f"embedding.known holds {name}: choose among {', '.join(KNOWN)}.")

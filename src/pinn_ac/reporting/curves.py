@@ -5,38 +5,46 @@ from itertools import cycle
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from pinn_ac.evaluation import ReferenceField, Sampled, energy, spectral_slope
 from pinn_ac.problem import AllenCahn
 from pinn_ac.reporting import style
+from pinn_ac.reporting.style import Axes, Figure, MaxNLocator
 
 Entries = Sequence[Mapping[str, Any]]
+ERRORS = {"over all $t$": "relative_l2", "over the window alone": "window_relative_l2"}
+"""What an error is of, and its entry in the history."""
+MOST_ROWS = 4
+"""Of stages' names above a panel."""
 
 
 def draw_history(history: Entries) -> Figure:
-    """The loss, its terms (`loss_<name>`) and, where evaluated, the relative L² error, against steps and seconds."""
-    errors = column(history, "relative_l2")
-    with_errors = bool(np.isfinite(errors).any())
-    figure = style.new_figure(9.6, 5.2 if with_errors else 3.2)
-    panels = figure.subplots(2 if with_errors else 1, 2, sharex="col", sharey="row", squeeze=False)
+    """The loss, its terms (`loss_<name>`) and, where evaluated, the relative L² error, against steps and seconds.
+
+    What is measured in one window of time alone, the loss and `window_relative_l2`, is a curve of its own in each.
+    """
+    errors = {name: column(history, key) for name, key in ERRORS.items()}
+    errors = {name: values for name, values in errors.items() if np.isfinite(values).any()}
+    figure = style.new_figure(9.6, 5.2 if errors else 3.2)
+    panels = figure.subplots(2 if errors else 1, 2, sharex="col", sharey="row", squeeze=False)
     for place, (key, label) in enumerate((("step", "step"), ("seconds", "seconds of training"))):
         along = column(history, key)
         _losses(panels[0, place], history, along)
-        if with_errors:
-            seen = np.isfinite(errors)
-            _curve(panels[1, place], along[seen], errors[seen], color=style.WARM, marker="o", markersize=3.2)
+        if errors:
+            _errors(panels[1, place], history, along, errors)
         for row in panels[:, place]:
             _log_axis(row)
             style.dress(row)
+            style.spread_ticks(row)
             _mark_stages(row, history, along, named=row is panels[0, place])
         panels[-1, place].set_xlabel(label)
+    panels[-1, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
     panels[0, 0].set_ylabel("loss")
-    if with_errors:
+    if errors:
         panels[1, 0].set_ylabel("relative $L^2$ error")
-    if len(panels[0, 1].get_lines()) > 1:
-        style.legend(panels[0, 1], loc="upper right")
+    for row in panels[:, 1]:
+        if len(row.get_legend_handles_labels()[1]) > 1:
+            style.legend(row, loc="best")
     return figure
 
 
@@ -54,14 +62,36 @@ def _losses(axes: Axes, history: Entries, along: np.ndarray) -> None:
     if len(terms) > 1:
         for name, colour in zip(terms, cycle(style.CATEGORICAL[1:]), strict=False):
             label = name.removeprefix("loss_").replace("_", " ")
-            _curve(axes, along, column(history, name), color=colour, linewidth=1.0, label=label)
+            _curves(axes, history, along, column(history, name), color=colour, linewidth=1.0, label=label)
     weight = 1.5 if len(history) < 1000 else 0.7  # a noisy loss in a thick line is a black band
-    _curve(axes, along, column(history, "loss"), color=style.NETWORK, linewidth=weight, label="loss", zorder=3)
+    losses = column(history, "loss")
+    _curves(axes, history, along, losses, color=style.NETWORK, linewidth=weight, label="loss", zorder=3)
 
 
-def _curve(axes: Axes, along: np.ndarray, values: np.ndarray, **look: Any) -> None:
-    positive = np.where(np.isfinite(values) & (values > 0), values, np.nan)
-    axes.plot(along, positive, **({"linewidth": 1.2} | ({"marker": "."} if len(values) == 1 else {}) | look))
+def _errors(axes: Axes, history: Entries, along: np.ndarray, errors: Mapping[str, np.ndarray]) -> None:
+    for (name, values), colour in zip(errors.items(), (style.WARM, style.CATEGORICAL[2]), strict=False):
+        seen = np.flatnonzero(np.isfinite(values))
+        entries = [history[int(line)] for line in seen]
+        look = {"color": colour, "marker": "o", "markersize": 3.2, "label": name if len(errors) > 1 else None}
+        _curves(axes, entries, along[seen], values[seen], **look)
+
+
+def _curves(axes: Axes, history: Entries, along: np.ndarray, values: np.ndarray, **look: Any) -> None:
+    """A curve for each window of time, under one label."""
+    windows = [_window(entry)[0] for entry in history]
+    ends = [line for line in range(1, len(windows)) if windows[line] != windows[line - 1]]
+    for part in np.split(np.arange(len(windows)), ends):
+        positive = np.where(np.isfinite(values[part]) & (values[part] > 0), values[part], np.nan)
+        single = {"marker": "."} if np.isfinite(positive).sum() == 1 else {}
+        axes.plot(along[part], positive, **({"linewidth": 1.2} | single | look))
+        look = look | {"label": None}
+
+
+def _window(entry: Mapping[str, Any]) -> tuple[str, str]:
+    """The window of time and the stage of a line: ("2/4", "adam"), and ("", "adam") where there are no windows."""
+    words = str(entry.get("stage") or "")
+    window, _, stage = words.rpartition(" ")
+    return window, stage.replace("_", " ")
 
 
 def _log_axis(axes: Axes) -> None:
@@ -71,29 +101,78 @@ def _log_axis(axes: Axes) -> None:
 
 
 def _mark_stages(axes: Axes, history: Entries, along: np.ndarray, named: bool) -> None:
-    """Every other stage on a grey ground; the names at the top where they have room."""
-    names = [str(entry.get("stage") or "") for entry in history]
+    """Every other stage on a grey ground, and their names above.
+
+    Windows of time are numbered, as many of them as have room; stages are named, in several rows where they must.
+    """
+    names = [_window(entry) for entry in history]
     starts = [line for line in range(len(names)) if line == 0 or names[line] != names[line - 1]]
-    edges = [along[max(line - 1, 0)] for line in starts] + [*along[-1:]]
+    edges = np.array([0.0, *(along[line - 1] for line in starts[1:]), *along[-1:]])  # the first begins with the run
     if len(starts) < 2 or not np.isfinite(edges).all():
         return
-    whole = edges[-1] - edges[0]
-    free_from = -np.inf
-    for place, line in enumerate(starts):
-        if place % 2:
-            axes.axvspan(edges[place], edges[place + 1], color="#f3f2ee", zorder=0, linewidth=0)
-        if named and edges[place] >= free_from:
-            _name_stage(axes, edges[place], names[line].replace("_", " "))
-            free_from = edges[place] + whole * 0.022 * (len(names[line]) + 1)
+    for left, right in zip(edges[1::2], edges[2::2], strict=False):
+        axes.axvspan(left, right, color="#f3f2ee", zorder=0, linewidth=0)
+    if not named:
+        return
+    axes.set_xlim(min(axes.get_xlim()[0], -0.02 * edges[-1]), axes.get_xlim()[1])
+    windows = [window.partition("/")[0] for window, _ in (names[line] for line in starts)]
+    if len({stage for _, stage in names}) == 1:
+        _number_windows(axes, windows, edges)
+    else:
+        stages = [names[line][1] for line in starts]
+        labels = [f"{window}: {stage}" if window else stage for window, stage in zip(windows, stages, strict=True)]
+        if not _name_stages(axes, labels, edges):
+            first = [k for k in range(len(windows)) if k == 0 or windows[k] != windows[k - 1]]
+            _number_windows(axes, [windows[k] for k in first], np.append(edges[first], edges[-1]))
 
 
-def _name_stage(axes: Axes, start: float, name: str) -> None:
+def _number_windows(axes: Axes, windows: Sequence[str], edges: np.ndarray) -> None:
+    """The numbers of windows over their middles; every second, fifth … where not all have room."""
+    room = np.diff(edges).min() / _character(axes)
+    longest = max(map(len, windows))
+    words = "window " if room > longest + 7 else ""
+    every = (
+        1
+        if words
+        else next(step for step in (1, 2, 5, 10, 20, 50, 100, 1000) if step * room > longest + 0.5 or step == 1000)
+    )
+    for k in range(0, len(windows), every):
+        _label(axes, 0.5 * (edges[k] + edges[k + 1]), words + windows[k], ha="center")
+    if not words:
+        _label(axes, axes.get_xlim()[0], "window", ha="right")
+
+
+def _name_stages(axes: Axes, labels: Sequence[str], edges: np.ndarray) -> bool:
+    """Each name where its stage begins, in the lowest row that has room; false where four rows have none."""
+    character, (_, end) = _character(axes), axes.get_xlim()
+    rows, places = [-np.inf] * MOST_ROWS, []
+    for label, edge in zip(labels, edges, strict=False):
+        width = (len(label) + 1) * character
+        left = min(edge, end - width)
+        free = [row for row, taken in enumerate(rows) if taken <= left]
+        if not free:
+            return False
+        rows[free[0]] = left + width
+        places.append((left, label, free[0]))
+    for left, label, row in places:
+        _label(axes, left, label, row)
+    return True
+
+
+def _character(axes: Axes) -> float:
+    """About the width of a character of a label, in the axis' own unit."""
+    left, right = axes.get_xlim()
+    return 0.02 * (right - left)
+
+
+def _label(axes: Axes, at: float, words: str, row: int = 0, ha: Any = "left") -> None:
     axes.annotate(
-        name,
-        (start, 1.0),
-        (2, 3),
+        words,
+        (at, 1.0),
+        (2 if ha == "left" else 0, 3 + 11 * row),
         xycoords=("data", "axes fraction"),
         textcoords="offset points",
+        ha=ha,
         fontsize=8.5,
         color=style.FAINT,
         annotation_clip=False,
@@ -110,12 +189,13 @@ def draw_energy(problem: AllenCahn, sampled: Sampled, reference: ReferenceField 
         panels[0].plot(sampled.t, theirs, color=style.REFERENCE, linewidth=5, label="reference")
         difference = np.abs(ours - theirs) / (abs(theirs[0]) or 1.0)
         panels[1].plot(sampled.t, style.magnitude(difference), color=style.WARM, linewidth=1.3)
-        style.dress(panels[1], "Error of the energy", x="time  $t$", y="$|E_\\theta - E^*|\\; /\\; E^*(0)$")
+        style.dress(panels[1], "Error of the energy", x="$t$", y="$|E_\\theta - E^*|\\; /\\; E^*(0)$")
     panels[0].plot(sampled.t, ours, color=style.NETWORK, linewidth=1.5, label="network")
-    style.dress(panels[0], "Energy", x="time  $t$", y="$E(t)$")
+    style.dress(panels[0], "Energy", x="$t$", y="$E(t)$")
     if reference is not None:
         style.legend(panels[0], loc="upper right")
         style.show_decades(panels[1])
+        style.spread_ticks(panels[1])
     for axes in panels:
         axes.set_xlim(sampled.t[0], sampled.t[-1])
     return figure

@@ -1,15 +1,13 @@
 """Pictures of the field itself: heat maps, profiles and the points that it was trained on."""
 
+from collections.abc import Sequence
+
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection, QuadMesh
-from matplotlib.colors import LogNorm, Normalize
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from pinn_ac.evaluation import ReferenceField, Sampled
 from pinn_ac.problem import AllenCahn
 from pinn_ac.reporting import style
+from pinn_ac.reporting.style import Axes, Figure, Line2D, LogNorm, Normalize, PathCollection, QuadMesh
 
 
 def draw_solution(problem: AllenCahn, sampled: Sampled, reference: ReferenceField | None = None) -> Figure:
@@ -21,13 +19,13 @@ def draw_solution(problem: AllenCahn, sampled: Sampled, reference: ReferenceFiel
     scale = Normalize(-largest, largest)
     shared = list(panels[:1] if exact is None else panels[:2])
     mesh = _heat_map(panels[0], problem, sampled, sampled.u, scale, "Network  $u_\\theta(t, x)$")
-    style.colorbar(figure, mesh, ticks=np.linspace(-largest, largest, 5), ax=shared)
-    panels[0].set_ylabel("place  $x$")
+    style.colorbar(figure, mesh, label="$u$", ticks=np.linspace(-largest, largest, 5), ax=shared)
+    panels[0].set_ylabel("$x$")
     if exact is not None:
         _heat_map(panels[1], problem, sampled, exact, scale, "Reference  $u^*(t, x)$")
         error = style.magnitude(sampled.u - exact)
         mesh = _heat_map(panels[2], problem, sampled, error, style.log_scale(error), _error_title(sampled.u, exact))
-        style.colorbar(figure, mesh, ax=panels[2])
+        style.colorbar(figure, mesh, label="$|u_\\theta - u^*|$", ax=panels[2])
         for axes in panels[1:]:
             axes.tick_params(axis="y", length=0)
     return figure
@@ -43,7 +41,7 @@ def _heat_map(
     colours = style.sequential() if isinstance(scale, LogNorm) else style.diverging()
     shown = np.ma.masked_invalid(values.T)
     mesh = axes.pcolormesh(sampled.t, sampled.x, shown, norm=scale, cmap=colours, shading="nearest", rasterized=True)
-    style.dress(axes, title, x="time  $t$", grid=False)
+    style.dress(axes, title, x="$t$", grid=False)
     axes.set_xlim(sampled.t[0], sampled.t[-1])
     axes.set_ylim(*problem.domain)
     return mesh
@@ -80,11 +78,12 @@ def draw_profiles(
         label = f"$t = {sampled.t[row]:.3g}$"
         panels[0].plot(sampled.x, sampled.u[row], color=colour, linewidth=1.3, label=label, gid="network")
     style.dress(panels[0], y="$u(t, x)$")
-    style.dress(panels[-1], x="place  $x$", y="" if reference is not None else "$u(t, x)$")
+    style.dress(panels[-1], x="$x$", y="" if reference is not None else "$u(t, x)$")
     panels[0].set_xlim(*problem.domain)
     _profile_legend(panels[0], reference is not None)
     if reference is not None:
         style.show_decades(panels[1])
+        style.spread_ticks(panels[1])
         panels[1].set_ylabel("$|u_\\theta - u^*|$")
     return figure
 
@@ -100,12 +99,15 @@ def _profile_legend(axes: Axes, with_reference: bool) -> None:
     style.legend(axes, handles=handles, labels=labels, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
-def draw_points(problem: AllenCahn, points: np.ndarray, residuals: np.ndarray | None = None) -> Figure:
+def draw_points(
+    problem: AllenCahn, points: np.ndarray, residuals: np.ndarray | None = None, breaks: Sequence[float] = ()
+) -> Figure:
     """The collocation points in the (t, x) plane, by |residual| where given, with their densities at the edges.
 
     Args:
         points: (n, 2), each (t, x).
         residuals: (n,), or None.
+        breaks: times at which a window of time ends and the next begins.
     """
     t, x = np.asarray(points, float).reshape(-1, 2).T
     figure = style.new_figure(7.8, 4.4)
@@ -116,8 +118,10 @@ def draw_points(problem: AllenCahn, points: np.ndarray, residuals: np.ndarray | 
     ends = (middle, problem.domain[1]) if t.size and x.min() >= middle else problem.domain
     dots = _scatter(plane, t, x, residuals)
     if residuals is not None:
-        style.colorbar(figure, dots, label="|residual|", cax=figure.add_subplot(grid[1, 2]))
-    style.dress(plane, x="time  $t$", y="place  $x$", grid=False)
+        style.colorbar(figure, dots, label="residual  $|f|$", cax=figure.add_subplot(grid[1, 2]))
+    style.dress(plane, x="$t$", y="$x$", grid=False)
+    for border in breaks:
+        plane.axvline(border, color=style.INK, linewidth=0.6, linestyle=(0, (4, 3)))
     plane.set_xlim(0, problem.horizon)
     plane.set_ylim(*ends)
     above.hist(t, bins=50, range=(0, problem.horizon), color=style.REFERENCE)
@@ -126,7 +130,8 @@ def draw_points(problem: AllenCahn, points: np.ndarray, residuals: np.ndarray | 
     beside.set_ylim(*ends)
     for edge in (above, beside):
         edge.axis("off")
-    above.set_title(f"{len(t):,} collocation points and their density", fontsize=11, color=style.INK)
+    windows = f" in {len(breaks) + 1} windows of time," if len(breaks) else ""
+    above.set_title(f"{len(t):,} collocation points{windows} and their density", fontsize=11, color=style.INK)
     return figure
 
 

@@ -1,6 +1,7 @@
 """All the figures of a run, written to its folder."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ def draw_run(
     history: Entries,
     points: np.ndarray | None = None,
     point_residuals: np.ndarray | None = None,
+    breaks: Sequence[float] = (),
 ) -> list[Path]:
     """Draw everything that a run can show and say which files were written.
 
@@ -30,6 +32,7 @@ def draw_run(
         history: the lines of the run's history; without any there is no history.png.
         points: (n, 2) collocation points (t, x); without any there is no points.png.
         point_residuals: (n,), the residual at each.
+        breaks: times at which a window of time ends and the next begins.
     """
     target = Path(folder)
     figures = {
@@ -40,5 +43,5 @@ def draw_run(
     if len(history):
         figures["history"] = draw_history(history)
     if points is not None and len(points):
-        figures["points"] = draw_points(problem, points, point_residuals)
+        figures["points"] = draw_points(problem, points, point_residuals, breaks)
     return [write(figure, target / f"{name}.png") for name, figure in figures.items()]

@@ -6,13 +6,10 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
-from matplotlib.path import Path as Curve
 
 from pinn_ac.autodiff.draw import Arrow, Box, Drawing, End
 from pinn_ac.reporting import style
+from pinn_ac.reporting.style import Axes, Curve, FancyArrowPatch, FancyBboxPatch, Figure
 
 WIDTH, HEIGHT = 1.72, 0.82
 GAP, ROW = 1.45, 1.28

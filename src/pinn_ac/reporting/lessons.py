@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
-from matplotlib.figure import Figure
 
 from pinn_ac.reporting import style
+from pinn_ac.reporting.style import Axes, Figure, LogNorm
 
 
 def draw_error_against_step(
@@ -59,7 +57,10 @@ def draw_descent(x: np.ndarray, y: np.ndarray, path: np.ndarray, errors: np.ndar
     w, b = np.meshgrid(np.linspace(-0.15, 2.75, 200), np.linspace(-1.1, 1.4, 200))
     surface = np.mean((w[..., None] * x + b[..., None] - y) ** 2, axis=-1)
     levels = np.geomspace(3e-3, 120, 15)
-    right.contourf(w, b, surface, levels, norm=LogNorm(3e-3, 120), cmap=style.sequential(), extend="both", alpha=0.6)
+    filled = right.contourf(
+        w, b, surface, levels, norm=LogNorm(3e-3, 120), cmap=style.sequential(), extend="both", alpha=0.6
+    )
+    style.colorbar(figure, filled, label="$E$", ticks=[1e-2, 1e-1, 1, 10, 100], ax=right)
     right.contour(w, b, surface, levels, colors="white", linewidths=0.5)
     right.plot(path[:, 0], path[:, 1], "-", color=style.NETWORK, linewidth=1.1)
     right.plot(path[:, 0], path[:, 1], "o", color=style.NETWORK, markersize=2.6)
@@ -120,11 +121,11 @@ def draw_residuals(before: np.ndarray, after: np.ndarray, losses: Sequence[float
     panels = figure.subplots(1, 3, width_ratios=(1, 1, 0.95))
     top = float(before.max())
     for axes, size, title in zip(panels, (before, after), ("before", "after"), strict=False):
-        style.dress(axes, f"$|f|$ {title}", "time  $t$", "place  $x$", grid=False)
+        style.dress(axes, f"$|f|$ {title}", "$t$", "$x$", grid=False)
         image = axes.imshow(
             size.T, origin="lower", extent=(0, 1, -1, 1), aspect="auto", cmap=style.sequential(), vmin=0, vmax=top
         )
-    style.colorbar(figure, image, ax=list(panels[:2]))
+    style.colorbar(figure, image, label="$|f|$", ax=list(panels[:2]))
     style.dress(panels[2], "$L = \\frac{1}{N}\\sum |f|$", "step", "$L$")
     panels[2].plot(losses, color=style.NETWORK, linewidth=1.5)
     panels[2].set_ylim(0, None)

@@ -5,10 +5,9 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from pinn_ac.reporting import style
+from pinn_ac.reporting.style import Axes, Figure
 
 Runs = Sequence[Any]
 """Each with `seconds`, `error` and `curve`, a list of (seconds, error)."""
@@ -34,7 +33,8 @@ def draw_race(results: Mapping[tuple[str, float], Runs], classical: tuple[float,
     axes.set_xscale("log")
     axes.set_yscale("log")
     style.dress(axes, x="seconds of training, compilation included", y="relative $L^2$ error")
-    style.legend(axes, loc="upper left")
+    style.spread_ticks(axes)
+    style.legend(axes, loc="best")
     return figure
 
 

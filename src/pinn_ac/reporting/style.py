@@ -1,19 +1,33 @@
 """One look for every figure: ink, colours and how axes are dressed, set on the figures themselves.
 
-Nothing here touches pyplot or rcParams, so figures can be drawn in threads and beside a user's own.
+Nothing here touches pyplot or rcParams, so figures can be drawn in threads and beside a user's own. And nothing but
+this module imports matplotlib, which on first use lists the computer's fonts and says so in sentences that a user can
+do nothing about: they are held back while it is imported, and no longer, since its loggers are a user's own.
 """
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import Collection
-from matplotlib.colors import Colormap, LinearSegmentedColormap, LogNorm
-from matplotlib.figure import Figure
 
 from pinn_ac.files import write_whole
+
+_log = logging.getLogger("matplotlib.font_manager")
+_level = _log.level
+_log.setLevel(logging.ERROR)
+try:
+    from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.collections import Collection, PathCollection, QuadMesh  # noqa: F401  # for the other figures
+    from matplotlib.colors import Colormap, LinearSegmentedColormap, LogNorm, Normalize  # noqa: F401
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D  # noqa: F401
+    from matplotlib.patches import FancyArrowPatch, FancyBboxPatch  # noqa: F401
+    from matplotlib.path import Path as Curve  # noqa: F401
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+finally:
+    _log.setLevel(_level)
 
 INK, FAINT, GRID, UNKNOWN = "#22262e", "#7b8290", "#e4e6ea", "#9a9a9a"
 NETWORK, REFERENCE, WARM = "#1f4e79", "#c0b8ad", "#b5462f"
@@ -108,6 +122,25 @@ def show_decades(axes: Axes, decades: float = 7.0) -> None:
         axes.set_yscale("log")
         top = known.max()
         axes.set_ylim(max(known.min() / 2, top / 10**decades), 3 * top)
+
+
+def spread_ticks(axes: Axes) -> None:
+    """More labels on a logarithmic axis of fewer than two decades: a single one tells no scale."""
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        if axis.get_scale() == "log" and low > 0 and high < 100 * low:
+            few = high < 8 * low
+            axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]) if few else LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.set_minor_locator(NullLocator())
+            axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+
+
+def plain(value: float) -> str:
+    """200 as 200 and 0.002 as 2 × 10⁻³, in mathtext."""
+    if value == 0 or 1e-2 <= abs(value) < 1e4:
+        return f"{value:g}"
+    mantissa, exponent = f"{value:e}".split("e")
+    return f"${float(mantissa):g} \\times 10^{{{int(exponent)}}}$"
 
 
 def write(figure: Figure, path: Path) -> Path:

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from pinn_ac.reporting import style
+from pinn_ac.reporting.style import NullLocator
 
 Curve = Sequence[tuple[float, float]]
 MOST_LINES = len(style.CATEGORICAL)
+MOST_TICKS = 6
 
 
 def draw_histories(configurations: Mapping[str, Sequence[Curve]], path: Path) -> Path | None:
@@ -37,6 +39,7 @@ def draw_histories(configurations: Mapping[str, Sequence[Curve]], path: Path) ->
     axes.set_xscale("log")
     axes.set_yscale("log")
     style.dress(axes, x="seconds of training", y="relative $L^2$ error")
+    style.spread_ticks(axes)
     style.legend(axes, loc="best")
     return style.write(figure, path)
 
@@ -71,8 +74,12 @@ def draw_effects(settings: Sequence[str], runs: Sequence[tuple[Mapping[str, Any]
         if is_log:
             axes.set_xscale("log")
         style.dress(axes, x=setting.removesuffix("._target_"), y="relative $L^2$ error")
+        style.spread_ticks(axes)
         if ticks:
             axes.set_xticks(range(len(ticks)), ticks, rotation=20 if max(map(len, ticks)) > 8 else 0)
+        elif len(order) <= MOST_TICKS:  # those values that there are, and none between
+            axes.set_xticks(order, [style.plain(value) for value in order])
+            axes.xaxis.set_minor_locator(NullLocator())
     for axes in panels[len(settings) :]:
         axes.set_visible(False)
     style.legend(panels[0])

@@ -15,7 +15,7 @@ Metrics = Mapping[str, Any]
 ACCURACY = (
     ("relative L² error", "relative_l2"),
     ("estimated relative L² error", "estimated"),
-    ("relative L² error at the last time", "relative_l2_final"),
+    ("relative L² error at the final time", "relative_l2_final"),
     ("largest error", "max_error"),
     ("residual, root mean square", "residual_rms"),
     ("residual, mean absolute", "residual_l1"),
@@ -25,7 +25,7 @@ ACCURACY = (
 )
 RUN = (
     ("optimizer", "optimizer"),
-    ("stages", "stages"),
+    ("stages and their steps", "stages"),
     ("steps", "steps"),
     ("parameters", "num_parameters"),
     ("training", "train_seconds"),
@@ -33,7 +33,6 @@ RUN = (
     ("precision", "precision"),
     ("device", "device"),
     ("seed", "seed"),
-    ("commit", "git_commit"),
 )
 
 
@@ -51,6 +50,7 @@ def print_summary(
     by_time = metrics.get("relative_l2_by_time")
     shown = dict(metrics) | ({"relative_l2_final": by_time[-1]} if by_time else {})
     shown["estimated"] = _estimate_in_words(metrics)
+    shown["steps"] = _steps_in_words(metrics)
     table = Table(box=None, show_header=False, padding=(0, 2), title_justify="left")
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -60,12 +60,23 @@ def print_summary(
                 table.add_row(label, Text(show(shown[key], key), style="bold" if key == "relative_l2" else ""))
         table.add_section()
         table.add_row("", "")
-    table.add_row("written to", Text(str(folder)))
-    names = [Path(figure).name for figure in figures]
-    if names:
-        table.add_row("figures", Text(", ".join(names)))
     console.print()
     console.print(table)
+    # Outside of the table, which would fold them: a path or a commit is there to be copied, whatever the width.
+    whole = {"commit": metrics.get("git_commit"), "written to": str(folder)}
+    whole["figures"] = ", ".join(Path(figure).name for figure in figures)
+    for label, value in whole.items():
+        if value:
+            console.print(Text.assemble((f"  {label:<12}", "dim"), str(value)), soft_wrap=True)
+
+
+def _steps_in_words(metrics: Metrics) -> str | None:
+    """How many steps were taken, in how many windows of time, and what ended the run."""
+    if metrics.get("steps") is None:
+        return None
+    windows, ended = metrics.get("windows") or 1, metrics.get("ended_by")
+    several = f" in {windows} windows of time" if windows > 1 else ""
+    return f"{show(metrics['steps'])}{several}{f', ended by {ended}' if ended else ''}"
 
 
 def _estimate_in_words(metrics: Metrics) -> str | None:
@@ -87,7 +98,7 @@ def metrics_table(rows: Sequence[Metrics], columns: Mapping[str, str] | Sequence
     table = Table(title=title or None, header_style="bold")
     for key, heading in headings.items():
         numeric = any(isinstance(row.get(key), int | float) for row in rows)
-        table.add_column(heading, justify="right" if numeric else "left")
+        table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(show(row.get(key), key)) for key in headings))
     return table

@@ -59,6 +59,16 @@ class History:
         return self
 
 
+def steps_of_stages(history: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """The steps of each stage over all windows of time; a stage always ends with a line of its own."""
+    taken: dict[str, int] = {}
+    before = 0
+    for entry in history:
+        stage = str(entry.get("stage")).rpartition(" ")[2]  # less its window, as in "2/4 adam"
+        taken[stage], before = taken.get(stage, 0) + entry["step"] - before, entry["step"]
+    return taken
+
+
 def read_history(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """The lines of a history file as dicts; a last line that was cut off is left out.
 
