@@ -1,25 +1,30 @@
 """How a command begins and ends: what the user reads, and the exit status."""
 
+import atexit
 import errno
 import logging
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
+from hydra.experimental.callback import Callback
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from pinn_ac.config import PROJECT, can_go_on
 from pinn_ac.errors import InputError
-from pinn_ac.files import require_writable
+from pinn_ac.files import make_new, make_writable, require_writable
 from pinn_ac.jobs import FAILED_SCORE, note_failure
-from pinn_ac.parallel import is_first, join, leave_at_once
+from pinn_ac.parallel import agreed, first_begins, is_first, join, leave, leave_at_once
 from pinn_ac.training import Diverged, Stopped
 
 log = logging.getLogger(__name__)
@@ -33,8 +38,8 @@ def start(main: Callable[[], Any]) -> None:
         _require_writable_output(sys.argv[1:])
         join()
         main()
-    except InputError as error:
-        _refuse(str(error))
+    except (InputError, Diverged) as error:
+        _refuse(str(error), _status(error))
     except (HydraException, OmegaConfBaseException) as error:
         _refuse(_without_details(error))
     except ValueError as error:
@@ -51,14 +56,19 @@ def execute(command: Callable[[DictConfig], Any], config: DictConfig) -> Any:
     2: an input that cannot be used. 3: the training diverged. 128 + n: stopped by signal n, after saving.
     1: anything else, which is reported with its traceback, but for a disk that is full. In a sweep a training that
     diverged is a result, a bad one, and an input that cannot be used ends its own job alone; a signal or a full disk
-    ends the sweep.
+    ends the sweep. A job under Slurm that has no good result ends with these statuses too.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
     sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
     try:
-        return command(config)
+        result = command(config)
+        if sweeping and result == FAILED_SCORE:  # of a run that failed before
+            _let_slurm_see(1)
+        return result
     except (InputError, Diverged, Stopped) as error:
         log.error("%s", _sentence(error))
+        if sweeping and not isinstance(error, Stopped):
+            _let_slurm_see(_status(error))
         if sweeping and isinstance(error, Diverged):
             return FAILED_SCORE
         if sweeping and isinstance(error, InputError):
@@ -75,12 +85,79 @@ def execute(command: Callable[[DictConfig], Any], config: DictConfig) -> Any:
         if not full:
             log.exception("The command failed.")
             leave_at_once(1)
+            if sweeping:
+                _let_slurm_see(1)
             raise
         log.error(
             "Error: %s: %s takes no more. What was saved in it before is whole: make room, and go on.", full, folder
         )
         leave_at_once(1)
         sys.exit(1)
+
+
+class SweepStart(Callback):
+    """What every sweep begins with, whichever sweeper and launcher it has. Hydra calls it before both exist."""
+
+    def on_multirun_start(self, config: DictConfig, **others: Any) -> None:
+        """Make the sweep's folder, and look whether Slurm can be asked about jobs.
+
+        The folder is a new one, unless hydra.sweep.dir names one to go on with.
+        """
+        try:
+            folder = _make_sweep_folder(config.hydra.sweep)
+        except InputError as error:
+            _refuse(str(error))  # Hydra would only warn of an exception
+        # Each job composes its config anew from the overrides, also in another working directory.
+        override = f"hydra.sweep.dir={QuotedString(str(folder), Quote.single).with_quotes()}"
+        with read_write(config.hydra):
+            config.hydra.sweep.dir = str(folder)
+            config.hydra.overrides.hydra.append(override)
+        atexit.register(_remove_if_empty, folder)
+        if str(config.hydra.launcher.get("_target_", "")).endswith(".SlurmLauncher"):
+            _do_without_accounting()
+
+
+def _make_sweep_folder(sweep: DictConfig) -> Path:
+    """The folder of hydra.sweep.dir, made; one that is named by the moment is this sweep's alone.
+
+    Raises:
+        InputError: it cannot be made or written.
+    """
+    folder = Path(sweep.dir).expanduser().absolute()
+    named_by = str(OmegaConf.to_container(sweep, resolve=False)["dir"])  # type: ignore[index,call-overload]
+    if not any(moment in named_by for moment in ("${started:", "${now:")):
+        first_begins(lambda: make_writable(folder, "hydra.sweep.dir"))
+        return folder
+    made = first_begins(lambda: make_new(folder, "hydra.sweep.dir"))
+    number = int(agreed(made or 0))
+    return folder if number == 1 else folder.with_name(f"{folder.name}_{number}")
+
+
+def _do_without_accounting() -> None:
+    """Where Slurm keeps no accounts, say so once and do not let submitit ask: it would complain every time."""
+    from submitit.slurm.slurm import SlurmInfoWatcher, SlurmJob
+
+    class Unasked(SlurmInfoWatcher):
+        def _make_command(self) -> None:
+            return None
+
+    try:
+        asked = subprocess.run(["sacct", "--noheader"], capture_output=True, text=True, check=False)
+    except OSError:  # no Slurm at all, which submitit says
+        return
+    if asked.returncode:
+        reason = asked.stderr.strip().rstrip(".") or f"sacct ends with status {asked.returncode}"
+        log.warning("%s: that a job has ended is known from what it leaves in the sweep's folder alone.", reason)
+        SlurmJob.watcher = Unasked(delay_s=600)
+
+
+def _let_slurm_see(status: int) -> None:
+    """End this process with `status`, if it is a job under Slurm, after submitit has written what the job returns.
+
+    Hydra hands the sweep what a job raised as a return value, so that the process would end with status 0.
+    """
+    if os.environ.get("SUBMITIT_EXECUTOR") == "slurm":
+        atexit.register(leave, status)
 
 
 def _full_disk(error: BaseException | None) -> str | None:
@@ -122,18 +199,22 @@ def _status(error: Exception) -> int:
     return 3 if isinstance(error, Diverged) else 2
 
 
-def _refuse(sentence: str) -> NoReturn:
+def _refuse(sentence: str, status: int = 2) -> NoReturn:
     print(f"Error: {sentence}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(status)
 
 
 def _require_writable_output(arguments: list[str]) -> None:
     """Hydra makes the run's folder before our code runs, and would answer a refusal with a traceback."""
-    chosen = [word.partition("=")[2] for word in arguments if word.startswith(("hydra.run.dir=", "hydra.sweep.dir="))]
-    folder = Path(chosen[-1] if chosen else PROJECT / "outputs").expanduser()
-    if "${" in str(folder):
-        return
-    require_writable(folder)
+    chosen = [word.partition("=") for word in arguments if word.startswith(("hydra.run.dir=", "hydra.sweep.dir="))]
+    setting, _, folder = chosen[-1] if chosen else ("hydra.run.dir", "", str(PROJECT / "outputs"))
+    if "${" not in folder:
+        require_writable(Path(folder).expanduser(), setting)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _remove_if_unused(folder: Path) -> None:

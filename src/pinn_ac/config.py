@@ -15,7 +15,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pinn_ac.errors import InputError, require
-from pinn_ac.jobs import RUN, folder_name
+from pinn_ac.jobs import RUN, folder_name, study_url
 from pinn_ac.parallel import started
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -188,3 +188,4 @@ OmegaConf.register_new_resolver("started", _started, use_cache=True, replace=Tru
 OmegaConf.register_new_resolver("project", lambda: str(PROJECT), replace=True)
 OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
 OmegaConf.register_new_resolver("job_folder", folder_name, replace=True)
+OmegaConf.register_new_resolver("study", study_url, replace=True)
