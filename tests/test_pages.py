@@ -306,16 +306,64 @@ OVERRIDES = sorted(
 
 @pytest.mark.parametrize("span", OVERRIDES)
 def test_every_setting_that_the_pages_speak_of_exists(span):
-    """By itself, or in the run that most of the pages are about."""
-    try:
-        assert composed(span.split())
-    except HydraException:
-        assert composed(["experiment=record", *span.split()])
+    """By itself, or in the run that most of the pages are about, or in a search."""
+    refusals = []
+    for around in ([], ["experiment=record"], ["hydra/sweeper=search"]):
+        try:
+            assert composed([*around, *span.split()])
+        except HydraException as error:
+            refusals.append(error)
+    assert len(refusals) < 3, refusals[0]
 
 
 def test_settings_are_found():
     assert "experiment=record train.seconds=60" in OVERRIDES
     assert len(OVERRIDES) > 20
+
+
+FILE = re.compile(r"(?:\.?[\w-]+/)*(?:[\w.-]+\.(?:py|yaml|sh|md|toml|png))|(?:\.?[\w-]+/)+(?=[\s)]|$)")
+NO_FILES = {
+    "src/pinn_ac/models/mine.py": "the reader's own",
+    "configs/model/mine.yaml": "the reader's own",
+    "FOLDER/report/": "a sweep's own",
+}
+"""What stands in a page like a file of the project and is none, and why."""
+
+
+def files_named():
+    """(Page, name) of every file or folder of the project that a page speaks of or links to."""
+    for page in PAGES:
+        links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", page.read_text())]
+        for name in [*spans(page), *(link for link in links if link and "://" not in link)]:
+            if FILE.fullmatch(name) and name not in NO_FILES and page.parent.name != "outputs":
+                yield page, name
+
+
+def exists(page, name):
+    """Beside the page, at the top, or in the package: there the pages call files by the end of their path."""
+    places = (page.parent / name, ROOT / name, ROOT / "src/pinn_ac" / name)
+    return any(place.exists() for place in places) or any(
+        path.match(name) for path in (ROOT / "src/pinn_ac").rglob(Path(name).name)
+    )
+
+
+@pytest.mark.parametrize(
+    ("page", "name"), sorted(set(files_named())), ids=lambda value: getattr(value, "name", value)
+)
+def test_every_file_that_the_pages_speak_of_exists(page, name):
+    assert exists(page, name), f"{page.name} speaks of {name}, which is gone"
+
+
+def test_files_are_found():
+    names = {name for _, name in files_named()}
+    assert names >= {"windows.py", "src/pinn_ac/ansatz.py", "docs/solution.png", "docs/sweeps.md"}
+    assert not exists(ROOT / "README.md", "models/gone.py")
+
+
+def test_the_readme_names_every_room():
+    named = {name.removeprefix("src/pinn_ac/").rstrip("/") for _, name in files_named()}
+    rooms = {path.name for path in (ROOT / "src/pinn_ac").iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert not rooms - named - {"__init__.py", "__pycache__"}
 
 
 EXAMPLES = [
