@@ -1,8 +1,8 @@
 """How a sweep begins: in a folder of its own, or in the one that it is given."""
 
 import logging
+import os
 import subprocess
-import types
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -80,30 +80,39 @@ def test_a_folder_that_cannot_be_made_is_one_sentence_and_status_2(project, caps
     assert "another hydra.sweep.dir" in said
 
 
-def test_slurm_without_accounts_is_asked_once_and_said_once(project, monkeypatch, caplog):
-    slurm = pytest.importorskip("submitit.slurm.slurm")
-    monkeypatch.setattr(slurm.SlurmJob, "watcher", slurm.SlurmJob.watcher)
-    asked = []
-
-    def sacct(words, **options):
-        asked.append(words[0])
-        return types.SimpleNamespace(returncode=1, stderr="Slurm accounting storage is disabled\n")
-
-    monkeypatch.setattr(subprocess, "run", sacct)
-    monkeypatch.setattr(subprocess, "check_output", lambda words, **options: asked.append(words[0]))
-    with caplog.at_level(logging.WARNING):
-        begun("hydra/launcher=slurm_cpu")
-        for job in range(3):
-            assert slurm.SlurmJob.watcher.get_state(str(job), mode="force") == "UNKNOWN"
-    assert asked == ["sacct"]
-    assert [record.message for record in caplog.records if "accounting storage is disabled" in record.message]
-    assert len(caplog.records) == 1
+@pytest.fixture
+def slurm(monkeypatch):
+    """submitit's part for Slurm, put back as it was."""
+    module = pytest.importorskip("submitit.slurm.slurm")
+    monkeypatch.setattr(module.SlurmJob, "watcher", module.SlurmJob.watcher)
+    logger = logging.getLogger("submitit")
+    monkeypatch.setattr(logger, "filters", list(logger.filters))
+    monkeypatch.setattr(logger, "handlers", [])  # which hold the streams of the moment of their import
+    return module
 
 
-def test_slurm_with_accounts_is_asked_as_ever(project, monkeypatch, caplog):
-    slurm = pytest.importorskip("submitit.slurm.slurm")
-    before = slurm.SlurmJob.watcher
-    monkeypatch.setattr(subprocess, "run", lambda *words, **options: types.SimpleNamespace(returncode=0, stderr=""))
+def sacct(monkeypatch, folder, script):
+    """Let `sacct` be a script."""
+    (folder / "sacct").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "sacct").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+def test_slurm_without_accounts_says_so_once(project, monkeypatch, caplog, slurm):
+    sacct(monkeypatch, project, "echo accounting is disabled >&2; exit 1")
     begun("hydra/launcher=slurm_cpu")
-    assert slurm.SlurmJob.watcher is before
+    for job in range(3):
+        assert slurm.SlurmJob.watcher.get_state(str(job), mode="force") == "UNKNOWN"
+    assert slurm.SlurmJob.watcher.num_calls == 3
+    assert [record.message for record in caplog.records if "sacct fails" in record.message]
+    assert len(caplog.records) == 1
+    asked = subprocess.run(slurm.SlurmJob.watcher._make_command(), capture_output=True, check=False)
+    assert (asked.returncode, asked.stdout, asked.stderr) == (1, b"", b"")
+
+
+def test_slurm_with_accounts_is_asked_as_ever(project, monkeypatch, caplog, slurm):
+    sacct(monkeypatch, project, "echo 'JobID|State|NodeList'; echo '7|FAILED|here'")
+    begun("hydra/launcher=slurm_cpu")
+    assert slurm.SlurmJob.watcher.get_state("7", mode="force") == "FAILED"
+    assert slurm.SlurmJob.watcher.is_done("7")
     assert not caplog.records

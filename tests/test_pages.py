@@ -160,7 +160,7 @@ def small(words):
     chosen = {word.split("=")[0] for word in words if word.endswith("=null")}
     size = [*(word for word in SMALL if word.split("=")[0] not in chosen), *stages]
     if not any(word.startswith("windows") for word in words):
-        size.append("windows=2" if settings.problem.horizon > 1 else "windows=1")
+        size.append("windows=1")
     if settings.ensemble > 1:
         size.append("ensemble=2")
     if "hydra/sweeper=search" in words:

@@ -5,7 +5,6 @@ import errno
 import logging
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -99,7 +98,7 @@ class SweepStart(Callback):
     """What every sweep begins with, whichever sweeper and launcher it has. Hydra calls it before both exist."""
 
     def on_multirun_start(self, config: DictConfig, **others: Any) -> None:
-        """Make the sweep's folder, and look whether Slurm can be asked about jobs.
+        """Make the sweep's folder, and keep Slurm's complaints apart.
 
         The folder is a new one, unless hydra.sweep.dir names one to go on with.
         """
@@ -114,7 +113,7 @@ class SweepStart(Callback):
             config.hydra.overrides.hydra.append(override)
         atexit.register(_remove_if_empty, folder)
         if str(config.hydra.launcher.get("_target_", "")).endswith(".SlurmLauncher"):
-            _do_without_accounting()
+            _let_sacct_fail_quietly()
 
 
 def _make_sweep_folder(sweep: DictConfig) -> Path:
@@ -133,22 +132,31 @@ def _make_sweep_folder(sweep: DictConfig) -> Path:
     return folder if number == 1 else folder.with_name(f"{folder.name}_{number}")
 
 
-def _do_without_accounting() -> None:
-    """Where Slurm keeps no accounts, say so once and do not let submitit ask: it would complain every time."""
+def _let_sacct_fail_quietly() -> None:
+    """Where Slurm keeps no accounts, let that be said once; submitit and sacct say it as often as they are asked."""
     from submitit.slurm.slurm import SlurmInfoWatcher, SlurmJob
 
-    class Unasked(SlurmInfoWatcher):
-        def _make_command(self) -> None:
-            return None
+    class Quiet(SlurmInfoWatcher):
+        def _make_command(self) -> list[str] | None:
+            command = super()._make_command()
+            return command and ["sh", "-c", 'exec "$@" 2> /dev/null', "sh", *command]
 
-    try:
-        asked = subprocess.run(["sacct", "--noheader"], capture_output=True, text=True, check=False)
-    except OSError:  # no Slurm at all, which submitit says
-        return
-    if asked.returncode:
-        reason = asked.stderr.strip().rstrip(".") or f"sacct ends with status {asked.returncode}"
-        log.warning("%s: that a job has ended is known from what it leaves in the sweep's folder alone.", reason)
-        SlurmJob.watcher = Unasked(delay_s=600)
+    SlurmJob.watcher = Quiet(delay_s=600)  # submitit's own
+    logging.getLogger("submitit").addFilter(_Once())
+
+
+class _Once(logging.Filter):
+    """Puts one sentence of ours in the place of all those about sacct."""
+
+    said = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if "sacct error" not in record.getMessage():
+            return True
+        if not self.said:
+            log.warning("sacct fails: that a job has ended is known from what it leaves in the sweep's folder alone.")
+        self.said = True
+        return False
 
 
 def _let_slurm_see(status: int) -> None:
