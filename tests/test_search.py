@@ -1,9 +1,16 @@
 """A search's trials: the same ones for the same seed, and never the same ones twice in a study that is shared."""
 
 import pytest
+from hydra import compose, initialize_config_dir
+from hydra._internal.callbacks import Callbacks
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
+from hydra.types import HydraContext
 
+from composed import CONFIGS
+from pinn_ac import cli, config
 from pinn_ac.errors import InputError
-from pinn_ac.jobs import study_url
+from pinn_ac.jobs import FAILED_SCORE, study_url
 
 optuna = pytest.importorskip("optuna")
 from pinn_ac.search import SeededByTrial, open_study  # noqa: E402
@@ -87,3 +94,83 @@ def test_a_study_that_cannot_be_opened_is_one_sentence(tmp_path, monkeypatch):
     (tmp_path / "study.db").write_text("no database")
     with pytest.raises(InputError, match=r"cannot be opened \(file is not a database\): choose another"):
         open_study("s", study_url(str(tmp_path)))
+
+
+def search(folder, task, *words):
+    """A search of `task`, which needs no training, in this process; the study."""
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+    config.register()
+    plain = [word for word in words if word.startswith("hydra")]
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        composed = compose(
+            "config", ["hydra/sweeper=search", f"hydra.sweep.dir={folder}", *plain], return_hydra_config=True
+        )
+        cli.SweepStart().on_multirun_start(composed)
+        context = HydraContext(config_loader=GlobalHydra.instance().config_loader(), callbacks=Callbacks())
+        sweeper = Plugins.instance().instantiate_sweeper(config=composed, hydra_context=context, task_function=task)
+        sweeper.sweep([word for word in words if word not in plain])
+    return optuna.load_study("default", study_url(str(folder)))
+
+
+@pytest.fixture(autouse=True)
+def same_logging(monkeypatch):
+    """Hydra sets up the logging of a process of its own; the tests' process keeps what it has."""
+    for module in ("hydra.core.utils", "hydra._internal.core_plugins.basic_launcher"):
+        monkeypatch.setattr(f"{module}.configure_log", lambda *settings: None)
+
+
+RATE = "optimizer.damping=tag(log, interval(1e-4, 1))"
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "nsgaii"])
+def test_every_sampler_of_optuna_searches(tmp_path, sampler):
+    words = (f"hydra/sweeper/sampler={sampler}", "hydra.sweeper.n_trials=3", RATE)
+    study = search(tmp_path / "new", lambda settings: settings.optimizer.damping, *words)
+    assert study.best_value == min(trial.params["optimizer.damping"] for trial in study.trials)
+    assert len({trial.value for trial in study.trials}) == 3
+    again = search(tmp_path / "again", lambda settings: settings.optimizer.damping, *words)
+    assert [trial.value for trial in again.trials] == [trial.value for trial in study.trials]
+    other = search(tmp_path / "other", lambda settings: settings.optimizer.damping, *words, "hydra.sweeper.seed=1")
+    assert not {trial.value for trial in other.trials} & {trial.value for trial in study.trials}
+
+
+def test_a_grid_is_searched_once(tmp_path):
+    words = ("hydra/sweeper/sampler=grid", "model.width=choice(3,4)", "seed=choice(0,1)")
+    study = search(tmp_path / "new", lambda settings: settings.model.width + settings.seed, *words)
+    assert sorted(trial.value for trial in study.trials) == [3, 4, 4, 5]
+
+
+def test_a_search_that_goes_on_is_content_with_what_it_has(tmp_path):
+    """One in which this time all trials diverge has a best one still; one in which all are refused has not."""
+    words = ("hydra.sweeper.n_trials=2", RATE)
+
+    def refused(settings):
+        raise InputError("No.")
+
+    search(tmp_path, lambda settings: 1.0, *words)
+    search(tmp_path, lambda settings: FAILED_SCORE, *words)
+    with pytest.raises(InputError, match="None of the 2 trials has a result"):
+        search(tmp_path, refused, *words)
+    with pytest.raises(InputError, match="None of the 2 trials has a result"):
+        search(tmp_path / "new", lambda settings: FAILED_SCORE, *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ((RATE, "hydra.sweeper.n_trials=0"), "hydra.sweeper.n_trials is 0: give a whole number from 1"),
+        ((RATE, "hydra.sweeper.n_jobs=0"), "hydra.sweeper.n_jobs is 0: give a whole number from 1"),
+        ((RATE, "hydra.sweeper.seed=-1"), "hydra.sweeper.seed is -1: give a whole number from 0"),
+        (("seed=3",), "There is nothing to search in"),
+        (("model.width=3", "model.width=choice(4,5)"), "There is nothing to search in"),
+    ],
+)
+def test_a_search_that_cannot_be_is_refused_before_its_first_trial(tmp_path, words, sentence):
+    with pytest.raises(InputError, match=sentence):
+        search(tmp_path, lambda settings: pytest.fail("a trial began"), *words)
+
+
+def test_a_search_with_other_choices_than_its_study_is_refused(tmp_path):
+    search(tmp_path, lambda settings: 1.0, "hydra.sweeper.n_trials=1", "model.width=choice(3,4)")
+    with pytest.raises(InputError, match="Optuna cannot go on with this study"):
+        search(tmp_path, lambda settings: 1.0, "hydra.sweeper.n_trials=1", "model.width=choice(5,6)")

@@ -50,7 +50,7 @@ class Search(Sweeper):
             sampler = instantiate(self.sampler)
         self.optuna = OptunaSweeperImpl(sampler=sampler, **self.settings)
         self.optuna.setup(hydra_context=hydra_context, task_function=task_function, config=config)
-        self.launcher = self.optuna.launcher = Noting(self.optuna.launcher)
+        self.trials = self.optuna.launcher = Noting(self.optuna.launcher)
 
     def sweep(self, arguments: list[str]) -> None:
         """Search.
@@ -69,6 +69,8 @@ class Search(Sweeper):
         try:
             self.optuna.sweep(arguments)
         except ValueError as error:
+            if self.trials.running or isinstance(error, InputError):  # not of Optuna
+                raise
             self._require_a_result()
             raise InputError(
                 f"Optuna cannot go on with this study: {error} Choose another hydra.sweep.dir."
@@ -77,7 +79,7 @@ class Search(Sweeper):
 
     def _require_a_result(self) -> None:
         """One that diverged will do, if the study has a better one from before or from another process."""
-        done = self.launcher.returns
+        done = self.trials.returns
         scores = [one.return_value for one in done if one.status == JobStatus.COMPLETED]
         good = any(score != FAILED_SCORE for score in scores)
         require(
@@ -87,16 +89,18 @@ class Search(Sweeper):
 
 
 class Noting(Launcher):
-    """A launcher that keeps what its jobs returned."""
+    """A launcher that keeps what its jobs returned; `running` stays true where it failed itself."""
 
-    def __init__(self, launcher: Launcher) -> None:
-        self.launcher, self.returns = launcher, list[JobReturn]()
+    def __init__(self, launcher: Any) -> None:
+        self.launcher, self.returns, self.running = launcher, list[JobReturn](), False
 
     def setup(self, **context: Any) -> None:
         """It has been set up before."""
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs."""
+        self.running = True
         returned = self.launcher.launch(job_overrides, initial_job_idx)
+        self.running = False
         self.returns += returned
         return returned

@@ -37,8 +37,8 @@ def start(main: Callable[[], Any]) -> None:
         _require_writable_output(sys.argv[1:])
         join()
         main()
-    except (InputError, Diverged) as error:
-        _refuse(str(error), _status(error))
+    except InputError as error:
+        _refuse(str(error))
     except (HydraException, OmegaConfBaseException) as error:
         _refuse(_without_details(error))
     except ValueError as error:
@@ -57,6 +57,7 @@ def execute(command: Callable[[DictConfig], Any], config: DictConfig) -> Any:
     diverged is a result, a bad one, and an input that cannot be used ends its own job alone; a signal or a full disk
     ends the sweep. A job under Slurm that has no good result ends with these statuses too.
     """
+    logging.getLogger("jax").setLevel(logging.WARNING)  # also where a launcher has started this process
     folder = Path(HydraConfig.get().runtime.output_dir)
     sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
     try:
@@ -207,9 +208,9 @@ def _status(error: Exception) -> int:
     return 3 if isinstance(error, Diverged) else 2
 
 
-def _refuse(sentence: str, status: int = 2) -> NoReturn:
+def _refuse(sentence: str) -> NoReturn:
     print(f"Error: {sentence}", file=sys.stderr)
-    sys.exit(status)
+    sys.exit(2)
 
 
 def _require_writable_output(arguments: list[str]) -> None:
