@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 import yaml
 
 from composed import EASY
-from pinn_ac.jobs import FAILED_SCORE, read_job
+from pinn_ac.jobs import FAILED_SCORE, find_jobs, read_job
 from pinn_ac.tracking import read_history
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -118,20 +119,76 @@ def test_a_signal_ends_the_sweep_and_saves_the_run(tmp_path):
     assert len(list(tmp_path.glob("*/config.yaml"))) == 1
 
 
+SEARCH = ("hydra/sweeper=search", "optimizer=adam", "reference=false", "train.steps=2")
+
+
+def trials(folder):
+    """Those of the study in the folder."""
+    import optuna
+
+    return optuna.load_study("default", f"sqlite:///{folder}/study.db").trials
+
+
 @pytest.mark.slow
 def test_a_search_scores_divergence_and_goes_on_where_it_ended(tmp_path):
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+    folder = tmp_path / "new"
     words = ("hydra/sweeper=search", "optimizer=adam", "optimizer.learning_rate=choice(1e300,1e-3)")
-    sweep(tmp_path, *words, "hydra.sweeper.n_trials=4")
-    best = yaml.safe_load((tmp_path / "optimization_results.yaml").read_text())
+    sweep(folder, *words, "hydra.sweeper.n_trials=4")
+    best = yaml.safe_load((folder / "optimization_results.yaml").read_text())
     assert best["best_value"] < 10
     assert best["best_params"]["optimizer.learning_rate"] == 1e-3
-    sweep(tmp_path, *words, "hydra.sweeper.n_trials=2")
-    import optuna
+    sweep(folder, *words, "hydra.sweeper.n_trials=2")
+    assert len(trials(folder)) == 6
+    assert FAILED_SCORE in [trial.value for trial in trials(folder)]
 
-    study = optuna.load_study("default", f"sqlite:///{tmp_path}/study.db")
-    assert len(study.trials) == 6
-    assert FAILED_SCORE in [trial.value for trial in study.trials]
+
+@pytest.mark.landing
+@pytest.mark.parametrize(
+    ("words", "sentences", "status"),
+    [
+        (("train.log_every=choice(0,-1)",), ("train.log_every is -1: give", "None of the 3 trials has a result"), 2),
+        (("optimizer.learning_rate=choice(1e300,1e299)",), ("not finite", "None of the 3 trials has a result"), 2),
+        (("model.width=3",), ("There is nothing to search in",), 2),
+        (("model.width=choice(3,4)",), ("There is nothing to search in",), 2),
+        (("train.log_every=choice(3,4)", "hydra.sweeper.n_trials=0"), ("hydra.sweeper.n_trials is 0: give",), 2),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_search_without_a_result_says_so(tmp_path, words, sentences, status):
+    """Each trial's sentence, and one at the end. `SMALL` sets the width already, and the sweeper keeps to that."""
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+    refused = sweep(tmp_path / "new", *SEARCH, "hydra.sweeper.n_trials=3", *words, check=False)
+    assert refused.returncode == status
+    for sentence in sentences:
+        assert sentence in refused.stderr
+    assert refused.stderr.rstrip().splitlines()[-1].startswith(f"Error: {sentences[-1]}")
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.landing
+def test_another_search_in_the_folder_is_refused(tmp_path):
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+    words = (*SEARCH, "hydra.sweeper.n_trials=1")
+    sweep(tmp_path, *words, "train.log_every=choice(3,4)")
+    refused = sweep(tmp_path, *words, "train.log_every=choice(5,6)", check=False)
+    assert refused.returncode == 2
+    assert "Error: Optuna cannot go on with this study" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.landing
+def test_two_processes_search_together(tmp_path):
+    """Each trial of theirs is another one, though both start at once with the same words."""
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+    words = (*SMALL, *SEARCH, "optimizer.learning_rate=tag(log, interval(1e-4, 1e-1))", "hydra.sweeper.n_trials=2")
+    command = [sys.executable, str(PROJECT / "scripts/train.py"), "-m", *words, f"hydra.sweep.dir={tmp_path}"]
+    together = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=600)[1] for process in together]
+    assert [process.returncode for process in together] == [0, 0], said
+    assert sorted(trial.number for trial in trials(tmp_path)) == [0, 1, 2, 3]
+    assert len({trial.params["optimizer.learning_rate"] for trial in trials(tmp_path)}) == 4
+    assert len(metrics(tmp_path)) == 4
 
 
 @pytest.mark.slow
@@ -173,11 +230,41 @@ def test_a_job_of_several_processes_is_one_run(slurm, tmp_path, launcher):
 
 
 @pytest.mark.landing
-def test_a_job_that_fails_on_slurm_is_reported_with_its_traceback(slurm, tmp_path):
+def test_a_job_that_fails_on_slurm_is_reported_and_slurm_knows_it(slurm, tmp_path):
+    """Its traceback is kept, the others run, and where Slurm keeps no accounts that is said once."""
     done = sweep(tmp_path, "problem.diffusivity=1e-3,-1", *SLURM, environment=slurm, check=False)
-    assert done.returncode != 0
-    assert "problem.diffusivity is -1" in done.stderr + done.stdout
+    assert done.returncode == 2
+    assert "problem.diffusivity is -1" in done.stderr
     assert len(metrics(tmp_path)) == 1
+    assert [job.status for job in find_jobs(tmp_path)] == ["failed", "finished"]
+    said = done.stdout + done.stderr
+    assert "sacct error" not in said
+    assert "accounting storage is disabled" not in said
+    assert said.count("sacct fails") == 1
+    assert states(tmp_path, slurm) == ["COMPLETED 0:0", "FAILED 2:0"]
+
+
+@pytest.mark.landing
+@pytest.mark.parametrize(
+    ("words", "state", "status"),
+    [
+        (("optimizer=adam", "optimizer.learning_rate=1e300"), "FAILED 3:0", 0),
+        (("train.overfit_ratio=0.5",), "FAILED 2:0", 2),
+    ],
+    ids=["diverged", "refused"],
+)
+def test_slurm_knows_how_a_job_without_a_result_ended(slurm, tmp_path, words, state, status):
+    done = sweep(tmp_path, *words, *SLURM, environment=slurm, check=False)
+    assert done.returncode == status
+    assert states(tmp_path, slurm) == [state]
+
+
+@pytest.mark.landing
+def test_slurm_knows_of_a_refused_job_of_several_processes(slurm, tmp_path):
+    words = ("hydra/launcher=slurm_gpus", *LIMITS, "hydra.launcher.gres=null", "hydra.launcher.tasks_per_node=2")
+    done = sweep(tmp_path, "model.width=0", *words, environment=slurm, check=False)
+    assert done.returncode == 2
+    assert states(tmp_path, slurm) == ["FAILED 2:0"]
 
 
 @pytest.mark.slow
@@ -203,6 +290,19 @@ def test_a_preempted_job_ends_with_the_bits_of_an_undisturbed_one(slurm, tmp_pat
     (whole,), (cut,) = metrics(tmp_path / "whole"), metrics(tmp_path / "cut")
     with np.load(whole / "prediction.npz") as one, np.load(cut / "prediction.npz") as other:
         np.testing.assert_array_equal(one["u"], other["u"])
+
+
+def states(folder, slurm):
+    """Slurm's own words on the jobs of the sweep in the folder, once they have ended."""
+    ours = {path.name.partition("_")[0] for path in (folder / ".submitit").iterdir() if path.name[0].isdigit()}
+
+    def asked():
+        words = ["scontrol", "show", "job", "-o", *([next(iter(ours))] if len(ours) == 1 else [])]
+        said = subprocess.run(words, env=os.environ | slurm, capture_output=True, text=True, check=True).stdout
+        return sorted(" ".join(re.findall(r"(?:JobState|ExitCode)=(\S+)", line)) for line in said.splitlines())
+
+    _wait(lambda: not any(state.startswith(("RUNNING", "COMPLETING", "PENDING")) for state in asked()), 60)
+    return asked()
 
 
 def _steps(folder):

@@ -111,11 +111,11 @@ class Experiment:
         return {name: values.astype(jax.dtypes.canonicalize_dtype(float)) for name, values in drawn.items()}
 
     def collocation(self, params: Sequence[Parameters], conditions: Sequence[Carried | None]) -> np.ndarray:
-        """(t, x) of shape (n, 2), in the user's units: the points that the sampler draws for every window's network as it is now.
+        """The points that the sampler draws for every window's network as it is now: (t, x), of shape (n, 2).
 
-        They are drawn anew, as many as the sampler was told, since a run keeps only its last window's. Where training
-        draws more than once it is the second draw, as a sampler may keep some of the points of the first. Of more
-        than `MOST_SHOWN` some are left out.
+        t and x are in the user's units. The points are drawn anew, as many as the sampler was told, since a run keeps
+        only its last window's. Where training draws more than once it is the second draw, as a sampler may keep some
+        of the points of the first. Of more than `MOST_SHOWN` some are left out.
 
         Args:
             params: of each window's network.

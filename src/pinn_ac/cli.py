@@ -1,5 +1,6 @@
 """How a command begins and ends: what the user reads, and the exit status."""
 
+import atexit
 import errno
 import logging
 import os
@@ -7,21 +8,24 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
+from hydra.experimental.callback import Callback
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from pinn_ac.config import PROJECT, can_go_on, in_words
 from pinn_ac.environment import prepare_process
 from pinn_ac.errors import InputError
-from pinn_ac.files import require_writable
+from pinn_ac.files import make_new, make_writable, require_writable
 from pinn_ac.jobs import FAILED_SCORE, note_failure
-from pinn_ac.parallel import is_first, join, leave_at_once
+from pinn_ac.parallel import agreed, first_begins, is_first, join, leave, leave_at_once
 from pinn_ac.training import Diverged, Stopped
 
 log = logging.getLogger(__name__)
@@ -53,16 +57,22 @@ def execute(command: Callable[[DictConfig], Any], config: DictConfig) -> Any:
     2: an input that cannot be used. 3: the training diverged. 128 + n: stopped by signal n, after saving.
     1: anything else, which is reported with its traceback, but for a disk that is full. In a sweep a training that
     diverged is a result, a bad one, and an input that cannot be used ends its own job alone; a signal or a full disk
-    ends the sweep.
+    ends the sweep. A job under Slurm that has no good result ends with these statuses too.
     """
+    logging.getLogger("jax").setLevel(logging.WARNING)  # also where a launcher has started this process
     folder = Path(HydraConfig.get().runtime.output_dir)
     sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
     try:
         prepare_process()
         join()  # of a launcher's processes, which do not come by `start`
-        return _obeyed(command, config)
+        result = _obeyed(command, config)
+        if sweeping and result == FAILED_SCORE:  # of a run that failed before
+            _let_slurm_see(1)
+        return result
     except (InputError, Diverged, Stopped) as error:
         log.error("%s", _sentence(error))
+        if sweeping and not isinstance(error, Stopped):
+            _let_slurm_see(_status(error))
         if sweeping and isinstance(error, Diverged):
             return FAILED_SCORE
         if sweeping and isinstance(error, InputError):
@@ -79,6 +89,8 @@ def execute(command: Callable[[DictConfig], Any], config: DictConfig) -> Any:
         if not full:
             log.exception("The command failed.")
             leave_at_once(1)
+            if sweeping:
+                _let_slurm_see(1)
             raise
         log.error(
             "Error: %s: %s takes no more. What was saved in it before is whole: make room, and go on.", full, folder
@@ -92,6 +104,80 @@ def _obeyed(command: Callable[[DictConfig], Any], config: DictConfig) -> Any:
         return command(config)
     except OmegaConfBaseException as error:  # a setting that is missing, or that refers to nothing
         raise InputError(in_words(error)) from error
+
+
+class SweepStart(Callback):
+    """What every sweep begins with, whichever sweeper and launcher it has. Hydra calls it before both exist."""
+
+    def on_multirun_start(self, config: DictConfig, **others: Any) -> None:
+        """Make the sweep's folder, and keep Slurm's complaints apart.
+
+        The folder is a new one, unless hydra.sweep.dir names one to go on with.
+        """
+        try:
+            folder = _make_sweep_folder(config.hydra.sweep)
+        except InputError as error:
+            _refuse(str(error))  # Hydra would only warn of an exception
+        # Each job composes its config anew from the overrides, also in another working directory.
+        override = f"hydra.sweep.dir={QuotedString(str(folder), Quote.single).with_quotes()}"
+        with read_write(config.hydra):
+            config.hydra.sweep.dir = str(folder)
+            config.hydra.overrides.hydra.append(override)
+        atexit.register(_remove_if_empty, folder)
+        if str(config.hydra.launcher.get("_target_", "")).endswith(".SlurmLauncher"):
+            _let_sacct_fail_quietly()
+
+
+def _make_sweep_folder(sweep: DictConfig) -> Path:
+    """The folder of hydra.sweep.dir, made; one that is named by the moment is this sweep's alone.
+
+    Raises:
+        InputError: it cannot be made or written.
+    """
+    folder = Path(sweep.dir).expanduser().absolute()
+    named_by = str(OmegaConf.to_container(sweep, resolve=False)["dir"])  # type: ignore[index,call-overload]
+    if not any(moment in named_by for moment in ("${started:", "${now:")):
+        first_begins(lambda: make_writable(folder, "hydra.sweep.dir"))
+        return folder
+    made = first_begins(lambda: make_new(folder, "hydra.sweep.dir"))
+    number = int(agreed(made or 0))
+    return folder if number == 1 else folder.with_name(f"{folder.name}_{number}")
+
+
+def _let_sacct_fail_quietly() -> None:
+    """Where Slurm keeps no accounts, let that be said once; submitit and sacct say it as often as they are asked."""
+    from submitit.slurm.slurm import SlurmInfoWatcher, SlurmJob
+
+    class Quiet(SlurmInfoWatcher):
+        def _make_command(self) -> list[str] | None:
+            command = super()._make_command()
+            return command and ["sh", "-c", 'exec "$@" 2> /dev/null', "sh", *command]
+
+    SlurmJob.watcher = Quiet(delay_s=600)  # submitit's own
+    logging.getLogger("submitit").addFilter(_Once())
+
+
+class _Once(logging.Filter):
+    """Puts one sentence of ours in the place of all those about sacct."""
+
+    said = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if "sacct error" not in record.getMessage():
+            return True
+        if not self.said:
+            log.warning("sacct fails: that a job has ended is known from what it leaves in the sweep's folder alone.")
+        self.said = True
+        return False
+
+
+def _let_slurm_see(status: int) -> None:
+    """End this process with `status`, if it is a job under Slurm, after submitit has written what the job returns.
+
+    Hydra hands the sweep what a job raised as a return value, so that the process would end with status 0.
+    """
+    if os.environ.get("SUBMITIT_EXECUTOR") == "slurm":
+        atexit.register(leave, status)
 
 
 def _full_disk(error: BaseException | None) -> str | None:
@@ -130,11 +216,15 @@ def _refuse(sentence: str) -> NoReturn:
 
 def _require_writable_output(arguments: list[str]) -> None:
     """Hydra makes the run's folder before our code runs, and would answer a refusal with a traceback."""
-    chosen = [word.partition("=")[2] for word in arguments if word.startswith(("hydra.run.dir=", "hydra.sweep.dir="))]
-    folder = Path(chosen[-1] if chosen else PROJECT / "outputs").expanduser()
-    if "${" in str(folder):
-        return
-    require_writable(folder)
+    chosen = [word.partition("=") for word in arguments if word.startswith(("hydra.run.dir=", "hydra.sweep.dir="))]
+    setting, _, folder = chosen[-1] if chosen else ("hydra.run.dir", "", str(PROJECT / "outputs"))
+    if "${" not in folder:
+        require_writable(Path(folder).expanduser(), setting)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _remove_if_unused(folder: Path) -> None:

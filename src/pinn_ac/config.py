@@ -26,7 +26,7 @@ from omegaconf.errors import (
 )
 
 from pinn_ac.errors import InputError, require
-from pinn_ac.jobs import RUN, folder_name
+from pinn_ac.jobs import RUN, folder_name, study_url
 from pinn_ac.parallel import started
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -395,3 +395,4 @@ OmegaConf.register_new_resolver("started", _started, use_cache=True, replace=Tru
 OmegaConf.register_new_resolver("project", lambda: str(PROJECT), replace=True)
 OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
 OmegaConf.register_new_resolver("job_folder", folder_name, replace=True)
+OmegaConf.register_new_resolver("study", study_url, replace=True)

@@ -10,28 +10,48 @@ from typing import Any
 from pinn_ac.errors import InputError
 
 
-def make_writable(folder: Path) -> None:
-    """Make the folder.
+def make_writable(folder: Path, setting: str = "hydra.run.dir") -> None:
+    """Make the folder that `setting` names.
 
     Raises:
         InputError: it cannot be made or written.
     """
-    require_writable(folder)
+    require_writable(folder, setting)
     folder.mkdir(parents=True, exist_ok=True)
 
 
-def require_writable(folder: Path) -> None:
-    """Try it, without making the folder: in the nearest one above that exists.
+def make_new(folder: Path, setting: str) -> int:
+    """Make a folder that was not there before: the one that `setting` names, or else FOLDER_2, FOLDER_3 and so on.
+
+    Returns:
+        1 for the folder itself, 2 for FOLDER_2, …
 
     Raises:
         InputError: it cannot be made or written.
+    """
+    make_writable(folder.parent, setting)
+    number = 1
+    while True:
+        try:
+            (folder if number == 1 else folder.with_name(f"{folder.name}_{number}")).mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return number
+
+
+def require_writable(folder: Path, setting: str = "hydra.run.dir") -> None:
+    """Try it, without making the folder: in the nearest one above that exists.
+
+    Raises:
+        InputError: it cannot be made or written; the sentence advises to change `setting`.
     """
     try:
         existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
         with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:
-        raise InputError(f"{folder} cannot be written ({error.strerror}): choose another hydra.run.dir.") from error
+        raise InputError(f"{folder} cannot be written ({error.strerror}): choose another {setting}.") from error
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> Path:

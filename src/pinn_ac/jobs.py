@@ -7,6 +7,7 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import yaml
 
@@ -37,11 +38,24 @@ class Job(NamedTuple):
 
 
 def folder_name(overrides: str) -> str:
-    """A job's folder, named by its overrides, so that the same job of another sweep finds it again."""
+    """A job's folder, named by its overrides, so that the same job of another sweep finds it again.
+
+    >>> folder_name("model=mlp,problem/initial_condition=sine")
+    'model=mlp,problem.initial_condition=sine'
+    """
     name = overrides.replace("/", ".").replace(" ", "") or "default"
     if len(name) <= LONGEST_NAME:
         return name
     return f"{name[:LONGEST_NAME]}…{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def study_url(folder: str) -> str:
+    """Where a search in `folder` keeps its study, as a URL; the folder's name may hold any characters.
+
+    >>> study_url("/tmp/my sweep")
+    'sqlite:///file:/tmp/my%20sweep/study.db?uri=true'
+    """
+    return f"sqlite:///file:{quote(str(Path(folder).absolute()))}/study.db?uri=true"
 
 
 def note_failure(folder: Path, kind: str, error: BaseException) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -171,12 +171,22 @@ def join() -> None:
         jax.distributed.initialize(shutdown_timeout_seconds=PATIENCE)
 
 
+def leave(status: int) -> None:
+    """End this process with `status`, once the others that it runs with, if there are any, have come this far too."""
+    jax.distributed.shutdown()
+    _exit(status)
+
+
 def leave_at_once(status: int) -> None:
     """End this process without waiting for the others, if there are any: they would wait for it for ever."""
     if jax.distributed.is_initialized():
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+        _exit(status)
+
+
+def _exit(status: int) -> NoReturn:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def is_first() -> bool:

@@ -1,0 +1,410 @@
+"""What the README, docs/ and the help pages tell people to type is typed here, word for word, at a small size.
+
+A command that is added to a page is tested by being there. Those that need what a test has not are listed in
+`NEEDS`, each with the reason; of them it is tested that their words are understood.
+"""
+
+import doctest
+import importlib
+import pkgutil
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+
+import pinn_ac
+from composed import CONFIGS
+from pinn_ac import cli, config, run, saved_run
+from pinn_ac.benchmarks import command as benchmark
+from pinn_ac.jobs import find_jobs
+from pinn_ac.lessons import LESSONS, command, every_node
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "outputs/README.md",
+]
+PROGRAMS = ("python", "make", "srun", "source", "pip", "scripts/", ".ci/run")
+"""What a command in the midst of a sentence begins with."""
+PLACES = re.compile(r"outputs/multirun/default/DATE|outputs/default/\d[\d_-]+|FOLDER")
+"""What stands in a page for the folder of a run or a sweep of the reader's own."""
+
+
+class Command(NamedTuple):
+    """A command, and where it stands."""
+
+    page: str
+    text: str
+
+    @property
+    def words(self):
+        """As a shell sees them."""
+        return shlex.split(self.text, comments=True)
+
+
+def blocks(page, language):
+    """The text of every block of code in that language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def spans(page):
+    """Every piece of code in the midst of a sentence; none of those in blocks."""
+    prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    return [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose)]
+
+
+def helped():
+    """(Page, command) of the examples that `--help` and the first lines of the scripts give."""
+    for page in sorted((CONFIGS / "hydra/help").glob("*.yaml")):
+        for line in yaml.safe_load(page.read_text())["footer"].splitlines():
+            if line.strip().startswith("python "):
+                yield page.name, re.sub(r"\s{2,}\(.*\)$", "", line.strip())
+    for script in sorted((ROOT / "scripts").glob("*.py")):
+        for text in re.findall(r"python scripts/[^(),;\n\"]*[^(),;\n\" ]", script.read_text()):
+            yield script.name, text
+    yield "lesson.py", command.EXAMPLE
+
+
+def commands():
+    """Every command of every page, once."""
+    found = [
+        Command(page.name, line) for page in PAGES for block in blocks(page, "sh") for line in block.splitlines()
+    ]
+    found += [Command(page.name, text) for page in PAGES for text in spans(page) if text.startswith(PROGRAMS)]
+    found += [Command(name, text) for name, text in helped()]
+    return list({tuple(one.words): one for one in found if one.words and not is_a_name(one)}.values())
+
+
+def is_a_name(one):
+    """A program that is spoken of, and not called."""
+    return len(one.words) == 1 and one.words[0].startswith(("scripts/", *PROGRAMS[:5]))
+
+
+COMMANDS = commands()
+NEEDS = {
+    "make test": "it is what runs these tests",
+    "make test-all": "it is what runs these tests",
+    ".ci/run": "it is what runs these tests",
+    "make format": "it rewrites the sources",
+    "source .venv/bin/activate": "the tests run in an environment already",
+    "pip install": "it would change the environment",
+    "srun": "a Slurm and GPUs; tests/test_parallel.py and tests/test_sweeps.py run processes under a real one",
+    "JAX_COORDINATOR_ADDRESS": "a second process at the same time, as tests/test_parallel.py starts it",
+    "hydra/launcher=slurm": "a Slurm; tests/test_sweeps.py runs the launchers on a real one",
+    "scripts/benchmark.py": "minutes to hours; tests/benchmarks/ runs what each of them is made of",
+    "model=mine": "the reader's own file",
+}
+"""What a command begins with or holds → why it is not run here."""
+
+
+def need(one):
+    """Why the command is not run; None where it is."""
+    return next((reason for mark, reason in NEEDS.items() if mark in one.text), None)
+
+
+RUN = [one for one in COMMANDS if need(one) is None]
+NOT_RUN = [one for one in COMMANDS if need(one) is not None]
+SMALL = (
+    "model.width=4",
+    "model.depth=1",
+    "sampler.num_points=64",
+    "reference=false",
+    "estimate=false",
+    "train.checkpoint_every=2",
+)
+
+
+def described(one):
+    return f"{one.page}: {' '.join(one.words)}"[:90]
+
+
+def of_train(words):
+    """The words after train.py, with -m if it is there."""
+    (place,) = (index for index, word in enumerate(words) if word.endswith("scripts/train.py"))
+    return words[place + 1 :]
+
+
+def composed(words):
+    """The config that they describe, with Hydra's part; a setting that is swept has one of its values."""
+    config.register()
+    plain = [word for word in words if not word.startswith("-")]
+    plain = [re.sub(r"^([\w./]+=[^,\[('\"]+),.*", r"\1", word) for word in plain]
+    plain = [word for word in plain if not re.search(r"=(tag|choice|interval|range)\(", word)]
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        return compose("config", plain, return_hydra_config=True)
+
+
+def small(words):
+    """The same command at a small size."""
+    settings = composed(PLACES.sub("FOLDER", word) for word in words)
+    if settings.resume:
+        return [*words, "train.steps=4"]
+    stages = [f"stages.{name}.steps=2" for name in settings.stages or ()] or ["train.steps=2"]
+    chosen = {word.split("=")[0] for word in words if word.endswith("=null")}
+    size = [*(word for word in SMALL if word.split("=")[0] not in chosen), *stages]
+    if not any(word.startswith("windows") for word in words):
+        size.append("windows=1")
+    if settings.ensemble > 1:
+        size.append("ensemble=2")
+    if "hydra/sweeper=search" in words:
+        size.append("hydra.sweeper.n_trials=2")
+    return [*words, *size]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project without outputs yet, in which commands run as if each had a process of its own."""
+    shutil.copytree(ROOT / "outputs", tmp_path / "outputs", ignore=lambda *_: ["default", "multirun", "benchmarks"])
+    for module in (cli, config, run, saved_run, benchmark, command):
+        if hasattr(module, "PROJECT"):
+            monkeypatch.setattr(module, "PROJECT", tmp_path)
+    monkeypatch.setattr(command, "FOLDER", tmp_path / "outputs/lessons")
+    monkeypatch.setattr(command.main, "__defaults__", (tmp_path / "outputs/lessons", None))
+    monkeypatch.chdir(tmp_path)
+    OmegaConf.register_new_resolver("project", lambda: str(tmp_path), replace=True)
+    yield tmp_path
+    OmegaConf.register_new_resolver("project", lambda: str(ROOT), replace=True)
+
+
+@pytest.fixture
+def own_process(monkeypatch):
+    """Put back what a command sets for its process."""
+    names = ("jax_enable_x64", "jax_default_device", "jax_compilation_cache_dir", "jax_platforms")
+    before = {name: getattr(jax.config, name) for name in names}
+    monkeypatch.setattr(sys, "argv", list(sys.argv))
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    yield
+    GlobalHydra.instance().clear()
+    for name, value in before.items():
+        jax.config.update(name, value)
+
+
+def typed(script, words):
+    """Run a script of the project in this process; the exit status."""
+    sys.argv = [str(ROOT / "scripts" / script), *words]
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    except SystemExit as end:
+        return end.code or 0
+    return 0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, own_cache):
+    """The folder of a small run, and below it those of an ensemble's: what FOLDER stands for."""
+    place = tmp_path_factory.mktemp("folder") / "run"
+    words = ("optimizer=adam", "windows=1", *SMALL, "train.steps=2")
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        config.register()
+        run.train_in(place, compose("config", list(words)))
+    shutil.copytree(place, place / "seed=K")
+    return place
+
+
+@pytest.mark.landing
+@pytest.mark.usefixtures("own_process")
+@pytest.mark.parametrize("one", RUN, ids=described)
+def test_every_command_of_the_pages_works(one, project, folder, monkeypatch):
+    copy = shutil.copytree(folder, project / "copy")
+    words = [PLACES.sub(str(copy), word) for word in one.words if word != "WORDS"]  # the words of a table's rows
+    if words[0] == "make":
+        (line,) = made(*words[1:])
+        words = shlex.split(line)
+    script, rest = next((word, words[index + 1 :]) for index, word in enumerate(words) if "scripts/" in word)
+    name = Path(script).name
+    if name == "train.py" and rest != ["--help"]:
+        rest = small(rest)
+    if name == "evaluate.py":
+        rest = [*rest, "times=11", "points=16", "estimate=false"]
+    if name == "reference.py":
+        rest = [*rest, "problem.horizon=0.05"]
+    if name == "lesson.py":
+        monkeypatch.setitem(every_node.teach.__globals__, "SIZES", (2, 100))
+        monkeypatch.setattr(every_node.teach, "__defaults__", ((2, 100),))
+    assert typed(name, rest) == 0
+    if name == "train.py" and rest != ["--help"] and not any(word.startswith("resume=") for word in rest):
+        jobs = find_jobs(project / "outputs")
+        assert {job.status for job in jobs} == {"finished"}
+        assert all(job.metrics["steps"] > 0 for job in jobs)
+
+
+def made(*goals):
+    """The lines in which make would train."""
+    said = subprocess.run(["make", "-n", "-C", ROOT, *goals], capture_output=True, text=True, check=True).stdout
+    return [line for line in said.splitlines() if "scripts/train.py" in line]
+
+
+def test_every_page_is_read():
+    """Commands are found in each place that they stand in, and those that are listed as not run stand there."""
+    assert {one.page for one in COMMANDS} >= {"README.md", "sweeps.md", "method.md", "scaling.md", "pinn_ac.yaml"}
+    assert len(COMMANDS) > 40
+    assert len(RUN) > len(NOT_RUN)
+    assert "python scripts/train.py model=mlp" in [" ".join(one.words) for one in RUN]
+    for mark in NEEDS:
+        assert any(mark in one.text for one in COMMANDS), f"no page holds {mark} any more"
+
+
+@pytest.mark.parametrize("one", NOT_RUN, ids=described)
+def test_the_words_of_every_other_command_are_understood(one, monkeypatch, tmp_path):
+    words = one.words
+    if words[0] == "make":
+        assert subprocess.run(["make", "-n", "-C", ROOT, *words[1:]], capture_output=True, check=True).stdout
+    elif words[0] == "pip":
+        extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+        assert set(re.findall(r"\[(\w+)\]", one.text)) <= set(extras)
+        assert words[1] == "install"
+    elif "scripts/benchmark.py" in one.text:
+        asked = []
+        monkeypatch.setattr(benchmark, "PROJECT", tmp_path)
+        monkeypatch.setattr(benchmark, "configure", lambda *settings, **options: None)
+        for name in benchmark.BENCHMARKS:
+            monkeypatch.setitem(benchmark.BENCHMARKS, name, lambda rounds: asked.append(rounds) or [{"ratio": 1.0}])
+        benchmark.main(words[2:])
+        assert len(asked) == 1
+    elif "scripts/lesson.py" in one.text:
+        assert words[2] in (*LESSONS, "all", "trace")
+    elif "scripts/train.py" in one.text and "model=mine" not in one.text:
+        assert composed(of_train(words)).hydra.launcher._target_
+    elif words[0] == "source":
+        assert f"VENV := {words[1].partition('/')[0]}" in (ROOT / "Makefile").read_text()
+    else:
+        assert one.text in (".ci/run", "python scripts/train.py model=mine")
+
+
+WORDS = re.compile(r"^[~+]?[a-z][\w./]*=\S+$")
+NO_OVERRIDES = {
+    "_target_": "what a file holds",
+    "seed=K": "a folder",
+    "partial_": "what a file holds",
+}
+OVERRIDES = sorted(
+    {
+        span
+        for page in PAGES
+        for span in spans(page)
+        if all(WORDS.match(word) for word in span.split()) and span not in NO_OVERRIDES and "run=" not in span
+    }
+)
+
+
+@pytest.mark.parametrize("span", OVERRIDES)
+def test_every_setting_that_the_pages_speak_of_exists(span):
+    """By itself, or in the run that most of the pages are about, or in a search."""
+    refusals = []
+    for around in ([], ["experiment=record"], ["hydra/sweeper=search"]):
+        try:
+            assert composed([*around, *span.split()])
+        except HydraException as error:
+            refusals.append(error)
+    assert len(refusals) < 3, refusals[0]
+
+
+def test_settings_are_found():
+    assert "experiment=record train.seconds=60" in OVERRIDES
+    assert len(OVERRIDES) > 20
+
+
+FILE = re.compile(r"(?:\.?[\w-]+/)*(?:[\w.-]+\.(?:py|yaml|sh|md|toml|png))|(?:\.?[\w-]+/)+(?=[\s)]|$)")
+NO_FILES = {
+    "src/pinn_ac/models/mine.py": "the reader's own",
+    "configs/model/mine.yaml": "the reader's own",
+    "FOLDER/report/": "a sweep's own",
+}
+"""What stands in a page like a file of the project and is none, and why."""
+
+
+def files_named():
+    """(Page, name) of every file or folder of the project that a page speaks of or links to."""
+    for page in PAGES:
+        links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", page.read_text())]
+        for name in [*spans(page), *(link for link in links if link and "://" not in link)]:
+            if FILE.fullmatch(name) and name not in NO_FILES and page.parent.name != "outputs":
+                yield page, name
+
+
+def exists(page, name):
+    """Beside the page, at the top, or in the package: there the pages call files by the end of their path."""
+    places = (page.parent / name, ROOT / name, ROOT / "src/pinn_ac" / name)
+    return any(place.exists() for place in places) or any(
+        path.match(name) for path in (ROOT / "src/pinn_ac").rglob(Path(name).name)
+    )
+
+
+@pytest.mark.parametrize(
+    ("page", "name"), sorted(set(files_named())), ids=lambda value: getattr(value, "name", value)
+)
+def test_every_file_that_the_pages_speak_of_exists(page, name):
+    assert exists(page, name), f"{page.name} speaks of {name}, which is gone"
+
+
+def test_files_are_found():
+    names = {name for _, name in files_named()}
+    assert names >= {"windows.py", "src/pinn_ac/ansatz.py", "docs/solution.png", "docs/sweeps.md"}
+    assert not exists(ROOT / "README.md", "models/gone.py")
+
+
+def test_the_readme_names_every_room():
+    named = {name.removeprefix("src/pinn_ac/").rstrip("/") for _, name in files_named()}
+    rooms = {path.name for path in (ROOT / "src/pinn_ac").iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert not rooms - named - {"__init__.py", "__pycache__"}
+
+
+EXAMPLES = [
+    pytest.param(block, id=f"{page.name} {index}")
+    for page in PAGES
+    for index, block in enumerate(blocks(page, "python"))
+]
+
+
+def test_there_are_examples():
+    assert EXAMPLES
+    assert examples_of("pinn_ac")
+
+
+@pytest.mark.parametrize("block", EXAMPLES)
+def test_every_example_in_python_runs(block, folder, project):
+    names: dict[str, object] = {}
+    exec(compile(PLACES.sub(str(folder), block), "example", "exec"), names)
+    arrays = [value for value in names.values() if isinstance(value, np.ndarray)]
+    assert arrays
+    assert all(np.isfinite(value).all() for value in arrays)
+
+
+def modules():
+    """The names of the package and of all in it."""
+    return ["pinn_ac", *(found.name for found in pkgutil.walk_packages(pinn_ac.__path__, "pinn_ac."))]
+
+
+def examples_of(name):
+    """The examples in the docstrings of a module, but for those that a function of ours has taken over from JAX's."""
+    module = importlib.import_module(name)
+    written = Path(module.__file__).read_text()
+    found = [one for one in doctest.DocTestFinder().find(module) if one.examples]
+    return [one for one in found if f">>> {one.examples[0].source.splitlines()[0]}" in written]
+
+
+@pytest.mark.parametrize("name", modules())
+def test_every_example_in_a_docstring_gives_what_it_says(name, folder):
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    for found in examples_of(name):
+        for example in found.examples:
+            example.source = PLACES.sub(str(folder), example.source)
+        runner.run(found)
+    assert runner.summarize().failed == 0
