@@ -40,7 +40,7 @@ from pinn_ac.parallel import ONE_DEVICE
 from pinn_ac.reference import load_or_solve
 from pinn_ac.run import evaluate, load_reference, train_ensemble_in, train_in
 from pinn_ac.saved_run import load_config
-from pinn_ac.training import Diverged
+from pinn_ac.training import Diverged, StopSignals
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 PROJECT = Path(__file__).resolve().parents[1]
@@ -363,6 +363,25 @@ def test_a_finished_run_is_let_go_of(tmp_path, words):
     gc.collect()
     assert held() is None
     assert len(objectives()) == before
+
+
+def test_a_run_that_diverged_is_let_go_of(tmp_path):
+    before = len(objectives())
+    for _ in range(2):
+        with pytest.raises(Diverged):
+            train_in(tmp_path / "run", composed(*SMALL, "optimizer.learning_rate=1e300"))
+        shutil.rmtree(tmp_path / "run")
+    assert len(objectives()) == before
+
+
+def test_a_handler_of_signals_that_python_does_not_know_stays(monkeypatch):
+    """One that a program in C has set: it could not be put back."""
+    set_by_us = []
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)
+    monkeypatch.setattr(signal, "signal", lambda *given: set_by_us.append(given))
+    with StopSignals():
+        pass
+    assert set_by_us == []
 
 
 def test_a_finished_ensemble_is_let_go_of(tmp_path):

@@ -97,6 +97,7 @@ def train_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[s
         reference = load_reference(experiment, config.reference)
         with _progress(experiment, config) as progress:
             training = _Training(experiment, config, folder, reference, progress)
+            held.callback(training.checkpoints.close)
             state = training.trainer.run(training.begin())
         return training.finish(state)
 
@@ -142,6 +143,7 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
                 continue
             held.enter_context(claimed(place, resuming))
             trainings.append(_Training(replace(experiment, seed=seed), own, place, reference, progress, seed))
+            held.callback(trainings[-1].checkpoints.close)
         with progress:
             begun = [training.begin() for training in trainings]
             ends = run_together([training.trainer for training in trainings], begun) if begun else []
@@ -319,7 +321,6 @@ class _Training:
 
     def finish(self, state: TrainingState, show: bool = True, **others: Any) -> dict[str, Any]:
         """Write what came of it, with `others` among the metrics; processes but the first return these alone."""
-        self.checkpoints.close()
         training = {
             "train_seconds": state.seconds,
             "compile_seconds": state.compile_seconds,
