@@ -154,6 +154,5 @@ REWRITTEN: dict[str, Callable[..., Any]] = {
     "scan": _scan,
     "cond": _cond,
     "tile": _tile,
-    "one_minus_square": lambda x, **_: (1 - x) * (1 + x),  # of tanh's derivative, in JAX from 0.11 on
     "stack": _stack,
 }

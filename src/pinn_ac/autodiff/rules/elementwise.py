@@ -123,6 +123,7 @@ logaddexp2: Primitive = elementwise(
 sin: Primitive = elementwise("sin", jnp.sin, lambda y, x: cos(x))
 cos: Primitive = elementwise("cos", jnp.cos, lambda y, x: neg(sin(x)))
 tan: Primitive = elementwise("tan", jnp.tan, lambda y, x: 1.0 + y * y)
+# 1 - x², by factors that do not cancel; JAX from 0.11 on has the operation too, in the derivative of tanh.
 one_minus_square: Primitive = elementwise("one_minus_square", lambda x: (1 - x) * (1 + x), lambda y, x: -2.0 * x)
 asin: Primitive = elementwise("asin", jnp.arcsin, lambda y, x: rsqrt(one_minus_square(x)))
 acos: Primitive = elementwise("acos", jnp.arccos, lambda y, x: neg(rsqrt(one_minus_square(x))))
