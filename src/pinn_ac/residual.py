@@ -1,4 +1,4 @@
-"""The residual of a field at collocation points; the one place that maps over points."""
+"""The residual of a field at one collocation point, and what is known of a set of points before training."""
 
 from typing import NamedTuple
 
