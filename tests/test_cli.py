@@ -70,6 +70,14 @@ def test_a_folder_may_have_any_name(project, name):
     assert (project / name).is_dir()
 
 
+@pytest.mark.parametrize("name", [*STRANGE, "seed=0,model=mlp"])
+def test_a_run_may_lie_in_a_folder_of_any_name(project, name):
+    (project / name).mkdir()
+    assert composed(cli.quoted(f"resume={project / name}")).resume == str(project / name)
+    assert cli.quoted("resume=a,b") == "resume=a,b"
+    assert cli.quoted("seed=0,1") == "seed=0,1"
+
+
 def test_a_folder_that_cannot_be_made_is_one_sentence_and_status_2(project, capsys):
     (project / "file").write_text("")
     with pytest.raises(SystemExit) as end:

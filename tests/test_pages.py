@@ -157,10 +157,12 @@ def small(words):
     if settings.resume:
         return [*words, "train.steps=4"]
     stages = [f"stages.{name}.steps=2" for name in settings.stages or ()] or ["train.steps=2"]
-    chosen = {word.split("=")[0] for word in words if word.endswith("=null")}
+    chosen = {word.split("=")[0] for word in words if word.endswith("=null") or "(" in word}
     size = [*(word for word in SMALL if word.split("=")[0] not in chosen), *stages]
     if not any(word.startswith("windows") for word in words):
         size.append("windows=1")
+    if "seed=0,1,2" in words:
+        size.append("seed=0" if any("," in word for word in words if not word.startswith("seed")) else "seed=0,1")
     if settings.ensemble > 1:
         size.append("ensemble=2")
     if "hydra/sweeper=search" in words:

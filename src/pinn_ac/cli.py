@@ -35,6 +35,7 @@ def start(main: Callable[[], Any]) -> None:
     """Run a Hydra application; what it does not understand on the command line becomes one message, and status 2."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # or Hydra would print half a traceback and end with status 1
     logging.getLogger("jax").setLevel(logging.WARNING)  # it tells of every backend that it does not find
+    sys.argv[1:] = [quoted(word) for word in sys.argv[1:]]
     try:
         _require_writable_output(sys.argv[1:])
         join()
@@ -49,6 +50,17 @@ def start(main: Callable[[], Any]) -> None:
         _refuse(in_words(error))
     except KeyboardInterrupt:  # before or after the training, which saves itself
         sys.exit(128 + signal.SIGINT)
+
+
+def quoted(word: str) -> str:
+    """A word of the command line, quoted if its value is a path that exists: Hydra would stumble over = and commas.
+
+    The folders of a sweep's jobs are named with both.
+    """
+    setting, _, path = word.partition("=")
+    if setting in ("run", "resume", "problem.initial_condition.path") and Path(path).expanduser().exists():
+        return f"{setting}={QuotedString(path, Quote.single).with_quotes()}"
+    return word
 
 
 def execute(command: Callable[[DictConfig], Any], config: DictConfig) -> Any:
