@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
@@ -302,6 +303,19 @@ def test_points_of_windows_are_divided_by_lines():
     assert [line.get_xdata()[0] for line in figure.axes[0].lines] == [0.25, 0.5, 0.75]
     assert "300 collocation points in 4 windows of time" in labels(figure)
     assert "residual  $|f|$" in labels(figure)
+
+
+def test_the_points_have_the_same_colours_in_any_unit_of_time():
+    points = np.random.default_rng(2).random((300, 2))
+    residuals = 1e-9 * points[:, 0]
+    shares = []
+    for unit in (1.0, 1e12):
+        problem = replace(PROBLEM, horizon=unit, reaction_rate=5 / unit, diffusivity=1e-4 / unit)
+        figure = draw_points(problem, points * [unit, 1], residuals / unit)
+        (dots,) = figure.axes[0].collections
+        shares.append(dots.norm(dots.get_array()))
+    np.testing.assert_allclose(*shares, rtol=1e-12)
+    assert np.ptp(shares[0]) > 0.5
 
 
 def test_axes_are_called_t_and_x():

@@ -116,7 +116,7 @@ def draw_points(
     # A sampler of an even field draws one half only: show that half, not an empty other one.
     middle = problem.domain[0] + 0.5 * problem.period
     ends = (middle, problem.domain[1]) if t.size and x.min() >= middle else problem.domain
-    dots = _scatter(plane, t, x, residuals)
+    dots = _scatter(plane, t, x, residuals, 1 / problem.time_unit)
     if residuals is not None:
         style.colorbar(figure, dots, label="residual  $|f|$", cax=figure.add_subplot(grid[1, 2]))
     style.dress(plane, x="$t$", y="$x$", grid=False)
@@ -135,11 +135,11 @@ def draw_points(
     return figure
 
 
-def _scatter(plane: Axes, t: np.ndarray, x: np.ndarray, residuals: np.ndarray | None) -> PathCollection:
+def _scatter(plane: Axes, t: np.ndarray, x: np.ndarray, residuals: np.ndarray | None, unit: float) -> PathCollection:
     size = float(np.clip(20000 / max(len(t), 1), 2.0, 16))
     if residuals is None:
         return plane.scatter(t, x, s=size, color=style.NETWORK, linewidths=0)
-    values = style.magnitude(np.ravel(residuals))
+    values = style.magnitude(np.ravel(residuals), unit)
     order = np.argsort(values)  # the largest residuals lie on top
     return plane.scatter(
         t[order],

@@ -100,10 +100,10 @@ def legend(axes: Axes, **where: Any) -> None:
     axes.legend(frameon=False, fontsize=9, labelcolor=INK, handlelength=1.6, **where)
 
 
-def magnitude(values: np.ndarray) -> np.ndarray:
-    """|values| that a logarithm can take: zeros at the floor, infinities masked as NaN."""
+def magnitude(values: np.ndarray, unit: float = 1.0) -> np.ndarray:
+    """|values| that a logarithm can take: zeros at the floor in their natural unit, infinities masked as NaN."""
     size = np.abs(np.asarray(values, float))
-    return np.maximum(np.where(np.isfinite(size), size, np.nan), PRECISION_FLOOR)
+    return np.maximum(np.where(np.isfinite(size), size, np.nan), PRECISION_FLOOR * unit)
 
 
 def log_scale(size: np.ndarray, decades: float = 6.0) -> LogNorm:
