@@ -109,8 +109,7 @@ def magnitude(values: np.ndarray, unit: float = 1.0) -> np.ndarray:
 def log_scale(size: np.ndarray, decades: float = 6.0) -> LogNorm:
     """From the 2nd percentile, but 2 to `decades` decades below the top, to the largest magnitude."""
     known = size[np.isfinite(size)]
-    top = float(known.max(initial=PRECISION_FLOOR))
-    low = float(np.percentile(known, 2)) if known.size else top
+    top, low = (float(known.max()), float(np.percentile(known, 2))) if known.size else 2 * (PRECISION_FLOOR,)
     return LogNorm(max(min(low, top / 100), top / 10**decades), top)
 
 
