@@ -165,6 +165,20 @@ ORACLES: dict[str, Oracle] = {
     # The next two: φ/Φ and its derivatives by a recurrence whose terms cancel by two or three digits near x = -1.4.
     "log_ndtr": Oracle("log(erfc(-x/sqrt(2))/2)", MILLS, units=512),
     "inverse_mills": Oracle("sqrt(2/pi)*exp(-x**2/2)/erfc(-x/sqrt(2))", MILLS, params=(("n", 0),), units=2048),
+    "relative_exponential": Oracle(
+        "(exp(x) - 1)/x", TAILS[1:], at_zero(1 / 2, 1 / 3, 1 / 4), params=(("n", 0),), units=512
+    ),
+    "relative_logarithm": Oracle(
+        "log(x)/(x - 1)",
+        (1e-30, 0.1, 0.69, 0.75, 0.9, 1 - 2.0**-20, 1 + 2.0**-20, 1.1, 1.31, 2.5, 30.0, 1e30),
+        ((1.0, (-1 / 2, 2 / 3, -3 / 2)),),
+        params=(("n", 0),),
+        units=512,
+    ),
+    "spence": Oracle(
+        ("log(x)/(1 - x)",), (1e-30, 0.1, 0.5, 0.99, 1.01, 1.5, 30.0), ((1.0, (-1.0, 1 / 2, -2 / 3)),), units=512
+    ),
+    "boxcox": Oracle("(x**y - 1)/y", tuple(product((0.3, 0.9, 2.5, 30.0), (-1.5, -1e-8, 0.1, 2.5))), units=512),
     "soft_sign": Oracle(("1/(1 + Abs(x))**2",), NONZERO),
     "abs": Oracle(("Piecewise((1, x >= 0), (-1, True))",), REAL),
     "relu": Oracle(("Piecewise((1, x > 0), (0, True))",), REAL),
@@ -337,6 +351,8 @@ def test_slopes_that_round_or_overflow_are_caught(name, slope, monkeypatch):
         ("xlogy", (0.0, 0.5), (-0.6931471805599453, 0.0)),
         ("xlogy", (0.0, 0.0), (-INF, 0.0)),
         ("xlog1py", (0.0, -1.0), (-INF, 0.0)),
+        ("boxcox", (2.0, 0.0), (0.5, 0.2402265069591007)),
+        ("boxcox", (2.0, 1e-200), (0.5, 0.2402265069591007)),
         ("max", (-INF, -INF), (0.5, 0.5)),
         ("atan2", (0.0, -1.0), (-1.0, 0.0)),
     ],

@@ -68,6 +68,9 @@ _WITHOUT: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...] = (
     (jax.nn.gelu, _gelu),
     (special.ndtr, rows.ndtr),
     (special.ndtri, rows.ndtri),
+    (special.spence, rows.spence),
+    (special.boxcox, rows.boxcox),
+    (special.boxcox1p, rows.boxcox1p),
 )
 """Functions without a rule, whose formula in JAX loses the derivative somewhere, and what stands for them."""
 

@@ -199,6 +199,52 @@ xlogy: Primitive = elementwise("xlogy", special.xlogy, lambda z, x, y: log(y), l
 xlog1py: Primitive = elementwise(
     "xlog1py", special.xlog1py, lambda z, x, y: log1p(y), lambda z, x, y: _over(x, 1.0 + y)
 )
+
+
+def _recurrence(z: Any, series: Any, numerators: list[Any], small: Any) -> Any:
+    """f^{(n)} of f(z) = p(z)/z, from z f^{(k)} + k f^{(k-1)} = p^{(k)} with p, …, p^{(n)} given; a series at 0."""
+    far, f = jnp.where(small, 1.0, z), 0.0
+    for k, numerator in enumerate(numerators):
+        f = jnp.where(jnp.isinf(numerator), numerator, numerator - k * f) / far
+    return jnp.where(small, series, f)
+
+
+def _relative_exponential(z: Any, n: int) -> Any:
+    """d^n/dz^n of (e^z - 1)/z; about 0 it is Σ_j z^j/(j! (n + j + 1))."""
+    series = jnp.zeros_like(z)
+    for j in reversed(range(30 + 3 * n)):
+        series = series * z + 1 / (math.factorial(j) * (n + j + 1))
+    return _recurrence(z, series, [jnp.expm1(z), *n * [jnp.exp(z)]], (z > -1.0) & (z < n + 1.5))
+
+
+def _relative_logarithm(x: Any, n: int) -> Any:
+    """d^n/dx^n of ln x/(x - 1); about 1, with u = x - 1, it is Σ_{j≥n} (-1)^j j!/(j - n)! u^{j-n}/(j + 1)."""
+    u = x - 1
+    series = jnp.zeros_like(u)
+    for j in reversed(range(n, 40 + n)):
+        series = series * u + (-1) ** j * math.perm(j, n) / (j + 1)
+    later = [(-1) ** (k - 1) * math.factorial(k - 1) / x**k for k in range(1, n + 1)]
+    return _recurrence(u, series, [jnp.log(x), *later], jnp.abs(u) < 0.3)
+
+
+relative_exponential: Primitive = elementwise(
+    "relative_exponential",
+    _relative_exponential,
+    lambda y, z, n: relative_exponential(z, n=n + 1),
+    keywords=("n",),
+)
+relative_logarithm: Primitive = elementwise(
+    "relative_logarithm", _relative_logarithm, lambda y, x, n: relative_logarithm(x, n=n + 1), keywords=("n",)
+)
+# Li₂(1 - x), by JAX's name.
+spence: Primitive = elementwise("spence", special.spence, lambda y, x: neg(relative_logarithm(x, n=0)))
+# (x^p - 1)/p and ln x for p = 0, whose slope in p is (ln x)²/2 there.
+boxcox: Primitive = elementwise(
+    "boxcox",
+    special.boxcox,
+    lambda y, x, p: power(x, p - 1.0),
+    lambda y, x, p: square(log(x)) * relative_exponential(p * log(x), n=1),
+)
 logit: Primitive = elementwise("logit", special.logit, lambda y, x: 1.0 / x + 1.0 / (1.0 - x))
 log1mexp: Primitive = elementwise(
     "log1mexp",  # ln(1 - e^{-x})
@@ -339,3 +385,8 @@ def squareplus(x: Any, b: Any = 4.0) -> Any:
     width = sqrt(b) if isinstance(b, Value) else jnp.sqrt(b)
     root = hypot(x, width)
     return _where(unwrap(x) < -unwrap(width), 0.5 * b / (root + abs_(x)), 0.5 * (x + root))
+
+
+def boxcox1p(x: Any, p: Any) -> Any:
+    """((1 + x)^p - 1)/p, and ln(1 + x) for p = 0."""
+    return log1p(x) * relative_exponential(p * log1p(x), n=0)
