@@ -254,14 +254,15 @@ def _assembled(config: DictConfig, compute: ComputeSettings) -> Experiment:
 def count_windows(problem: AllenCahn, wanted: Any, seconds: float | None) -> int:
     """How many windows the horizon is cut into: as `wanted`, or for "auto" such that R times their length ≤ `WINDOW`.
 
-    Where the clock gives a window less than `WINDOW_SECONDS`, one window gets further, if the flow of the reaction
-    alone makes interfaces in it at most e times too thin.
+    One window gets further where windows would have less than `WINDOW_SECONDS` each, and as far in fewer steps where
+    no clock is set; if the flow of the reaction alone makes interfaces in it at most e times too thin.
 
     Raises:
         InputError: it is neither, or the windows are so long that their flow of the reaction would stop.
     """
     windows = max(1, math.ceil(problem.growth / WINDOW)) if wanted == "auto" else wanted
-    if wanted == "auto" and seconds is not None and seconds < windows * WINDOW_SECONDS and problem.excess <= 1:
+    hurried = seconds is None or seconds < windows * WINDOW_SECONDS
+    if wanted == "auto" and hurried and problem.excess <= 1:
         windows = 1
     require(is_whole(windows, 1), f"windows is {wanted}: give auto or a whole number from 1.")
     fewest = math.ceil(problem.growth / (1 + EXCESS))

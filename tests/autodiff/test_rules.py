@@ -138,7 +138,8 @@ def test_taylor_to_order_four(case):
 
 
 def test_every_row_of_the_table_is_tested():
-    assert set(ad.TABLE) == set().union(*ROWS.values())
+    of_reverse_mode_alone = {"custom_vjp"}  # tested in test_custom
+    assert set(ad.TABLE) - of_reverse_mode_alone == set().union(*ROWS.values())
 
 
 @pytest.mark.parametrize("mode", ["jvp", "vjp"])

@@ -211,7 +211,8 @@ def test_draws_follow_the_parameters_where_they_should(option):
 
 
 def test_points_have_the_precision_of_the_run(precision):
-    experiment = assemble(composed("sampler=monitor", "sampler.importance=true", "sampler.num_points=16"))
+    words = ("sampler=monitor", "sampler.importance=true", "sampler.num_points=16", f"precision={precision}")
+    experiment = assemble(composed(*words))
     assert {values.dtype for values in experiment.draw(0, None, {}).values()} == {np.dtype(precision)}
 
 
