@@ -3,13 +3,16 @@
 import itertools
 
 import jax
+import jax.extend
 import jax.numpy as jnp
 import numpy as onp
 import pytest
+from jax.extend.core import primitives
 
 import pinn_ac.autodiff.numpy as np
 from pinn_ac import autodiff as ad
 from pinn_ac.autodiff import from_jax
+from pinn_ac.autodiff.lowering import NO_OPERATIONS
 
 from .compiling import compiled
 
@@ -326,3 +329,20 @@ def test_comparisons_of_bits_are_constants():
     assert ad.grad(from_jax(f))(-X) == 0.0
     assert ad.grad(from_jax(f))(X) == 0.0
     assert ad.grad(np.copysign, (0, 1))(-X, X) == (-1.0, 0.0)
+
+
+@pytest.mark.parametrize("name", ["sin", "relu", "reduce_sum", "scan", "stop_gradient", "jit"])
+def test_a_readers_operation_is_not_taken_for_jaxs(name):
+    own = jax.extend.core.Primitive(name)
+    own.def_impl(lambda x: 7.0 * x)
+    own.def_abstract_eval(lambda x: jax.core.ShapedArray(x.shape, x.dtype))
+    with pytest.raises(ad.MissingRuleError, match=rf"an operation called '{name}', which is not JAX's"):
+        ad.grad(from_jax(own.bind))(X)
+
+
+def test_every_row_is_an_operation_of_jaxs_or_known_not_to_be():
+    kind = jax.extend.core.Primitive
+    shown = {p.name for room in (primitives, jax.lax) for p in vars(room).values() if isinstance(p, kind)}
+    ours = {"cofactors", "one_minus_square"}  # ours for JAX, and one that newer versions have
+    assert set(ad.TABLE) - NO_OPERATIONS - ours <= shown
+    assert not NO_OPERATIONS & shown

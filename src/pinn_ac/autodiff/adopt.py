@@ -20,7 +20,7 @@ from jax.extend.source_info_util import summarize
 from .errors import MissingRuleError, user_line
 from .graph import Value, unwrap
 from .jax_functions import is_sinc, stand_in
-from .lowering import CALLS, CONSTANT, DIRECT, HARMLESS, RENAMED, REWRITTEN
+from .lowering import CALLS, CONSTANT, DIRECT, HARMLESS, RENAMED, REWRITTEN, is_jaxs
 from .rules import TABLE
 from .rules.elementwise import sinc
 
@@ -176,6 +176,11 @@ def as_it_is(eqn: JaxprEqn, arguments: Sequence[Any]) -> Sequence[Any]:
 def _replay_one(eqn: JaxprEqn, arguments: list[Any]) -> Sequence[Any]:
     """The results of one operation with traced arguments."""
     name = RENAMED.get(eqn.primitive.name, eqn.primitive.name)
+    if not is_jaxs(eqn.primitive):
+        raise MissingRuleError(
+            f"an operation called '{eqn.primitive.name}', which is not JAX's, has no rule, used at {line_of(eqn)}\n"
+            "Give a function around it a rule by jax.custom_jvp."
+        )
     if name in CALLS:
         return _replay_call(eqn, arguments)
     if name == "bitcast_convert_type" or any(isinstance(x, _Bits) for x in arguments):

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 from jax import lax
-from jax.extend.core import jaxpr_as_fun
+from jax.extend.core import jaxpr_as_fun, primitives
 
 from .graph import unwrap
 from .rules.kinds import convert_element_type
@@ -31,6 +31,15 @@ HARMLESS = {
     "update_consts",
 }
 
+# Rows that stand for no operation of JAX's, but for a function or for a derivative: an operation that is called so is
+# a reader's.
+NO_OPERATIONS = {
+    "boxcox", "custom_jvp", "custom_vjp", "det", "direction", "hypot", "inverse_mills", "linear_solve", "log1mexp",
+    "log_ndtr", "logaddexp", "logaddexp2", "logit", "mod", "ndtr", "ndtri", "power_log", "relative_exponential",
+    "relative_logarithm", "relu", "sech", "sinc", "sinc_derivative", "soft_sign", "spence", "xlog1py", "xlogx",
+    "xlogy",
+}  # fmt: skip
+
 # Calls of an inner jaxpr, which is inlined.
 CALLS = {
     "jit",
@@ -41,6 +50,12 @@ CALLS = {
     "remat2",
     "checkpoint",
 }
+
+
+def is_jaxs(primitive: Any) -> bool:
+    """Whether this is JAX's operation of its name, as far as JAX shows its own, and not a reader's called the same."""
+    shown = [getattr(room, f"{primitive.name.replace('-', '_')}_p", primitive) for room in (primitives, lax)]
+    return all(one is primitive for one in shown) and primitive.name not in NO_OPERATIONS
 
 
 def _split(eqn: Any, x: Any) -> list[Any]:
