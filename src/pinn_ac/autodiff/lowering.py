@@ -53,7 +53,7 @@ CALLS = {
 
 
 def is_jaxs(primitive: Any) -> bool:
-    """Whether this is JAX's operation of its name, as far as JAX shows its own, and not a reader's called the same."""
+    """Whether this is JAX's operation of its name, as far as JAX shows its own, and not a reader's called alike."""
     shown = [getattr(room, f"{primitive.name.replace('-', '_')}_p", primitive) for room in (primitives, lax)]
     return all(one is primitive for one in shown) and primitive.name not in NO_OPERATIONS
 
