@@ -1,5 +1,7 @@
 """A search's trials: the same ones for the same seed, and never the same ones twice in a study that is shared."""
 
+import importlib
+
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra._internal.callbacks import Callbacks
@@ -115,8 +117,9 @@ def search(folder, task, *words):
 @pytest.fixture(autouse=True)
 def same_logging(monkeypatch):
     """Hydra sets up the logging of a process of its own; the tests' process keeps what it has."""
-    for module in ("hydra.core.utils", "hydra._internal.core_plugins.basic_launcher"):
-        monkeypatch.setattr(f"{module}.configure_log", lambda *settings: None)
+    for name in ("hydra.core.utils", "hydra._internal.core_plugins.basic_launcher"):
+        # By the module itself: Hydra loads its plugins without making them attributes of their package.
+        monkeypatch.setattr(importlib.import_module(name), "configure_log", lambda *settings: None)
 
 
 RATE = "optimizer.damping=tag(log, interval(1e-4, 1))"
