@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from types import FunctionType
 from typing import Any
@@ -151,6 +152,8 @@ def _rules_of(eqn: Any) -> set[Any]:
             waiting.append(x.f)
         elif isinstance(x, FunctionType):
             found.add(x)
-            if x.__module__.split(".")[0] == "jax":  # a reader's function is not looked into
-                waiting += [cell.cell_contents for cell in x.__closure__ or ()]
+            if str(x.__module__).split(".")[0] == "jax":  # a reader's function is not looked into
+                for cell in x.__closure__ or ():
+                    with suppress(ValueError):  # of an empty cell
+                        waiting.append(cell.cell_contents)
     return found
