@@ -217,6 +217,7 @@ def train(folder, precision, *words):
     return train_in(folder, composed(*SMALL, f"precision={precision}", *words))
 
 
+@pytest.mark.landing
 def test_trainings_in_two_threads_at_once_are_those_they_are_alone(folders, tmp_path):
     with process(double=False), left_alone(), ThreadPoolExecutor(2) as threads:
         list(threads.map(lambda precision: train(tmp_path / precision, precision), folders))
@@ -233,6 +234,7 @@ def on_grid(folder, **settings):
     return OmegaConf.create({**defaults, **settings})
 
 
+LONG = ("train_in on the host", "train_ensemble_in", "resuming")
 CALLS = {
     "assemble": lambda config, folder, finished: assemble(config),
     "build": lambda config, folder, finished: [build(config[group]) for group in ("problem", "model", "sampler")],
@@ -264,7 +266,7 @@ def resume(folder, finished):
 
 @pytest.mark.parametrize(
     ("name", "saved"),
-    [(name, "float64") for name in CALLS]
+    [pytest.param(name, "float64", marks=[pytest.mark.landing] if name in LONG else []) for name in CALLS]
     + [("load_run on a CPU", "float32")]
     + [pytest.param(name, "float32", marks=pytest.mark.landing) for name in CALLS if name.startswith("train")],
 )
@@ -390,6 +392,7 @@ def test_a_finished_ensemble_is_let_go_of(tmp_path):
     assert len(objectives()) == before
 
 
+@pytest.mark.landing
 def test_members_of_an_ensemble_share_their_programs(tmp_path, compilations):
     """Four seeds compile no more than two: draws, steps, errors and the metrics at the end."""
     counts = []
