@@ -72,12 +72,12 @@ def _jvp(tangents: Sequence[Any], out: Any, *arguments: Any, eqn: Any) -> Any:
     first = eqn.params["num_consts"]
     if any(t is not None for t in tangents[:first]):
         raise _closed_over(eqn)
+    own, tangents = arguments[first:], tangents[first:]
     symbolic = eqn.params["symbolic_zeros"]  # whether the author wants to be told which tangents are zero
-    zero = [symbolic and t is None for t in tangents[first:]]
+    zero = [symbolic and t is None for t in tangents]
     jaxpr, consts, zero_out = _rule(eqn, "jvp_jaxpr_fun", zero)
-    filled = (zero_tangent(as_leaf(x)) if t is None else t for t, x in zip(tangents, arguments, strict=True))
-    given = [t for t, z in zip(list(filled)[first:], zero, strict=True) if not z]
-    results = replay(jaxpr, consts, [*arguments[first:], *given])
+    filled = [zero_tangent(as_leaf(x)) if t is None else t for t, x in zip(tangents, own, strict=True)]
+    results = replay(jaxpr, consts, [*own, *(t for t, z in zip(filled, zero, strict=True) if not z)])
     found, types = iter(results[len(eqn.outvars) :]), (v.aval for v in eqn.outvars)
     return _packed(
         eqn, [jnp.zeros(v.shape, v.dtype) if z else next(found) for z, v in zip(zero_out, types, strict=True)]

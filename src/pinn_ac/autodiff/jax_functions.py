@@ -90,8 +90,10 @@ def ours_for(eqn: Any) -> Callable[..., Any] | None:
         return None
     rules = _rules_of(eqn)
     ours = next((ours for rule, ours in _ours().items() if rule in rules), None)
+    if ours is None or ours is _refuse_frexp:
+        return ours
     fits = _is_batch_of_matrices(eqn) if ours is det else _is_elementwise(eqn)
-    return ours if fits or ours is _refuse_frexp else None
+    return ours if fits else None
 
 
 def _is_elementwise(eqn: Any) -> bool:
