@@ -3,7 +3,7 @@
 import hydra
 from omegaconf import DictConfig
 
-from pinn_ac import cli, config, run
+from pinn_ac.app import cli, config, run
 
 config.register()
 

@@ -3,7 +3,8 @@
 import hydra
 from omegaconf import DictConfig
 
-from pinn_ac import cli, config, reference
+from pinn_ac import reference
+from pinn_ac.app import cli, config
 
 config.register()
 

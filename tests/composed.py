@@ -7,7 +7,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from pinn_ac import config
+from pinn_ac.app import config
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 

@@ -8,7 +8,7 @@ import jax
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
-from pinn_ac.environment import prepare_process
+from pinn_ac.app.environment import prepare_process
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_default_matmul_precision", "highest")  # as a run has it; only GPUs would do otherwise

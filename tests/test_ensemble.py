@@ -11,9 +11,9 @@ import pytest
 
 import pinn_ac
 from composed import EASY, composed
+from pinn_ac.app.jobs import FAILED_SCORE, find_jobs
+from pinn_ac.app.run import train_ensemble_in, train_in
 from pinn_ac.errors import InputError
-from pinn_ac.jobs import FAILED_SCORE, find_jobs
-from pinn_ac.run import train_ensemble_in, train_in
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 PROJECT = Path(__file__).resolve().parents[1]

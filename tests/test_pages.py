@@ -24,13 +24,12 @@ import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
 
 import pinn_ac
 from composed import CONFIGS
-from pinn_ac import cli, config, run, saved_run
-from pinn_ac.benchmarks import command as benchmark
-from pinn_ac.jobs import find_jobs
+from pinn_ac.app import config, run
+from pinn_ac.app.benchmarks import command as benchmark
+from pinn_ac.app.jobs import find_jobs
 from pinn_ac.lessons import LESSONS, command, every_node
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -174,15 +173,10 @@ def small(words):
 def project(tmp_path, monkeypatch):
     """A project without outputs yet, in which commands run as if each had a process of its own."""
     shutil.copytree(ROOT / "outputs", tmp_path / "outputs", ignore=lambda *_: ["default", "multirun", "benchmarks"])
-    for module in (cli, config, run, saved_run, benchmark, command):
-        if hasattr(module, "PROJECT"):
-            monkeypatch.setattr(module, "PROJECT", tmp_path)
     monkeypatch.setattr(command, "FOLDER", tmp_path / "outputs/lessons")
     monkeypatch.setattr(command.main, "__defaults__", (tmp_path / "outputs/lessons", None))
     monkeypatch.chdir(tmp_path)
-    OmegaConf.register_new_resolver("project", lambda: str(tmp_path), replace=True)
-    yield tmp_path
-    OmegaConf.register_new_resolver("project", lambda: str(ROOT), replace=True)
+    return tmp_path
 
 
 @pytest.fixture
@@ -274,7 +268,7 @@ def test_the_words_of_every_other_command_are_understood(one, monkeypatch, tmp_p
         assert words[1] == "install"
     elif "scripts/benchmark.py" in one.text:
         asked = []
-        monkeypatch.setattr(benchmark, "PROJECT", tmp_path)
+        monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(benchmark, "configure", lambda *settings, **options: None)
         for name in benchmark.BENCHMARKS:
             monkeypatch.setitem(benchmark.BENCHMARKS, name, lambda rounds: asked.append(rounds) or [{"ratio": 1.0}])

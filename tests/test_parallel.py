@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from composed import composed
-from pinn_ac.assembly import assemble
+from pinn_ac.app.assembly import assemble
 from pinn_ac.errors import InputError
 from pinn_ac.optimizers.least_squares import LeastSquares
 from pinn_ac.optimizers.least_squares.gram import is_in_host_memory

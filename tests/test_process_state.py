@@ -28,9 +28,11 @@ from threadpoolctl import threadpool_info
 
 import pinn_ac
 from composed import EASY, composed
-from pinn_ac.assembly import assemble
+from pinn_ac.app.assembly import assemble
+from pinn_ac.app.config import build
+from pinn_ac.app.run import evaluate, load_reference, train_ensemble_in, train_in
+from pinn_ac.app.saved_run import load_config
 from pinn_ac.compute import ComputeSettings, in_another_thread
-from pinn_ac.config import build
 from pinn_ac.errors import InputError
 from pinn_ac.estimate import estimate_error
 from pinn_ac.evaluation import score
@@ -38,8 +40,6 @@ from pinn_ac.files import write_whole
 from pinn_ac.loss import Objective
 from pinn_ac.parallel import ONE_DEVICE
 from pinn_ac.reference import load_or_solve
-from pinn_ac.run import evaluate, load_reference, train_ensemble_in, train_in
-from pinn_ac.saved_run import load_config
 from pinn_ac.training import Diverged, StopSignals
 
 pytestmark = pytest.mark.usefixtures("own_cache")

@@ -12,13 +12,14 @@ import pytest
 
 from composed import composed, options
 from fields import random_params
-from pinn_ac.assembly import assemble, count_windows
+from pinn_ac.app.assembly import assemble
+from pinn_ac.app.run import build_trainer
+from pinn_ac.app.saved_run import Run
 from pinn_ac.estimate import estimate_error, places_needed, steps_needed
 from pinn_ac.evaluation import Sampled, score
+from pinn_ac.experiment import count_windows
 from pinn_ac.problem import AllenCahn, Sine
 from pinn_ac.reference import solve
-from pinn_ac.run import build_trainer
-from pinn_ac.saved_run import Run
 from pinn_ac.training import Checkpoints, unstacked
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -316,7 +317,7 @@ def test_energy_alarms_know_no_unit():
 
 def test_a_figure_shows_points_in_the_users_units(tmp_path, monkeypatch):
     """Those of every window, in the t and x that they have in the whole."""
-    from pinn_ac import run as runs
+    from pinn_ac.app import run as runs
     from pinn_ac.reporting import figures
 
     seen = {}

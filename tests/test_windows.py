@@ -11,12 +11,13 @@ import pytest
 import pinn_ac
 from composed import composed
 from fields import random_params
-from pinn_ac.assembly import assemble, count_windows
+from pinn_ac.app.assembly import assemble
+from pinn_ac.app.run import train_in
+from pinn_ac.app.saved_run import load_config
 from pinn_ac.errors import InputError
+from pinn_ac.experiment import count_windows
 from pinn_ac.problem import AllenCahn, Sine
 from pinn_ac.reference import load_or_solve
-from pinn_ac.run import train_in
-from pinn_ac.saved_run import load_config
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 SMALL = (
@@ -117,7 +118,7 @@ def test_a_run_of_windows_is_one_field_with_a_network_a_window(whole):
 
 @pytest.mark.parametrize("steps", [pytest.param(4, marks=pytest.mark.slow), 6])
 def test_a_run_stopped_in_a_window_resumes_with_the_same_bits(whole, tmp_path, steps, monkeypatch):
-    from pinn_ac import run as runs
+    from pinn_ac.app import run as runs
     from pinn_ac.training import Stopped
 
     log = runs._Recorder.log

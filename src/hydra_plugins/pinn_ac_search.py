@@ -10,8 +10,8 @@ from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from pinn_ac.app.jobs import FAILED_SCORE
 from pinn_ac.errors import InputError, is_whole, require
-from pinn_ac.jobs import FAILED_SCORE
 
 
 class Search(Sweeper):
@@ -39,7 +39,7 @@ class Search(Sweeper):
         try:
             from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
 
-            from pinn_ac.search import SeededByTrial, open_study
+            from pinn_ac.app.search import SeededByTrial, open_study
         except ImportError as error:
             raise InputError("hydra/sweeper=search needs Optuna: pip install -e '.[sweep]'.") from error
         study = open_study(self.settings["study_name"], self.settings["storage"])

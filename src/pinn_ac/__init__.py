@@ -8,8 +8,8 @@
 ['residual', 'u', 'u_t', 'u_x', 'u_xx']
 """
 
+from pinn_ac.app.saved_run import Run, load_run
 from pinn_ac.errors import InputError
 from pinn_ac.problem import AllenCahn
-from pinn_ac.saved_run import Run, load_run
 
 __all__ = ["AllenCahn", "InputError", "Run", "load_run"]

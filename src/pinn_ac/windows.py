@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pinn_ac.assembly import Experiment
+from pinn_ac.experiment import Experiment
 from pinn_ac.problem import Carried
 from pinn_ac.reference import Reference
 from pinn_ac.training import Window

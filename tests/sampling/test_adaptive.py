@@ -7,7 +7,7 @@ import pytest
 
 from composed import built, composed
 from fields import random_params
-from pinn_ac.assembly import assemble
+from pinn_ac.app.assembly import assemble
 from pinn_ac.derivatives import JaxJvp
 from pinn_ac.errors import InputError
 from pinn_ac.problem import AllenCahn

@@ -7,7 +7,7 @@ from scipy.stats import qmc
 
 from composed import built, composed, options
 from fields import random_params
-from pinn_ac.assembly import assemble
+from pinn_ac.app.assembly import assemble
 from pinn_ac.errors import InputError
 from pinn_ac.sampling import Grid, LatinHypercube, Sobol, Uniform, draw_points
 

@@ -9,8 +9,8 @@ import pytest
 
 from composed import composed
 from fields import random_params
-from pinn_ac.assembly import assemble
-from pinn_ac.run import build_trainer
+from pinn_ac.app.assembly import assemble
+from pinn_ac.app.run import build_trainer
 from pinn_ac.training import Checkpoints, Stopped
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")

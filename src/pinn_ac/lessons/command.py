@@ -8,12 +8,11 @@ import jax
 from rich.console import Console
 from rich.text import Text
 
-from pinn_ac.config import PROJECT
 from pinn_ac.errors import InputError
 from pinn_ac.lessons import LESSONS, own_formula
 from pinn_ac.lessons.page import Page, console, shown
 
-FOLDER = PROJECT / "outputs" / "lessons"
+FOLDER = Path("outputs/lessons")
 EXAMPLE = 'python scripts/lesson.py trace "ln(x1) + x1*x2 - sin(x2)" x1=2 x2=5'
 
 

@@ -13,7 +13,6 @@ from rich.text import Text
 from pinn_ac.autodiff.draw import draw
 from pinn_ac.autodiff.graph import Graph
 from pinn_ac.autodiff.tables import Trace
-from pinn_ac.config import PROJECT
 from pinn_ac.files import write_whole
 from pinn_ac.reporting.graphs import draw_graph
 from pinn_ac.reporting.style import write
@@ -100,4 +99,4 @@ def console() -> Console:
 
 def shown(folder: Path) -> Path:
     """The folder as seen from the project, if it lies there."""
-    return folder.relative_to(PROJECT) if folder.is_relative_to(PROJECT) else folder
+    return folder

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pinn_ac.problem.allen_cahn import AllenCahn
+from pinn_ac.problem.allen_cahn.equation import AllenCahn
 from pinn_ac.problem.lifts import BLOCK, long_series
 
 FEWEST, MOST = 128, 16384

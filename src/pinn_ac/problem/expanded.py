@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 
-from pinn_ac.problem.allen_cahn import AllenCahn
+from pinn_ac.problem.allen_cahn.equation import AllenCahn
 from pinn_ac.problem.initial_conditions import InitialCondition
 
 

@@ -36,7 +36,7 @@ class Sampler:
     """A way to spread points over the unit cube; subclasses give `unit_points`, those that concentrate a `density`.
 
     Args:
-        num_points: collocation points of the residual.
+        num_points: collocation points of the residual; None leaves the number to the run.
         num_initial: points at t = 0, for an ansatz that learns the initial condition.
         resample_every: steps between draws; 0 keeps the first points for ever.
     """
@@ -51,7 +51,10 @@ class Sampler:
     def __post_init__(self) -> None:
         for name, least in (("num_points", 1), ("num_initial", 1), ("resample_every", 0), ("pool", 2)):
             value = getattr(self, name)
-            require(is_whole(value, least), f"sampler.{name} is {value}: give a whole number from {least}.")
+            left_open = name == "num_points" and value is None
+            require(
+                left_open or is_whole(value, least), f"sampler.{name} is {value}: give a whole number from {least}."
+            )
         truth = isinstance(self.importance, bool)
         require(truth, f"sampler.importance is {self.importance}: choose true or false.")
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from rich.console import Console
 
+from pinn_ac.app.jobs import Job, find_jobs
 from pinn_ac.errors import InputError
 from pinn_ac.files import make_writable, write_whole
-from pinn_ac.jobs import Job, find_jobs
 from pinn_ac.reporting.sweeps import draw_effects, draw_histories
 from pinn_ac.reporting.tables import metrics_table
 

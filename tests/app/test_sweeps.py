@@ -15,11 +15,11 @@ import pytest
 import yaml
 
 from composed import EASY
-from pinn_ac.jobs import FAILED_SCORE, find_jobs, read_job
+from pinn_ac.app.jobs import FAILED_SCORE, find_jobs, read_job
 from pinn_ac.tracking import read_history
 
 pytestmark = pytest.mark.usefixtures("own_cache")
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = Path(__file__).resolve().parents[2]
 SMALL = (
     *EASY,
     "windows=1",

@@ -11,9 +11,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from composed import CONFIGS, composed, options
-from pinn_ac.assembly import assemble
-from pinn_ac.config import build, check_scalars, in_words
-from pinn_ac.environment import configure
+from pinn_ac.app.assembly import assemble
+from pinn_ac.app.config import build, check_scalars, in_words
+from pinn_ac.app.environment import configure
 from pinn_ac.errors import InputError
 
 GROUPS = (
@@ -156,8 +156,8 @@ SENTENCES = {
     "+sampler.points=3": "points",
     # targets that are not ours, also through our own modules' imports
     "model._target_=os.system": "os.system, which is not part of pinn_ac",
-    "model._target_=pinn_ac.run_folder.shutil.copytree": "not part of pinn_ac",
-    "model._target_=pinn_ac.environment.subprocess.Popen": "not part of pinn_ac",
+    "model._target_=pinn_ac.app.run_folder.shutil.copytree": "not part of pinn_ac",
+    "model._target_=pinn_ac.app.environment.subprocess.Popen": "not part of pinn_ac",
     "model._target_=pinn_acid.Model": "not part of pinn_ac",
     "model._target_=pinn_ac.models.Nope": "pinn_ac.models.Nope",
     # values out of range, or of another kind

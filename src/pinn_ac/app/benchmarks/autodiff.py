@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from pinn_ac.ansatz import Field, ReactionFlow
-from pinn_ac.benchmarks.timing import Timing, compare
+from pinn_ac.app.benchmarks.timing import Timing, compare
 from pinn_ac.derivatives import Engine, JaxJet, JaxJvp, JaxReverse, OwnForward, OwnReverse, OwnTaylor
 from pinn_ac.gradients import Gradient, JaxGradient, OwnGradient
 from pinn_ac.loss import Objective, build_terms

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pinn_ac.config import PROJECT
 from pinn_ac.files import make_writable, user_cache
 from pinn_ac.problem import AllenCahn
 from pinn_ac.reference import solve
@@ -48,7 +47,7 @@ def run(
         folder: by default outputs/benchmarks/race.
         words: further words of the command line of train.py.
     """
-    folder = folder or PROJECT / "outputs" / "benchmarks" / "race"
+    folder = folder or Path("outputs/benchmarks/race")
     make_writable(folder)
     places = [(name, seconds) for name, all_seconds in budgets.items() for seconds in all_seconds]
     results = {place: [_result(folder, *place, seed, words) for seed in range(seeds)] for place in places}
@@ -78,7 +77,7 @@ def _result(folder: Path, experiment: str, seconds: float, seed: int, words: Seq
     folder = folder / f"{experiment}-{seconds:g}s-seed{seed}"
     if not (folder / "metrics.json").exists():
         shutil.rmtree(folder, ignore_errors=True)
-        command = [sys.executable, str(PROJECT / "scripts/train.py"), f"experiment={experiment}", f"seed={seed}"]
+        command = [sys.executable, "scripts/train.py", f"experiment={experiment}", f"seed={seed}"]
         command += [f"train.seconds={seconds:g}", f"hydra.run.dir={folder}", "estimate=false", *words]
         environment = os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false", "PINN_AC_CACHE": str(user_cache())}
         subprocess.run(command, check=True, stdout=sys.stderr, env=environment)

@@ -10,12 +10,12 @@ from hydra.core.plugins import Plugins
 from hydra.types import HydraContext
 
 from composed import CONFIGS
-from pinn_ac import cli, config
+from pinn_ac.app import cli, config
+from pinn_ac.app.jobs import FAILED_SCORE, study_url
 from pinn_ac.errors import InputError
-from pinn_ac.jobs import FAILED_SCORE, study_url
 
 optuna = pytest.importorskip("optuna")
-from pinn_ac.search import SeededByTrial, open_study  # noqa: E402
+from pinn_ac.app.search import SeededByTrial, open_study  # noqa: E402
 
 SAMPLERS = {
     "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=3),
@@ -92,7 +92,7 @@ def test_a_study_lies_in_its_folder_whatever_that_is_called(tmp_path, name):
 
 
 def test_a_study_that_cannot_be_opened_is_one_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr("pinn_ac.search.PAUSE", 0.0)
+    monkeypatch.setattr("pinn_ac.app.search.PAUSE", 0.0)
     (tmp_path / "study.db").write_text("no database")
     with pytest.raises(InputError, match=r"cannot be opened \(file is not a database\): choose another"):
         open_study("s", study_url(str(tmp_path)))

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from composed import EASY, composed
-from pinn_ac.assembly import assemble
+from pinn_ac.app.assembly import assemble
+from pinn_ac.app.saved_run import Run
 from pinn_ac.errors import InputError
-from pinn_ac.saved_run import Run
 
 HORIZON, WINDOWS = 0.3, 3
 KINDS = [np.float16, jnp.bfloat16, np.float32, np.float64]

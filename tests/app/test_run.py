@@ -14,16 +14,16 @@ from omegaconf import OmegaConf
 
 import pinn_ac
 from composed import EASY, composed
+from pinn_ac.app.jobs import read_job
+from pinn_ac.app.run import train_in
+from pinn_ac.app.saved_run import load_config
 from pinn_ac.errors import InputError
 from pinn_ac.evaluation import Sampled, errors
-from pinn_ac.jobs import read_job
 from pinn_ac.reference import load_or_solve
-from pinn_ac.run import train_in
-from pinn_ac.saved_run import load_config
 from pinn_ac.training import Diverged
 
 pytestmark = pytest.mark.usefixtures("own_cache")
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = Path(__file__).resolve().parents[2]
 SMALL = (
     *EASY,
     "windows=1",
@@ -281,7 +281,7 @@ def test_a_folder_that_is_no_run_is_refused(finished, tmp_path, change, sentence
         },
         {"_target_": "pinn_ac.__path__.insert", "_args_": [0, "HARM"]},
         {"_target_": "pinn_ac.models.mlp.jax.numpy.save", "_args_": ["HARM", 1]},
-        {"_target_": "pinn_ac.environment._git_commit", "source": "HARM"},
+        {"_target_": "pinn_ac.app.environment._git_commit", "source": "HARM"},
         {"_target_": "pinn_ac.models.MLP", "width": 8, "depth": {"_target_": "os.mkdir", "path": "HARM"}},
         {"_target_": "pinn_ac.models.MLP", "width": [{"deep": [{"_target_": "os.mkdir", "path": "HARM"}]}]},
     ],

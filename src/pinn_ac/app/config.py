@@ -25,12 +25,12 @@ from omegaconf.errors import (
     UnsupportedInterpolationType,
 )
 
+from pinn_ac.app.jobs import RUN, folder_name, study_url
 from pinn_ac.errors import InputError, require
-from pinn_ac.jobs import RUN, folder_name, study_url
 from pinn_ac.parallel import started
 
-PROJECT = Path(__file__).resolve().parents[2]
-CONFIGS = PROJECT / "configs"
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+"""In the checkout a link to the folder at its top; in a wheel that folder itself."""
 
 
 class Kind(NamedTuple):
@@ -392,7 +392,6 @@ def _started(form: str) -> str:
 # On import, since a launcher's processes import this module, but never run the script.
 # Cached, so that a sweep's jobs in other processes and at other times find the folder that it began with.
 OmegaConf.register_new_resolver("started", _started, use_cache=True, replace=True)
-OmegaConf.register_new_resolver("project", lambda: str(PROJECT), replace=True)
 OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
 OmegaConf.register_new_resolver("job_folder", folder_name, replace=True)
 OmegaConf.register_new_resolver("study", study_url, replace=True)

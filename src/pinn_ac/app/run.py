@@ -16,18 +16,20 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from pinn_ac.assembly import Experiment, assemble
-from pinn_ac.config import ENSEMBLE, PROJECT, EvaluateConfig, TrainSettings, can_go_on, check_names, check_scalars
-from pinn_ac.environment import describe, lapack_on_one_thread
+from pinn_ac.app.assembly import assemble
+from pinn_ac.app.config import ENSEMBLE, EvaluateConfig, TrainSettings, can_go_on, check_names, check_scalars
+from pinn_ac.app.environment import describe
+from pinn_ac.app.jobs import FAILED_SCORE, FAILURE, note_failure, read_job
+from pinn_ac.app.run_folder import claimed, require_same, resumed, write_config
+from pinn_ac.app.saved_run import Run, load_run
 from pinn_ac.errors import require
 from pinn_ac.estimate import estimate_error
 from pinn_ac.evaluation import Sampled, score
+from pinn_ac.experiment import Experiment
 from pinn_ac.files import make_writable, write_whole
-from pinn_ac.jobs import FAILED_SCORE, FAILURE, note_failure, read_job
+from pinn_ac.lapack import lapack_on_one_thread
 from pinn_ac.parallel import first_begins, is_first, on_host
 from pinn_ac.reference import Reference, load_or_solve
-from pinn_ac.run_folder import claimed, require_same, resumed, write_config
-from pinn_ac.saved_run import Run, load_run
 from pinn_ac.tracking import History, read_history, steps_of_stages
 from pinn_ac.training import (
     Checkpoints,
@@ -118,7 +120,7 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
         InputError, Stopped: as `train_in`.
         Diverged: all members did.
     """
-    from pinn_ac.sweep_report import report as report_sweep
+    from pinn_ac.app.sweep_report import report as report_sweep
 
     experiment, config = _assembled(config)
     require_one_program(experiment.stages)
@@ -240,7 +242,7 @@ def report(
         **training,
         "num_parameters": sum(leaf.size for leaf in jax.tree.leaves(run.params)),
         "seed": experiment.seed,
-        **describe(PROJECT),
+        **describe(),
     }
     write_whole(folder / "prediction.npz", lambda path: np.savez(path, t=sampled.t, x=sampled.x, u=sampled.u))
     figures = _draw(run, folder, sampled, reference, history) if show else []

@@ -20,11 +20,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from pinn_ac.config import PROJECT, can_go_on, in_words
-from pinn_ac.environment import prepare_process
+from pinn_ac.app.config import can_go_on, in_words
+from pinn_ac.app.environment import prepare_process
+from pinn_ac.app.jobs import FAILED_SCORE, note_failure
 from pinn_ac.errors import InputError
 from pinn_ac.files import make_new, make_writable, require_writable
-from pinn_ac.jobs import FAILED_SCORE, note_failure
 from pinn_ac.parallel import agreed, first_begins, is_first, join, leave, leave_at_once
 from pinn_ac.training import Diverged, Stopped
 
@@ -229,7 +229,7 @@ def _refuse(sentence: str) -> NoReturn:
 def _require_writable_output(arguments: list[str]) -> None:
     """Hydra makes the run's folder before our code runs, and would answer a refusal with a traceback."""
     chosen = [word.partition("=") for word in arguments if word.startswith(("hydra.run.dir=", "hydra.sweep.dir="))]
-    setting, _, folder = chosen[-1] if chosen else ("hydra.run.dir", "", str(PROJECT / "outputs"))
+    setting, _, folder = chosen[-1] if chosen else ("hydra.run.dir", "", "outputs")
     if "${" not in folder:
         require_writable(Path(folder).expanduser(), setting)
 

@@ -10,11 +10,11 @@ from typing import IO, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from pinn_ac.config import can_go_on, is_run
+from pinn_ac.app.config import can_go_on, is_run
+from pinn_ac.app.jobs import RUN, note_failure
+from pinn_ac.app.saved_run import load_config
 from pinn_ac.errors import InputError, require
 from pinn_ac.files import make_writable, write_whole
-from pinn_ac.jobs import RUN, note_failure
-from pinn_ac.saved_run import load_config
 from pinn_ac.training import Diverged, Stopped
 
 OF_NO_RUN = ("windows", "retry", "device", "devices")

@@ -12,12 +12,13 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac.ansatz import Parameters
-from pinn_ac.assembly import Experiment, assemble
+from pinn_ac.app.assembly import assemble
+from pinn_ac.app.config import ENSEMBLE, Config, in_words, is_ensemble
+from pinn_ac.app.jobs import RUN
 from pinn_ac.compute import ComputeSettings, under_own_settings
-from pinn_ac.config import ENSEMBLE, Config, in_words, is_ensemble
 from pinn_ac.errors import InputError, require
 from pinn_ac.evaluation import Sampled
-from pinn_ac.jobs import RUN
+from pinn_ac.experiment import Experiment
 from pinn_ac.problem import Carried
 from pinn_ac.training import Checkpoints, blank, unstacked
 

@@ -6,8 +6,8 @@ import json
 import pytest
 from rich.console import Console
 
-from pinn_ac.jobs import note_failure
-from pinn_ac.sweep_report import main, report, varying
+from pinn_ac.app.jobs import note_failure
+from pinn_ac.app.sweep_report import main, report, varying
 from pinn_ac.tracking import History
 
 TARGET = "pinn_ac.models."

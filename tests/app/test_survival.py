@@ -14,12 +14,12 @@ import pytest
 
 import pinn_ac
 from composed import EASY
+from pinn_ac.app.jobs import read_job
+from pinn_ac.app.sweep_report import report
 from pinn_ac.errors import InputError
-from pinn_ac.jobs import read_job
-from pinn_ac.sweep_report import report
 
 pytestmark = pytest.mark.usefixtures("own_cache")
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = Path(__file__).resolve().parents[2]
 WORDS = (
     *EASY,
     "windows=1",

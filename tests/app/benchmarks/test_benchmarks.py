@@ -6,8 +6,8 @@ import json
 import jax.numpy as jnp
 import pytest
 
-from pinn_ac.benchmarks import autodiff, command, optimizers, race, scaling
-from pinn_ac.benchmarks.timing import Timing, compare
+from pinn_ac.app.benchmarks import autodiff, command, optimizers, race, scaling
+from pinn_ac.app.benchmarks.timing import Timing, compare
 
 
 def test_programs_are_called_in_turn_as_often_as_asked():
@@ -32,7 +32,7 @@ def test_ratios_are_to_the_best_that_is_all_of_jax():
 
 def test_the_command_prints_and_keeps_every_row(monkeypatch, tmp_path, capsys):
     rows = [{"who": "we", "ratio": 0.75}, {"who": "they", "ratio": 1.0}]
-    monkeypatch.setattr(command, "PROJECT", tmp_path)
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(command, "configure", lambda *settings, **options: None)
     monkeypatch.setitem(command.BENCHMARKS, "autodiff", lambda rounds: rows * rounds)
     command.main(["autodiff", "--rounds", "2"])

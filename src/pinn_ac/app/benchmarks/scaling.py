@@ -12,9 +12,9 @@ from typing import Any
 
 import jax
 
-from pinn_ac.benchmarks.optimizers import setting_of
+from pinn_ac.app.benchmarks.optimizers import setting_of
+from pinn_ac.app.environment import configure
 from pinn_ac.compute import device_in_use
-from pinn_ac.environment import configure
 from pinn_ac.optimizers import adam, levenberg_marquardt
 
 POINTS = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)

@@ -6,20 +6,16 @@ import subprocess
 
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
 from composed import CONFIGS
-from pinn_ac import cli, config
-
-PROJECT = config.PROJECT
+from pinn_ac.app import cli, config
 
 
 @pytest.fixture
-def project(tmp_path):
-    """A project whose outputs are in the test's folder."""
-    OmegaConf.register_new_resolver("project", lambda: str(tmp_path), replace=True)
-    yield tmp_path
-    OmegaConf.register_new_resolver("project", lambda: str(PROJECT), replace=True)
+def project(tmp_path, monkeypatch):
+    """A folder to work in, whose outputs are in the test's folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 def composed(*words):

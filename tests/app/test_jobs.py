@@ -5,8 +5,8 @@ import json
 
 import pytest
 
+from pinn_ac.app.jobs import LONGEST_NAME, find_jobs, folder_name, note_failure, read_job
 from pinn_ac.errors import InputError
-from pinn_ac.jobs import LONGEST_NAME, find_jobs, folder_name, note_failure, read_job
 from pinn_ac.tracking import History
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pinn_ac.benchmarks import autodiff, optimizers, race, scaling
-from pinn_ac.config import PROJECT
-from pinn_ac.environment import configure, describe
+from pinn_ac.app.benchmarks import autodiff, optimizers, race, scaling
+from pinn_ac.app.environment import configure, describe
 from pinn_ac.files import make_writable, write_whole
 from pinn_ac.reporting.tables import metrics_table
 
@@ -41,11 +40,11 @@ def main(words: list[str] | None = None) -> None:
     if chosen.rounds < 1:
         parser.error("--rounds needs a whole number from 1")
     configure(chosen.precision, "auto")
-    folder = PROJECT / "outputs" / "benchmarks"
+    folder = Path("outputs/benchmarks")
     make_writable(folder)
     rows = BENCHMARKS[chosen.name](chosen.rounds)
     path = write_whole(folder / f"{chosen.name}.csv", lambda draft: _write_csv(draft, rows))
-    title = f"{chosen.name}: {describe(PROJECT)['device']}, {chosen.precision}, {chosen.rounds} rounds"
+    title = f"{chosen.name}: {describe()['device']}, {chosen.precision}, {chosen.rounds} rounds"
     Console(width=max(110, Console().width)).print(metrics_table(rows, list(rows[0]), title))
     print(f"written to {path}")
 

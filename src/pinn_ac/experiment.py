@@ -1,4 +1,4 @@
-"""From a configuration to the objects of a run: the road, once."""
+"""An experiment: a problem and all that it takes to train a network on it."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -9,12 +9,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from omegaconf import DictConfig, OmegaConf
 from scipy.interpolate import RegularGridInterpolator
 
 from pinn_ac.ansatz import Field, Parameters
 from pinn_ac.compute import ComputeSettings, under_own_settings
-from pinn_ac.config import GROUPS, build
 from pinn_ac.derivatives import Engine
 from pinn_ac.errors import is_whole, require
 from pinn_ac.loss import Batch, Objective, build_terms
@@ -214,41 +212,90 @@ def _tabulated(function: Callable[[np.ndarray], np.ndarray], box: Sequence[tuple
     return RegularGridInterpolator((t, x), values, bounds_error=False, fill_value=None)
 
 
-def assemble(config: DictConfig) -> Experiment:
-    """Build every object of the run; nothing is computed yet, and neither the config nor the process is changed.
+@dataclass(frozen=True)
+class Setup:
+    """All that a run is made of: what a config's groups name, as objects. The objective comes last, from the others.
+
+    Args:
+        problem: in the user's units.
+        network: a Flax module from features (d,) to a scalar.
+        embedding: what of a point the network sees.
+        ansatz: how the network becomes a field.
+        derivatives: the engine that differentiates in t and x.
+        gradient: who differentiates the loss with respect to the parameters.
+        norm, weights: of :class:`~pinn_ac.loss.Objective`.
+        sampler: draws the collocation points; `num_points` None means four times the network's parameters or more.
+        optimizers: name of a stage → the method that trains in it, in order.
+        windows: how many windows of time, or "auto".
+        seconds: the budget, which "auto" looks at.
+        devices: of :func:`~pinn_ac.parallel.share_out`.
+        seed: root of all randomness.
+    """
+
+    problem: AllenCahn
+    network: Any
+    embedding: Any
+    ansatz: Any
+    derivatives: Engine
+    gradient: Any
+    norm: str
+    weights: Mapping[str, float]
+    sampler: Sampler
+    optimizers: Mapping[str, Any]
+    windows: Any = "auto"
+    seconds: float | None = None
+    devices: Any = "auto"
+    seed: int = 0
+
+
+def assemble(setup: Setup, compute: ComputeSettings) -> Experiment:
+    """The experiment; nothing is computed yet.
 
     Raises:
-        InputError: a setting that cannot be used.
+        InputError: a choice that cannot be used.
     """
-    compute = ComputeSettings.of(config.precision, config.device)
     with compute.active():
-        return _assembled(config, compute)
-
-
-def _assembled(config: DictConfig, compute: ComputeSettings) -> Experiment:
-    for group in GROUPS:
-        chosen = None if OmegaConf.is_missing(config, group) else config[group]
-        given = isinstance(chosen, DictConfig) or (group == "optimizer" and bool(config.stages))
-        require(given, f"{group} is {chosen}: choose one of configs/{group}/, by {group}=NAME.")
-    problem = build(config.problem)
-    windows = count_windows(problem, config.windows, config.train.seconds)
-    network = build(config.model)
-    natural = problem.natural
-    first = replace(natural, horizon=natural.horizon / windows)
-    field = Field(first, build(config.embedding), network.apply, build(config.ansatz))
-    engine = build(config.derivatives)
-    shards, gradient = share_out(config.devices), build(config.gradient)
-    objective = Objective(build_terms(field, engine), config.loss.weights, config.loss.norm, gradient, shards)
-    stages = [
-        Stage(name, _on_all(build(node, objective), shards), node.steps)
-        for name, node in stage_configs(config).items()
-    ]
-    sampler = _build_sampler(config.sampler, field, network, shards.count)
-    _require_even_shares(sampler, objective)
-    programs = Programs(network, field, engine, objective)
+        windows = count_windows(setup.problem, setup.windows, setup.seconds)
+        natural = setup.problem.natural
+        first = replace(natural, horizon=natural.horizon / windows)
+        field = Field(first, setup.embedding, setup.network.apply, setup.ansatz)
+        shards = share_out(setup.devices)
+        terms = build_terms(field, setup.derivatives)
+        objective = Objective(terms, setup.weights, setup.norm, setup.gradient, shards)
+        stages = [
+            Stage(name, _on_all(method.build(objective), shards), method.steps)
+            for name, method in setup.optimizers.items()
+        ]
+        sampler = _with_points(setup.sampler, field, setup.network, shards.count)
+        _require_even_shares(sampler, objective)
+        programs = Programs(setup.network, field, setup.derivatives, objective)
     return Experiment(
-        problem, windows, network, field, engine, objective, programs, sampler, stages, config.seed, compute
+        setup.problem,
+        windows,
+        setup.network,
+        field,
+        setup.derivatives,
+        objective,
+        programs,
+        sampler,
+        stages,
+        setup.seed,
+        compute,
     )
+
+
+def _with_points(sampler: Sampler, field: Field, network: Any, devices: int) -> Sampler:
+    """The sampler; `num_points` None becomes the least power of two that is four times the network's parameters.
+
+    Where several devices cannot share that evenly, a little more. With fewer points than that a least-squares method
+    fits them and not the solution (measured).
+    """
+    if sampler.num_points is not None:
+        return sampler
+    params = jax.eval_shape(lambda: network.init(jax.random.key(0), jnp.zeros(field.features)))
+    enough = 4 * sum(leaf.size for leaf in jax.tree.leaves(params))
+    power = 1 << (enough - 1).bit_length()
+    return replace(sampler, num_points=-(-power // devices) * devices)
 
 
 def count_windows(problem: AllenCahn, wanted: Any, seconds: float | None) -> int:
@@ -289,47 +336,3 @@ def _require_even_shares(sampler: Sampler, objective: Objective) -> None:
             term not in objective.terms or count % devices == 0,
             f"sampler.{name} is {count}, which {devices} devices cannot share evenly: give a multiple of {devices}.",
         )
-
-
-def _build_sampler(node: DictConfig, field: Field, network: Any, devices: int) -> Sampler:
-    """The sampler; `num_points: null` becomes the least power of two that is four times the network's parameters.
-
-    Where several devices cannot share that evenly, a little more. With fewer points than that a least-squares method
-    fits them and not the solution (measured).
-    """
-    if "num_points" not in node or node.num_points is not None:
-        return build(node)
-    params = jax.eval_shape(lambda: network.init(jax.random.key(0), jnp.zeros(field.features)))
-    enough = 4 * sum(leaf.size for leaf in jax.tree.leaves(params))
-    power = 1 << (enough - 1).bit_length()
-    return build(node, num_points=-(-power // devices) * devices)
-
-
-def stage_configs(config: DictConfig) -> dict[str, DictConfig]:
-    """Name → optimizer config of every stage, in order."""
-    if config.stages:
-        require(
-            isinstance(config.stages, DictConfig),
-            f"stages is {config.stages}: choose one of configs/stages/, by stages=NAME.",
-        )
-        for name, node in config.stages.items():
-            require(
-                isinstance(node, DictConfig),
-                f"stages.{name} is {node}: choose an optimizer for it, by +optimizer@stages.{name}=NAME.",
-            )
-        require(
-            config.train.steps is None,
-            "train.steps is for a run with one optimizer: set stages.NAME.steps for "
-            f"{', '.join(config.stages)}, or leave stages out.",
-        )
-        stages = dict(config.stages.items())
-    else:
-        single = config.optimizer.copy()
-        if config.train.steps is not None:
-            single.steps = config.train.steps
-        stages = {str(single.get("_target_")).rpartition(".")[2]: single}
-    for name, node in stages.items():
-        steps = node.get("steps")
-        whole = isinstance(steps, int) and not isinstance(steps, bool) and steps >= 1
-        require(whole, f"stage {name} has {steps} steps: give a whole number from 1.")
-    return stages
