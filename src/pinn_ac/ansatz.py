@@ -1,16 +1,16 @@
 """Ansätze: how a network N becomes a field u(t, x).
 
-What is trained is the field of a problem in natural units (`AllenCahn.natural`), so that t N means the same in all.
+What is trained is the field of a problem in natural units (`Problem.natural`), so that t N means the same in all.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 
-from pinn_ac.problem import AllenCahn, InitialCondition
+from pinn_ac.problem import InitialCondition, Problem
 
 __all__ = ["Ansatz", "Embedding", "Field", "Lifted", "Network", "Parameters", "ReactionFlow", "Soft"]
 
@@ -19,75 +19,88 @@ Network = Callable[[Parameters, jax.Array], jax.Array]
 
 
 class Embedding(Protocol):
-    """What of a point the network sees."""
+    """The features of a point that the network takes as its input."""
 
-    def __call__(self, problem: AllenCahn, t: jax.Array, x: jax.Array) -> jax.Array:
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The capabilities that it needs of a problem, of `problem.CAPABILITIES`."""
+        ...
+
+    def __call__(self, problem: Problem, t: jax.Array, x: jax.Array) -> jax.Array:
         """The features z, of shape (d,), at one point."""
         ...
 
-    def even(self, problem: AllenCahn) -> bool:
-        """z is the same at ξ and −ξ, so u too: half of the domain tells all."""
+    def even(self, problem: Problem) -> bool:
+        """Whether z(t, −ξ) = z(t, ξ). Then u is even too, and collocation points cover half of the domain."""
         ...
 
 
 class Ansatz(Protocol):
-    """One formula for u from the lift g and the network's value N."""
+    """A formula for u from the lift g and the network's value N."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The capabilities that it needs of a problem, of `problem.CAPABILITIES`."""
+        ...
 
     @property
     def exact_at_start(self) -> bool:
-        """u(0, x) = u₀(x) whatever the network is; otherwise the loss needs an initial term."""
+        """Whether u(0, x) = u₀(x) for every network; otherwise the loss has a term for the initial condition."""
         ...
 
-    def combine(self, problem: AllenCahn, t: jax.Array, g: jax.Array, n: jax.Array) -> jax.Array:
+    def combine(self, problem: Problem, t: jax.Array, g: jax.Array, n: jax.Array) -> jax.Array:
         """u(t, x) from g(t, x) and N."""
         ...
 
 
 @dataclass(frozen=True)
 class Soft:
-    """u = N: nothing is built in but the embedding's periodicity; u₀ is learned from a loss term."""
+    """u = N: the initial condition is learned from a term of the loss; periodicity comes from the embedding."""
 
-    exact_at_start = False
+    needs: ClassVar[tuple[str, ...]] = ()
+    exact_at_start: ClassVar[bool] = False
 
-    def combine(self, problem: AllenCahn, t: jax.Array, g: jax.Array, n: jax.Array) -> jax.Array:
+    def combine(self, problem: Problem, t: jax.Array, g: jax.Array, n: jax.Array) -> jax.Array:
         return n
 
 
 @dataclass(frozen=True)
 class Lifted:
-    """u = g + t N, with g = exp(tD∂²)u₀.
+    """u = g + t N, with the heat flow g = exp(tD∂²)u₀ of the initial condition.
 
-    g, not u₀, since a kink of u₀ would stay in u for all time.
+    With u₀ itself in place of g, a kink of u₀ would stay in u for all time.
     """
 
-    exact_at_start = True
+    needs: ClassVar[tuple[str, ...]] = ("lift",)
+    exact_at_start: ClassVar[bool] = True
 
-    def combine(self, problem: AllenCahn, t: jax.Array, g: jax.Array, n: jax.Array) -> jax.Array:
+    def combine(self, problem: Problem, t: jax.Array, g: jax.Array, n: jax.Array) -> jax.Array:
         return g + t * n
 
 
 @dataclass(frozen=True)
 class ReactionFlow:
-    """u = Φ(t, g + t N), with Φ the exact flow of the reaction (stopped in time on long horizons, `AllenCahn.flow`).
+    """u = Φ(t, g + t N), with Φ the exact flow of the reaction and g the heat flow of the initial condition.
 
-    The stiff reaction leaves the residual: with w = g + t N and q = e^{−2Rt} + w²(1 − e^{−2Rt}),
-    f = Φ_w [w_t − D w_xx + 3D w (1 − e^{−2Rt})/q · w_x²].
+    The stiff reaction leaves the residual: with w = g + t N the residual of u_t = D u_xx + r(u) becomes
+    Φ_w [w_t − D w_xx − D Φ_ww/Φ_w w_x²]. See docs/method.md.
     """
 
-    exact_at_start = True
+    needs: ClassVar[tuple[str, ...]] = ("lift", "flow")
+    exact_at_start: ClassVar[bool] = True
 
-    def combine(self, problem: AllenCahn, t: jax.Array, g: jax.Array, n: jax.Array) -> jax.Array:
+    def combine(self, problem: Problem, t: jax.Array, g: jax.Array, n: jax.Array) -> jax.Array:
         return problem.flow(t, g + t * n)
 
 
 class Field(NamedTuple):
-    """A batchless field (params, t, x) → u.
+    """A function (params, t, x) → u of one point, without a batch axis.
 
     What depends on the point alone, the lift and the network's features, is its *background*: it can be
     computed once for a set of points and be handed to :meth:`on_background` every time the parameters change.
     """
 
-    problem: AllenCahn
+    problem: Problem
     embedding: Embedding
     network: Network
     ansatz: Ansatz
@@ -96,16 +109,19 @@ class Field(NamedTuple):
         """The same field with another initial condition; with None, itself."""
         if condition is None:
             return self
-        return self._replace(problem=replace(self.problem, initial_condition=condition))
+        return self._replace(problem=self.problem.with_initial_condition(condition))
 
     def background(self, t: jax.Array, x: jax.Array) -> jax.Array:
-        """(g, z_1, …, z_d) at one point."""
-        g = self.problem.lift(t, x)
+        """(g, z_1, …, z_d) at one point; g is u₀ where the problem has no heat flow."""
+        if self.problem.diffusion is not None:
+            g = self.problem.lift(t, x)
+        else:
+            g = self.problem.initial_condition(self.problem.to_unit(x))
         return jnp.concatenate([jnp.reshape(g, (1,)), self.embedding(self.problem, t, x)])
 
     @property
     def features(self) -> int:
-        """How many the network sees."""
+        """The number of the network's inputs."""
         point = jax.ShapeDtypeStruct((), float)
         return jax.eval_shape(self.background, point, point).size - 1
 

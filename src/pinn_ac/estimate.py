@@ -20,8 +20,7 @@ import numpy as np
 from scipy import fft
 
 from pinn_ac.errors import is_whole, require
-from pinn_ac.evaluation import bound
-from pinn_ac.problem import AllenCahn
+from pinn_ac.problem import Problem
 from pinn_ac.reference.etd import phi_functions
 from pinn_ac.reference.march import intervals
 
@@ -48,7 +47,7 @@ SLACK = 1.01
 
 
 def estimate_error(
-    problem: AllenCahn,
+    problem: Problem,
     derivatives: Callable[[Any, Any], dict[str, np.ndarray]],
     breaks: Sequence[float] = (),
     places: int | None = None,
@@ -97,7 +96,7 @@ def estimate_error(
     }
 
 
-def places_needed(problem: AllenCahn) -> int:
+def places_needed(problem: Problem) -> int:
     """A power of two from 512 to 8192 that resolves an interface tanh(x/√(2D/R)) to e^{−12} or better."""
     if problem.reaction_rate == 0:
         return 512
@@ -106,7 +105,7 @@ def places_needed(problem: AllenCahn) -> int:
     return int(2 ** np.clip(np.ceil(np.log2(wanted)), 9, 13))
 
 
-def steps_needed(problem: AllenCahn, places: int) -> int:
+def steps_needed(problem: Problem, places: int) -> int:
     """16 in every time 1/R, in which e may grow e-fold; at least 400, which resolve f in time."""
     wanted = np.ceil(16 * problem.growth)
     return int(np.clip(wanted, 400, MOST_POINTS // places))
@@ -175,7 +174,7 @@ def without_spikes(f: np.ndarray) -> np.ndarray:
     return np.where(spike, medians[0], f)
 
 
-def relative_l2(problem: AllenCahn, windows: Sequence[Window], start: np.ndarray) -> float:
+def relative_l2(problem: Problem, windows: Sequence[Window], start: np.ndarray) -> float:
     """‖e‖₂ / ‖u + e‖₂ over 201 even times, with e = `start`, (n,), at t = 0."""
     times, errors, wholes = [], [], []
     e, before = start, windows[0].u[0]
@@ -191,7 +190,7 @@ def relative_l2(problem: AllenCahn, windows: Sequence[Window], start: np.ndarray
     return float(np.sqrt(error / whole)) if whole > 0 else float(np.sqrt(error))
 
 
-def march(problem: AllenCahn, window: Window, e: np.ndarray) -> Iterator[np.ndarray]:
+def march(problem: Problem, window: Window, e: np.ndarray) -> Iterator[np.ndarray]:
     """e, (n,), at every time of a window, by Fourier series in x and ETD2RK in t.
 
     With c the coefficients of e, L = −Dk² and N all else, a step of length h takes
@@ -202,7 +201,7 @@ def march(problem: AllenCahn, window: Window, e: np.ndarray) -> Iterator[np.ndar
 
     Source: S. M. Cox and P. C. Matthews, J. Comput. Phys. 176 (2002) 430–455, equation (22).
     """
-    places, f, largest = len(e), without_spikes(window.f), SLACK * bound(problem)
+    places, f, largest = len(e), without_spikes(window.f), SLACK * (problem.bound or np.inf)
     linear = -problem.diffusivity * (2 * np.pi / problem.period * np.arange(places // 2 + 1)) ** 2
 
     @cache
@@ -232,7 +231,7 @@ def march(problem: AllenCahn, window: Window, e: np.ndarray) -> Iterator[np.ndar
 
 
 def _sampled(
-    problem: AllenCahn,
+    problem: Problem,
     derivatives: Callable[[Any, Any], dict[str, np.ndarray]],
     breaks: Sequence[float],
     places: int,
@@ -254,13 +253,13 @@ def _sample(derivatives: Callable[[Any, Any], dict[str, np.ndarray]], t: np.ndar
     return from_values(t, *(np.asarray(values[name], np.float64) for name in ("u", "residual")))
 
 
-def _initial_condition(problem: AllenCahn, places: int) -> np.ndarray:
+def _initial_condition(problem: Problem, places: int) -> np.ndarray:
     """u₀ on the grid, in double precision whatever the run's is."""
     with jax.enable_x64(True):
         return np.asarray(problem.initial_condition(jnp.asarray(-1 + 2 * np.arange(places) / places)), float)
 
 
-def _check(problem: AllenCahn, breaks: Sequence[float], places: int | None, steps: int | None) -> None:
+def _check(problem: Problem, breaks: Sequence[float], places: int | None, steps: int | None) -> None:
     ends = np.array([0.0, *breaks, problem.horizon])
     require(
         bool((np.diff(ends) > 0).all()),

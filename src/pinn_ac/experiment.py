@@ -18,7 +18,7 @@ from pinn_ac.errors import is_whole, require
 from pinn_ac.loss import Batch, Objective, build_terms
 from pinn_ac.optimizers import Optimizer
 from pinn_ac.parallel import Shards, on_host, share_out
-from pinn_ac.problem import EXCESS, AllenCahn, Carried, carry, modes_needed
+from pinn_ac.problem import FourierCondition, Problem, modes_needed, transfer
 from pinn_ac.programs import Programs
 from pinn_ac.sampling import Guides, Sampler, Sobol, draw_points
 from pinn_ac.seeds import named_key
@@ -47,7 +47,7 @@ class Experiment:
     The networks are of one shape, so that one compiled step trains all.
 
     `problem`, `breaks` and `window_length` have the user's units. All else (the field, its points, the residual, the
-    loss) has natural ones, `AllenCahn.natural`, with t from a window's start: units do not change how a run trains.
+    loss) has natural ones, `Problem.natural`, with t from a window's start: units do not change how a run trains.
 
     Args:
         problem: the whole.
@@ -63,7 +63,7 @@ class Experiment:
         compute: under these settings all of it is computed.
     """
 
-    problem: AllenCahn
+    problem: Problem
     windows: int
     network: Any
     field: Field
@@ -91,7 +91,7 @@ class Experiment:
         params: Parameters,
         previous: Points,
         enlargement: int = 1,
-        condition: Carried | None = None,
+        condition: FourierCondition | None = None,
     ) -> dict[str, np.ndarray]:
         """The collocation points (t, ξ) that training goes on with at a step, in the run's precision.
 
@@ -108,7 +108,7 @@ class Experiment:
         # Rounded here, since they are saved so: what a resumed run computes from them must have the same bits.
         return {name: values.astype(jax.dtypes.canonicalize_dtype(float)) for name, values in drawn.items()}
 
-    def collocation(self, params: Sequence[Parameters], conditions: Sequence[Carried | None]) -> np.ndarray:
+    def collocation(self, params: Sequence[Parameters], conditions: Sequence[FourierCondition | None]) -> np.ndarray:
         """The points that the sampler draws for every window's network as it is now: (t, x), of shape (n, 2).
 
         t and x are in the user's units. The points are drawn anew, as many as the sampler was told, since a run keeps
@@ -132,7 +132,7 @@ class Experiment:
         whole[:, 0] = np.minimum(whole[:, 0], self.problem.horizon)  # single precision may pass it
         return whole
 
-    def guides(self, params: Parameters, condition: Carried | None = None) -> Guides:
+    def guides(self, params: Parameters, condition: FourierCondition | None = None) -> Guides:
         """What adaptive samplers may ask with the network's parameters as they are; computed when they ask."""
         programs = self.programs
 
@@ -156,30 +156,30 @@ class Experiment:
         return {}
 
     @under_own_settings
-    def held_out(self, condition: Carried | None = None) -> Batch:
+    def held_out(self, condition: FourierCondition | None = None) -> Batch:
         """A batch of Sobol points that training never sees."""
         sampler = Sobol(self.sampler.num_points, self.sampler.num_initial)
         return self.prepare(draw_points(sampler, self.box, self.seed, "validation", 0), condition)
 
     @under_own_settings
-    def prepare(self, points: Points, condition: Carried | None = None) -> Batch:
+    def prepare(self, points: Points, condition: FourierCondition | None = None) -> Batch:
         """`Objective.prepare` of points in the run's precision, divided among its devices."""
         return self.programs.prepare(points, condition)
 
-    def conditions(self, params: Sequence[Parameters]) -> list[Carried | None]:
+    def conditions(self, params: Sequence[Parameters]) -> list[FourierCondition | None]:
         """Where each window begins that these networks, one a window, lead to; None for the first."""
-        conditions: list[Carried | None] = [None]
+        conditions: list[FourierCondition | None] = [None]
         for network in params[: self.windows - 1]:
-            conditions.append(self.carry(network, conditions[-1]))
+            conditions.append(self.transfer(network, conditions[-1]))
         return conditions
 
     @under_own_settings
-    def carry(self, params: Parameters, condition: Carried | None) -> Carried:
+    def transfer(self, params: Parameters, condition: FourierCondition | None) -> FourierCondition:
         """Where the next window begins: what a window's field is at its end."""
         modes, even = self._modes, self.field.embedding.even(self.problem)
         xi = jnp.arange(2 * modes + 1 if even else 4 * modes) / (2 * modes) - (0 if even else 1)
         u = np.asarray(self.programs.at_end(params, condition, xi), np.float64)
-        return carry(np.concatenate([u[::-1], u[1:-1]]) if even else u, modes, even)
+        return transfer(np.concatenate([u[::-1], u[1:-1]]) if even else u, modes, even)
 
     @cached_property
     def _modes(self) -> int:
@@ -232,7 +232,7 @@ class Setup:
         seed: root of all randomness.
     """
 
-    problem: AllenCahn
+    problem: Problem
     network: Any
     embedding: Any
     ansatz: Any
@@ -255,6 +255,7 @@ def assemble(setup: Setup, compute: ComputeSettings) -> Experiment:
         InputError: a choice that cannot be used.
     """
     with compute.active():
+        _require_capabilities(setup)
         windows = count_windows(setup.problem, setup.windows, setup.seconds)
         natural = setup.problem.natural
         first = replace(natural, horizon=natural.horizon / windows)
@@ -284,6 +285,19 @@ def assemble(setup: Setup, compute: ComputeSettings) -> Experiment:
     )
 
 
+def _require_capabilities(setup: Setup) -> None:
+    """Refuse a choice that needs what the problem does not know."""
+    alternatives = {
+        "ansatz": "choose ansatz=lifted or ansatz=soft",
+        "embedding": "choose embedding=periodic, or leave what needs it out of embedding.known",
+        "sampler": "choose another sampler, such as sampler=sobol",
+    }
+    for group, instead in alternatives.items():
+        chosen = getattr(setup, group)
+        for capability in chosen.needs:
+            setup.problem.require(capability, f"The {group} {type(chosen).__name__}", instead)
+
+
 def _with_points(sampler: Sampler, field: Field, network: Any, devices: int) -> Sampler:
     """The sampler; `num_points` None becomes the least power of two that is four times the network's parameters.
 
@@ -298,7 +312,7 @@ def _with_points(sampler: Sampler, field: Field, network: Any, devices: int) -> 
     return replace(sampler, num_points=-(-power // devices) * devices)
 
 
-def count_windows(problem: AllenCahn, wanted: Any, seconds: float | None) -> int:
+def count_windows(problem: Problem, wanted: Any, seconds: float | None) -> int:
     """How many windows the horizon is cut into: as `wanted`, or for "auto" such that R times their length ≤ `WINDOW`.
 
     One window gets further where windows would have less than `WINDOW_SECONDS` each, and as far in fewer steps where
@@ -311,8 +325,15 @@ def count_windows(problem: AllenCahn, wanted: Any, seconds: float | None) -> int
     hurried = seconds is None or seconds < windows * WINDOW_SECONDS
     if wanted == "auto" and hurried and problem.excess <= 1:
         windows = 1
+    if wanted == "auto" and not problem.autonomous:
+        windows = 1
     require(is_whole(windows, 1), f"windows is {wanted}: give auto or a whole number from 1.")
-    fewest = math.ceil(problem.growth / (1 + EXCESS))
+    require(
+        windows == 1 or problem.autonomous,
+        f"windows is {wanted}, but {type(problem).__name__} depends on t itself, so that its time cannot be cut: "
+        "give 1 or auto.",
+    )
+    fewest = math.ceil(problem.growth / (problem.most_growth))
     require(
         windows == 1 or windows >= fewest,
         f"windows is {wanted}, too few for this reaction and horizon: give 1, auto, or a number from {fewest}.",

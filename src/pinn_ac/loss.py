@@ -15,7 +15,8 @@ from pinn_ac.errors import is_number, require
 from pinn_ac.gradients import Gradient
 from pinn_ac.parallel import CONDITION, ONE_DEVICE, Shards
 from pinn_ac.problem import InitialCondition
-from pinn_ac.residual import expand, residual
+from pinn_ac.residual import prepare as prepare_points
+from pinn_ac.residual import residual
 
 Batch = Mapping[str, Any]
 NAMES = ("residual", "initial")
@@ -61,7 +62,7 @@ def build_terms(field: Field, engine: Engine) -> dict[str, Term]:
     """The terms that this field needs: the residual, and u(0, x) − u₀(x) unless the ansatz has it built in."""
 
     def prepare(points: jax.Array, condition: InitialCondition | None = None) -> Any:
-        return expand(field.starting_from(condition), engine, points)
+        return prepare_points(field.starting_from(condition), engine, points)
 
     terms = {
         "residual": Term(
@@ -73,7 +74,7 @@ def build_terms(field: Field, engine: Engine) -> dict[str, Term]:
         terms["initial"] = Term(
             prepare=prepare,
             at_point=lambda params, point: (
-                field.on_background(params, point.t, point.background.u) - point.background.u[0]
+                field.on_background(params, point.t, point.background["u"]) - point.background["u"][0]
             ),
         )
     return terms
@@ -83,7 +84,7 @@ def build_terms(field: Field, engine: Engine) -> dict[str, Term]:
 class Objective:
     """L = Σ_k weight_k · (1/n_k) Σ_i |r_ki| (`norm` "l1", the lecture's) or r_ki² (`norm` "mse").
 
-    r is that of a field in natural units (`AllenCahn.natural`), so that terms weigh the same whatever the user's are.
+    r is that of a field in natural units (`Problem.natural`), so that terms weigh the same whatever the user's are.
 
     Args:
         terms: name → term.

@@ -9,12 +9,11 @@ import jax
 import jax.numpy as jnp
 
 from pinn_ac.ansatz import Field, Parameters
-from pinn_ac.compilation import LITTLE, SOME, compiled, compiled_by_condition
+from pinn_ac.compilation import LITTLE, SOME, compiled, compiled_by_condition, kept
 from pinn_ac.derivatives import Engine
 from pinn_ac.loss import Batch, Objective
 from pinn_ac.parallel import on_host
-from pinn_ac.problem import expanded
-from pinn_ac.residual import CHUNK, splitting_slope
+from pinn_ac.residual import CHUNK, approximation_slope, derivatives_at
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,10 +71,10 @@ class Programs:
 
     @cached_property
     def slope(self) -> Callable[..., jax.Array]:
-        """(condition, points) → |∂ξ| of the splitting solution, (n,)."""
+        """(condition, points) → |∂ξ| of what is known of u before training, (n,)."""
 
         def slope(condition, points):
-            return splitting_slope(self.field.starting_from(condition).problem, self.engine, points)
+            return approximation_slope(self.field.starting_from(condition).problem, self.engine, points)
 
         return compiled_by_condition(slope, LITTLE)
 
@@ -119,16 +118,12 @@ class Programs:
         """(condition, params, t, ξ) → u at each point, (n,), by its name."""
         return self._at_points(lambda field, params, t, x: {"u": field(params, t, x)})
 
-    @cached_property
-    def derivatives(self) -> Callable[..., dict[str, jax.Array]]:
-        """(condition, params, t, ξ) → u, its derivatives and the residual at each point, (n,), by their names."""
+    def derivatives(self, orders: tuple[str, ...]) -> Callable[..., dict[str, jax.Array]]:
+        """(condition, params, t, ξ) → "u", the derivatives of `orders` and the "residual" at each point, (n,).
 
-        def at_point(field, params, t, x):
-            here = field._replace(problem=expanded(field.problem, t, x))
-            d = self.engine(lambda t, x: here(params, t, x), t, x)
-            return {**d._asdict(), "residual": field.problem.residual(d.u, d.u_t, d.u_xx)}
-
-        return self._at_points(at_point)
+        The residual is there where the orders are enough for it.
+        """
+        return kept(self, _derivatives, orders)
 
     def _at_points(self, at_point: Callable[..., Any]) -> Callable[..., Any]:
         """(condition, params, t, x) → `at_point` of the field that begins there, over vectors t and x."""
@@ -141,6 +136,13 @@ class Programs:
             return jax.lax.map(lambda point: at_point(start, params, *point), (t, x), batch_size=size)
 
         return at_points
+
+
+def _derivatives(programs: Programs, orders: tuple[str, ...]) -> Callable[..., dict[str, jax.Array]]:
+    def at_point(field, params, t, x):
+        return derivatives_at(field, programs.engine, params, t, x, orders)
+
+    return programs._at_points(at_point)
 
 
 def _alone(f: Callable[..., Any], options: Mapping[str, Any] | None = None) -> Callable[..., Any]:

@@ -1,68 +1,109 @@
 """The residual of a field at one collocation point, and what is known of a set of points before training."""
 
-from typing import NamedTuple
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from pinn_ac.ansatz import Field, Parameters
-from pinn_ac.derivatives import Derivatives, Engine
-from pinn_ac.problem import AllenCahn, expanded
+from pinn_ac.derivatives import Engine, order_of
+from pinn_ac.problem import LOCAL_ORDERS, Problem, with_local_lift
 
 CHUNK = 64
 """Points whose background is computed at once."""
 
 
-class Expansion(NamedTuple):
-    """Points (t, x) and the field's background about each, to first order in t and second in x.
+class PreparedPoint(NamedTuple):
+    """A point (t, x), and the Taylor polynomial of the field's background about it.
 
-    A field on the polynomial B + (t'−t)B_t + (x'−x)B_x + (x'−x)²B_xx/2 has at (t, x) the derivatives up to
-    u_t, u_x, u_xx that it has on the background itself, so lifts and features are differentiated once for a
-    set of points and not again for every change of the parameters. Leaves have a leading axis of n points.
+    A field on the polynomial B + (t'−t) B_t + (x'−x) B_x + (x'−x)² B_xx/2 + … has at (t, x) the same derivatives as
+    on the background itself, up to the orders of the polynomial. So lifts and features are differentiated once for a
+    set of points, and not again for every change of the parameters. In a batch, leaves have a leading axis of n
+    points.
+
+    t, x: the point.
+    background: "u" → B, and its derivatives by their names.
     """
 
     t: jax.Array
     x: jax.Array
-    background: Derivatives
+    background: Mapping[str, jax.Array]
 
     def background_at(self, t: jax.Array, x: jax.Array) -> jax.Array:
         """The polynomial of one point at (t, x)."""
-        b, dx = self.background, x - self.x
-        return b.u + (t - self.t) * b.u_t + dx * b.u_x + 0.5 * dx**2 * b.u_xx
+        total, dt, dx = self.background["u"], t - self.t, x - self.x
+        for name in closure(name for name in self.background if name != "u"):  # a pytree sorts a mapping's keys
+            total = total + _monomial(dt, dx, *order_of(name)) * self.background[name]
+        return total
 
 
-def expand(field: Field, engine: Engine, points: jax.Array) -> Expansion:
-    """The background of `field` about `points`, of shape (n, 2) with columns t and x."""
+def closure(orders: Iterable[str]) -> tuple[str, ...]:
+    """The derivatives that a Taylor polynomial needs to have these: ("t", "xx") → ("t", "x", "xx")."""
+    wanted = {(a, b) for i, j in map(order_of, orders) for a in range(i + 1) for b in range(j + 1)} - {(0, 0)}
+    return tuple("t" * a + "x" * b for a, b in sorted(wanted, key=lambda order: (sum(order), order[1])))
+
+
+def _monomial(dt: jax.Array, dx: jax.Array, i: int, j: int) -> jax.Array:
+    """dtⁱ dxʲ/(i! j!)."""
+    powers = [base if n == 1 else base**n for base, n in ((dt, i), (dx, j)) if n]
+    product = math.prod(powers[1:], start=powers[0])
+    divisor = math.factorial(i) * math.factorial(j)
+    return product if divisor == 1 else (1 / divisor) * product
+
+
+def prepare(field: Field, engine: Engine, points: jax.Array) -> PreparedPoint:
+    """The `points`, of shape (n, 2) with columns t and x, and the background of the field about each."""
     t, x = points[:, 0], points[:, 1]
+    orders = closure(field.problem.orders)
 
     def about(point):
-        return engine(field._replace(problem=expanded(field.problem, *point)).background, *point)
+        there = _local(field, orders, *point)
+        return engine(there.background, *point, orders)
 
     # A few at a time, since a lift may be a long series.
-    return Expansion(t, x, jax.lax.map(about, (t, x), batch_size=CHUNK))
+    return PreparedPoint(t, x, jax.lax.map(about, (t, x), batch_size=CHUNK))
 
 
-def differentiate(field: Field, engine: Engine, params: Parameters, point: Expansion) -> Derivatives:
-    """u, u_t, u_x and u_xx of the field at one expanded point."""
+def _local(field: Field, orders: Iterable[str], t: jax.Array, x: jax.Array) -> Field:
+    """The field for derivatives of these orders at (t, x), where its lift may be a polynomial."""
+    enough = LOCAL_ORDERS.issuperset(orders)
+    return field._replace(problem=with_local_lift(field.problem, t, x)) if enough else field
+
+
+def differentiate(field: Field, engine: Engine, params: Parameters, point: PreparedPoint) -> dict[str, jax.Array]:
+    """ "u" and the derivatives that the problem's residual needs, at one prepared point."""
 
     def u(t, x):
         return field.on_background(params, t, point.background_at(t, x))
 
-    return engine(u, point.t, point.x)
+    return engine(u, point.t, point.x, field.problem.orders)
 
 
-def residual(field: Field, engine: Engine, params: Parameters, point: Expansion) -> jax.Array:
-    """f = u_t − D u_xx + R u³ − R u at one expanded point."""
-    u, u_t, _, u_xx = differentiate(field, engine, params, point)
-    return field.problem.residual(u, u_t, u_xx)
+def residual(field: Field, engine: Engine, params: Parameters, point: PreparedPoint) -> jax.Array:
+    """f at one prepared point; see :meth:`pinn_ac.Problem.residual`."""
+    u = differentiate(field, engine, params, point)
+    return field.problem.residual(u, {"t": point.t, "x": point.x})
 
 
-def splitting_slope(problem: AllenCahn, engine: Engine, points: jax.Array) -> jax.Array:
-    """|∂ξ Φ(t, g)| of the splitting solution, ξ the unit coordinate, at `points` (n, 2) with columns t and x."""
+def derivatives_at(
+    field: Field, engine: Engine, params: Parameters, t: jax.Array, x: jax.Array, orders: tuple[str, ...]
+) -> dict[str, Any]:
+    """ "u", the derivatives of `orders` and, where these suffice for it, the "residual" at any point (t, x)."""
+    here = _local(field, orders, t, x)
+    found = engine(lambda t, x: here(params, t, x), t, x, orders)
+    if set(field.problem.orders) <= set(orders):
+        found["residual"] = field.problem.residual(found, {"t": t, "x": x})
+    return found
+
+
+def approximation_slope(problem: Problem, engine: Engine, points: jax.Array) -> jax.Array:
+    """|∂ξ| of what is known of u before training, ξ the unit coordinate, at `points` (n, 2), columns t and x."""
     t, x = points[:, 0], points[:, 1]
 
     def slope(point):
-        return engine(expanded(problem, *point).splitting, *point).u_x
+        return engine(with_local_lift(problem, *point).approximation, *point, ("x",))["x"]
 
     slopes = jax.lax.map(slope, (t, x), batch_size=CHUNK)
     return 0.5 * problem.period * jnp.abs(slopes)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pinn_ac.experiment import Experiment
-from pinn_ac.problem import Carried
+from pinn_ac.problem import FourierCondition
 from pinn_ac.reference import Reference
 from pinn_ac.training import Window
 
@@ -30,11 +30,11 @@ def enter_windows(experiment: Experiment, reference: Reference | None) -> Callab
     if reference is not None and len(reference.t) > experiment.windows:  # so that every window has a row
         errors = _Errors(experiment, reference)
 
-    conditions: list[Carried | None] = [None]
+    conditions: list[FourierCondition | None] = [None]
 
     def enter(finished: tuple[Any, ...]) -> Window:
         for network in finished[len(conditions) - 1 :]:
-            conditions.append(experiment.carry(network, conditions[-1]))
+            conditions.append(experiment.transfer(network, conditions[-1]))
         condition = conditions[len(finished)]
         fresh = aside(experiment.initial_params)
         error = aside(lambda: errors.enter(conditions, finished) if errors is not None else lambda params: {})
@@ -82,7 +82,9 @@ class _Errors:
         self.rows = min(50, (len(reference.t) - 1) // experiment.windows)
         self.squares: list[np.ndarray] = []  # of the errors and of the solution, in every finished window
 
-    def enter(self, conditions: list[Carried | None], finished: tuple[Any, ...]) -> Callable[[Any], dict[str, float]]:
+    def enter(
+        self, conditions: list[FourierCondition | None], finished: tuple[Any, ...]
+    ) -> Callable[[Any], dict[str, float]]:
         """params → the error, in the window that follows the finished ones."""
         for index in range(len(self.squares), len(finished)):
             self.squares.append(self._in_window(index, conditions[index])(finished[index]))
@@ -95,7 +97,7 @@ class _Errors:
 
         return error
 
-    def _in_window(self, index: int, condition: Carried | None) -> Callable[[Any], np.ndarray]:
+    def _in_window(self, index: int, condition: FourierCondition | None) -> Callable[[Any], np.ndarray]:
         """params → Σ (u − u*)² and Σ u*² over the rows in a window, of which all windows have as many."""
         problem, length, t = self.experiment.problem, self.experiment.window_length, self.reference.t
         slack = 1e-9 * length

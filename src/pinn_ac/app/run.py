@@ -21,15 +21,15 @@ from pinn_ac.app.config import ENSEMBLE, EvaluateConfig, TrainSettings, can_go_o
 from pinn_ac.app.environment import describe
 from pinn_ac.app.jobs import FAILED_SCORE, FAILURE, note_failure, read_job
 from pinn_ac.app.run_folder import claimed, require_same, resumed, write_config
-from pinn_ac.app.saved_run import Run, load_run
+from pinn_ac.app.saved_run import load_run
 from pinn_ac.errors import require
-from pinn_ac.estimate import estimate_error
 from pinn_ac.evaluation import Sampled, score
 from pinn_ac.experiment import Experiment
 from pinn_ac.files import make_writable, write_whole
 from pinn_ac.lapack import lapack_on_one_thread
 from pinn_ac.parallel import first_begins, is_first, on_host
 from pinn_ac.reference import Reference, load_or_solve
+from pinn_ac.solution import Solution
 from pinn_ac.tracking import History, read_history, steps_of_stages
 from pinn_ac.training import (
     Checkpoints,
@@ -224,7 +224,7 @@ def load_reference(
 
 
 def report(
-    run: Run,
+    run: Solution,
     folder: Path,
     reference: Reference | None,
     training: Mapping[str, Any],
@@ -238,7 +238,7 @@ def report(
     experiment, sampled = run.experiment, run.sample(times, points)
     metrics = {
         **score(experiment.problem, sampled, reference),
-        **(estimate_error(experiment.problem, run.derivatives, experiment.breaks) if estimate else {}),
+        **(run.estimate_metrics() if estimate else {}),
         **training,
         "num_parameters": sum(leaf.size for leaf in jax.tree.leaves(run.params)),
         "seed": experiment.seed,
@@ -255,7 +255,7 @@ def report(
 
 
 def _draw(
-    run: Run, folder: Path, sampled: Sampled, reference: Reference | None, history: list[dict[str, Any]]
+    run: Solution, folder: Path, sampled: Sampled, reference: Reference | None, history: list[dict[str, Any]]
 ) -> list[Path]:
     from pinn_ac.reporting.figures import draw_run  # here, since a run should not wait for matplotlib to start
 
@@ -338,7 +338,8 @@ class _Training:
         }
         if not is_first():
             return {"relative_l2": math.nan, **training}
-        run = Run(self.experiment, (*unstacked(state.finished), on_host(state.best_params)), self.folder, self.config)
+        params = (*unstacked(state.finished), on_host(state.best_params))
+        run = Solution(self.experiment, params, folder=self.folder)
         past, estimate = read_history(self.history.path), self.config.estimate
         return report(run, self.folder, self.reference, training, past, estimate=estimate, show=show)
 

@@ -1,6 +1,6 @@
-"""Engines that give u, u_t, u_x and u_xx of a function of (t, x), one module each."""
+"""Engines that differentiate a function of (t, x), one module each."""
 
-from pinn_ac.derivatives.engine import Derivatives, Engine
+from pinn_ac.derivatives.engine import Engine, order_of
 from pinn_ac.derivatives.jax_jet import JaxJet
 from pinn_ac.derivatives.jax_jvp import JaxJvp
 from pinn_ac.derivatives.jax_reverse import JaxReverse
@@ -8,4 +8,4 @@ from pinn_ac.derivatives.own_forward import OwnForward
 from pinn_ac.derivatives.own_reverse import OwnReverse
 from pinn_ac.derivatives.own_taylor import OwnTaylor
 
-__all__ = ["Derivatives", "Engine", "JaxJet", "JaxJvp", "JaxReverse", "OwnForward", "OwnReverse", "OwnTaylor"]
+__all__ = ["Engine", "JaxJet", "JaxJvp", "JaxReverse", "OwnForward", "OwnReverse", "OwnTaylor", "order_of"]

@@ -1,20 +1,25 @@
-"""Taylor mode: the coefficients of f along a line, to second order in x and to first in t."""
+"""Taylor mode: the coefficients of f along a line in x, and along one in t."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 from jax.experimental.jet import jet
 
-from pinn_ac.derivatives.engine import Derivatives, Function
+from pinn_ac.derivatives.engine import Function, named, series
 
 
 @dataclass(frozen=True)
 class JaxJet:
-    """`jax.experimental.jet`."""
+    """`jax.experimental.jet`; mixed derivatives by `jax.jvp` of it."""
 
-    def __call__(self, f: Function, t: jax.Array, x: jax.Array) -> Derivatives:
+    def __call__(self, f: Function, t: jax.Array, x: jax.Array, orders: Iterable[str]) -> dict[str, jax.Array]:
+        orders = tuple(orders)
         one, zero = jnp.ones_like(x), jnp.zeros_like(x)
-        u, (u_x, u_xx) = jet(lambda x: f(t, x), (x,), ((one, zero),))
-        _, (u_t,) = jet(lambda t: f(t, x), (t,), ((one,),))
-        return Derivatives(u, u_t, u_x, u_xx)
+
+        def along(g, s, order):
+            value, derivatives = jet(g, (s,), ((one, *[zero] * (order - 1)),))
+            return (value, *derivatives)
+
+        return named(orders, series(along, jax.jvp, f, t, x, one, orders))

@@ -1,21 +1,18 @@
-"""Forward over forward: a Jacobian-vector product in t, and one of another in x."""
+"""Forward over forward: Jacobian-vector products of Jacobian-vector products."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 
-from pinn_ac.derivatives.engine import Derivatives, Function
+from pinn_ac.derivatives.engine import Function, named, towers
 
 
 @dataclass(frozen=True)
 class JaxJvp:
     """`jax.jvp` of `jax.jvp`."""
 
-    def __call__(self, f: Function, t: jax.Array, x: jax.Array) -> Derivatives:
-        def slope(x):
-            return jax.jvp(lambda x: f(t, x), (x,), (jnp.ones_like(x),))
-
-        _, u_t = jax.jvp(lambda t: f(t, x), (t,), (jnp.ones_like(t),))
-        (u, u_x), (_, u_xx) = jax.jvp(slope, (x,), (jnp.ones_like(x),))
-        return Derivatives(u, u_t, u_x, u_xx)
+    def __call__(self, f: Function, t: jax.Array, x: jax.Array, orders: Iterable[str]) -> dict[str, jax.Array]:
+        orders = tuple(orders)
+        return named(orders, towers(jax.jvp, f, t, x, jnp.ones_like(x), orders))

@@ -1,19 +1,18 @@
 """Our own reverse mode, over itself."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import jax
 
 from pinn_ac import autodiff
-from pinn_ac.derivatives.engine import Derivatives, Function
+from pinn_ac.derivatives.engine import Function, named, sweeps
 
 
 @dataclass(frozen=True)
 class OwnReverse:
     """`autodiff.jacrev` of `autodiff.jacrev`: adjoints travel back along our Wengert list."""
 
-    def __call__(self, f: Function, t: jax.Array, x: jax.Array) -> Derivatives:
-        f = autodiff.from_jax(f)
-        u_t, u_x = autodiff.jacrev(f, argnums=(0, 1))(t, x)
-        u_xx = autodiff.jacrev(autodiff.jacrev(f, argnums=1), argnums=1)(t, x)
-        return Derivatives(f(t, x), u_t, u_x, u_xx)
+    def __call__(self, f: Function, t: jax.Array, x: jax.Array, orders: Iterable[str]) -> dict[str, jax.Array]:
+        orders = tuple(orders)
+        return named(orders, sweeps(autodiff.jacrev, autodiff.from_jax(f), t, x, orders))

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from pinn_ac.errors import require
 from pinn_ac.models.periodic import Periodic
-from pinn_ac.problem import AllenCahn
+from pinn_ac.problem import Problem
 
 KNOWN = ("flow", "heat", "slope")
 
@@ -16,7 +16,7 @@ KNOWN = ("flow", "heat", "slope")
 class Splitting(Periodic):
     """The periodic features, then Φ(t, g), g and (g_x/s)², with s the steepest slope of u₀.
 
-    Φ(t, g), `AllenCahn.flow`, is one step of Lie splitting (heat, then reaction); g_x² drives the first correction
+    Φ(t, g), `Problem.flow`, is one step of Lie splitting (heat, then reaction); g_x² drives the first correction
     to it, and where `even` does not hold g_x/s stands beside it. A network of these is smooth in its inputs where
     u itself has interfaces of width √(D/R).
 
@@ -38,7 +38,12 @@ class Splitting(Periodic):
         for name in self.known:
             require(name in KNOWN, f"embedding.known holds {name}: choose among {', '.join(KNOWN)}.")
 
-    def __call__(self, problem: AllenCahn, t: jax.Array, x: jax.Array) -> jax.Array:
+    @property
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The lift for whatever is told, and the reaction's flow for "flow"."""
+        return ("lift",) * bool(self.known) + ("flow",) * ("flow" in self.known)
+
+    def __call__(self, problem: Problem, t: jax.Array, x: jax.Array) -> jax.Array:
         """z at one point: the periodic features and up to four more."""
         g = problem.lift(t, x)
         features = {
@@ -49,6 +54,6 @@ class Splitting(Periodic):
         told = [jnp.reshape(value, (1,)) for name in self.known for value in features[name]()]
         return jnp.concatenate([Periodic.__call__(self, problem, t, x), *told])
 
-    def _slope(self, problem: AllenCahn, t: jax.Array, x: jax.Array) -> list[jax.Array]:
+    def _slope(self, problem: Problem, t: jax.Array, x: jax.Array) -> list[jax.Array]:
         slope = problem.lift(t, x, order=1) / problem.steepest_slope
         return [slope**2] if self.even(problem) else [slope**2, slope]

@@ -1,8 +1,7 @@
-"""The Allen–Cahn problem: coefficients, initial conditions, lifts and the flow of its reaction."""
+"""Problems: the interface of an equation, the equations themselves, initial conditions and their heat flows."""
 
-from pinn_ac.problem.allen_cahn.equation import EXCESS, AllenCahn
-from pinn_ac.problem.carried import Carried, carry, modes_needed
-from pinn_ac.problem.expanded import expanded
+from pinn_ac.problem.allen_cahn import AllenCahn
+from pinn_ac.problem.burgers import Burgers
 from pinn_ac.problem.initial_conditions import (
     BandLimited,
     Cosine,
@@ -11,20 +10,27 @@ from pinn_ac.problem.initial_conditions import (
     Sine,
     XSquaredCosine,
 )
+from pinn_ac.problem.local_lift import LOCAL_ORDERS, with_local_lift
+from pinn_ac.problem.problem import CAPABILITIES, Axis, Problem
 from pinn_ac.problem.tabulated import Tabulated
+from pinn_ac.problem.transfer import FourierCondition, modes_needed, transfer
 
 __all__ = [
-    "EXCESS",
+    "CAPABILITIES",
+    "LOCAL_ORDERS",
     "AllenCahn",
+    "Axis",
     "BandLimited",
-    "Carried",
+    "Burgers",
     "Cosine",
     "Fourier",
+    "FourierCondition",
     "InitialCondition",
+    "Problem",
     "Sine",
     "Tabulated",
     "XSquaredCosine",
-    "carry",
-    "expanded",
     "modes_needed",
+    "transfer",
+    "with_local_lift",
 ]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pinn_ac.files import user_cache, write_whole
-from pinn_ac.problem import AllenCahn
+from pinn_ac.problem import Problem
 from pinn_ac.reference.resolution import MOST_MODES
 from pinn_ac.reference.solver import LARGEST, RELATIVE_L2, TOLERANCE, Reference, check_times, solve
 
@@ -21,7 +21,7 @@ VERSION = 1
 
 
 def load_or_solve(
-    problem: AllenCahn, times: np.ndarray | None = None, points: int = 512, cache_folder: str | Path | None = None
+    problem: Problem, times: np.ndarray | None = None, points: int = 512, cache_folder: str | Path | None = None
 ) -> Reference:
     """The reference solution from the cache, or solved and put there.
 
@@ -44,7 +44,7 @@ def load_or_solve(
     return reference
 
 
-def key(problem: AllenCahn, times: np.ndarray, points: int) -> str:
+def key(problem: Problem, times: np.ndarray, points: int) -> str:
     """A hash of the solver's version, the equation, the initial condition's coefficients and the output grid.
 
     The initial condition enters through its coefficients, so that a changed file of samples is another problem.

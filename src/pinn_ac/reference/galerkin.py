@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from scipy import fft
 
-from pinn_ac.problem import AllenCahn
+from pinn_ac.problem import Problem
 from pinn_ac.problem.initial_conditions import ROUNDING
 
 
@@ -22,7 +22,7 @@ class Galerkin:
         modes: the highest j.
     """
 
-    problem: AllenCahn
+    problem: Problem
     modes: int
 
     @cached_property
@@ -95,12 +95,12 @@ def norm(c: np.ndarray) -> float:
     return float(np.sqrt(2 * square - abs(c[0]) ** 2))
 
 
-def stride(problem: AllenCahn) -> int:
+def stride(problem: Problem) -> int:
     """The greatest common divisor of the wavenumbers of u₀ (1 for a constant u₀)."""
     return max(int(np.gcd.reduce(_wavenumbers(problem))), 1)
 
 
-def _wavenumbers(problem: AllenCahn) -> np.ndarray:
+def _wavenumbers(problem: Problem) -> np.ndarray:
     """The k whose share of u₀ is more than rounding, among the lowest 20,000."""
     c = np.abs(problem.initial_condition.fourier_coefficients(20_000))
     return np.flatnonzero(c > ROUNDING * c.max())

@@ -7,7 +7,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from pinn_ac.problem import AllenCahn
+from pinn_ac.problem import Problem
 from pinn_ac.reference.galerkin import Galerkin
 from pinn_ac.reference.march import Schedule, Work, count, march, march_controlled, split
 from pinn_ac.reference.resolution import modes_needed
@@ -36,7 +36,7 @@ class Level:
     order: float = math.nan
 
 
-def refine_time(problem: AllenCahn, halvings: int = 5, points: int = 512) -> list[Level]:
+def refine_time(problem: Problem, halvings: int = 5, points: int = 512) -> list[Level]:
     """Errors of a schedule whose every step is halved again and again, at fixed modes.
 
     Each is against the one halved twice more often than the last; for ETDRK4 the order tends to 4.
@@ -54,7 +54,7 @@ def refine_time(problem: AllenCahn, halvings: int = 5, points: int = 512) -> lis
     return levels
 
 
-def refine_space(problem: AllenCahn, points: int = 512) -> list[Level]:
+def refine_space(problem: Problem, points: int = 512) -> list[Level]:
     """Errors of 1/8, 1/4, 1/2, 3/4 and 1 of the solver's modes, along its steps, against twice its modes."""
     times = check_times(problem, None)[1:]
     needed = modes_needed(problem, float(times[0]))
@@ -67,7 +67,7 @@ def refine_space(problem: AllenCahn, points: int = 512) -> list[Level]:
     return levels
 
 
-def study(problem: AllenCahn, console: Console | None = None) -> None:
+def study(problem: Problem, console: Console | None = None) -> None:
     """Print both refinements, and what the solver says of its own solution.
 
     Raises:

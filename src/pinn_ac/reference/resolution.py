@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from pinn_ac.errors import require
-from pinn_ac.problem import AllenCahn
+from pinn_ac.problem import Problem
 from pinn_ac.reference.galerkin import stride
 
 MOST_MODES = 2**17
@@ -18,7 +18,7 @@ NEGLIGIBLE = 1e-12
 """Relative size of what the modes left out may do to the solution."""
 
 
-def modes_needed(problem: AllenCahn, first_time: float) -> int:
+def modes_needed(problem: Problem, first_time: float) -> int:
     """The modes that resolve u₀, its harmonics and the interfaces, from the first output time > 0 on.
 
     An estimate; the solver refines it and checks.
@@ -44,7 +44,7 @@ def modes_needed(problem: AllenCahn, first_time: float) -> int:
     return 16 + math.ceil(max(k_initial, k_interface) / stride(problem))
 
 
-def _initial_modes(problem: AllenCahn, first_time: float) -> int:
+def _initial_modes(problem: Problem, first_time: float) -> int:
     """Beyond these, u₀ has decayed at the first output time, and has not moved the rest before it did."""
     k = np.arange(MOST_MODES + 2)
     c = np.abs(problem.initial_condition.fourier_coefficients(MOST_MODES + 1))
@@ -66,7 +66,7 @@ def _tail(share: np.ndarray) -> np.ndarray:
     return np.cumsum(share[::-1])[::-1] - share
 
 
-def _interface_modes(problem: AllenCahn) -> float:
+def _interface_modes(problem: Problem) -> float:
     """30/(πδ) for a solution whose nearest pole is δ off the real axis: its coefficients then fall to e^{−30}.
 
     An interface tanh(ξ/√(2D/R)) has δ = (π/2)√(2D/R); reaction alone brings the poles of a slope s to e^{−RT}/s.

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pinn_ac.errors import InputError, require
-from pinn_ac.problem import AllenCahn
+from pinn_ac.problem import Problem
 from pinn_ac.reference.galerkin import Galerkin
 from pinn_ac.reference.march import Schedule, Work, count, march, march_controlled, split
 from pinn_ac.reference.resolution import MOST_MODES, modes_needed
@@ -47,7 +47,7 @@ class Reference:
     label: str
 
 
-def solve(problem: AllenCahn, times: np.ndarray | None = None, points: int = 512) -> Reference:
+def solve(problem: Problem, times: np.ndarray | None = None, points: int = 512) -> Reference:
     """Solve the problem by Fourier–Galerkin and ETDRK4, in float64 whatever JAX's precision is.
 
     A first march finds the steps by a local error control. A second halves them and has half as many modes again.
@@ -79,7 +79,7 @@ def solve(problem: AllenCahn, times: np.ndarray | None = None, points: int = 512
     return Reference(times, x, u, solution.error, label)
 
 
-def check_times(problem: AllenCahn, times: np.ndarray | None) -> np.ndarray:
+def check_times(problem: Problem, times: np.ndarray | None) -> np.ndarray:
     """The times as float64, shape (n_t,); by default 201 from 0 to the horizon.
 
     Raises:
@@ -108,7 +108,7 @@ class _Solution:
         self.largest = float(np.abs(difference).max() / scale)
 
 
-def _refine(problem: AllenCahn, times: np.ndarray, points: int) -> _Solution:
+def _refine(problem: Problem, times: np.ndarray, points: int) -> _Solution:
     finer = -(-256 // points)  # compared on at least 256 points, however few are wanted
     work = Work(WORK)
     solution = _first(problem, times, points * finer, work)
@@ -129,21 +129,21 @@ def _refine(problem: AllenCahn, times: np.ndarray, points: int) -> _Solution:
     )
 
 
-def _first(problem: AllenCahn, times: np.ndarray, points: int, work: Work) -> _Solution:
+def _first(problem: Problem, times: np.ndarray, points: int, work: Work) -> _Solution:
     system = Galerkin(problem, modes_needed(problem, float(times[0])))
     rows: list[np.ndarray] = []
     schedule = march_controlled(system, times, TOLERANCE, lambda c: rows.append(system.sample(c, points)), work)
     return _Solution(system.modes, schedule, np.array(rows), 1)
 
 
-def _finer(problem: AllenCahn, coarser: _Solution, points: int, work: Work) -> _Solution:
+def _finer(problem: Problem, coarser: _Solution, points: int, work: Work) -> _Solution:
     modes = min(coarser.modes * 3 // 2, 2 * MOST_MODES)
     system, rows, schedule = Galerkin(problem, modes), list[np.ndarray](), split(coarser.schedule, 2)
     march(system, schedule, lambda c: rows.append(system.sample(c, points)), work)
     return _Solution(modes, schedule, np.array(rows), coarser.finer)
 
 
-def _initial_rows(problem: AllenCahn, times: np.ndarray, points: int) -> np.ndarray:
+def _initial_rows(problem: Problem, times: np.ndarray, points: int) -> np.ndarray:
     """u₀ itself for t = 0, shape (1, points), or (0, points) when the times start later."""
     if times[0] > 0:
         return np.empty((0, points))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pinn_ac.evaluation import ReferenceField, Sampled, energy, spectral_slope
-from pinn_ac.problem import AllenCahn
+from pinn_ac.problem import Problem
 from pinn_ac.reporting import style
 from pinn_ac.reporting.style import Axes, Figure, MaxNLocator
 
@@ -179,7 +179,7 @@ def _label(axes: Axes, at: float, words: str, row: int = 0, ha: Any = "left") ->
     )
 
 
-def draw_energy(problem: AllenCahn, sampled: Sampled, reference: ReferenceField | None = None) -> Figure:
+def draw_energy(problem: Problem, sampled: Sampled, reference: ReferenceField | None = None) -> Figure:
     """E(t) of the network and of the reference; beside it, how far they are apart, as a share of E(0)."""
     ours = energy(problem, sampled.u, sampled.u_x)
     figure = style.new_figure(5.0 if reference is None else 9.6, 3.3)

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from pinn_ac.evaluation import ReferenceField, Sampled
-from pinn_ac.problem import AllenCahn
+from pinn_ac.problem import Problem
 from pinn_ac.reporting import style
 from pinn_ac.reporting.style import Axes, Figure, Line2D, LogNorm, Normalize, PathCollection, QuadMesh
 
 
-def draw_solution(problem: AllenCahn, sampled: Sampled, reference: ReferenceField | None = None) -> Figure:
+def draw_solution(problem: Problem, sampled: Sampled, reference: ReferenceField | None = None) -> Figure:
     """u over (t, x) as the network has it; with a reference also that, and |u − u*| on a log scale."""
     exact = None if reference is None else np.asarray(reference.u, float)
     figure = style.new_figure(4.8 if exact is None else 12.4, 3.5)
@@ -36,7 +36,7 @@ def _largest(u: np.ndarray) -> float:
 
 
 def _heat_map(
-    axes: Axes, problem: AllenCahn, sampled: Sampled, values: np.ndarray, scale: Normalize, title: str
+    axes: Axes, problem: Problem, sampled: Sampled, values: np.ndarray, scale: Normalize, title: str
 ) -> QuadMesh:
     colours = style.sequential() if isinstance(scale, LogNorm) else style.diverging()
     shown = np.ma.masked_invalid(values.T)
@@ -62,7 +62,7 @@ def scientific(number: float, digits: int = 1) -> str:
 
 
 def draw_profiles(
-    problem: AllenCahn, sampled: Sampled, reference: ReferenceField | None = None, count: int = 5
+    problem: Problem, sampled: Sampled, reference: ReferenceField | None = None, count: int = 5
 ) -> Figure:
     """u against x at `count` times from first to last, over the reference; below, the error at each."""
     rows = np.unique(np.linspace(0, len(sampled.t) - 1, count).round().astype(int))
@@ -100,7 +100,7 @@ def _profile_legend(axes: Axes, with_reference: bool) -> None:
 
 
 def draw_points(
-    problem: AllenCahn, points: np.ndarray, residuals: np.ndarray | None = None, breaks: Sequence[float] = ()
+    problem: Problem, points: np.ndarray, residuals: np.ndarray | None = None, breaks: Sequence[float] = ()
 ) -> Figure:
     """The collocation points in the (t, x) plane, by |residual| where given, with their densities at the edges.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pinn_ac.evaluation import ReferenceField, Sampled
-from pinn_ac.problem import AllenCahn
+from pinn_ac.problem import Problem
 from pinn_ac.reporting.curves import Entries, draw_energy, draw_history
 from pinn_ac.reporting.fields import draw_points, draw_profiles, draw_solution
 from pinn_ac.reporting.style import write
@@ -15,7 +15,7 @@ from pinn_ac.reporting.style import write
 
 def draw_run(
     folder: str | os.PathLike[str],
-    problem: AllenCahn,
+    problem: Problem,
     sampled: Sampled,
     reference: ReferenceField | None,
     history: Entries,

@@ -34,6 +34,11 @@ class Monitor(Sampler):
             value = getattr(self, name)
             require(is_number(value) and value >= 0, f"sampler.{name} is {value}: give zero or a positive number.")
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The lift, for both guides."""
+        return ("lift",) if self.arc_length or self.layer else ()
+
     def unit_points(self, count: int, dimension: int, generator: np.random.Generator) -> np.ndarray:
         """`count` points of [0, 1)^dimension."""
         return sobol_points(count, dimension, generator)

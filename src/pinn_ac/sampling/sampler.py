@@ -19,7 +19,7 @@ Density = Callable[[np.ndarray], np.ndarray]
 class Guides(NamedTuple):
     """What adaptive samplers may ask of the run: functions of points (n, 2), with columns (t, x), to (n,) ≥ 0.
 
-    Points and values have natural units (`AllenCahn.natural`): x runs over [−1, 1], t from the window's start.
+    Points and values have natural units (`Problem.natural`): x runs over [−1, 1], t from the window's start.
 
     residual: |f| with the parameters as they are at the draw.
     slope: |u_x| of the approximate solution that is known before training.
@@ -47,6 +47,11 @@ class Sampler:
 
     pool = POOL
     importance = False
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The capabilities that it needs of a problem, of `problem.CAPABILITIES`."""
+        return ()
 
     def __post_init__(self) -> None:
         for name, least in (("num_points", 1), ("num_initial", 1), ("resample_every", 0), ("pool", 2)):
@@ -95,7 +100,7 @@ def draw_points(
 
     Args:
         sampler: how to spread them.
-        box: the ranges of t and of x; of a run, in natural units (`AllenCahn.natural`).
+        box: the ranges of t and of x; of a run, in natural units (`Problem.natural`).
         seed: the run's root seed.
         stream: "training" or "validation", whose draws have nothing in common.
         index: a draw depends on these three alone, so that a resumed run draws what it would have drawn.

@@ -1,5 +1,5 @@
 """The Allen–Cahn equation."""
 
-from pinn_ac.problem.allen_cahn.equation import EXCESS, AllenCahn
+from pinn_ac.problem.allen_cahn.equation import AllenCahn
 
-__all__ = ["EXCESS", "AllenCahn"]
+__all__ = ["AllenCahn"]

@@ -1,4 +1,4 @@
-"""An initial condition that a field has reached: where a window of time ends, the next one begins."""
+"""The transfer from one time window to the next: what a field has reached becomes an initial condition."""
 
 import math
 from dataclasses import dataclass
@@ -8,23 +8,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pinn_ac.problem.allen_cahn.equation import AllenCahn
 from pinn_ac.problem.lifts import BLOCK, long_series
+from pinn_ac.problem.problem import Problem
 
 FEWEST, MOST = 128, 16384
-"""Modes that a carried condition has at least and at most."""
+"""Modes that a transferred condition has at least and at most."""
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["cosine", "sine", "steepest_slope"], meta_fields=["even"])
 @dataclass(frozen=True)
-class Carried:
-    """u₀ = Σ_k a_k cos kπξ + b_k sin kπξ, a pytree, so that one compiled program serves every window.
+class FourierCondition:
+    """u₀ = Σ_k a_k cos kπξ + b_k sin kπξ, a pytree, so that one compiled program serves every time window.
 
     Args:
         cosine: a_0 … a_{m−1}.
-        sine: b_0 … b_{m−1}; not read where it is even.
+        sine: b_0 … b_{m−1}; not read where u₀ is even.
         steepest_slope: max |u₀'(ξ)|.
-        even: it is.
+        even: u₀(−ξ) = u₀(ξ).
     """
 
     cosine: jax.Array
@@ -51,21 +51,24 @@ class Carried:
         return long_series(self.cosine, None if self.even else self.sine, variance, xi)
 
 
-def modes_needed(problem: AllenCahn, start: float) -> int:
+def modes_needed(problem: Problem, start: float) -> int:
     """Modes that hold a solution from the time `start` > 0 on to nearly double precision, a multiple of `BLOCK`.
 
-    An interface u = tanh(ξ/w) has modes that fall like e^{−π² k w/2}; w is no thinner than √(2D/R), where diffusion
-    holds it, nor than the flow of the reaction can have made the steepest slope of u₀. A kink that has
-    been rounded for the time `start` has modes that fall like e^{−(kπ)² D start}; and u₀'s own, such as samples may
-    have, are damped as much.
+    An interface u = tanh(ξ/w) has modes that fall like e^{−π² k w/2}; w is no thinner than the interfaces that the
+    equation forms (`interface_width`), nor than its reaction can have made the steepest slope of u₀ (`steepening`).
+    A kink that has been rounded by diffusion D for the time `start` has modes that fall like e^{−(kπ)² D start}; and
+    those of u₀ itself, such as samples may have, are damped as much.
     """
-    D, R = problem.unit_diffusivity, problem.reaction_rate
-    growth = math.exp(min(R * problem.horizon, 50.0))
-    thinnest = max(math.sqrt(2 * D / R) if R else 1.0, 1 / (problem.initial_condition.steepest_slope * growth))
+    width = problem.interface_width or 1.0
+    growth = min(problem.steepening, math.exp(50.0))
+    thinnest = max(width, 1 / (problem.initial_condition.steepest_slope * growth))
+    if problem.interface_width is None and problem.growth == 0:  # nothing is known but the rough guess of steepening
+        thinnest = 1 / (problem.initial_condition.steepest_slope * growth)
     digits = -math.log(1e-14)
     needed = digits / (0.5 * np.pi**2 * thinnest)
+    D = problem.nominal.unit_diffusivity if problem.diffusion is not None else 0.0
     if problem.initial_condition.kinks:
-        needed = max(needed, math.sqrt(digits / (np.pi**2 * D * start)))
+        needed = max(needed, math.sqrt(digits / (np.pi**2 * D * start)) if D else MOST)
     c = np.abs(problem.initial_condition.fourier_coefficients(MOST))
     damped = c * np.exp(-D * start * (np.pi * np.arange(MOST + 1)) ** 2)
     beyond = np.cumsum(damped[::-1])[::-1]  # Σ of those from k on
@@ -73,7 +76,7 @@ def modes_needed(problem: AllenCahn, start: float) -> int:
     return min(max(BLOCK * math.ceil(needed / BLOCK), FEWEST), MOST)
 
 
-def carry(u: np.ndarray, modes: int, even: bool) -> Carried:
+def transfer(u: np.ndarray, modes: int, even: bool) -> FourierCondition:
     """The condition through a field's values u at ξ = −1 + 2j/n, j = 0..n−1, less its modes from `modes` < n/2 on."""
     n, k = len(u), np.arange(modes)
     # e^{ikπξ} at the first point is (−1)^k.
@@ -81,4 +84,4 @@ def carry(u: np.ndarray, modes: int, even: bool) -> Carried:
     slopes = np.fft.irfft(np.pad(0.5j * np.pi * k * c * n, (0, n // 2 + 1 - modes)), n)
     real = jax.dtypes.canonicalize_dtype(float)
     cosine, sine, slope = (jnp.asarray(part, real) for part in (c.real, -c.imag, np.abs(slopes).max() or 1.0))
-    return Carried(cosine, sine, slope, even)
+    return FourierCondition(cosine, sine, slope, even)

@@ -1,0 +1,333 @@
+"""A trained field as a user handles it: a function of (t, x), its derivatives, its errors, and what to do with it."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pinn_ac.ansatz import Parameters
+from pinn_ac.compute import ComputeSettings, under_own_settings
+from pinn_ac.derivatives import order_of
+from pinn_ac.errors import InputError, require
+from pinn_ac.estimate import estimate_error
+from pinn_ac.evaluation import Sampled, errors, score
+from pinn_ac.experiment import Experiment
+from pinn_ac.problem import FourierCondition
+from pinn_ac.reference import Reference, solve
+from pinn_ac.residual import CHUNK as AT_ONCE
+from pinn_ac.residual import derivatives_at
+
+CHUNK = 2**16
+"""Points that one call of a compiled program gets."""
+ORDERS = ("u", "t", "x", "xx", "residual")
+
+
+class Estimate(float):
+    """A relative L2 error that was estimated without a reference: a float that knows whether to believe it.
+
+    Args:
+        value: ‖u − u*‖₂/‖u*‖₂ as estimated; NaN where the estimate is not finite.
+        reliable: the estimate agrees with the one on half of the points.
+    """
+
+    reliable: bool
+
+    def __new__(cls, value: float, reliable: bool) -> "Estimate":
+        """A float with an attribute."""
+        estimate = super().__new__(cls, value)
+        estimate.reliable = reliable
+        return estimate
+
+
+class Solution:
+    """A trained field u(t, x), with its own precision and device.
+
+    A solution computes in the precision that it was trained in, whatever the process or other solutions do, and
+    leaves them as they are. It is what :func:`pinn_ac.fit` and :func:`pinn_ac.load_run` return.
+
+    Args:
+        experiment: what was trained.
+        params: the network's parameters: those of each window of time, in order; for windows that are missing,
+            untrained ones are taken. Of a run with one window also its parameters as they are.
+        history: one mapping a logged step.
+        metrics: what the run reported, where it did.
+        folder: where the run lies, if it does.
+
+    >>> import pinn_ac
+    >>> solution = pinn_ac.fit(pinn_ac.AllenCahn(diffusivity=1e-2), steps=2, progress=False)
+    >>> solution(0.5, [-0.5, 0.0, 0.5]).shape
+    (3,)
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        params: Parameters,
+        history: Sequence[Mapping[str, Any]] = (),
+        metrics: Mapping[str, Any] | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        given = params if isinstance(params, tuple) else (params,)
+        missing = experiment.windows - len(given)
+        self.params = given + missing * (experiment.initial_params(),) if missing else given
+        self.experiment, self.folder = experiment, folder
+        self.history, self.metrics = list(history), dict(metrics or {})
+
+    def __repr__(self) -> str:
+        windows = self.experiment.windows
+        count = sum(leaf.size for leaf in jax.tree.leaves(self.params))
+        parts = [f"{count} parameters", "float64" if self.compute.double else "float32"]
+        if windows > 1:
+            parts.insert(0, f"{windows} windows of time")
+        if "relative_l2" in self.metrics:
+            parts.append(f"relative L2 error {self.metrics['relative_l2']:.1e}")
+        return f"Solution of {self.problem!r}: {', '.join(parts)}"
+
+    @property
+    def problem(self) -> Any:
+        """The problem that it solves."""
+        return self.experiment.problem
+
+    @property
+    def compute(self) -> ComputeSettings:
+        """The precision and the device that it computes in."""
+        return self.experiment.compute
+
+    # --- values -------------------------------------------------------------------------------------------------
+
+    def __call__(self, t: Any, x: Any) -> Any:
+        """u at (t, x).
+
+        Args:
+            t: times in [0, T], in the units of the problem's horizon; any shape that broadcasts with x.
+            x: positions, in the units of its domain; outside the domain the field is continued periodically.
+
+        Returns:
+            u, of the broadcast shape. From numbers and arrays a NumPy array, whose memory is all that grows with the
+            number of points. From values that JAX traces (in `jax.jit`, `jax.grad`, `jax.vmap`, `jax.export`) a
+            traced value; times outside [0, T] can then not be refused.
+
+        Raises:
+            InputError: a time outside [0, T], or a value that is not finite.
+
+        >>> import jax, pinn_ac
+        >>> solution = pinn_ac.fit(pinn_ac.AllenCahn(diffusivity=1e-2), steps=2, progress=False)
+        >>> slope = jax.grad(lambda x: solution(0.5, x))(0.3)
+        """
+        if _traced(t, x):
+            return self._trace(lambda field, params, t, x: {"u": field(params, t, x)}, t, x)["u"]
+        return self._map(self.experiment.programs.values, t, x)["u"]
+
+    def derivatives(self, t: Any, x: Any, orders: Iterable[str] = ORDERS) -> dict[str, Any]:
+        """Derivatives of u at (t, x), in the units of t and x.
+
+        Args:
+            t, x: as for calling the solution.
+            orders: what is wanted: "u" itself, derivatives named by the axes that they are taken along ("t", "x",
+                "xx", "xxx", "tx", …, of any order), and "residual".
+
+        Returns:
+            Name → values of the broadcast shape, for just these names.
+
+        Raises:
+            InputError: as for calling it, or a name that is none.
+
+        >>> import pinn_ac
+        >>> solution = pinn_ac.fit(pinn_ac.AllenCahn(diffusivity=1e-2), steps=2, progress=False)
+        >>> sorted(solution.derivatives(0.5, 0.25, orders=("t", "xx", "tx")))
+        ['t', 'tx', 'xx']
+        """
+        wanted = (orders,) if isinstance(orders, str) else tuple(orders)
+        needed = {name for name in wanted if name not in ("u", "residual")}
+        if "residual" in wanted:
+            needed |= set(self.problem.orders)
+        program = tuple(sorted(needed, key=lambda name: (order_of(name)[::-1], name)))
+        if _traced(t, x):
+            engine = self.experiment.engine
+            found = self._trace(
+                lambda field, params, t, x: derivatives_at(field, engine, params, t, x, program), t, x
+            )
+        else:
+            found = self._map(self.experiment.programs.derivatives(program), t, x)
+        return {name: found[name] for name in wanted}
+
+    def sample(self, times: int = 201, points: int = 512) -> Sampled:
+        """The field on `times` even times of [0, T] and `points` even points of the domain, right end excluded."""
+        left, right = self.problem.domain
+        t = np.linspace(0.0, self.problem.horizon, times)
+        x = left + (right - left) * np.arange(points) / points
+        found = self.derivatives(t[:, None], x[None, :], ("u", "x", "residual"))
+        return Sampled(t=t, x=x, u=found["u"], u_x=found["x"], residual=found["residual"])
+
+    # --- errors ---------------------------------------------------------------------------------------------------
+
+    def estimate(self) -> Estimate:
+        """The relative L2 error over [0, T] and the domain, estimated from the residual: no reference is needed.
+
+        See :func:`pinn_ac.estimate.estimate_error`.
+
+        Raises:
+            InputError: the problem does not say what its linear part and its nonlinear term are.
+        """
+        self.problem.require("spectral", "The error estimate", "define them, or compare with data of your own")
+        found = self.estimate_metrics()
+        value = found["estimated_relative_l2"]
+        return Estimate(float("nan") if value is None else value, not found["estimate_unreliable"])
+
+    def estimate_metrics(self) -> dict[str, Any]:
+        """:meth:`estimate` as the entries of a run's metrics; empty where the problem allows no estimate."""
+
+        def derivatives(t: Any, x: Any) -> dict[str, np.ndarray]:
+            return self.derivatives(t, x, ("u", "residual"))
+
+        if "spectral" not in self.problem.capabilities:
+            return {}
+        return estimate_error(self.problem, derivatives, self.experiment.breaks)
+
+    def error(self, times: int = 201, points: int = 512) -> float:
+        """The true relative L2 error ‖u − u*‖₂/‖u*‖₂ on an even grid, against the spectral reference solution.
+
+        Raises:
+            InputError: the problem has no spectral reference, or it cannot be solved for.
+        """
+        return float(errors(self.sample(times, points), self.reference(times, points))["relative_l2"])
+
+    def reference(self, times: int = 201, points: int = 512) -> Reference:
+        """The spectral reference solution on the grid of :meth:`sample`, solved once for each grid."""
+        if (times, points) not in self._references:
+            grid = np.linspace(0.0, self.problem.horizon, times)
+            self._references[times, points] = solve(self.problem, grid, points)
+        return self._references[times, points]
+
+    @cached_property
+    def _references(self) -> dict[tuple[int, int], Reference]:
+        return {}
+
+    def scores(self, reference: bool = True) -> dict[str, Any]:
+        """Every metric of :func:`pinn_ac.evaluation.score`; without `reference`, those that need none."""
+        return score(self.problem, self.sample(), self.reference() if reference else None)
+
+    # --- the windows of time ------------------------------------------------------------------------------------
+
+    @cached_property
+    def conditions(self) -> list[FourierCondition | None]:
+        """The initial condition of each window of time; None for the first, which has the problem's."""
+        return self.experiment.conditions(self.params)
+
+    @under_own_settings
+    def _map(self, program: Callable[..., dict[str, jax.Array]], t: Any, x: Any) -> dict[str, np.ndarray]:
+        """A compiled `program` over all points, window by window, a chunk of one size at a time."""
+        t, x = self._checked(t, x)
+        if not t.size:  # compiles nothing
+            shapes = jax.eval_shape(program, None, self.params[0], jnp.zeros(1), jnp.zeros(1))
+            return {name: np.empty(t.shape, shape.dtype) for name, shape in shapes.items()}
+        length, end = self.experiment.window_length, self.experiment.field.problem.horizon
+        # A time at which two windows meet is the end of the earlier one.
+        window = np.searchsorted(self.experiment.breaks, t.ravel(), side="left")
+        size = min(CHUNK, int(np.bincount(window).max()))
+        results: dict[str, np.ndarray] = {}
+        for index in np.unique(window):
+            inside = np.flatnonzero(window == index)
+            for start in range(0, len(inside), size):
+                part = inside[start : start + size]
+                # The last chunk is filled up, so that one compiled program serves all.
+                chunk_t, chunk_x = (np.resize(axis.flat[part], size) for axis in (t, x))
+                local_t, xi = self.problem.to_natural(chunk_t - index * length, chunk_x)
+                at = jnp.asarray(np.clip(local_t, 0.0, end), float), jnp.asarray(xi, float)
+                values = program(self.conditions[index], self.params[index], *at)
+                for name, value in values.items():
+                    whole = results.setdefault(name, np.empty(t.size, value.dtype))
+                    whole[part] = np.asarray(value)[: len(part)] / np.float64(self._unit(name))
+        return {name: values.reshape(t.shape) for name, values in results.items()}
+
+    def _unit(self, name: str) -> float:
+        """What values in natural units are divided by."""
+        return self.problem.unit_of({"u": "", "residual": "t"}.get(name, name))
+
+    @under_own_settings
+    def _trace(self, at_point: Callable[..., dict[str, jax.Array]], t: Any, x: Any) -> dict[str, jax.Array]:
+        """`at_point` of the field at traced points, in JAX operations alone."""
+        real = jnp.result_type(float)
+        try:
+            t, x = jnp.broadcast_arrays(jnp.asarray(t).astype(real), jnp.asarray(x).astype(real))
+        except ValueError as error:
+            raise InputError(
+                f"t has shape {jnp.shape(t)} and x {jnp.shape(x)}: give shapes that go together."
+            ) from error
+        point = self._traced_point(at_point)
+        flat = t.ravel(), x.ravel()
+        values = (
+            jax.vmap(point)(*flat)
+            if t.size <= AT_ONCE
+            else jax.lax.map(lambda one: point(*one), flat, batch_size=AT_ONCE)
+        )
+        return {name: value.reshape(t.shape) / self._unit(name) for name, value in values.items()}
+
+    def _traced_point(self, at_point: Callable[..., dict[str, jax.Array]]) -> Callable[..., dict[str, jax.Array]]:
+        problem, first = self.problem, self.experiment.field
+        scaled = problem.dimensions is not None
+
+        def local(t, x, index):
+            start = t - index * self.experiment.window_length
+            return (start / problem.time_unit, problem.to_unit(x)) if scaled else (start, x)
+
+        if self.experiment.windows == 1:
+            params = jax.tree.map(jnp.asarray, self.params[0])
+            return lambda t, x: at_point(first, params, *local(t, x, 0))
+        stacked, conditions = (
+            jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees) for trees in (self.params, self.conditions[1:])
+        )
+        breaks = jnp.asarray(self.experiment.breaks)
+
+        def point(t, x):
+            index = jnp.sum(t > breaks)
+            is_first = index == 0
+            params, condition = (
+                jax.tree.map(lambda leaf, at=at: leaf[at], tree)
+                for tree, at in ((stacked, index), (conditions, jnp.maximum(index - 1, 0)))
+            )
+            here, xi = local(t, x, index)
+            # Both fields are evaluated and one is taken; each at a time of its own, so that the other stays finite.
+            middle = 0.5 * first.problem.horizon
+            in_first = at_point(first, params, jnp.where(is_first, here, middle), xi)
+            later = at_point(first.starting_from(condition), params, jnp.where(is_first, middle, here), xi)
+            return jax.tree.map(lambda one, other: jnp.where(is_first, one, other), in_first, later)
+
+        return point
+
+    def _checked(self, t: Any, x: Any) -> tuple[np.ndarray, np.ndarray]:
+        """t and x in double precision and of one shape.
+
+        A time that is that of an end of a window but for the rounding of the caller's own precision is taken as it.
+        """
+        try:
+            t, x = np.asarray(t), np.asarray(x)
+            slack = 2 * precision_of(t.dtype) * self.problem.horizon
+            require(not (np.iscomplexobj(t) or np.iscomplexobj(x)), "complex")
+            t, x = t.astype(float), x.astype(float)
+        except (TypeError, ValueError) as error:
+            raise InputError("t and x must be real numbers, or arrays of them.") from error
+        ends = np.array([0.0, *self.experiment.breaks, self.problem.horizon])
+        near = ends[np.searchsorted(0.5 * (ends[1:] + ends[:-1]), t)]
+        t = np.where(np.abs(t - near) <= slack, near, t)
+        require(bool(np.isfinite(x).all()), "x holds NaN or infinite values: give finite numbers.")
+        inside = bool(((t >= 0) & (t <= ends[-1] * (1 + 1e-12))).all())
+        require(inside, f"t must lie in [0, {ends[-1]}], the time that this run was trained for.")
+        try:
+            return tuple(np.broadcast_arrays(t, x))  # type: ignore[return-value]
+        except ValueError as error:
+            raise InputError(f"t has shape {t.shape} and x {x.shape}: give shapes that go together.") from error
+
+
+def _traced(*values: Any) -> bool:
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
+
+
+def precision_of(kind: np.dtype) -> float:
+    """The spacing of numbers of a kind next to 1; whole numbers and whatever is finer count as double precision."""
+    floating = jnp.issubdtype(kind, jnp.floating)
+    return max(float(jnp.finfo(kind).eps), float(np.finfo(float).eps)) if floating else float(np.finfo(float).eps)
