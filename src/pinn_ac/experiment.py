@@ -15,7 +15,7 @@ from pinn_ac.ansatz import Field, Parameters
 from pinn_ac.compute import ComputeSettings, under_own_settings
 from pinn_ac.derivatives import Engine
 from pinn_ac.errors import is_whole, require
-from pinn_ac.loss import Batch, Objective, build_terms
+from pinn_ac.loss import Batch, Loss, Objective, build_terms
 from pinn_ac.optimizers import Optimizer
 from pinn_ac.parallel import Shards, on_host, share_out
 from pinn_ac.problem import FourierCondition, Problem, modes_needed, transfer
@@ -50,11 +50,9 @@ class Experiment:
     loss) has natural ones, `Problem.natural`, with t from a window's start: units do not change how a run trains.
 
     Args:
-        problem: the whole.
+        setup: what it was assembled from.
         windows: how many.
-        network: of one window.
         field: on the first window; `Field.starting_from` makes it another one's.
-        engine: differentiates in t and x.
         objective: of one window.
         programs: compiled; they serve every seed.
         sampler: draws its points.
@@ -63,17 +61,30 @@ class Experiment:
         compute: under these settings all of it is computed.
     """
 
-    problem: Problem
+    setup: "Setup"
     windows: int
-    network: Any
     field: Field
-    engine: Engine
     objective: Objective
     programs: Programs
     sampler: Sampler
     stages: list[Stage]
     seed: int
     compute: ComputeSettings
+
+    @property
+    def problem(self) -> Problem:
+        """The whole problem, in the user's units."""
+        return self.setup.problem
+
+    @property
+    def engine(self) -> Engine:
+        """Differentiates in t and x."""
+        return self.setup.derivatives
+
+    @property
+    def total_steps(self) -> int:
+        """Of all stages and windows, at most."""
+        return self.windows * sum(stage.steps for stage in self.stages)
 
     @under_own_settings
     def initial_params(self) -> Parameters:
@@ -223,11 +234,13 @@ class Setup:
         ansatz: how the network becomes a field.
         derivatives: the engine that differentiates in t and x.
         gradient: who differentiates the loss with respect to the parameters.
-        norm, weights: of :class:`~pinn_ac.loss.Objective`.
+        loss: the norm and the weights of its terms.
         sampler: draws the collocation points; `num_points` None means four times the network's parameters or more.
         optimizers: name of a stage → the method that trains in it, in order.
+        weighting: adaptive weights of the points; None for none.
         windows: how many windows of time, or "auto".
         seconds: the budget, which "auto" looks at.
+        precision, device: of :class:`~pinn_ac.compute.ComputeSettings`.
         devices: of :func:`~pinn_ac.parallel.share_out`.
         seed: root of all randomness.
     """
@@ -238,22 +251,25 @@ class Setup:
     ansatz: Any
     derivatives: Engine
     gradient: Any
-    norm: str
-    weights: Mapping[str, float]
+    loss: Loss
     sampler: Sampler
     optimizers: Mapping[str, Any]
+    weighting: Any = None
     windows: Any = "auto"
     seconds: float | None = None
+    precision: str = "float64"
+    device: str = "auto"
     devices: Any = "auto"
     seed: int = 0
 
 
-def assemble(setup: Setup, compute: ComputeSettings) -> Experiment:
+def assemble(setup: Setup) -> Experiment:
     """The experiment; nothing is computed yet.
 
     Raises:
         InputError: a choice that cannot be used.
     """
+    compute = ComputeSettings.of(setup.precision, setup.device)
     with compute.active():
         _require_capabilities(setup)
         windows = count_windows(setup.problem, setup.windows, setup.seconds)
@@ -262,7 +278,7 @@ def assemble(setup: Setup, compute: ComputeSettings) -> Experiment:
         field = Field(first, setup.embedding, setup.network.apply, setup.ansatz)
         shards = share_out(setup.devices)
         terms = build_terms(field, setup.derivatives)
-        objective = Objective(terms, setup.weights, setup.norm, setup.gradient, shards)
+        objective = Objective(terms, setup.loss.weights, setup.loss.norm, setup.gradient, shards)
         stages = [
             Stage(name, _on_all(method.build(objective), shards), method.steps)
             for name, method in setup.optimizers.items()
@@ -270,19 +286,7 @@ def assemble(setup: Setup, compute: ComputeSettings) -> Experiment:
         sampler = _with_points(setup.sampler, field, setup.network, shards.count)
         _require_even_shares(sampler, objective)
         programs = Programs(setup.network, field, setup.derivatives, objective)
-    return Experiment(
-        setup.problem,
-        windows,
-        setup.network,
-        field,
-        setup.derivatives,
-        objective,
-        programs,
-        sampler,
-        stages,
-        setup.seed,
-        compute,
-    )
+    return Experiment(setup, windows, field, objective, programs, sampler, stages, setup.seed, compute)
 
 
 def _require_capabilities(setup: Setup) -> None:

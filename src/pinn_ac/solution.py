@@ -1,6 +1,10 @@
 """A trained field as a user handles it: a function of (t, x), its derivatives, its errors, and what to do with it."""
 
+import json
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -8,22 +12,29 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import yaml
 
 from pinn_ac.ansatz import Parameters
 from pinn_ac.compute import ComputeSettings, under_own_settings
 from pinn_ac.derivatives import order_of
+from pinn_ac.description import describe
 from pinn_ac.errors import InputError, require
 from pinn_ac.estimate import estimate_error
 from pinn_ac.evaluation import Sampled, errors, score
 from pinn_ac.experiment import Experiment
+from pinn_ac.files import make_writable, write_whole
 from pinn_ac.problem import FourierCondition
 from pinn_ac.reference import Reference, solve
 from pinn_ac.residual import CHUNK as AT_ONCE
 from pinn_ac.residual import derivatives_at
+from pinn_ac.tracking import Jsonl
+from pinn_ac.training import Checkpoints, stacked
 
 CHUNK = 2**16
 """Points that one call of a compiled program gets."""
-ORDERS = ("u", "t", "x", "xx", "residual")
+CONFIG = "config.yaml"
+"""The file that makes a folder that of a run."""
+ORDERS = ("u", "u_t", "u_x", "u_xx", "residual")
 
 
 class Estimate(float):
@@ -127,8 +138,8 @@ class Solution:
 
         Args:
             t, x: as for calling the solution.
-            orders: what is wanted: "u" itself, derivatives named by the axes that they are taken along ("t", "x",
-                "xx", "xxx", "tx", …, of any order), and "residual".
+            orders: what is wanted: "u" itself, "residual", and derivatives of any order, named by the axes that they
+                are taken along: "t", "x", "xx", "xxx", "tx", …, or the same with "u_" before them.
 
         Returns:
             Name → values of the broadcast shape, for just these names.
@@ -142,7 +153,8 @@ class Solution:
         ['t', 'tx', 'xx']
         """
         wanted = (orders,) if isinstance(orders, str) else tuple(orders)
-        needed = {name for name in wanted if name not in ("u", "residual")}
+        plain = {name: str(name).removeprefix("u_") for name in wanted}
+        needed = set(plain.values()) - {"u", "residual"}
         if "residual" in wanted:
             needed |= set(self.problem.orders)
         program = tuple(sorted(needed, key=lambda name: (order_of(name)[::-1], name)))
@@ -153,7 +165,11 @@ class Solution:
             )
         else:
             found = self._map(self.experiment.programs.derivatives(program), t, x)
-        return {name: found[name] for name in wanted}
+        return {name: found[plain[name]] for name in wanted}
+
+    def predict(self, t: Any, x: Any) -> Any:
+        """u at (t, x): the same as calling the solution."""
+        return self(t, x)
 
     def sample(self, times: int = 201, points: int = 512) -> Sampled:
         """The field on `times` even times of [0, T] and `points` even points of the domain, right end excluded."""
@@ -211,6 +227,58 @@ class Solution:
         """Every metric of :func:`pinn_ac.evaluation.score`; without `reference`, those that need none."""
         return score(self.problem, self.sample(), self.reference() if reference else None)
 
+    # --- pictures and files -------------------------------------------------------------------------------------
+
+    def plot(self, path: str | Path | None = None, reference: bool | None = None) -> Any:
+        """Draw the solution over (t, x); with a reference, that one and the error beside it.
+
+        Args:
+            path: a file to write the picture to, such as "u.png"; None for none.
+            reference: solve for the true solution; None does so where the problem has a spectral reference.
+
+        Returns:
+            matplotlib's figure, which a notebook shows.
+        """
+        from pinn_ac.reporting.fields import draw_solution  # only here, as matplotlib is slow to import
+        from pinn_ac.reporting.style import write
+
+        if reference is None:
+            reference = "spectral" in self.problem.capabilities
+        figure = draw_solution(self.sample(), self.reference() if reference else None)
+        if path is not None:
+            write(figure, Path(path))
+        return figure
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the solution to a new folder, from which :func:`pinn_ac.load_run` reads it.
+
+        The folder has the form of a run of the command line: config.yaml, checkpoints/, history.jsonl, metrics.json.
+
+        Raises:
+            InputError: the folder holds a run already or cannot be written, or an object of the run cannot be
+                described by plain values.
+        """
+        place, setup = Path(folder).expanduser(), self.experiment.setup
+        require(
+            not (place / CONFIG).exists(),
+            f"{place} already holds a run: choose another folder.",
+        )
+        described = describe(replace(setup, windows=self.experiment.windows))
+        make_writable(place, "folder")
+        sample_file = getattr(setup.problem.initial_condition, "path", None)
+        if sample_file:
+            shutil.copy(Path(sample_file).expanduser(), place)
+        with closing(Checkpoints(place / "checkpoints")) as checkpoints:
+            checkpoints.save_params(stacked(self.params), len(self.params) - 1, int(self.metrics.get("steps", 0)))
+        history = Jsonl(place / "history.jsonl")
+        for entry in self.history:
+            history.write(entry)
+        metrics = json.dumps(self.metrics, indent=2) + "\n"
+        write_whole(place / "metrics.json", lambda path: path.write_text(metrics))
+        text = yaml.safe_dump(described, sort_keys=False, allow_unicode=True)
+        write_whole(place / CONFIG, lambda path: path.write_text(text, encoding="utf-8"))  # last: now it is a run
+        return place
+
     # --- the windows of time ------------------------------------------------------------------------------------
 
     @cached_property
@@ -248,24 +316,29 @@ class Solution:
         """What values in natural units are divided by."""
         return self.problem.unit_of({"u": "", "residual": "t"}.get(name, name))
 
-    @under_own_settings
     def _trace(self, at_point: Callable[..., dict[str, jax.Array]], t: Any, x: Any) -> dict[str, jax.Array]:
-        """`at_point` of the field at traced points, in JAX operations alone."""
-        real = jnp.result_type(float)
-        try:
-            t, x = jnp.broadcast_arrays(jnp.asarray(t).astype(real), jnp.asarray(x).astype(real))
-        except ValueError as error:
-            raise InputError(
-                f"t has shape {jnp.shape(t)} and x {jnp.shape(x)}: give shapes that go together."
-            ) from error
-        point = self._traced_point(at_point)
-        flat = t.ravel(), x.ravel()
-        values = (
-            jax.vmap(point)(*flat)
-            if t.size <= AT_ONCE
-            else jax.lax.map(lambda one: point(*one), flat, batch_size=AT_ONCE)
-        )
-        return {name: value.reshape(t.shape) / self._unit(name) for name, value in values.items()}
+        """`at_point` of the field at traced points, in JAX operations alone.
+
+        Computed in the solution's own precision; the results have that of the process where that is the lower one,
+        since JAX's transformations make numbers of the results' precision outside of this function.
+        """
+        lowest = jnp.result_type(float)
+        with self.compute.active():
+            real = jnp.result_type(float)
+            try:
+                t, x = jnp.broadcast_arrays(jnp.asarray(t).astype(real), jnp.asarray(x).astype(real))
+            except ValueError as error:
+                shapes = f"t has shape {jnp.shape(t)} and x {jnp.shape(x)}"
+                raise InputError(f"{shapes}: give shapes that go together.") from error
+            point, flat = self._traced_point(at_point), (t.ravel(), x.ravel())
+            if t.size <= AT_ONCE:
+                values = jax.vmap(point)(*flat)
+            else:
+                values = jax.lax.map(lambda one: point(*one), flat, batch_size=AT_ONCE)
+            found = {name: value.reshape(t.shape) / self._unit(name) for name, value in values.items()}
+            return {
+                name: value.astype(min(lowest, real, key=lambda kind: kind.itemsize)) for name, value in found.items()
+            }
 
     def _traced_point(self, at_point: Callable[..., dict[str, jax.Array]]) -> Callable[..., dict[str, jax.Array]]:
         problem, first = self.problem, self.experiment.field

@@ -1,6 +1,6 @@
 """From a configuration to the objects of a run."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -8,13 +8,8 @@ from pinn_ac import experiment
 from pinn_ac.app.config import GROUPS, build
 from pinn_ac.compute import ComputeSettings
 from pinn_ac.errors import require
-
-
-class Method(NamedTuple):
-    """An optimizer that awaits its objective, and how many steps it gets."""
-
-    build: Any
-    steps: int
+from pinn_ac.fitting import Plan, choose
+from pinn_ac.loss import Loss
 
 
 def assemble(config: DictConfig) -> experiment.Experiment:
@@ -23,34 +18,44 @@ def assemble(config: DictConfig) -> experiment.Experiment:
     Raises:
         InputError: a setting that cannot be used.
     """
-    compute = ComputeSettings.of(config.precision, config.device)
-    with compute.active():
-        setup = build_setup(config)
-    return experiment.assemble(setup, compute)
+    with ComputeSettings.of(config.precision, config.device).active():
+        problem, choices = arguments(config)
+        setup = choose(problem, None, config.train.seconds, config.seed, choices)
+    return experiment.assemble(setup)
 
 
-def build_setup(config: DictConfig) -> experiment.Setup:
-    """The objects that the groups of a config name."""
+def arguments(config: DictConfig) -> tuple[Any, dict[str, Any]]:
+    """What :func:`pinn_ac.fit` is called with for this config: the problem, and the choices.
+
+    Raises:
+        InputError: a group without an option, or a setting that an object refuses.
+    """
     for group in GROUPS:
         chosen = None if OmegaConf.is_missing(config, group) else config[group]
         given = isinstance(chosen, DictConfig) or (group == "optimizer" and bool(config.stages))
         require(given, f"{group} is {chosen}: choose one of configs/{group}/, by {group}=NAME.")
-    return experiment.Setup(
-        problem=build(config.problem),
-        network=build(config.model),
-        embedding=build(config.embedding),
-        ansatz=build(config.ansatz),
-        derivatives=build(config.derivatives),
-        gradient=build(config.gradient),
-        norm=config.loss.norm,
-        weights=config.loss.weights,
-        sampler=build(config.sampler),
-        optimizers={name: Method(build(node), node.steps) for name, node in stage_configs(config).items()},
-        windows=config.windows,
-        seconds=config.train.seconds,
-        devices=config.devices,
-        seed=config.seed,
-    )
+    choices = {
+        "network": build(config.model),
+        "embedding": build(config.embedding),
+        "ansatz": build(config.ansatz),
+        "derivatives": build(config.derivatives),
+        "gradient": build(config.gradient),
+        "loss": Loss(config.loss.norm, config.loss.weights),
+        "weighting": None if config.weighting is None else build(config.weighting),
+        "sampler": build(config.sampler),
+        "optimizer": {name: build(node) for name, node in stage_configs(config).items()},
+        "windows": config.windows,
+        "precision": config.precision,
+        "device": config.device,
+        "devices": config.devices,
+    }
+    return build(config.problem), choices
+
+
+def plan(config: DictConfig) -> Plan:
+    """The settings `train` of a config."""
+    settings = {name: config.train[name] for name in Plan.__dataclass_fields__}
+    return Plan(**settings)
 
 
 def stage_configs(config: DictConfig) -> dict[str, DictConfig]:

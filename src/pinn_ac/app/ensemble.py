@@ -1,0 +1,85 @@
+"""An ensemble: the run of a config for several seeds, whose steps are computed together."""
+
+import statistics
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from pinn_ac.app.config import ENSEMBLE
+from pinn_ac.app.jobs import FAILED_SCORE, note_failure
+from pinn_ac.app.report import load_reference
+from pinn_ac.app.run_folder import claimed, write_config
+from pinn_ac.app.train import assembled, finish_in, score_of, settled_score, training_in
+from pinn_ac.errors import require
+from pinn_ac.fitting import computing
+from pinn_ac.reporting.progress import Progress
+from pinn_ac.training import Diverged, Stopped, TrainingState, require_one_program, train_ensemble
+
+
+def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, retry: bool | None = None) -> float:
+    """Train as many seeds as `config.ensemble` says, from `config.seed` on.
+
+    Every member is a run in a folder of its own, FOLDER/seed=K, and ends as that run alone would but for rounding.
+    Its figures are left to `evaluate`.
+
+    Args:
+        folder: of the ensemble.
+        config: of all members.
+        resuming: the folder holds the ensemble already.
+        retry: None lets every member go on. Otherwise those that finished are left, and true runs failed ones again.
+
+    Returns:
+        The median of the members' scores; those that failed are left out unless all did.
+
+    Raises:
+        InputError, Stopped: as `train_in`.
+        Diverged: all members did.
+    """
+    from pinn_ac.app.sweep_report import report as report_sweep
+
+    experiment, config = assembled(config)
+    require_one_program(experiment.stages)
+    devices = experiment.objective.shards.count
+    require(
+        devices == 1,
+        f"ensemble is above 1, whose seeds are trained on one device, and devices is {devices}: leave one out.",
+    )
+    scores, diverged, ends = [], None, []
+    with computing(experiment), ExitStack() as held:
+        held.enter_context(claimed(folder, resuming))
+        write_config(config, folder, ENSEMBLE)
+        reference = load_reference(experiment.problem, config.reference)
+        shown, members = Progress(experiment.total_steps, config.train.seconds), []
+        for seed in range(config.seed, config.seed + config.ensemble):
+            place, own = folder / f"seed={seed}", config.copy()
+            own.update(seed=seed, ensemble=1)
+            settled = None if retry is None else settled_score(place, own, retry)
+            if settled is not None:
+                scores.append(settled)
+                continue
+            held.enter_context(claimed(place, resuming))
+            member = replace(experiment, seed=seed)
+            training = training_in(place, member, own, reference, [shown], f"seed={seed}: ")
+            held.callback(training.checkpoints.close)
+            members.append((place, own, training))
+        begun = [training.begin() for _, _, training in members]
+        if begun:
+            ends = train_ensemble([training.trainer for _, _, training in members], begun)
+        for (place, own, training), end in zip(members, ends, strict=True):
+            if isinstance(end, TrainingState):
+                others = {"ensemble": config.ensemble}
+                metrics = finish_in(place, own, training, end, reference, show=False, others=others)
+                scores.append(score_of(config, metrics))
+            elif isinstance(end, Diverged):
+                diverged = end
+                note_failure(place, "diverged", end)
+    stopped = [end for end in ends if isinstance(end, Stopped)]
+    if stopped:
+        raise stopped[0]
+    report_sweep(folder)
+    if diverged and not scores:
+        raise diverged
+    finished = [score for score in scores if score != FAILED_SCORE]
+    return statistics.median(finished) if finished else FAILED_SCORE

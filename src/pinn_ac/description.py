@@ -1,0 +1,82 @@
+"""The objects of a run as plain values, in the form of a config: how a solution of `fit` is written to a folder."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from pinn_ac.errors import InputError
+from pinn_ac.experiment import Setup
+
+HIDDEN = ("parent", "name")
+"""Fields that Flax gives to every module."""
+
+
+def describe(setup: Setup) -> dict[str, Any]:
+    """A config, as plain values, from which the command line and `load_run` build the same run.
+
+    Args:
+        setup: the objects.
+
+    Raises:
+        InputError: an object that cannot be described; see :func:`node`.
+    """
+    optimizers = {stage: node(method, f"optimizer {stage}") for stage, method in setup.optimizers.items()}
+    single = next(iter(optimizers.values()))
+    return {
+        "seed": setup.seed,
+        "precision": setup.precision,
+        "device": setup.device,
+        "devices": setup.devices,
+        "windows": setup.windows,
+        "problem": node(setup.problem, "problem"),
+        "model": node(setup.network, "network"),
+        "embedding": node(setup.embedding, "embedding"),
+        "ansatz": node(setup.ansatz, "ansatz"),
+        "derivatives": node(setup.derivatives, "derivatives"),
+        "gradient": node(setup.gradient, "gradient"),
+        "loss": {"norm": setup.loss.norm, "weights": dict(setup.loss.weights)},
+        "weighting": None if setup.weighting is None else node(setup.weighting, "weighting"),
+        "sampler": node(setup.sampler, "sampler"),
+        "optimizer": single,
+        "stages": optimizers if len(optimizers) > 1 else None,
+        "train": {"seconds": setup.seconds},
+    }
+
+
+def node(thing: Any, what: str) -> dict[str, Any]:
+    """An object as `_target_`, its class, and its settings.
+
+    Args:
+        thing: a dataclass instance, as Flax's modules are too.
+        what: it is, for the error's sentence.
+
+    Raises:
+        InputError: it is no dataclass, or has a setting that is no plain value.
+
+    >>> from pinn_ac.models import MLP
+    >>> node(MLP(width=8), "network")["_target_"]
+    'pinn_ac.models.MLP'
+    """
+    if not dataclasses.is_dataclass(thing) or isinstance(thing, type):
+        raise InputError(f"The {what} {thing!r} cannot be written to a file: make its class a dataclass.")
+    cls = type(thing)
+    room = cls.__module__.split(".")
+    public = ".".join(room[:2]) if room[0] == "pinn_ac" else cls.__module__
+    settings = {
+        field.name: _plain(getattr(thing, field.name), f"{what}.{field.name}")
+        for field in dataclasses.fields(thing)
+        if field.init and field.name not in HIDDEN
+    }
+    return {"_target_": f"{public}.{cls.__qualname__}", **settings}
+
+
+def _plain(value: Any, what: str) -> Any:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(one, what) for one in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one, f"{what}.{key}") for key, one in value.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return node(value, what)
+    raise InputError(f"The {what} is {value!r}, which cannot be written to a file: keep it a number, a word or a list.")

@@ -1,0 +1,351 @@
+"""Training a network on a problem: `fit`, and the steps that it is made of."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, TypedDict, Unpack
+
+import numpy as np
+
+from pinn_ac.ansatz import Lifted, ReactionFlow, Soft
+from pinn_ac.derivatives import OwnTaylor
+from pinn_ac.errors import is_number, require
+from pinn_ac.experiment import Experiment, Setup, assemble
+from pinn_ac.gradients import JaxGradient
+from pinn_ac.lapack import lapack_on_one_thread
+from pinn_ac.loss import Loss
+from pinn_ac.models import MLP, Periodic, Splitting
+from pinn_ac.optimizers import LevenbergMarquardt
+from pinn_ac.parallel import is_first, on_host
+from pinn_ac.problem import Problem
+from pinn_ac.reference import Reference, solve
+from pinn_ac.sampling import Monitor, Sobol
+from pinn_ac.solution import Solution
+from pinn_ac.tracking import Memory, Tracker, steps_of_stages
+from pinn_ac.training import (
+    Checkpoints,
+    Intervals,
+    OverfitGuard,
+    Trainer,
+    TrainingState,
+    Unsaved,
+    unstacked,
+)
+from pinn_ac.windows import enter_windows
+
+REMEDIES = ("enlarge", "stop", "ignore")
+"""What can be done about over-fitting."""
+BY_THE_CLOCK = 100_000
+"""Steps of the default optimizer where the clock is to end it."""
+
+
+class Choices(TypedDict, total=False):
+    """What can be chosen beside the problem; each has a default that suits the problem.
+
+    network: a Flax module from features (d,) to a scalar, of `pinn_ac.models` or your own.
+    embedding: the features of a point, such as `Periodic()` or `Splitting()` of `pinn_ac.models`.
+    ansatz: how the network becomes u: `Soft()`, `Lifted()` or `ReactionFlow()` of `pinn_ac.ansatz`.
+    derivatives: the engine for u_t, u_xx, …, of `pinn_ac.derivatives`.
+    gradient: who differentiates the loss in the parameters, of `pinn_ac.gradients`.
+    loss: norm and weights of its terms, `pinn_ac.loss.Loss`.
+    weighting: adaptive weights of the points, of `pinn_ac.weighting`; None for none.
+    sampler: of the collocation points, of `pinn_ac.sampling`.
+    optimizer: of `pinn_ac.optimizers`; a sequence or a mapping of several is trained with one after the other.
+    windows: the number of time windows, or "auto".
+    precision: "float64" or "float32".
+    device: "cpu", "gpu" or "auto".
+    devices: how many share the points: a number, "all" or "auto".
+    plan: how often the loop logs and evaluates, and what it does about over-fitting, :class:`Plan`.
+    """
+
+    network: Any
+    embedding: Any
+    ansatz: Any
+    derivatives: Any
+    gradient: Any
+    loss: Any
+    weighting: Any
+    sampler: Any
+    optimizer: Any
+    windows: Any
+    precision: str
+    device: str
+    devices: Any
+    plan: "Plan"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long a run trains, and how often it looks up.
+
+    Args:
+        seconds: wall-clock budget, compilation included; None for no bound.
+        log_every: steps between lines of the history; None: 200 lines a stage.
+        evaluate_every: steps between evaluations; None: 20 a stage.
+        checkpoint_every: steps between checkpoints; None: 10 a stage.
+        overfit: what to do where the network fits its points alone: "enlarge" doubles them, "stop" ends the time
+            window, "ignore" does nothing.
+        overfit_ratio: over-fitting is a held-out loss above so many times the training loss; above 1.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    seconds: float | None = None
+    log_every: int | None = None
+    evaluate_every: int | None = None
+    checkpoint_every: int | None = None
+    overfit: str = "enlarge"
+    overfit_ratio: float = 1000.0
+
+    def __post_init__(self) -> None:
+        for name in ("log_every", "evaluate_every", "checkpoint_every"):
+            value = getattr(self, name)
+            whole = value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 1)
+            require(whole, f"train.{name} is {value}: give a whole number from 1.")
+        require(
+            self.seconds is None or (is_number(self.seconds) and self.seconds > 0),
+            f"train.seconds is {self.seconds}: give a positive number of seconds.",
+        )
+        choices = f"{', '.join(REMEDIES[:-1])} or {REMEDIES[-1]}"
+        require(self.overfit in REMEDIES, f"train.overfit is {self.overfit!r}: choose {choices}.")
+        ratio = self.overfit_ratio
+        require(is_number(ratio) and ratio > 1, f"train.overfit_ratio is {ratio}: give a number above 1.")
+
+
+def fit(
+    problem: Problem,
+    *,
+    steps: int | None = None,
+    seconds: float | None = None,
+    seed: int = 0,
+    reference: Reference | bool = False,
+    progress: bool = True,
+    trackers: Iterable[Tracker] = (),
+    **choices: Unpack[Choices],
+) -> Solution:
+    """Train a network on a problem.
+
+    Without further choices this is the package's best method for the problem: for Allen–Cahn the reaction-flow
+    ansatz, features of operator splitting and Levenberg–Marquardt, as in `experiment=record`.
+
+    Args:
+        problem: what to solve.
+        steps: of the optimizer, in each time window; by default its own number. With several optimizers give each
+            its own.
+        seconds: wall-clock budget, compilation included; whichever of the two is reached first ends the training.
+        seed: of the network's initial parameters and of the points; the same seed gives the same bits.
+        reference: True solves for the true solution first, so that the history has errors; or such a solution.
+        progress: show the progress, in a terminal and in a notebook.
+        trackers: who is told how the run goes, of `pinn_ac.tracking`.
+        choices: see :class:`Choices`.
+
+    Returns:
+        The trained field.
+
+    Raises:
+        InputError: a choice that cannot be used; nothing has been computed then.
+        Diverged: the loss became non-finite and more cautious steps did not help.
+        Stopped: the process was asked to stop.
+        TypeError: a choice that there is none of.
+
+    >>> import pinn_ac
+    >>> problem = pinn_ac.AllenCahn(diffusivity=1e-2)
+    >>> solution = pinn_ac.fit(problem, steps=3, seed=1, progress=False)
+    >>> from pinn_ac.ansatz import Soft
+    >>> from pinn_ac.models import MLP, Periodic
+    >>> from pinn_ac.optimizers import Adam
+    >>> plain = pinn_ac.fit(
+    ...     problem, network=MLP(width=8, depth=2), embedding=Periodic(), ansatz=Soft(), optimizer=Adam(), steps=5,
+    ...     progress=False,
+    ... )
+    """
+    unknown = [name for name in choices if name not in Choices.__annotations__]
+    if unknown:
+        raise TypeError(f"fit() has no {', '.join(unknown)}: it has {', '.join(Choices.__annotations__)}.")
+    plan = choices.get("plan") or Plan()
+    if seconds is not None:
+        plan = replace(plan, seconds=seconds)
+    if "optimizer" not in choices and seconds is not None and steps is None:
+        choices["optimizer"] = LevenbergMarquardt(steps=BY_THE_CLOCK)
+        plan = replace(
+            plan, log_every=plan.log_every or 5, evaluate_every=plan.evaluate_every or 10
+        )
+    setup = choose(problem, steps, plan.seconds, seed, choices)
+    experiment = assemble(setup)
+    told = list(trackers)
+    if progress:
+        from pinn_ac.reporting.progress import Progress  # only here, as it is slow to import
+
+        told.append(Progress(experiment.total_steps, plan.seconds))
+    if reference is True:
+        grid = np.linspace(0.0, problem.horizon, 201)
+        reference = solve(problem, grid)
+    with computing(experiment):
+        training = Training(experiment, plan, told, reference or None)
+        state = training.trainer.run(training.begin())
+        return training.finish(state)
+
+
+def choose(
+    problem: Problem, steps: int | None, seconds: float | None, seed: int, choices: Mapping[str, Any]
+) -> Setup:
+    """The objects of a run: those that were chosen, and for the others the best that the problem allows.
+
+    Raises:
+        InputError: the seed or the optimizers cannot be used.
+    """
+    require(isinstance(problem, Problem), f"The problem is {problem!r}: give one such as pinn_ac.AllenCahn().")
+    has = problem.capabilities
+    ansatz = ReactionFlow() if {"lift", "flow"} <= has else Lifted() if "lift" in has else Soft()
+    known = tuple(name for name in ("flow", "heat", "slope") if {"lift"} | ({name} & {"flow"}) <= has)
+    defaults = {
+        "network": MLP(),
+        "embedding": Splitting(known=known) if known else Periodic(),
+        "ansatz": ansatz,
+        "derivatives": OwnTaylor(),
+        "gradient": JaxGradient(),
+        "loss": Loss(),
+        "weighting": None,
+        "sampler": Monitor() if "lift" in has else Sobol(),
+        "optimizer": LevenbergMarquardt(),
+        "windows": "auto",
+        "precision": "float64",
+        "device": "auto",
+        "devices": "auto",
+    }
+    chosen = defaults | {name: value for name, value in choices.items() if value is not None and name != "plan"}
+    optimizers = stages(chosen.pop("optimizer"), steps)
+    # JAX's keys would be those of the lower 32 bits in single precision.
+    whole = isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**32
+    require(whole, f"seed is {seed}: give a whole number from 0 to {2**32 - 1}.")
+    return Setup(problem=problem, optimizers=optimizers, seconds=seconds, seed=seed, **chosen)
+
+
+def stages(optimizers: Any, steps: int | None = None) -> dict[str, Any]:
+    """Name → optimizer of each stage.
+
+    Args:
+        optimizers: one, or a sequence or mapping of several, in order.
+        steps: of the only one; None leaves its own.
+
+    Raises:
+        InputError: there is none, one that is none, or `steps` with several.
+    """
+    if isinstance(optimizers, Mapping):
+        named = dict(optimizers)
+    else:
+        listed = list(optimizers) if isinstance(optimizers, Sequence) else [optimizers]
+        named = {}
+        for one in listed:
+            name = getattr(one, "name", type(one).__name__)
+            named[name if name not in named else f"{name}_{len(named) + 1}"] = one
+    require(bool(named), "There is no optimizer: give at least one.")
+    for name, one in named.items():
+        require(
+            hasattr(one, "build") and hasattr(one, "steps"),
+            f"The optimizer {name} is {one!r}: give one of pinn_ac.optimizers, such as Adam().",
+        )
+    require(
+        steps is None or len(named) == 1,
+        f"steps is for a run with one optimizer: give each of {', '.join(named)} its own.",
+    )
+    if steps is not None:
+        named = {name: replace(one, steps=steps) for name, one in named.items()}
+    for name, one in named.items():
+        whole = isinstance(one.steps, int) and not isinstance(one.steps, bool) and one.steps >= 1
+        require(whole, f"stage {name} has {one.steps} steps: give a whole number from 1.")
+    return named
+
+
+@contextmanager
+def computing(experiment: Experiment) -> Iterator[None]:
+    """Within it this thread computes as the experiment wants it; afterwards the process is as it was."""
+    with experiment.compute.active(), lapack_on_one_thread():
+        yield
+
+
+class Training:
+    """A run under way: what begins it, what trains it, and what comes of it.
+
+    Args:
+        experiment: what is trained.
+        plan: how long.
+        trackers: told how it goes.
+        reference: what errors are measured against, if they are.
+        checkpoints: where the state is saved, if it is.
+        description: of the run, for the trackers.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        plan: Plan,
+        trackers: Iterable[Tracker] = (),
+        reference: Reference | None = None,
+        checkpoints: Checkpoints | None = None,
+        description: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.experiment, self.plan, self.description = experiment, plan, dict(description or {})
+        self.memory = Memory()
+        self.checkpoints: Any = checkpoints or Unsaved()
+        self.trackers = [self.memory, *trackers] if is_first() else []
+        self.trainer = build_trainer(experiment, plan, self.trackers, self.checkpoints, reference)
+
+    def begin(self) -> TrainingState:
+        """The state to train from: a fresh one, or that of the newest checkpoint."""
+        if not self.checkpoints.exist():
+            state = self.trainer.begin()
+        else:
+            state = self.trainer.resume(self.experiment.initial_params())
+            state = state._replace(optimizer=self.experiment.objective.shards.replicated(state.optimizer))
+        for tracker in self.trackers:
+            tracker.start({**self.description, "step": state.step})
+        return state
+
+    def finish(self, state: TrainingState) -> Solution:
+        """The trained field with what the training tells; processes but the first have no history."""
+        params = (*unstacked(state.finished), on_host(state.best_params))
+        metrics = {
+            "train_seconds": state.seconds,
+            "compile_seconds": state.compile_seconds,
+            "steps": state.step,
+            "windows": self.experiment.windows,
+            "validation_loss": state.best_loss,
+            "num_points": len(state.points["residual"]),
+            "stages": steps_of_stages(self.memory.history),
+            "ended_by": self._ended_by(state),
+            "devices": self.experiment.objective.shards.count,
+        }
+        for tracker in self.trackers:
+            tracker.finish(metrics)
+        return Solution(self.experiment, params, self.memory.history, metrics)
+
+    def _ended_by(self, state: TrainingState) -> str:
+        """What ended the last time window."""
+        guard, seconds = self.trainer.guard, self.plan.seconds
+        if seconds is not None and state.seconds >= seconds:
+            return "the clock"
+        return "over-fitting" if guard is not None and guard.stops(state.overfits) else "the number of steps"
+
+
+def build_trainer(
+    experiment: Experiment,
+    plan: Plan,
+    trackers: Sequence[Tracker] = (),
+    checkpoints: Any = None,
+    reference: Reference | None = None,
+) -> Trainer:
+    """What trains the experiment as the plan says; it measures errors where there is a reference."""
+    return Trainer(
+        stages=experiment.stages,
+        enter=enter_windows(experiment, reference),
+        windows=experiment.windows,
+        easy_start=experiment.field.ansatz.exact_at_start,
+        resample_every=experiment.sampler.resample_every,
+        trackers=trackers,
+        checkpoints=checkpoints or Unsaved(),
+        intervals=Intervals(plan.log_every, plan.evaluate_every, plan.checkpoint_every),
+        seconds=plan.seconds,
+        guard=OverfitGuard(experiment.programs.loss, plan.overfit, plan.overfit_ratio),
+    )

@@ -1,0 +1,172 @@
+"""`fit`: its defaults, its choices, what it refuses, and that the command line is the same road."""
+
+import doctest
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import pinn_ac
+from composed import composed
+from pinn_ac.ansatz import Lifted, ReactionFlow, Soft
+from pinn_ac.app.train import train_in
+from pinn_ac.errors import InputError
+from pinn_ac.fitting import Choices, Plan, choose
+from pinn_ac.models import MLP, ModifiedMLP, Periodic, Splitting
+from pinn_ac.optimizers import LBFGS, Adam, LevenbergMarquardt
+from pinn_ac.problem import Sine
+from pinn_ac.sampling import Monitor, Sobol, Uniform
+
+NETWORK, SAMPLER = MLP(width=6, depth=2), Sobol(128)
+WORDS = ("model.width=6", "model.depth=2", "sampler.num_points=128", "estimate=false")
+
+
+def parameters(solution):
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(solution.params)]
+
+
+@pytest.mark.parametrize(
+    ("choices", "words"),
+    [
+        (
+            {"steps": 4, "sampler": SAMPLER, "plan": Plan(evaluate_every=2)},
+            ("derivatives=own_taylor", "train.steps=4", "train.evaluate_every=2"),
+        ),
+        (
+            {
+                "ansatz": Soft(),
+                "embedding": Periodic(),
+                "optimizer": {"adam": Adam(learning_rate=2e-3, steps=6), "lbfgs": LBFGS(steps=2)},
+                "sampler": Uniform(128, resample_every=5),
+                "precision": "float32",
+                "seed": 3,
+            },
+            (
+                "derivatives=own_taylor",
+                "ansatz=soft",
+                "embedding=periodic",
+                "stages=adam_lbfgs",
+                "stages.adam.steps=6",
+                "stages.lbfgs.steps=2",
+                "sampler=uniform",
+                "precision=float32",
+                "seed=3",
+            ),
+        ),
+    ],
+    ids=["levenberg_marquardt", "stages"],
+)
+def test_both_doors_end_in_the_same_bits(choices, words, tmp_path):
+    """A config and the objects that it names train to the same parameters, and tell the same history."""
+    problem = pinn_ac.AllenCahn()
+    with_points = choices["sampler"]
+    resample = {"resample_every": 5}
+    sampler = type(with_points)(with_points.num_points, **resample)
+    ours = pinn_ac.fit(problem, network=NETWORK, progress=False, reference=True, **{**choices, "sampler": sampler})
+    train_in(tmp_path / "run", composed(*WORDS, *words))
+    theirs = pinn_ac.load_run(tmp_path / "run")
+    for one, other in zip(parameters(ours), parameters(theirs), strict=True):
+        assert np.array_equal(one, other)
+    told = [{key: value for key, value in entry.items() if key != "seconds"} for entry in ours.history]
+    assert told == [{key: value for key, value in entry.items() if key != "seconds"} for entry in theirs.history]
+
+
+def test_its_defaults_are_the_best_that_the_problem_allows():
+    best = choose(pinn_ac.AllenCahn(), None, None, 0, {})
+    assert best.ansatz == ReactionFlow()
+    assert best.embedding == Splitting()
+    assert isinstance(best.sampler, Monitor)
+    convective = choose(pinn_ac.Burgers(), None, None, 0, {})
+    assert convective.ansatz == Lifted()
+    assert convective.embedding == Splitting(known=("heat", "slope"))
+
+
+def test_without_a_word_the_record_is_what_is_run_for_some_seconds():
+    """The same objects and intervals as `experiment=record`."""
+    from pinn_ac.app.assembly import arguments, plan
+
+    config = composed("experiment=record")
+    problem, choices = arguments(config)
+    theirs = choose(problem, None, config.train.seconds, 0, choices)
+    ours = choose(pinn_ac.AllenCahn(), None, config.train.seconds, 0, {"optimizer": LevenbergMarquardt(steps=100_000)})
+    for name in ("problem", "network", "embedding", "ansatz", "derivatives", "gradient", "windows", "optimizers"):
+        assert getattr(ours, name) == getattr(theirs, name), name
+    assert ours.loss.norm == theirs.loss.norm
+    assert dict(ours.loss.weights) == dict(theirs.loss.weights)
+    assert plan(config).log_every == 5
+
+
+@pytest.mark.parametrize(
+    ("choices", "sentence"),
+    [
+        ({"seed": -1}, "seed is -1: give a whole number"),
+        ({"steps": 0}, "has 0 steps: give a whole number from 1"),
+        ({"seconds": -3}, "train.seconds is -3: give a positive number"),
+        ({"optimizer": [Adam(), LBFGS()], "steps": 3}, "steps is for a run with one optimizer"),
+        ({"optimizer": "adam"}, "give one of pinn_ac.optimizers"),
+        ({"precision": "float16"}, "choose float64 or float32"),
+        ({"windows": 0}, "windows is 0"),
+    ],
+    ids=str,
+)
+def test_a_choice_that_cannot_be_used_is_one_sentence(choices, sentence, compilations):
+    with pytest.raises(InputError, match=sentence):
+        pinn_ac.fit(pinn_ac.AllenCahn(), progress=False, **choices)
+    assert not compilations
+
+
+def test_a_choice_that_there_is_none_of_is_named():
+    with pytest.raises(TypeError, match="fit.. has no netwrok"):
+        pinn_ac.fit(pinn_ac.AllenCahn(), netwrok=MLP())
+
+
+def test_what_a_method_needs_and_a_problem_lacks_is_one_sentence_with_both_names():
+    with pytest.raises(InputError, match=r"ReactionFlow needs .*flow.*which Burgers lacks: choose ansatz=lifted"):
+        pinn_ac.fit(pinn_ac.Burgers(), ansatz=ReactionFlow(), progress=False)
+    with pytest.raises(InputError, match="Splitting needs .*which Burgers lacks"):
+        pinn_ac.fit(pinn_ac.Burgers(), embedding=Splitting(), progress=False)
+
+
+def test_fit_leaves_the_process_as_it_was():
+    with jax.enable_x64(False):
+        pinn_ac.fit(pinn_ac.AllenCahn(1e-2), network=NETWORK, sampler=SAMPLER, steps=1, progress=False)
+        assert jnp.zeros(1).dtype == jnp.float32
+
+
+def test_progress_can_be_silenced(capsys):
+    problem = pinn_ac.AllenCahn(1e-2, initial_condition=Sine())
+    choices = {"network": NETWORK, "sampler": SAMPLER, "steps": 1}
+    pinn_ac.fit(problem, progress=False, **choices)
+    told = capsys.readouterr()
+    assert not told.out
+    assert not told.err
+    pinn_ac.fit(problem, **choices)
+    assert "step 1/1" in capsys.readouterr().out
+
+
+def test_every_choice_is_described():
+    text = inspect.getdoc(Choices)
+    assert all(f"{name}:" in text for name in Choices.__annotations__)
+
+
+PUBLIC = [name for name in pinn_ac.__all__ if not inspect.ismodule(getattr(pinn_ac, name))]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_has_an_example_that_runs(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    thing = getattr(pinn_ac, name)
+    tests = [test for test in doctest.DocTestFinder(recurse=False).find(thing, name, module=False) if test.examples]
+    assert tests, f"{name} has no example"
+    for test in tests:
+        runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+        assert runner.run(test).failed == 0
+
+
+def test_the_face_holds_no_more_than_it_says():
+    assert sorted(pinn_ac.__all__, key=str.lower) == sorted(set(pinn_ac.__all__), key=str.lower)
+    assert set(dir(pinn_ac)) >= set(pinn_ac.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'netwrok'"):
+        _ = pinn_ac.netwrok

@@ -1,0 +1,206 @@
+"""A solution in a user's hands: values, traced values, derivatives of any order, errors, saving and loading."""
+
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import pinn_ac
+from pinn_ac.ansatz import Soft
+from pinn_ac.errors import InputError
+from pinn_ac.models import MLP, Periodic
+from pinn_ac.optimizers import Adam
+from pinn_ac.problem import Sine
+from pinn_ac.sampling import Sobol
+
+SMALL = {"network": MLP(width=6, depth=2), "sampler": Sobol(128), "progress": False}
+PROBLEM = pinn_ac.AllenCahn(diffusivity=1e-2, reaction_rate=2.0, domain=(0.0, 3.0), horizon=2.0)
+
+
+def fit(problem=PROBLEM, **choices):
+    """A short training of a small network."""
+    return pinn_ac.fit(problem, **{"steps": 3, **SMALL, **choices})
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """Of one time window."""
+    return fit(windows=1)
+
+
+@pytest.fixture(scope="module")
+def cut():
+    """Of three time windows, with a condition that is not even."""
+    problem = pinn_ac.AllenCahn(1e-2, 2.0, horizon=1.5, initial_condition=Sine(0.5))
+    return fit(problem, windows=3)
+
+
+@pytest.fixture(params=["whole", "cut"])
+def solution(request):
+    return request.getfixturevalue(request.param)
+
+
+def points(solution, count=7):
+    """Times all over [0, T], those where windows meet included, and positions beyond the domain."""
+    T, (a, b) = solution.problem.horizon, solution.problem.domain
+    return np.linspace(0.0, T, count), np.linspace(a - 0.3 * (b - a), b + 0.4 * (b - a), count)
+
+
+def test_traced_values_are_those_of_arrays(solution):
+    """Within roundings: compiled otherwise, the same formulas."""
+    t, x = points(solution)
+    plain = solution(t, x)
+    assert isinstance(plain, np.ndarray)
+    for traced in (jax.jit(solution)(t, x), jax.vmap(solution)(t, x), jax.jit(jax.vmap(solution))(t, x)):
+        assert np.allclose(traced, plain, rtol=0, atol=1e-13)
+    assert jax.jit(solution)(t[:, None], x).shape == (7, 7)
+    assert np.allclose(jax.jit(solution)(t[:, None], x), solution(t[:, None], x), rtol=0, atol=1e-13)
+
+
+def test_many_traced_points_are_taken_a_few_at_a_time(whole):
+    t, x = np.full(300, 0.7), np.linspace(0, 3, 300)
+    assert np.allclose(jax.jit(whole)(t, x), whole(t, x), rtol=0, atol=1e-13)
+
+
+def test_its_gradient_is_its_derivative(solution):
+    T = solution.problem.horizon
+    for t, x in ((0.3 * T, 0.3), (0.5 * T, 0.77), (T, 0.1)):
+        found = solution.derivatives(t, x, ("t", "x"))
+        assert jax.grad(lambda x, t=t: solution(t, x))(x) == pytest.approx(float(found["x"]), rel=1e-10)
+        assert jax.grad(lambda t, x=x: solution(t, x))(t) == pytest.approx(float(found["t"]), rel=1e-10)
+
+
+def test_derivatives_of_any_order_have_the_names_that_were_asked_for(solution):
+    """Each is the central difference of the one below it; truncation h²/6 of the third derivative, below 1e-4."""
+    t, x, h = 0.37 * solution.problem.horizon, 0.25, 1e-4
+    names = ("t", "x", "xx", "xxx", "tx", "residual", "u")
+    found = solution.derivatives(t, x, orders=names)
+    assert set(found) == set(names)
+    for name, below, axis in (("t", "u", 0), ("x", "u", 1), ("xx", "x", 1), ("xxx", "xx", 1), ("tx", "x", 0)):
+        step = np.array([h, 0.0]) if axis == 0 else np.array([0.0, h])
+        ahead, behind = (
+            solution.derivatives(t + sign * step[0], x + sign * step[1], (below,))[below] for sign in (1, -1)
+        )
+        scale = 1 + abs(float(found[name]))
+        assert float(found[name]) == pytest.approx(float((ahead - behind) / (2 * h)), abs=2e-4 * scale)
+    plain = solution.problem
+    residual = found["t"] - plain.diffusivity * found["xx"] + plain.reaction_rate * (found["u"] ** 3 - found["u"])
+    assert float(found["residual"]) == pytest.approx(float(residual), abs=1e-11)
+
+
+def test_derivatives_of_traced_points_are_those_of_arrays(solution):
+    t, x = points(solution)
+    names = ("t", "xx", "tx", "residual")
+    plain = solution.derivatives(t[1:], x[1:], names)
+    traced = jax.jit(lambda t, x: solution.derivatives(t, x, names))(t[1:], x[1:])
+    for name in names:
+        assert np.allclose(traced[name], plain[name], rtol=1e-9, atol=1e-9)
+
+
+def test_names_may_be_written_with_a_u(whole):
+    found = whole.derivatives(0.5, 0.25)
+    assert list(found) == ["u", "u_t", "u_x", "u_xx", "residual"]
+    assert found["u_xx"] == whole.derivatives(0.5, 0.25, "xx")["xx"]
+
+
+@pytest.mark.parametrize("name", ["q", "", "u_", "xq", 3])
+def test_a_name_of_no_derivative_is_one_sentence(whole, name):
+    with pytest.raises(InputError, match="is the name of no derivative"):
+        whole.derivatives(0.5, 0.25, (name,))
+
+
+def test_times_outside_and_shapes_that_do_not_fit_are_refused(whole):
+    with pytest.raises(InputError, match=r"t must lie in \[0, 2"):
+        whole(2.1, 0.0)
+    for call in (whole, jax.jit(whole)):
+        with pytest.raises(InputError, match="give shapes that go together"):
+            call(np.zeros(2), np.zeros(3))
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["double", "single"])
+def test_it_keeps_its_precision_in_any_process(whole, inside):
+    """Eager, under jit and in a gradient, and the process computes as before."""
+    expected = float(whole(0.5, 0.3))
+    with jax.enable_x64(inside):
+        assert whole(0.5, 0.3).dtype == np.float64
+        value = jax.jit(whole)(0.5, 0.3)
+        # A number that jit takes in single precision has its rounding, 3e-8 of 0.3, times a slope of order one.
+        assert float(value) == pytest.approx(expected, abs=1e-13 if inside else 1e-6)
+        assert jnp.zeros(1).dtype == (jnp.float64 if inside else jnp.float32)
+
+
+def test_the_error_is_what_the_grid_says_and_the_estimate_knows_it(whole):
+    sampled, exact = whole.sample(), whole.reference()
+    expected = np.linalg.norm(sampled.u - exact.u) / np.linalg.norm(exact.u)
+    assert whole.error() == pytest.approx(expected, rel=1e-12)
+    estimate = whole.estimate()
+    assert isinstance(estimate, float)
+    assert estimate.reliable
+    assert estimate == pytest.approx(whole.error(), rel=0.1)
+    assert whole.scores()["relative_l2"] == pytest.approx(whole.error(), rel=1e-12)
+
+
+def test_a_plot_is_a_picture_in_a_file(whole, tmp_path):
+    figure = whole.plot(tmp_path / "u.png")
+    assert (tmp_path / "u.png").read_bytes().startswith(b"\x89PNG")
+    assert figure.axes
+
+
+def test_a_saved_solution_is_loaded_with_the_same_bits(solution, tmp_path):
+    solution.save(tmp_path / "here")
+    loaded = pinn_ac.load_run(tmp_path / "here")
+    t, x = points(solution)
+    assert np.array_equal(loaded(t, x), solution(t, x))
+    assert loaded.problem == solution.problem
+    assert loaded.history == solution.history
+    loaded.save(tmp_path / "again")
+    assert np.array_equal(pinn_ac.load_run(tmp_path / "again")(t, x), solution(t, x))
+
+
+def test_a_folder_that_holds_a_run_is_not_written_over(whole, tmp_path):
+    whole.save(tmp_path / "here")
+    with pytest.raises(InputError, match="already holds a run"):
+        whole.save(tmp_path / "here")
+
+
+def test_what_cannot_be_written_is_said_before_anything_is(tmp_path):
+    class Mine(MLP):
+        shape: tuple = (np.zeros(3),)
+
+    solution = fit(network=Mine(width=4, depth=1), steps=1)
+    with pytest.raises(InputError, match="network.shape"):
+        solution.save(tmp_path / "here")
+    assert not (tmp_path / "here").exists()
+
+
+EXPORTED = """
+import sys
+import numpy as np
+from jax import export
+exported = export.deserialize(open(sys.argv[1], "rb").read())
+assert "pinn_ac" not in sys.modules
+print(repr(float(exported.call(np.float32(0.5), np.float32(0.3)))))
+"""
+
+
+@pytest.mark.parametrize("name", ["whole", "cut"])
+def test_an_exported_solution_needs_no_pinn_ac(name, request, tmp_path):
+    """StableHLO bytes, called in a process that does not import the package."""
+    solution, number = request.getfixturevalue(name), jax.ShapeDtypeStruct((), jnp.float32)
+    exported = jax.export.export(jax.jit(solution))(number, number)
+    (tmp_path / "u.bin").write_bytes(exported.serialize())
+    command = [sys.executable, "-c", EXPORTED, str(tmp_path / "u.bin")]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+    assert float(told) == pytest.approx(float(solution(np.float32(0.5), np.float32(0.3))), abs=1e-6)
+
+
+def test_a_soft_solution_of_first_order_training(tmp_path):
+    """Other choices: the whole road is there for them too."""
+    solution = fit(ansatz=Soft(), embedding=Periodic(), optimizer=Adam(learning_rate=1e-2), steps=30)
+    assert solution.metrics["steps"] == 30
+    assert solution.history[-1]["loss"] < solution.history[0]["loss"]
+    solution.save(tmp_path / "soft")
+    assert np.array_equal(pinn_ac.load_run(tmp_path / "soft")(0.3, 0.1), solution(0.3, 0.1))
