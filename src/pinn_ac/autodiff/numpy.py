@@ -16,12 +16,12 @@ import jax
 import jax.numpy as jnp
 import numpy as onp
 
-from .adopt import adopt_library
 from .errors import MissingRuleError, user_line
 from .graph import Primitive, Value
 from .graph import unwrap as _plain
+from .jax_bridge.replay import from_library
+from .rules import builders
 from .rules import elementwise as rows
-from .rules import kinds
 
 
 def _plain_or(function: Callable[..., Any], primitive: Primitive) -> Callable[..., Any]:
@@ -35,8 +35,8 @@ def _plain_or(function: Callable[..., Any], primitive: Primitive) -> Callable[..
 
 
 _PRIMITIVES: dict[str, Primitive] = {
-    "add": kinds.add, "subtract": rows.sub, "multiply": kinds.mul, "divide": rows.div, "true_divide": rows.div,
-    "negative": kinds.neg, "mod": rows.mod, "remainder": rows.mod, "fmod": rows.rem, "square": rows.square,
+    "add": builders.add, "subtract": rows.sub, "multiply": builders.mul, "divide": rows.div, "true_divide": rows.div,
+    "negative": builders.neg, "mod": rows.mod, "remainder": rows.mod, "fmod": rows.rem, "square": rows.square,
     "exp": rows.exp, "exp2": rows.exp2, "expm1": rows.expm1, "log": rows.log, "log1p": rows.log1p,
     "sqrt": rows.sqrt, "cbrt": rows.cbrt, "abs": rows.abs_, "absolute": rows.abs_, "fabs": rows.abs_,
     "logaddexp": rows.logaddexp, "sin": rows.sin, "cos": rows.cos, "tan": rows.tan, "arcsin": rows.asin,
@@ -102,7 +102,7 @@ def array(x: Any, dtype: Any = None, **kwargs: Any) -> Any:
     """An array of x, a number, an array or nested lists of them, any of which may be traced."""
     if isinstance(x, Value):
         return astype(x, dtype) if dtype is not None else x
-    return adopt_library(jnp.array)(x, dtype=dtype, **kwargs)
+    return from_library(jnp.array)(x, dtype=dtype, **kwargs)
 
 
 asarray = array
@@ -113,14 +113,14 @@ def astype(x: Any, dtype: Any) -> Any:
     if not isinstance(x, Value) or not jnp.issubdtype(dtype, jnp.floating):
         return jnp.asarray(_plain(x)).astype(dtype)
     dtype = jax.dtypes.canonicalize_dtype(dtype)
-    return x if x.dtype == dtype else kinds.convert_element_type(x, new_dtype=dtype)
+    return x if x.dtype == dtype else builders.convert_element_type(x, new_dtype=dtype)
 
 
 class _Joining:
     """`r_` or `c_`: what is written in its brackets, joined."""
 
     def __init__(self, joining: Any):
-        self._join = adopt_library(lambda key: joining[key])
+        self._join = from_library(lambda key: joining[key])
 
     def __getitem__(self, key: Any) -> Any:
         return self._join(key)
@@ -137,10 +137,10 @@ def _resolve(name: str, module: Any) -> Any:
         return found
     if name in _CONSTANT:
         return _on_plain(found)
-    function = _plain_or(found, _PRIMITIVES[name]) if module is jnp and name in _PRIMITIVES else adopt_library(found)
+    function = _plain_or(found, _PRIMITIVES[name]) if module is jnp and name in _PRIMITIVES else from_library(found)
     for method in ("reduce", "accumulate", "outer", "at", "reduceat"):  # of NumPy's universal functions
         if hasattr(found, method):
-            setattr(function, method, adopt_library(getattr(found, method)))
+            setattr(function, method, from_library(getattr(found, method)))
     return function
 
 
@@ -172,7 +172,7 @@ def _getitem(x: Any, index: Any) -> Any:
     return x[onp.asarray(index) if isinstance(index, list) else index]
 
 
-_indexed = adopt_library(_getitem)
+_indexed = from_library(_getitem)
 
 
 def _iterate(x: Value) -> Iterator[Any]:
@@ -214,7 +214,7 @@ def _change(x: Any, index: Any, method: str, *args: Any) -> Any:
     return getattr(x.at[index], method)(*args)
 
 
-_at = adopt_library(_change)
+_at = from_library(_change)
 
 
 def _reshape(x: Any, *shape: Any, **kwargs: Any) -> Any:
@@ -231,7 +231,7 @@ def _not_a_method(x: Value, name: str) -> Any:
 
 def _install() -> None:
     operators: dict[str, Callable[..., Any]] = {
-        "add": kinds.add, "sub": rows.sub, "mul": kinds.mul, "truediv": rows.div, "pow": power, "mod": rows.mod,
+        "add": builders.add, "sub": rows.sub, "mul": builders.mul, "truediv": rows.div, "pow": power, "mod": rows.mod,
         "matmul": _on_arrays("matmul"), "floordiv": _on_arrays("floor_divide"),
     }  # fmt: skip
     for name, operation in operators.items():
@@ -248,7 +248,7 @@ def _install() -> None:
     for name in methods:
         setattr(Value, name, _on_arrays(name))
     more: dict[str, Any] = {
-        "__neg__": lambda x: kinds.neg(x), "__pos__": lambda x: x, "__abs__": lambda x: rows.abs_(x),
+        "__neg__": lambda x: builders.neg(x), "__pos__": lambda x: x, "__abs__": lambda x: rows.abs_(x),
         "__len__": _length, "__divmod__": lambda x, y: _resolve_here("divmod")(x, y),
         "__round__": _on_arrays("round"),
         "__rdivmod__": lambda x, y: _resolve_here("divmod")(y, x),

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pinn_ac.autodiff.draw import Arrow, Box, Drawing, End
 from pinn_ac.reporting import style
+from pinn_ac.reporting.drawing import Arrow, Box, Drawing, End
 from pinn_ac.reporting.style import Axes, Curve, FancyArrowPatch, FancyBboxPatch, Figure
 
 WIDTH, HEIGHT = 1.72, 0.82

@@ -28,7 +28,8 @@ from jax import lax
 from jax.scipy import special
 
 from ..graph import Primitive, Value, unwrap
-from .kinds import elementwise, linear, mul, neg, piecewise_linear, total, zeros_like
+from ..table import total, zeros_like
+from .builders import elementwise, linear, mul, neg, piecewise_linear
 
 _SQRT_PI = math.sqrt(math.pi)
 _SQRT_HALF_OVER_PI = math.sqrt(0.5 / math.pi)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial, wraps
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -17,12 +16,12 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 from jax.extend.source_info_util import summarize
 
-from .errors import MissingRuleError, user_line
-from .graph import Value, unwrap
+from ..errors import MissingRuleError, in_engine, user_line
+from ..graph import Value, unwrap
+from ..rules import TABLE
+from ..rules.elementwise import sinc
 from .jax_functions import is_sinc, stand_in
-from .lowering import CALLS, CONSTANT, DIRECT, HARMLESS, RENAMED, REWRITTEN, is_jaxs
-from .rules import TABLE
-from .rules.elementwise import sinc
+from .jax_primitives import CALLS, CONSTANT, DIRECT, HARMLESS, RENAMED, REWRITTEN, is_jaxs
 
 
 def from_jax(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -105,7 +104,7 @@ def _remembered(key: _Key) -> tuple[ClosedJaxpr, Any]:
     return _written_down(f, leaves, tree, positions)(*arrays)
 
 
-def adopt_library(f: Callable[..., Any]) -> Callable[..., Any]:
+def from_library(f: Callable[..., Any]) -> Callable[..., Any]:
     """As `from_jax`, for a pure function of a library: what it does for arguments of given types is remembered."""
 
     ours = stand_in(f)
@@ -234,7 +233,7 @@ def _without_bits(results: Sequence[Any], f: Callable[..., Any]) -> Sequence[Any
 def line_of(eqn: JaxprEqn) -> str:
     """Where the reader's code asked for the operation: in an adopted function, or in the call of a library's."""
     place = summarize(eqn.source_info)
-    return place if place and not place.startswith(str(Path(__file__).parent)) else user_line()
+    return place if place and not in_engine(place) else user_line()
 
 
 def _dtype(atom: Any) -> Any:

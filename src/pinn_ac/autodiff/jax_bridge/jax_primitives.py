@@ -9,10 +9,10 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend.core import jaxpr_as_fun, primitives
 
-from .graph import unwrap
-from .rules.kinds import convert_element_type
-from .rules.linear_algebra import lu
-from .rules.shape import reshape, slice_, transpose
+from ..graph import unwrap
+from ..rules.builders import convert_element_type
+from ..rules.linear_algebra import lu
+from ..rules.shape import reshape, slice_, transpose
 
 # Operations under another name than in the table.
 RENAMED = {"add_any": "add", "copy_p": "copy", "optimization_barrier": "copy"}

@@ -14,14 +14,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .adopt import as_it_is, from_jax, is_inexact, line_of, replay
-from .errors import MissingRuleError
-from .forward import zero_tangent
-from .graph import Primitive, Value, as_leaf, is_real, newest_trace, unwrap
+from ..errors import MissingRuleError
+from ..forward import zero_tangent
+from ..graph import Primitive, Value, as_leaf, is_real, newest_trace, unwrap
+from ..reverse import vjp
+from ..rules.builders import general
+from ..table import zeros_like
 from .jax_functions import ours_for
-from .lowering import DIRECT
-from .reverse import vjp
-from .rules.kinds import general, zeros_like
+from .jax_primitives import DIRECT
+from .replay import as_it_is, from_jax, is_inexact, line_of, replay
 
 
 def _packed(eqn: Any, results: Sequence[Any]) -> Any:

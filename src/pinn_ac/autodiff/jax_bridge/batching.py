@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .adopt import from_jax
-from .graph import Graph, Value
+from ..graph import Graph, Value
+from .replay import from_jax
 
 
 def sweep_over_basis(sweep: Callable[[Graph, list], list], graph: Graph, leaves: list) -> list:

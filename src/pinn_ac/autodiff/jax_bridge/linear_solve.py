@@ -11,12 +11,13 @@ from typing import Any
 
 from jax.extend.core import jaxpr_as_fun
 
-from .adopt import from_jax
-from .forward import jvp
-from .graph import Primitive
-from .lowering import DIRECT
-from .reverse import vjp
-from .rules.kinds import general, neg, total
+from ..forward import jvp
+from ..graph import Primitive
+from ..reverse import vjp
+from ..rules.builders import general, neg
+from ..table import total
+from .jax_primitives import DIRECT
+from .replay import from_jax
 
 
 def _parts(arrays: Sequence[Any], const_lengths: Any) -> tuple[list[Any], list[Any], list[Any], list[Any], Any]:

@@ -18,10 +18,10 @@ import jax.numpy as jnp
 from jax.extend.core import Jaxpr, jaxprs_in_params
 from jax.scipy import special
 
-from .errors import MissingRuleError, user_line
-from .graph import unwrap
-from .rules import elementwise as rows
-from .rules.linear_algebra import det
+from ..errors import MissingRuleError, user_line
+from ..graph import unwrap
+from ..rules import elementwise as rows
+from ..rules.linear_algebra import det
 
 
 def _refuse_frexp(x: Any) -> Any:
