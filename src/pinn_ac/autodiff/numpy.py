@@ -1,9 +1,14 @@
-"""The functions of jax.numpy for traced values as well as plain arrays: `import pinn_ac.autodiff.numpy as np`.
+"""The functions of jax.numpy for traced values and plain arrays alike: `import pinn_ac.autodiff.numpy as np`.
 
-Elementwise functions are single operations of the table. All other names of jax.numpy (and of `linalg`, with
-`sigmoid`, `softplus`, `gelu`, ... of jax.nn) are adopted: written down in JAX's operations, replayed in ours. Where
-no argument is traced the result is just jax.numpy's. Comparisons, rounding, `sign` and `argmax` give plain arrays:
-they are constants for every derivative. Ties, zeros and non-smooth points follow JAX (see `rules.elementwise`).
+The usual elementwise functions are single primitives. Every other name of jax.numpy and jax.numpy.linalg, and some of
+jax.nn (`sigmoid`, `softplus`, `gelu`, ...), is looked up in JAX and replayed with our primitives. Without a traced
+argument the result is JAX's own. Comparisons, rounding, `sign` and `argmax` give plain arrays, which are constants
+for every derivative. Derivatives at ties and kinks are chosen as in JAX; see `rules.elementwise`.
+
+>>> import pinn_ac.autodiff.numpy as np
+>>> from pinn_ac.autodiff import grad
+>>> grad(lambda x: np.sum(np.maximum(x, 0.0) ** 2))(np.array([-1.0, 3.0])).tolist()
+[0.0, 6.0]
 """
 
 from __future__ import annotations
@@ -25,7 +30,7 @@ from .rules import elementwise as rows
 
 
 def _plain_or(function: Callable[..., Any], primitive: Primitive) -> Callable[..., Any]:
-    """jax.numpy's function, and our primitive where an argument is traced."""
+    """A function that calls our primitive if an argument is traced, and jax.numpy's function otherwise."""
 
     def apply(*args: Any) -> Any:
         return primitive(*args) if builtins.any(isinstance(a, Value) for a in args) else function(*args)
@@ -70,7 +75,7 @@ _CONSTANT = (
 
 
 def _on_plain(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function on what is at the bottom of its arguments."""
+    """The function of the plain arrays inside its arguments: its results are constants."""
 
     def apply(*args: Any, **kwargs: Any) -> Any:
         args, kwargs = jax.tree.map(_plain, (args, kwargs))
@@ -87,7 +92,7 @@ erfc = _plain_or(jax.scipy.special.erfc, rows.erfc)
 
 
 def power(x: Any, p: Any) -> Any:
-    """x^p; a constant integer p keeps negative x and x = 0 differentiable."""
+    """x^p. With a constant integer p it is differentiable at negative x and at x = 0 too."""
     if not isinstance(x, Value) and not isinstance(p, Value):
         return jnp.power(x, p)
     if isinstance(p, int) and not isinstance(p, bool):
@@ -99,7 +104,7 @@ pow = float_power = power
 
 
 def array(x: Any, dtype: Any = None, **kwargs: Any) -> Any:
-    """An array of x, a number, an array or nested lists of them, any of which may be traced."""
+    """An array from a number, an array, or nested lists of them; any of them may be traced."""
     if isinstance(x, Value):
         return astype(x, dtype) if dtype is not None else x
     return from_library(jnp.array)(x, dtype=dtype, **kwargs)
@@ -109,7 +114,7 @@ asarray = array
 
 
 def astype(x: Any, dtype: Any) -> Any:
-    """x converted; to an integer or boolean dtype it becomes a constant."""
+    """x converted to `dtype`; converted to integers or bools it becomes a constant."""
     if not isinstance(x, Value) or not jnp.issubdtype(dtype, jnp.floating):
         return jnp.asarray(_plain(x)).astype(dtype)
     dtype = jax.dtypes.canonicalize_dtype(dtype)
@@ -117,7 +122,7 @@ def astype(x: Any, dtype: Any) -> Any:
 
 
 class _Joining:
-    """`r_` or `c_`: what is written in its brackets, joined."""
+    """`r_` or `c_`, which join what is in their brackets."""
 
     def __init__(self, joining: Any):
         self._join = from_library(lambda key: joining[key])
@@ -127,7 +132,7 @@ class _Joining:
 
 
 def _resolve(name: str, module: Any) -> Any:
-    """The function or constant `name` of one of JAX's modules, made fit for traced values."""
+    """The function or constant `name` of a module of JAX's, made fit for traced values."""
     found = _ELSEWHERE[name] if module is jnp and name in _ELSEWHERE else getattr(module, name, None)
     if found is None:
         raise AttributeError(f"neither pinn_ac.autodiff.numpy nor jax.numpy has a function '{name}'")
@@ -138,14 +143,14 @@ def _resolve(name: str, module: Any) -> Any:
     if name in _CONSTANT:
         return _on_plain(found)
     function = _plain_or(found, _PRIMITIVES[name]) if module is jnp and name in _PRIMITIVES else from_library(found)
-    for method in ("reduce", "accumulate", "outer", "at", "reduceat"):  # of NumPy's universal functions
+    for method in ("reduce", "accumulate", "outer", "at", "reduceat"):  # methods of universal functions
         if hasattr(found, method):
             setattr(function, method, from_library(getattr(found, method)))
     return function
 
 
 class _LinearAlgebra:
-    """The functions of jax.numpy.linalg, likewise."""
+    """The functions of jax.numpy.linalg, made fit for traced values."""
 
     def __getattr__(self, name: str) -> Any:
         return _resolve(name, jnp.linalg)
@@ -165,7 +170,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *dir(jnp), *_ELSEWHERE})
 
 
-# What Values do: the operators are the table's rows, the methods this module's functions.
+# Operators and methods of traced values: operators are primitives, methods are functions of this module.
 
 
 def _getitem(x: Any, index: Any) -> Any:
@@ -198,7 +203,7 @@ def _resolve_here(name: str) -> Callable[..., Any]:
 
 
 class _At:
-    """x.at[index].add(y), .set(y), ...: a changed copy, as in JAX."""
+    """The updates x.at[index].add(y), .set(y), ..., which return a changed copy, as in JAX."""
 
     def __init__(self, x: Any, index: Any = None):
         self.x, self.index = x, index
