@@ -34,6 +34,7 @@ def accumulation(graph: Graph, seeds: Sequence[Any], adjoints: list[Any]) -> Ite
         seeds: the adjoints of the outputs; None for zero.
         adjoints: a list of None, as long as the graph. The sweep fills it in: v̄ of every node, None where it is zero.
 
+    >>> from pinn_ac.autodiff import trace
     >>> graph = trace(lambda x, y: x * y + x, 3.0, 5.0)
     >>> [(step.parent.index, float(step.adjoint)) for step in accumulation(graph, [1.0], [None] * len(graph))]
     [(2, 1.0), (0, 1.0), (0, 6.0), (1, 3.0)]
@@ -62,6 +63,7 @@ def adjoints_of_nodes(graph: Graph, seeds: Sequence[Any]) -> list[Any]:
 
     The adjoint of a node is the derivative of Σ seeds · outputs with respect to its value.
 
+    >>> from pinn_ac.autodiff import trace
     >>> graph = trace(lambda x, y: x * y + x, 3.0, 5.0)
     >>> [float(adjoint) for adjoint in adjoints_of_nodes(graph, [1.0])]
     [6.0, 3.0, 1.0, 1.0]
