@@ -31,12 +31,14 @@ def accumulation(graph: Graph, seeds: Sequence[Any], adjoints: list[Any]) -> Ite
 
     Args:
         graph: from `trace`.
-        seeds: the adjoints of the outputs; None for zero.
+        seeds: the adjoints of the outputs, arrays of their shapes; None for zero.
         adjoints: a list of None, as long as the graph. The sweep fills it in: v̄ of every node, None where it is zero.
 
+    >>> import pinn_ac.autodiff.numpy as np
     >>> from pinn_ac.autodiff import trace
     >>> graph = trace(lambda x, y: x * y + x, 3.0, 5.0)
-    >>> [(step.parent.index, float(step.adjoint)) for step in accumulation(graph, [1.0], [None] * len(graph))]
+    >>> steps = accumulation(graph, [np.ones(())], [None] * len(graph))
+    >>> [(step.parent.index, float(step.adjoint)) for step in steps]
     [(2, 1.0), (0, 1.0), (0, 6.0), (1, 3.0)]
     """
     for out, seed in zip(graph.outputs, seeds, strict=True):
@@ -63,9 +65,10 @@ def adjoints_of_nodes(graph: Graph, seeds: Sequence[Any]) -> list[Any]:
 
     The adjoint of a node is the derivative of Σ seeds · outputs with respect to its value.
 
+    >>> import pinn_ac.autodiff.numpy as np
     >>> from pinn_ac.autodiff import trace
     >>> graph = trace(lambda x, y: x * y + x, 3.0, 5.0)
-    >>> [float(adjoint) for adjoint in adjoints_of_nodes(graph, [1.0])]
+    >>> [float(adjoint) for adjoint in adjoints_of_nodes(graph, [np.ones(())])]
     [6.0, 3.0, 1.0, 1.0]
     """
     adjoints: list[Any] = [None] * len(graph)
