@@ -275,7 +275,7 @@ def test_a_folder_that_is_no_run_is_refused(finished, tmp_path, change, sentence
         {"_target_": "os.system", "command": "touch HARM"},
         # ours, but it reads formulas by SymPy, which evaluates them
         {
-            "_target_": "pinn_ac.autodiff.symbolic.symbolic_derivative",
+            "_target_": "pinn_ac.lessons.symbolic.symbolic_derivative",
             "expression": "__import__('os').system('touch HARM')",
             "variable": "x",
         },

@@ -25,7 +25,7 @@ import sympy
 
 import pinn_ac.autodiff.numpy as np
 from pinn_ac import autodiff as ad
-from pinn_ac.autodiff.rules import TABLE, elementwise, kinds
+from pinn_ac.autodiff.rules import TABLE, builders, elementwise
 
 UNITS = 32
 WIDTH = 32  # all points of a row are padded to one length, so that XLA compiles each operation once for all rows
@@ -205,7 +205,7 @@ LINEAR = {"clamp", "select_n"}  # constant slopes, which the tests below and tho
 
 
 def elementwise_rows() -> set[str]:
-    rows = [*vars(elementwise).values(), kinds.add, kinds.neg, kinds.mul]
+    rows = [*vars(elementwise).values(), builders.add, builders.neg, builders.mul]
     return {name for name, row in TABLE.items() if any(row is found for found in rows)}
 
 
@@ -330,7 +330,7 @@ def test_derivatives_are_right_relative_to_their_size(name, dtype, quick_compila
 )
 def test_slopes_that_round_or_overflow_are_caught(name, slope, monkeypatch):
     monkeypatch.setitem(TABLE, name, TABLE[name])  # restores the row
-    kinds.elementwise(name, TABLE[name].evaluate, slope)
+    builders.elementwise(name, TABLE[name].evaluate, slope)
     assert faults(name, jnp.float64)
 
 

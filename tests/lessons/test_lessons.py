@@ -16,6 +16,7 @@ from pinn_ac.lessons import (
     three_ways,
     try_it,
 )
+from pinn_ac.lessons.tables import tables
 from pinn_ac.problem import AllenCahn
 
 
@@ -35,7 +36,7 @@ def test_product_plus_sine_has_the_adjoints_of_the_board():
     w1, w2 = product_plus_sine.POINT.values()
     adjoints = [float(a) for a in autodiff.adjoints_of_nodes(graph, [jnp.ones(())])]
     assert adjoints == pytest.approx([w2 + math.cos(w1), w1, 1, 1, 1], rel=1e-15)
-    tangent = product_plus_sine.graph().table(rules=True, **product_plus_sine.NAMES).tangent
+    tangent = tables(product_plus_sine.graph(), rules=True, **product_plus_sine.NAMES).tangent
     line = next(line for line in tangent.lines if line.name == "ẇ₃")
     assert line.rule == "∂w₃/∂w₁ × ẇ₁ + ∂w₃/∂w₂ × ẇ₂"
     assert line.formula == "ẇ₁ × w₂ + ẇ₂ × w₁"

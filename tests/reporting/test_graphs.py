@@ -7,6 +7,7 @@ import pytest
 
 from pinn_ac.autodiff import trace
 from pinn_ac.lessons import chain_rule, product_plus_sine, try_it
+from pinn_ac.lessons.drawing import draw
 from pinn_ac.reporting.graphs import draw_graph
 
 
@@ -16,7 +17,7 @@ def texts(figure):
 
 @pytest.mark.parametrize("graph", [try_it.graph, product_plus_sine.graph, chain_rule.graph])
 def test_everything_is_inside_the_figure_and_nothing_overlaps(graph):
-    figure = draw_graph(graph().draw(), "$y$")
+    figure = draw_graph(draw(graph()), "$y$")
     figure.canvas.draw()
     whole = figure.bbox
     boxes = [(text.get_text(), text.get_window_extent()) for text in texts(figure)]
@@ -28,7 +29,7 @@ def test_everything_is_inside_the_figure_and_nothing_overlaps(graph):
 
 
 def test_try_it_shows_operations_values_adjoints_and_local_derivatives():
-    said = " ".join(text.get_text() for text in texts(draw_graph(try_it.graph().draw())))
+    said = " ".join(text.get_text() for text in texts(draw_graph(draw(try_it.graph()))))
     for piece in (
         r"v_{2} = v_{-1} \times v_{0}",
         "$11.652$",
@@ -40,6 +41,6 @@ def test_try_it_shows_operations_values_adjoints_and_local_derivatives():
 
 
 def test_arrays_and_functions_without_a_formula_are_drawn():
-    figure = draw_graph(trace(lambda x: (x * x).sum(), jnp.ones((2, 3))).draw())
+    figure = draw_graph(draw(trace(lambda x: (x * x).sum(), jnp.ones((2, 3)))))
     figure.canvas.draw()
     assert any("2×3 numbers" in text.get_text() for text in texts(figure))

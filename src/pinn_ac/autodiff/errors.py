@@ -1,4 +1,4 @@
-"""What the engine refuses to do, and the line of the reader's own code that asked for it."""
+"""The engine's errors, and the search for the line of the user's code that caused one."""
 
 from __future__ import annotations
 
@@ -8,27 +8,33 @@ from pathlib import Path
 
 import jax
 
-_INSIDE = (str(Path(__file__).parent), str(Path(jax.__file__).parent))
+_ENGINE = str(Path(__file__).parent)
+_INSIDE = (_ENGINE, str(Path(jax.__file__).parent))
 
 
 class AutodiffError(Exception):
-    """Common ancestor of the engine's errors."""
+    """Base class of the engine's errors."""
 
 
 class TracedValueError(AutodiffError, TypeError):
-    """A traced value was used where Python needs a concrete one (a bool, a float, an index, a NumPy array)."""
+    """A traced value was used where Python needs a concrete number: as a bool, a float, an index or a NumPy array."""
 
 
 class EscapedValueError(AutodiffError, RuntimeError):
-    """A traced value was used after the function that it was traced in had ended."""
+    """A traced value was used after the function in which it was traced had returned."""
 
 
 class MissingRuleError(AutodiffError, NotImplementedError):
-    """An operation on a traced value has no entry in the table of rules."""
+    """The table has no rule for an operation on a traced value."""
+
+
+def in_engine(place: str) -> bool:
+    """Whether `place`, which begins with a file's path, lies in this engine's own code."""
+    return place.startswith(_ENGINE)
 
 
 def user_line() -> str:
-    """The innermost line of the running stack outside this engine and JAX, as `file:line: code`."""
+    """The innermost line of the running stack that is neither the engine's nor JAX's, as `file:line: code`."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_INSIDE):
         frame = frame.f_back

@@ -9,13 +9,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .arguments import bound
+from .arguments import bound, traced
 from .graph import Graph, Node, as_leaf, is_real, require_real, trace
-from .rules.kinds import broadcast_like
+from .table import broadcast_like
 
 
 def tangents_of_nodes(graph: Graph, seeds: Sequence[Any]) -> list[Any]:
-    """The tangent of every node, in order, from those of the inputs; None stands for zero."""
+    """The tangent of every node of the graph, in order; None stands for zero.
+
+    Args:
+        graph: from `trace`.
+        seeds: the tangents of the inputs, arrays of the inputs' shapes or None.
+
+    >>> graph = trace(lambda x, y: x * y + x, 3.0, 5.0)
+    >>> [float(tangent) for tangent in tangents_of_nodes(graph, [1.0, 0.0])]
+    [1.0, 0.0, 5.0, 6.0]
+    """
     tangents: list[Any] = list(seeds) + [None] * (len(graph) - len(seeds))
     for node in graph.nodes[len(graph.inputs) :]:
         incoming = [tangents[a.index] if isinstance(a, Node) else None for a in node.arguments]
@@ -28,14 +37,14 @@ def tangents_of_nodes(graph: Graph, seeds: Sequence[Any]) -> list[Any]:
 
 
 def push(graph: Graph, seeds: Sequence[Any]) -> list[Any]:
-    """The tangents of the outputs (arrays: zeros are filled in)."""
+    """The tangents of the outputs, with arrays of zeros in place of None."""
     tangents = tangents_of_nodes(graph, seeds)
     found = [tangents[out.index] if isinstance(out, Node) else None for out in graph.outputs]
     return [zero_tangent(v) if t is None else t for t, v in zip(found, graph.output_values, strict=True)]
 
 
 def zero_tangent(x: Any) -> Any:
-    """Zeros in the tangent space of x, which for an integer is JAX's `float0`."""
+    """The zero tangent of x: an array of zeros, for integers and bools of JAX's dtype `float0`."""
     return jnp.zeros(x.shape, x.dtype) if is_real(x) else np.zeros(x.shape, jax.dtypes.float0)
 
 
@@ -50,60 +59,64 @@ def _checked_tangents(primals: Any, tangents: Any) -> list[Any]:
     for x, t in zip(leaves, seeds, strict=True):
         if x.shape != t.shape or not jnp.issubdtype(t.dtype, jnp.floating):
             raise TypeError(
-                f"a tangent of shape {t.shape}, {t.dtype} was given for a primal of shape {x.shape}, {x.dtype}"
+                f"a tangent of shape {t.shape}, {t.dtype} was given for a primal of shape {x.shape}, {x.dtype}: "
+                "give each argument a real tangent of its own shape"
             )
     return [broadcast_like(t, x) for x, t in zip(leaves, seeds, strict=True)]
 
 
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
-    """The value of f at `primals` and its derivative along `tangents`: (f(x), J(x) ẋ).
+    """The value of f and its derivative along a direction: (f(x), J(x) ẋ), in one forward sweep.
 
-    With `has_aux` f returns (y, aux) and the result is (y, ẏ, aux). Raises TypeError for integer primals and for
-    tangents of other structure or shape than the primals.
+    Args:
+        f: a function of pytrees of real arrays.
+        primals: its arguments x.
+        tangents: the direction ẋ, with the structure and shapes of `primals`.
+        has_aux: f returns (y, aux), and the result is (y, ẏ, aux).
+
+    Raises:
+        TypeError: an argument is not real, or the tangents differ in structure or shape from the primals.
+
+    >>> y, dy = jvp(lambda x, y: x * y, (3.0, 5.0), (1.0, 0.0))
+    >>> float(y), float(dy)
+    (15.0, 5.0)
     """
     seeds = _checked_tangents(primals, tangents)
     graph, aux = traced(f, primals, has_aux)
-    y, dy = unflatten(graph, graph.output_values), unflatten(graph, push(graph, seeds))
+    y, dy = graph.result(graph.output_values), graph.result(push(graph, seeds))
     return (y, dy, aux) if has_aux else (y, dy)
 
 
-def unflatten(graph: Graph, leaves: Sequence[Any]) -> Any:
-    """`leaves` in the structure of the function's result."""
-    return jax.tree.unflatten(graph.output_tree, leaves)
-
-
-def traced(f: Callable[..., Any], primals: Sequence[Any], has_aux: bool) -> tuple[Graph, Any]:
-    """The graph of f at `primals`, and the auxiliary result that f returned beside its value."""
-    if not has_aux:
-        return trace(f, *primals), None
-    extra: list[Any] = []
-
-    def main(*args: Any) -> Any:
-        y, aux = f(*args)
-        extra.append(aux)
-        return y
-
-    graph = trace(main, *primals)
-    return graph, graph.lowered(extra[0])
-
-
 def linearize(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
-    """(f(x), ẋ ↦ J(x) ẋ): f is traced once, and each call of the second pushes tangents through the same list."""
+    """(f(x), ẋ ↦ J(x) ẋ): f is traced once, and each call of the second pushes tangents through the same list.
+
+    Raises TypeError as `jvp` does.
+
+    >>> y, push = linearize(lambda x: x**2, 3.0)
+    >>> float(y), float(push(1.0)), float(push(10.0))
+    (9.0, 6.0, 60.0)
+    """
     graph = trace(f, *primals)
 
     def pushforward(*tangents: Any) -> Any:
-        return unflatten(graph, push(graph, _checked_tangents(primals, tangents)))
+        return graph.result(push(graph, _checked_tangents(primals, tangents)))
 
-    return unflatten(graph, graph.output_values), pushforward
+    return graph.result(graph.output_values), pushforward
 
 
 def derivative(f: Callable[..., Any], argnum: int = 0) -> Callable[..., Any]:
-    """x ↦ df/dx for a scalar argument; f may return a pytree of arrays. Raises TypeError if x is not a scalar."""
+    """The function x ↦ df/dx for a scalar argument x, the one at position `argnum`; f may return a pytree of arrays.
+
+    The function raises TypeError if x is not a scalar.
+
+    >>> float(derivative(lambda x: x**3)(2.0))
+    12.0
+    """
 
     def df(*args: Any, **kwargs: Any) -> Any:
         x = as_leaf(args[argnum])
         if x.shape != ():
-            raise TypeError(f"derivative requires a scalar argument, got shape {x.shape}; use jacfwd")
+            raise TypeError(f"derivative requires a scalar argument, got shape {x.shape}: use jacfwd for arrays")
         return jvp(bound(f, argnum, args, kwargs), (x,), (jnp.ones((), x.dtype),))[1]
 
     return df

@@ -1,4 +1,4 @@
-"""Whole matrices of derivatives: one sweep for every input or for every result, all of them batched."""
+"""Jacobians and Hessians: one sweep for each input or for each result, all of them batched into one program."""
 
 from __future__ import annotations
 
@@ -7,18 +7,27 @@ from typing import Any
 
 import jax
 
-from .arguments import blocks_along_leading_axis, bound, chosen_of, picked
-from .batching import sweep_over_basis
-from .forward import push, traced, unflatten
+from .arguments import blocks_along_leading_axis, bound, chosen_of, picked, traced
+from .forward import push
 from .graph import require_real
+from .jax_bridge.batching import sweep_over_basis
 from .reverse import pull
 
 
 def jacfwd(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
-    """The Jacobian of f, one batched forward sweep over the inputs: best for few inputs.
+    """The function x ↦ J(x), the Jacobian of f by forward mode: best for few inputs and many results.
 
-    For a result of shape r and an argument of shape a its shape is r + a; for pytrees, a tree of the result's
-    structure whose leaves are trees of the argument's.
+    Args:
+        f: a function of pytrees of real arrays.
+        argnums: the positions of the arguments to differentiate by; several give a tuple of Jacobians.
+        has_aux: f returns (y, aux), and the result is (J, aux).
+
+    For a result of shape r and an argument of shape a the Jacobian has the shape r + a. For pytrees it is a tree of
+    the result's structure whose leaves are trees of the argument's structure.
+
+    >>> import pinn_ac.autodiff.numpy as np
+    >>> jacfwd(lambda x: x**2)(np.array([1.0, 2.0])).tolist()
+    [[2.0, 0.0], [0.0, 4.0]]
     """
 
     def jacobian(*args: Any, **kwargs: Any) -> Any:
@@ -31,20 +40,27 @@ def jacfwd(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: boo
             blocks = blocks_along_leading_axis(column, inputs)
             blocks = [_moved_last(block, len(x.shape)) for block, x in zip(blocks, inputs, strict=True)]
             rows.append(picked(jax.tree.unflatten(graph.input_tree, blocks), argnums))
-        result = unflatten(graph, rows)
+        result = graph.result(rows)
         return (result, aux) if has_aux else result
 
     return jacobian
 
 
 def _moved_last(block: Any, n: int) -> Any:
-    """The first n axes of the block moved to the end."""
+    """The block with its first n axes moved to the end."""
     order = (*range(n, len(block.shape)), *range(n))
     return block if order == tuple(range(len(order))) else block.transpose(order)
 
 
 def jacrev(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
-    """The Jacobian of f, one batched reverse sweep over the results: best for few results. Shapes as for `jacfwd`."""
+    """The function x ↦ J(x), the Jacobian of f by reverse mode: best for many inputs and few results.
+
+    Arguments and shapes are those of `jacfwd`. The function raises TypeError if a result is not real.
+
+    >>> import pinn_ac.autodiff.numpy as np
+    >>> jacrev(lambda x: np.sum(x**2))(np.array([1.0, 2.0])).tolist()
+    [2.0, 4.0]
+    """
 
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         chosen = chosen_of(args, argnums)
@@ -56,12 +72,19 @@ def jacrev(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: boo
         for k in range(len(outputs)):
             trees = jax.tree.unflatten(graph.input_tree, [blocks[k] for blocks in per_input])
             rows.append(picked(trees, argnums))
-        result = unflatten(graph, rows)
+        result = graph.result(rows)
         return (result, aux) if has_aux else result
 
     return jacobian
 
 
 def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
-    """The matrix of second derivatives of f, forward over reverse: for an argument of shape a, r + a + a."""
+    """The function x ↦ H(x), all second derivatives of f, by forward mode applied to reverse mode.
+
+    For a result of shape r and an argument of shape a the shape is r + a + a; otherwise as for `jacfwd`.
+
+    >>> import pinn_ac.autodiff.numpy as np
+    >>> hessian(lambda x: np.prod(x) ** 2)(np.array([1.0, 2.0])).tolist()
+    [[8.0, 8.0], [8.0, 2.0]]
+    """
     return jacfwd(jacrev(f, argnums, has_aux), argnums, has_aux)

@@ -1,4 +1,4 @@
-"""The second of the lecture's three ways: numerical differentiation by central differences, and a check by it."""
+"""Numerical differentiation by central differences, and a check of our derivatives against it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,19 @@ from .reverse import vjp
 
 
 def central_difference(f: Callable[..., Any], x: Any, step: float, direction: Any = None) -> Any:
-    """(f(x + h v) - f(x - h v)) / 2h, with h = `step` and v = `direction` (1 by default), for pytrees x.
+    """The difference quotient (f(x + h v) − f(x − h v)) / 2h, an approximation of the derivative of f along v.
 
-    The truncation error is h²/6 f''' and the round-off about ε |f|/h: of precision ε the best step is about ε^{1/3}.
+    Args:
+        f: a function of one pytree of real arrays.
+        x: the point.
+        step: h.
+        direction: v, a pytree like x; by default all ones.
+
+    The truncation error is about h²/6 f''' and the round-off error about ε |f|/h, for a precision of ε; the best
+    step is therefore about ε^{1/3}.
+
+    >>> round(float(central_difference(lambda x: x**3, 2.0, step=1e-5)), 6)
+    12.0
     """
     ones = jax.tree.map(lambda leaf: jnp.ones_like(jnp.asarray(leaf)), x) if direction is None else direction
     above = f(jax.tree.map(lambda a, v: a + step * v, x, ones))
@@ -43,11 +53,24 @@ def check_grads(
     rtol: float | None = None,
     eps: float | None = None,
 ) -> None:
-    """Compare our derivatives of f, up to `order`, with central differences along a random direction.
+    """Compare our derivatives of f with central differences, along a random direction.
 
-    `modes` holds 'fwd', 'rev' or both; for higher orders the derivatives of each are checked in every mode. The
-    default tolerance is that of a difference with the best step, ε^{2/3}, with a margin of 20; `eps` is the step.
-    Raises AssertionError with both numbers where they differ.
+    Args:
+        f: a function of pytrees of real arrays.
+        args: its arguments.
+        order: derivatives up to this order are compared; those of the derivative of each mode in every mode.
+        modes: "fwd", "rev" or both.
+        atol: absolute tolerance; the default is the error of a central difference with the best step, ε^{2/3},
+            times 20.
+        rtol: relative tolerance, with the same default.
+        eps: the step of the differences; by default ε^{1/3}.
+
+    Raises:
+        AssertionError: they differ; the message holds both numbers.
+        TypeError: an argument is not real.
+
+    >>> import pinn_ac.autodiff.numpy as np
+    >>> check_grads(np.sin, (0.3,), order=2)
     """
     args = jax.tree.map(as_leaf, tuple(args))
     leaves = jax.tree.leaves(args)

@@ -1,9 +1,14 @@
-"""The functions of jax.numpy for traced values as well as plain arrays: `import pinn_ac.autodiff.numpy as np`.
+"""The functions of jax.numpy for traced values and plain arrays alike: `import pinn_ac.autodiff.numpy as np`.
 
-Elementwise functions are single operations of the table. All other names of jax.numpy (and of `linalg`, with
-`sigmoid`, `softplus`, `gelu`, ... of jax.nn) are adopted: written down in JAX's operations, replayed in ours. Where
-no argument is traced the result is just jax.numpy's. Comparisons, rounding, `sign` and `argmax` give plain arrays:
-they are constants for every derivative. Ties, zeros and non-smooth points follow JAX (see `rules.elementwise`).
+The usual elementwise functions are single primitives. Every other name of jax.numpy and jax.numpy.linalg, and some of
+jax.nn (`sigmoid`, `softplus`, `gelu`, ...), is looked up in JAX and replayed with our primitives. Without a traced
+argument the result is JAX's own. Comparisons, rounding, `sign` and `argmax` give plain arrays, which are constants
+for every derivative. Derivatives at ties and kinks are chosen as in JAX; see `rules.elementwise`.
+
+>>> import pinn_ac.autodiff.numpy as np
+>>> from pinn_ac.autodiff import grad
+>>> grad(lambda x: np.sum(np.maximum(x, 0.0) ** 2))(np.array([-1.0, 3.0])).tolist()
+[0.0, 6.0]
 """
 
 from __future__ import annotations
@@ -16,16 +21,16 @@ import jax
 import jax.numpy as jnp
 import numpy as onp
 
-from .adopt import adopt_library
 from .errors import MissingRuleError, user_line
 from .graph import Primitive, Value
 from .graph import unwrap as _plain
+from .jax_bridge.replay import from_library
+from .rules import builders
 from .rules import elementwise as rows
-from .rules import kinds
 
 
 def _plain_or(function: Callable[..., Any], primitive: Primitive) -> Callable[..., Any]:
-    """jax.numpy's function, and our primitive where an argument is traced."""
+    """A function that calls our primitive if an argument is traced, and jax.numpy's function otherwise."""
 
     def apply(*args: Any) -> Any:
         return primitive(*args) if builtins.any(isinstance(a, Value) for a in args) else function(*args)
@@ -35,8 +40,8 @@ def _plain_or(function: Callable[..., Any], primitive: Primitive) -> Callable[..
 
 
 _PRIMITIVES: dict[str, Primitive] = {
-    "add": kinds.add, "subtract": rows.sub, "multiply": kinds.mul, "divide": rows.div, "true_divide": rows.div,
-    "negative": kinds.neg, "mod": rows.mod, "remainder": rows.mod, "fmod": rows.rem, "square": rows.square,
+    "add": builders.add, "subtract": rows.sub, "multiply": builders.mul, "divide": rows.div, "true_divide": rows.div,
+    "negative": builders.neg, "mod": rows.mod, "remainder": rows.mod, "fmod": rows.rem, "square": rows.square,
     "exp": rows.exp, "exp2": rows.exp2, "expm1": rows.expm1, "log": rows.log, "log1p": rows.log1p,
     "sqrt": rows.sqrt, "cbrt": rows.cbrt, "abs": rows.abs_, "absolute": rows.abs_, "fabs": rows.abs_,
     "logaddexp": rows.logaddexp, "sin": rows.sin, "cos": rows.cos, "tan": rows.tan, "arcsin": rows.asin,
@@ -70,7 +75,7 @@ _CONSTANT = (
 
 
 def _on_plain(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function on what is at the bottom of its arguments."""
+    """The function of the plain arrays inside its arguments: its results are constants."""
 
     def apply(*args: Any, **kwargs: Any) -> Any:
         args, kwargs = jax.tree.map(_plain, (args, kwargs))
@@ -87,7 +92,7 @@ erfc = _plain_or(jax.scipy.special.erfc, rows.erfc)
 
 
 def power(x: Any, p: Any) -> Any:
-    """x^p; a constant integer p keeps negative x and x = 0 differentiable."""
+    """x^p. With a constant integer p it is differentiable at negative x and at x = 0 too."""
     if not isinstance(x, Value) and not isinstance(p, Value):
         return jnp.power(x, p)
     if isinstance(p, int) and not isinstance(p, bool):
@@ -99,35 +104,35 @@ pow = float_power = power
 
 
 def array(x: Any, dtype: Any = None, **kwargs: Any) -> Any:
-    """An array of x, a number, an array or nested lists of them, any of which may be traced."""
+    """An array from a number, an array, or nested lists of them; any of them may be traced."""
     if isinstance(x, Value):
         return astype(x, dtype) if dtype is not None else x
-    return adopt_library(jnp.array)(x, dtype=dtype, **kwargs)
+    return from_library(jnp.array)(x, dtype=dtype, **kwargs)
 
 
 asarray = array
 
 
 def astype(x: Any, dtype: Any) -> Any:
-    """x converted; to an integer or boolean dtype it becomes a constant."""
+    """x converted to `dtype`; converted to integers or bools it becomes a constant."""
     if not isinstance(x, Value) or not jnp.issubdtype(dtype, jnp.floating):
         return jnp.asarray(_plain(x)).astype(dtype)
     dtype = jax.dtypes.canonicalize_dtype(dtype)
-    return x if x.dtype == dtype else kinds.convert_element_type(x, new_dtype=dtype)
+    return x if x.dtype == dtype else builders.convert_element_type(x, new_dtype=dtype)
 
 
 class _Joining:
-    """`r_` or `c_`: what is written in its brackets, joined."""
+    """`r_` or `c_`, which join what is in their brackets."""
 
     def __init__(self, joining: Any):
-        self._join = adopt_library(lambda key: joining[key])
+        self._join = from_library(lambda key: joining[key])
 
     def __getitem__(self, key: Any) -> Any:
         return self._join(key)
 
 
 def _resolve(name: str, module: Any) -> Any:
-    """The function or constant `name` of one of JAX's modules, made fit for traced values."""
+    """The function or constant `name` of a module of JAX's, made fit for traced values."""
     found = _ELSEWHERE[name] if module is jnp and name in _ELSEWHERE else getattr(module, name, None)
     if found is None:
         raise AttributeError(f"neither pinn_ac.autodiff.numpy nor jax.numpy has a function '{name}'")
@@ -137,15 +142,15 @@ def _resolve(name: str, module: Any) -> Any:
         return found
     if name in _CONSTANT:
         return _on_plain(found)
-    function = _plain_or(found, _PRIMITIVES[name]) if module is jnp and name in _PRIMITIVES else adopt_library(found)
-    for method in ("reduce", "accumulate", "outer", "at", "reduceat"):  # of NumPy's universal functions
+    function = _plain_or(found, _PRIMITIVES[name]) if module is jnp and name in _PRIMITIVES else from_library(found)
+    for method in ("reduce", "accumulate", "outer", "at", "reduceat"):  # methods of universal functions
         if hasattr(found, method):
-            setattr(function, method, adopt_library(getattr(found, method)))
+            setattr(function, method, from_library(getattr(found, method)))
     return function
 
 
 class _LinearAlgebra:
-    """The functions of jax.numpy.linalg, likewise."""
+    """The functions of jax.numpy.linalg, made fit for traced values."""
 
     def __getattr__(self, name: str) -> Any:
         return _resolve(name, jnp.linalg)
@@ -165,14 +170,14 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *dir(jnp), *_ELSEWHERE})
 
 
-# What Values do: the operators are the table's rows, the methods this module's functions.
+# Operators and methods of traced values: operators are primitives, methods are functions of this module.
 
 
 def _getitem(x: Any, index: Any) -> Any:
     return x[onp.asarray(index) if isinstance(index, list) else index]
 
 
-_indexed = adopt_library(_getitem)
+_indexed = from_library(_getitem)
 
 
 def _iterate(x: Value) -> Iterator[Any]:
@@ -198,7 +203,7 @@ def _resolve_here(name: str) -> Callable[..., Any]:
 
 
 class _At:
-    """x.at[index].add(y), .set(y), ...: a changed copy, as in JAX."""
+    """The updates x.at[index].add(y), .set(y), ..., which return a changed copy, as in JAX."""
 
     def __init__(self, x: Any, index: Any = None):
         self.x, self.index = x, index
@@ -214,7 +219,7 @@ def _change(x: Any, index: Any, method: str, *args: Any) -> Any:
     return getattr(x.at[index], method)(*args)
 
 
-_at = adopt_library(_change)
+_at = from_library(_change)
 
 
 def _reshape(x: Any, *shape: Any, **kwargs: Any) -> Any:
@@ -231,7 +236,7 @@ def _not_a_method(x: Value, name: str) -> Any:
 
 def _install() -> None:
     operators: dict[str, Callable[..., Any]] = {
-        "add": kinds.add, "sub": rows.sub, "mul": kinds.mul, "truediv": rows.div, "pow": power, "mod": rows.mod,
+        "add": builders.add, "sub": rows.sub, "mul": builders.mul, "truediv": rows.div, "pow": power, "mod": rows.mod,
         "matmul": _on_arrays("matmul"), "floordiv": _on_arrays("floor_divide"),
     }  # fmt: skip
     for name, operation in operators.items():
@@ -248,7 +253,7 @@ def _install() -> None:
     for name in methods:
         setattr(Value, name, _on_arrays(name))
     more: dict[str, Any] = {
-        "__neg__": lambda x: kinds.neg(x), "__pos__": lambda x: x, "__abs__": lambda x: rows.abs_(x),
+        "__neg__": lambda x: builders.neg(x), "__pos__": lambda x: x, "__abs__": lambda x: rows.abs_(x),
         "__len__": _length, "__divmod__": lambda x, y: _resolve_here("divmod")(x, y),
         "__round__": _on_arrays("round"),
         "__rdivmod__": lambda x, y: _resolve_here("divmod")(y, x),

@@ -1,4 +1,4 @@
-"""The lecture, system by system: each lesson prints its tables and writes its pictures."""
+"""The lecture as runnable lessons: each prints its tables and writes its figures; see `command`."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -17,7 +17,7 @@ from pinn_ac.lessons.page import Page
 
 
 class Lesson(NamedTuple):
-    """One line that says what it is about, and the function that teaches it."""
+    """A lesson: its subject in one line, and the function that prints it on a page."""
 
     summary: str
     teach: Callable[[Page], None]
@@ -26,14 +26,14 @@ class Lesson(NamedTuple):
 LESSONS: Mapping[str, Lesson] = MappingProxyType(
     {
         "allen_cahn": Lesson(
-            "the equation, its residual f and the loss L; our derivatives, our gradient", allen_cahn.teach
+            "the equation, its residual f and the loss L, with our own derivatives and gradient", allen_cahn.teach
         ),
-        "linear_regression": Lesson("y = wx + b by gradient descent with our own gradient", linear_regression.teach),
-        "three_ways": Lesson("symbolic, numerical, automatic: side by side, and error against h", three_ways.teach),
-        "chain_rule": Lesson("e^sin(x²) from the inside out and from the outside in", chain_rule.teach),
-        "product_plus_sine": Lesson("x₁x₂ + sin x₁: tangents and adjoints in w₁ … w₅", product_plus_sine.teach),
+        "linear_regression": Lesson("fit y = wx + b by gradient descent, our own gradient", linear_regression.teach),
+        "three_ways": Lesson("symbolic, numerical, automatic: compared, and the error against h", three_ways.teach),
+        "chain_rule": Lesson("e^sin(x²), multiplied from the inside out and from the outside in", chain_rule.teach),
+        "product_plus_sine": Lesson("x₁x₂ + sin x₁: tangents and adjoints of w₁ … w₅", product_plus_sine.teach),
         "try_it": Lesson("ln x₁ + x₁x₂ − sin x₂: draw the graph, write forward, write reverse", try_it.teach),
-        "every_node": Lesson("adjoints of every node, and what a million inputs cost", every_node.teach),
+        "every_node": Lesson("the adjoint of every node, and the cost for a million inputs", every_node.teach),
     }
 )
-"""In the order of the lecture."""
+"""Name → lesson, in the order of the lecture."""

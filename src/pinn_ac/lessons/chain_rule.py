@@ -1,15 +1,14 @@
-"""The chain rule in both orders: y = e^{sin(x²)}, factors multiplied from the inside out and from the outside in."""
+"""The chain rule for y = e^{sin(x²)}: its factors multiplied from the inside out and from the outside in."""
 
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
 import pinn_ac.autodiff.numpy as np
-from pinn_ac.autodiff import adjoints_of_nodes, tangents_of_nodes, trace
-from pinn_ac.autodiff.formulas import Notation, local_derivative, number, partial, write
-from pinn_ac.autodiff.graph import Graph
-from pinn_ac.autodiff.tables import primal
+from pinn_ac.autodiff import Graph, adjoints_of_nodes, tangents_of_nodes, trace
+from pinn_ac.lessons.notation import Notation, local_derivative, number, partial, write
 from pinn_ac.lessons.page import Page
+from pinn_ac.lessons.tables import primal
 
 X = 1.2
 NAMES: dict[str, Any] = {"letter": "w", "first": 0}
@@ -17,12 +16,12 @@ CIRCLED = "①②③"
 
 
 def f(x: Any) -> Any:
-    """y = e^{sin(x²)}."""
+    """The function y = e^{sin(x²)}."""
     return np.exp(np.sin(x**2))
 
 
 class Factor(NamedTuple):
-    """One factor dw_i/dw_{i−1} of the product: its name, its formula and its value."""
+    """A factor dw_i/dw_{i−1} of the product: its name, formula and value."""
 
     name: str
     formula: str
@@ -30,12 +29,12 @@ class Factor(NamedTuple):
 
 
 def graph() -> Graph:
-    """w₀ = x, w₁ = w₀², w₂ = sin w₁, w₃ = e^{w₂} = y."""
+    """The Wengert list w₀ = x, w₁ = w₀², w₂ = sin w₁, w₃ = e^{w₂} = y."""
     return trace(f, X)
 
 
 def factors() -> list[Factor]:
-    """dw₁/dw₀, dw₂/dw₁, dw₃/dw₂."""
+    """The factors dw₁/dw₀, dw₂/dw₁ and dw₃/dw₂."""
     notation = Notation(graph(), **NAMES)
     found = []
     for node in notation.graph.nodes[1:]:
@@ -47,7 +46,7 @@ def factors() -> list[Factor]:
 
 
 def products() -> tuple[list[float], list[float]]:
-    """The running products: forward dw₁/dx, dw₂/dx, dw₃/dx (tangents), reverse dy/dw₂, dy/dw₁, dy/dw₀ (adjoints)."""
+    """The partial products: dw₁/dx, dw₂/dx, dw₃/dx (tangents), and dy/dw₂, dy/dw₁, dy/dw₀ (adjoints)."""
     listed = graph()
     forward = [float(t) for t in tangents_of_nodes(listed, [jnp.ones(())])]
     reverse = [float(a) for a in adjoints_of_nodes(listed, [jnp.ones(())])]
@@ -55,7 +54,7 @@ def products() -> tuple[list[float], list[float]]:
 
 
 def teach(page: Page) -> None:
-    """Both orders, step by step, to the same value."""
+    """Both orders, step by step, with the same result."""
     page.title(f"Back to the chain rule:  y = e^sin(x²)  at  x = {X}")
     listed, steps, (forward, reverse) = graph(), factors(), products()
     page.graph(listed, r"$y = e^{\sin(x^2)}$", **NAMES)

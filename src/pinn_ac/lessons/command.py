@@ -1,4 +1,4 @@
-"""The command line of the lessons."""
+"""The command line of the lessons: main(["try_it"]) prints a lesson and writes to ./outputs/lessons/try_it/."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -10,16 +10,26 @@ from rich.text import Text
 
 from pinn_ac.errors import InputError
 from pinn_ac.lessons import LESSONS, own_formula
-from pinn_ac.lessons.page import Page, console, shown
+from pinn_ac.lessons.page import Page, console
 
 FOLDER = Path("outputs/lessons")
 EXAMPLE = 'python scripts/lesson.py trace "ln(x1) + x1*x2 - sin(x2)" x1=2 x2=5'
 
 
 def main(words: Sequence[str], folder: Path = FOLDER, screen: Console | None = None) -> int:
-    """Teach the lesson that `words` ask for, and return the exit status: 2 where they cannot be understood."""
+    """Print the lesson that the words name, and write its files.
+
+    Args:
+        words: the words of the command line: the name of a lesson, "all", or "trace" with a formula and the values
+            of its variables. Without words, or with --help, the lessons are listed.
+        folder: the parent of the lesson's folder, by default outputs/lessons in the working directory.
+        screen: where the text is printed, by default on standard output.
+
+    Returns:
+        The exit status: 0, or 2 for words that are not understood; the error message goes to standard error.
+    """
     jax.config.update("jax_enable_x64", True)
-    jax.config.update("jax_platforms", "cpu")  # small numbers of single operations; and the same ones everywhere
+    jax.config.update("jax_platforms", "cpu")  # a CPU is fastest for single operations on scalars
     screen = screen or console()
     try:
         _obey(list(words), folder, screen)
@@ -36,13 +46,13 @@ def _obey(words: list[str], folder: Path, screen: Console) -> None:
     name, rest = words[0], words[1:]
     if name == "trace":
         if not rest:
-            raise InputError(f"trace needs a formula and the values of its variables: {EXAMPLE}")
+            raise InputError(f"trace needs a formula and the values of its variables, as in {EXAMPLE}.")
         _page("trace", folder, screen, lambda page: own_formula.teach(page, rest[0], rest[1:]))
         return
     if name not in LESSONS and name != "all":
         raise InputError(f"There is no lesson '{name}': choose {', '.join(LESSONS)}, all or trace.")
     if rest:
-        raise InputError(f"{name} takes no more words, but was given {' '.join(rest)}.")
+        raise InputError(f"{name} takes no more words: leave out {' '.join(rest)}.")
     for each in LESSONS if name == "all" else [name]:
         _page(each, folder, screen, LESSONS[each].teach)
 
@@ -53,7 +63,9 @@ def _page(name: str, folder: Path, screen: Console, teach: Callable[[Page], None
         page.folder.mkdir(parents=True, exist_ok=True)
         teach(page)
     except OSError as error:
-        raise InputError(f"{page.folder} cannot be written ({error.strerror}).") from error
+        raise InputError(
+            f"{page.folder} cannot be written ({error.strerror}): change to another directory."
+        ) from error
     page.end()
 
 
@@ -61,12 +73,12 @@ def _list(screen: Console) -> None:
     for line in ("The lecture's lessons:  python scripts/lesson.py NAME", ""):
         screen.print(Text(line))
     entries = {name: lesson.summary for name, lesson in LESSONS.items()}
-    entries |= {"all": "all of them, in this order", "trace": "your own formula, the same way:"}
+    entries |= {"all": "all lessons, in this order", "trace": "the same for a formula of your own:"}
     for name, summary in entries.items():
         screen.print(Text(f"  {name:<18} {summary}"))
     for line in (
         f"  {'':<18} {EXAMPLE}",
         "",
-        f"Pictures and graphs (PNG, DOT, Mermaid) go to {shown(FOLDER)}/NAME/.",
+        f"Figures and graphs (PNG, DOT, Mermaid) are written to {FOLDER}/NAME/.",
     ):
         screen.print(Text(line))

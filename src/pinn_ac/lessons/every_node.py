@@ -1,4 +1,4 @@
-"""Reverse mode gives the derivative with respect to every node, and a million inputs cost one sweep."""
+"""Reverse mode gives the derivative with respect to every node, and one sweep suffices for a million inputs."""
 
 import time
 from collections.abc import Callable
@@ -9,22 +9,21 @@ import jax.numpy as jnp
 import numpy as onp
 
 import pinn_ac.autodiff.numpy as np
-from pinn_ac.autodiff import adjoints_of_nodes, jvp, value_and_grad
-from pinn_ac.autodiff.formulas import Notation, number
-from pinn_ac.autodiff.graph import Graph, Node
-from pinn_ac.autodiff.tables import operation_text
+from pinn_ac.autodiff import Graph, Node, adjoints_of_nodes, jvp, value_and_grad
 from pinn_ac.lessons import try_it
+from pinn_ac.lessons.notation import Notation, number
 from pinn_ac.lessons.page import Page
+from pinn_ac.lessons.tables import operation_text
 from pinn_ac.reporting.lessons import draw_costs
 
 SIZES = (2, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
 MEASURED_WHOLE = 10_000
-"""Up to so many inputs all directions of forward mode are carried out; beyond, a few are, and multiplied."""
+"""Up to this number of inputs forward mode is run for every input; beyond it one run is timed and multiplied."""
 REPEATS = 15
 
 
 class Sensitivity(NamedTuple):
-    """A node, its adjoint, and how much y changes for each unit of a small change of the node."""
+    """A node, its adjoint, and the measured change of y per unit of a small change of the node's value."""
 
     name: str
     operation: str
@@ -34,7 +33,16 @@ class Sensitivity(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """Seconds for n inputs: y, y and its gradient by reverse mode, one direction and all of them by forward mode."""
+    """Seconds for n inputs.
+
+    Args:
+        inputs: n.
+        evaluation: for y alone.
+        reverse: for y and its gradient by reverse mode.
+        direction: for one directional derivative by forward mode.
+        forward: for the whole gradient by forward mode.
+        forward_is_measured: whether `forward` was measured; otherwise it is n times `direction`.
+    """
 
     inputs: int
     evaluation: float
@@ -45,7 +53,7 @@ class Cost(NamedTuple):
 
 
 def sensitivities(step: float = 1e-5) -> list[Sensitivity]:
-    """∂y/∂v of every node of `try_it`, and the same by shaking the node and redoing what comes after it."""
+    """∂y/∂v of every node v of `try_it`, by reverse mode and by changing v and recomputing the nodes after it."""
     graph = try_it.graph()
     notation = Notation(graph)
     found = []
@@ -61,7 +69,7 @@ def sensitivities(step: float = 1e-5) -> list[Sensitivity]:
 
 
 def _replayed(graph: Graph, shaken: Node, change: float) -> float:
-    """y when the value of one node is changed."""
+    """The value of y when `change` is added to the value of the node `shaken`."""
     values: dict[int, Any] = {}
     for node in graph:
         if node.primitive is None:
@@ -74,12 +82,12 @@ def _replayed(graph: Graph, shaken: Node, change: float) -> float:
 
 
 def chain(x: Any) -> Any:
-    """y = Σ ln xᵢ + xᵢ xᵢ₊₁ − sin xᵢ₊₁: `try_it` for every two neighbours of n inputs."""
+    """The function y = Σ ln xᵢ + xᵢ xᵢ₊₁ − sin xᵢ₊₁: that of `try_it`, for all pairs of neighbours among n inputs."""
     return np.sum(np.log(x[:-1]) + x[:-1] * x[1:] - np.sin(x[1:]))
 
 
 def _best(call: Callable[[], Any], repeats: int = REPEATS) -> float:
-    """The fastest of a few calls, compiled before: what the work takes when nothing disturbs it."""
+    """The seconds of the fastest of several calls, the one least disturbed by other work, after one that compiles."""
     jax.block_until_ready(call())
     times = []
     for _ in range(repeats):
@@ -90,7 +98,7 @@ def _best(call: Callable[[], Any], repeats: int = REPEATS) -> float:
 
 
 def measure(n: int) -> Cost:
-    """The costs for n inputs, everything compiled by jax.jit."""
+    """The costs for n inputs; everything is compiled by jax.jit."""
     x = jnp.asarray(onp.random.default_rng(0).uniform(1.0, 2.0, n))
     value, gradient = jax.jit(chain), jax.jit(value_and_grad(chain))
     along = jax.jit(lambda x, k: jvp(chain, (x,), (jnp.zeros(n).at[k].set(1.0),))[1])
@@ -106,14 +114,14 @@ def measure(n: int) -> Cost:
 
 
 def teach(page: Page, sizes: tuple[int, ...] = SIZES) -> None:
-    """Adjoints of every node; then the bill for n inputs."""
+    """The adjoint of every node, and then the cost for n inputs."""
     page.title("Reverse mode gives the derivative with respect to every node")
     rows = [
         (s.name, s.operation, number(s.value), number(s.adjoint), f"{s.measured:.6f}".replace("-", "−"))
         for s in sensitivities()
     ]
-    page.table(("node", "is", "value", "adjoint ∂y/∂v", "y's change when v alone is shaken"), rows)
-    page.say("Inputs and intermediate results alike: one sweep has them all.")
+    page.table(("node", "is", "value", "adjoint ∂y/∂v", "change of y per change of v alone"), rows)
+    page.say("One sweep gives them all, for inputs and intermediate results alike.")
     costs = [measure(n) for n in sizes]
     page.say("And a million inputs?  y = Σᵢ ln xᵢ + xᵢ xᵢ₊₁ − sin xᵢ₊₁, measured on this machine:")
     rows = [
@@ -134,7 +142,7 @@ def teach(page: Page, sizes: tuple[int, ...] = SIZES) -> None:
     page.say(
         f"With {last.inputs:,} inputs reverse takes {last.reverse / last.evaluation:.1f} times as long as y alone, "
         f"forward {last.forward / last.evaluation:,.0f} times.",
-        "≈: a direction was measured and multiplied by n. Below n ≈ 1,000 the call itself takes most of the time.",
+        "≈: one direction was measured and multiplied by n. Below n ≈ 1,000 calling overhead takes most of the time.",
     )
     page.figure(draw_costs(costs), "cost_against_inputs")
 

@@ -1,7 +1,7 @@
-"""A reader's own formula: parsed by hand, never executed as Python.
+"""Parser for a formula that the user types. Nothing of it is executed as Python. The grammar:
 
 sum    = term {(+|-) term}            power  = atom [(** | ^) signed]      right to left: 2^3^2 = 2^9
-term   = signed {(*|/) signed}        atom   = number | name | name(sum, ...) | (sum)
+term   = signed {(*|/) signed}        atom   = number | name | name(sum) | (sum)
 signed = {+|-} power                  so −x^2 is −(x^2)
 """
 
@@ -17,8 +17,8 @@ import mpmath
 import sympy
 
 import pinn_ac.autodiff.numpy as np
-from pinn_ac.autodiff.formulas import Sigmoid
 from pinn_ac.errors import InputError
+from pinn_ac.lessons.notation import Sigmoid
 
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "ln": np.log, "log": np.log, "exp": np.exp, "sqrt": np.sqrt, "cbrt": np.cbrt, "abs": np.abs, "sin": np.sin,
@@ -40,7 +40,7 @@ _TOKEN = re.compile(r"\s*(?:(\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?)|
 
 
 class Token(NamedTuple):
-    """A number, name, sign or the end, and where it stands."""
+    """A token: its kind (number, name, sign or end), its text, and its position in the formula."""
 
     kind: str
     text: str
@@ -49,7 +49,7 @@ class Token(NamedTuple):
 
 @dataclass(frozen=True)
 class Term:
-    """A node of the parsed formula: `operation` is number, name, call, neg or one of + − * / ^."""
+    """A node of the syntax tree; `operation` is number, name, call, neg or one of + - * / ^."""
 
     operation: str
     text: str = ""
@@ -58,18 +58,18 @@ class Term:
 
 @dataclass(frozen=True)
 class Formula:
-    """A parsed formula: its text, its tree, and its variables in the order in which they appear."""
+    """A parsed formula: its text, its syntax tree, and its variables in the order of appearance."""
 
     text: str
     tree: Term
     names: tuple[str, ...]
 
     def __call__(self, **values: Any) -> Any:
-        """The value, by our own numpy, so that it can be traced."""
+        """The value by `pinn_ac.autodiff.numpy`; the values of the variables may be traced."""
         return _evaluate(self.tree, lambda text: values[text], np.power, FUNCTIONS, float, CONSTANTS)
 
     def exact(self, values: Mapping[str, Any]) -> Any:
-        """The value in as many digits as mpmath works with; None where it is not a finite real number."""
+        """The value in mpmath's working precision; None if it is not a finite real number."""
         functions = {name: EXACT.get(name) or getattr(mpmath, name) for name in FUNCTIONS}
         constants = {"pi": mpmath.mpf(mpmath.pi), "e": mpmath.mpf(mpmath.e)}
         try:
@@ -79,7 +79,7 @@ class Formula:
         return value if isinstance(value, mpmath.mpf) and mpmath.isfinite(value) else None
 
     def symbolic(self) -> sympy.Expr:
-        """The formula for sympy, of real symbols."""
+        """The formula as sympy's expression of real symbols."""
         functions = {name: SYMBOLIC.get(name) or getattr(sympy, name) for name in FUNCTIONS}
         constants = {"pi": sympy.pi, "e": sympy.E}
         variable = lambda text: sympy.Symbol(text, real=True)  # noqa: E731
@@ -87,13 +87,13 @@ class Formula:
 
 
 def parse(text: str) -> Formula:
-    """The formula that a text spells.
+    """Parse a formula.
 
     Raises:
-        InputError: it is no formula; the message is one sentence and points at the place with a caret.
+        InputError: the text is not a formula; the message is one sentence, with a caret below the position.
     """
     if len(text) > LONGEST:
-        raise InputError(f"The formula has {len(text)} characters: {LONGEST} are the most.")
+        raise InputError(f"The formula has {len(text)} characters: shorten it to at most {LONGEST}.")
     parser = _Parser(text)
     tree = parser.sum(0)
     parser.expect("end", "an operator or the end is expected here")
@@ -101,10 +101,10 @@ def parse(text: str) -> Formula:
 
 
 def assign(formula: Formula, words: Sequence[str]) -> dict[str, float]:
-    """The values that words such as `x1=2` give to the variables, in the order of the words.
+    """The values of the variables from words such as `x1=2`, in the order of the words.
 
     Raises:
-        InputError: a word is no assignment, or a variable is missing, unknown or given twice.
+        InputError: a word is not of this form, or a variable is missing, unknown or given twice.
     """
     values: dict[str, float] = {}
     for word in words:
@@ -159,7 +159,7 @@ def _evaluate(
 
 
 def _exponent(p: Any) -> Any:
-    """Small whole exponents as integers, which keep negative bases differentiable."""
+    """The exponent; small whole numbers as integers, so that powers of negative numbers are differentiable."""
     return int(p) if isinstance(p, float) and p.is_integer() and abs(p) <= 64 else p
 
 
@@ -174,7 +174,7 @@ class _Parser:
             match = _TOKEN.match(self.text, at)
             if match is None:
                 at += len(self.text[at:]) - len(self.text[at:].lstrip())
-                raise self._fault(at, f"'{self.text[at]}' has no place in a formula")
+                raise self._fault(at, f"'{self.text[at]}' is not allowed in a formula")
             kind = ("number", "name", "sign")[match.lastindex - 1]  # type: ignore[operator]
             tokens.append(Token(kind, match.group(match.lastindex), match.start(match.lastindex)))  # type: ignore[arg-type]
             at = match.end()
@@ -188,7 +188,7 @@ class _Parser:
         return self.tokens[self.at]
 
     def take(self, *texts: str) -> str | None:
-        """The next token's text if it is one of these signs, which is then passed."""
+        """Consume the next token and return its text if it is one of these signs; otherwise return None."""
         if self.next.kind == "sign" and self.next.text in texts:
             self.at += 1
             return self.tokens[self.at - 1].text
@@ -246,7 +246,7 @@ class _Parser:
         opened = self.next
         if self.take("("):
             if token.text not in FUNCTIONS:
-                raise self._fault(token.position, f"{token.text} is no known function ({', '.join(FUNCTIONS)})")
+                raise self._fault(token.position, f"{token.text} is not a known function ({', '.join(FUNCTIONS)})")
             return Term("call", token.text, (self.inside(opened, depth),))
         if token.text in FUNCTIONS:
             raise self._fault(token.position, f"{token.text} needs its argument in parentheses")

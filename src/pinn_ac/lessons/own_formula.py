@@ -1,22 +1,21 @@
-"""The three traces and the graph of a reader's own formula."""
+"""The compute graph and the three traces of a formula that the user types."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as onp
 
-from pinn_ac.autodiff import trace
-from pinn_ac.autodiff.formulas import Notation, latex, latex_name, number, pretty, write
-from pinn_ac.autodiff.graph import Graph
-from pinn_ac.autodiff.tables import operation_text
+from pinn_ac.autodiff import Graph, trace
 from pinn_ac.errors import InputError, require
 from pinn_ac.lessons.formula import Formula, assign, parse
+from pinn_ac.lessons.notation import Notation, latex, latex_name, number, pretty, write
 from pinn_ac.lessons.page import Page
 from pinn_ac.lessons.slopes import derivative, why_none
+from pinn_ac.lessons.tables import operation_text
 from pinn_ac.lessons.traces import compare_with_sympy, gradient, show_traces
 
 
 def graph_of(formula: Formula, values: dict[str, float]) -> Graph:
-    """The Wengert list of a formula at a point.
+    """The Wengert list of a formula at the given values of its variables.
 
     Raises:
         InputError: an operation has no finite value there.
@@ -27,18 +26,23 @@ def graph_of(formula: Formula, values: dict[str, float]) -> Graph:
     for node in graph:
         if not onp.isfinite(node.value):
             found = f"{notation.name(node)} = {operation_text(notation, node)} is {number(node.value)}"
-            raise InputError(f"The formula has no finite value there: {found}.")
+            raise InputError(f"The formula has no finite value there: {found}; choose other values.")
     return graph
 
 
 def teach(page: Page, expression: str, words: Sequence[str]) -> None:
-    """What `try_it` does, for `expression` at the values that words such as x1=2 give.
+    """The lesson `try_it` for another formula.
+
+    Args:
+        page: where it is printed.
+        expression: the formula.
+        words: the values of its variables, such as x1=2.
 
     Raises:
-        InputError: see `parse`, `assign` and `graph_of`; or the formula has no variables.
+        InputError: the formula has no variable; or see `parse`, `assign` and `graph_of`.
     """
     formula = parse(expression)
-    require(bool(formula.names), "The formula has no variable to differentiate by: use one, such as x1.")
+    require(bool(formula.names), "The formula has no variable to differentiate by: give it one, such as x1.")
     values = assign(formula, words)
     graph, symbolic = graph_of(formula, values), formula.symbolic()
     at = ", ".join(f"{pretty(name)} = {number(value)}" for name, value in values.items())
@@ -58,22 +62,23 @@ def warn(
     slopes: Mapping[str, float | None],
     found: Mapping[str, float],
 ) -> None:
-    """Say where there is no derivative, and where there is one that the chain rule does not find.
+    """Say for which variables there is no derivative, and for which the chain rule does not find it.
 
     Args:
-        slopes: of each variable, as `derivative` gives it.
-        found: of each variable, by the reverse sweep.
+        page: where it is printed.
+        formula: the formula y.
+        values: the values of its variables.
+        slopes: for each variable the derivative of y, or None; see `slopes.derivative`.
+        found: for each variable the derivative by the reverse sweep.
     """
     missing = [name for name, slope in slopes.items() if slope is None]
     for name in missing:
         page.say(why_none(formula, values, name))
     if missing:
-        page.say(
-            "The traces take some number for the slope of such an operation, so what they end with is no derivative."
-        )
+        page.say("The traces use some number as the slope of such an operation, so their result is not a derivative.")
     for name, slope in slopes.items():
         if slope is not None and not abs(found[name] - slope) <= 1e-6 * max(1.0, abs(slope)):
             page.say(
-                f"∂y/∂{pretty(name)} is {number(slope)} here, but the chain rule does not find it: an operation on "
-                "the way has no derivative at its point, so that the traces below go wrong."
+                f"∂y/∂{pretty(name)} is {number(slope)} here, but the chain rule does not find it: one of the "
+                "operations has no derivative at its argument, so the traces below give another number."
             )

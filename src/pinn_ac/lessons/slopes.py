@@ -1,4 +1,4 @@
-"""Whether a formula has a derivative at a point: difference quotients from both sides, in hundreds of digits."""
+"""Whether a formula has a derivative at a point: one-sided difference quotients in 500-digit arithmetic."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -6,20 +6,22 @@ from typing import NamedTuple
 
 import mpmath
 
-from pinn_ac.autodiff.formulas import number, pretty
 from pinn_ac.lessons.formula import Formula
+from pinn_ac.lessons.notation import number, pretty
 
 DIGITS = 500
 EXPONENTS = (20, 40, 80, 160)
-"""The quotients are taken at h = 10^−k, times the size of x: what grows or shrinks like a power of h shows it."""
+"""Exponents k of the steps h = 10^−k |x|, so far apart that a quotient that grows like a power of 1/h shows it."""
 
 
 class Side(NamedTuple):
-    """What lies on one side of a point.
+    """How the function behaves on one side of a point.
 
-    kind: "slope", "infinite", "jump" (the value itself does not lead up to that at the point) or "undefined".
-    slope: the limit of the quotients, or the last of them.
-    doubt: how far that is from the quotient before.
+    Args:
+        kind: "slope" if the quotients have a limit, "infinite", "jump" (the function itself is not continuous from
+            this side) or "undefined".
+        slope: the limit of the quotients.
+        doubt: the difference of the last two quotients, an error bound for the limit.
     """
 
     kind: str
@@ -28,7 +30,14 @@ class Side(NamedTuple):
 
 
 def side(formula: Formula, at: Mapping[str, float], name: str, sign: int) -> Side:
-    """What (y(x + h) − y(x))/h tends to as h goes to zero from above (`sign` 1) or from below (−1)."""
+    """The behaviour of (y(x + h) − y(x))/h as h goes to zero from above (`sign` 1) or from below (−1).
+
+    Args:
+        formula: y.
+        at: the values of its variables.
+        name: the variable x.
+        sign: the side.
+    """
     with mpmath.workdps(DIGITS):
         point = {other: mpmath.mpf(repr(float(value))) for other, value in at.items()}
         size = abs(point[name]) or mpmath.mpf(1)
@@ -48,7 +57,7 @@ def side(formula: Formula, at: Mapping[str, float], name: str, sign: int) -> Sid
 
 
 def derivative(formula: Formula, at: Mapping[str, float], name: str) -> float | None:
-    """∂y/∂x if there is one."""
+    """The derivative of the formula by the variable `name`, at the values `at`; None if there is none."""
     below, above = (side(formula, at, name, sign) for sign in (-1, 1))
     if below.kind != "slope" or above.kind != "slope":
         return None
@@ -57,7 +66,7 @@ def derivative(formula: Formula, at: Mapping[str, float], name: str) -> float | 
 
 
 def why_none(formula: Formula, at: Mapping[str, float], name: str) -> str:
-    """A sentence for a point at which :func:`derivative` finds none."""
+    """A sentence that says why there is no derivative, for a point at which `derivative` returns None."""
     x, point = pretty(name), number(at[name])
     below, above = (side(formula, at, name, sign) for sign in (-1, 1))
     if "undefined" in (below.kind, above.kind):

@@ -1,4 +1,4 @@
-"""Graph, forward and reverse traces of a formula, and what sympy says to them: the body of several lessons."""
+"""The graph and the traces of a function, and a comparison with sympy: what several lessons share."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -6,36 +6,41 @@ from typing import Any
 import numpy as onp
 import sympy
 
-from pinn_ac import autodiff
-from pinn_ac.autodiff.formulas import number, pretty
-from pinn_ac.autodiff.graph import Graph
-from pinn_ac.autodiff.tables import tables
-from pinn_ac.lessons.page import Page, shown
+from pinn_ac.autodiff import Graph, grad
+from pinn_ac.lessons.notation import number, pretty, write
+from pinn_ac.lessons.page import Page
+from pinn_ac.lessons.symbolic import symbolic_derivative
+from pinn_ac.lessons.tables import tables
 
 
 def show_traces(page: Page, graph: Graph, title: str, rules: bool = False, **names: Any) -> None:
-    """① the compute graph, ② forward accumulation, ③ reverse accumulation; see `Notation` for `names`."""
+    """Print ① the compute graph, ② forward accumulation and ③ reverse accumulation; see `Notation` for `names`."""
     page.say("① Draw the compute graph")
     page.graph(graph, title, **names)
-    page.say(f"   drawn in {shown(page.folder) / 'graph.png'}")
+    page.say(f"   drawn in {page.folder / 'graph.png'}")
     three = tables(graph, rules=rules, **names)
-    page.say("② Write forward accumulation: values, then the tangent of the first input's direction")
+    page.say("② Write forward accumulation: the values, then the tangents for the direction of the first input")
     page.trace(three.primal)
     page.trace(three.tangent)
-    page.say("③ Write reverse accumulation: every contribution to an adjoint on a line of its own")
+    page.say("③ Write reverse accumulation: one line for each contribution to an adjoint")
     page.trace(three.adjoint)
 
 
 def compare_with_sympy(
     page: Page, formula: sympy.Expr, at: Mapping[str, float], found: Mapping[str, Any], missing: Collection[str] = ()
 ) -> None:
-    """The adjoints of the inputs beside the symbolic derivatives and their values.
+    """Print a table of the derivatives by reverse mode beside the symbolic ones.
 
-    `missing` are the inputs with respect to which there is no derivative.
+    Args:
+        page: where it is printed.
+        formula: the function.
+        at: the values of its variables.
+        found: the derivatives by reverse mode.
+        missing: the variables by which there is no derivative.
     """
     rows = []
     for name, ours in found.items():
-        symbolic, function = autodiff.symbolic_derivative(formula, name, list(at))
+        symbolic, function = symbolic_derivative(formula, name, list(at))
         theirs = value_of(function, at)
         difference = "no derivative" if name in missing else f"{abs(theirs - ours):.0e}"
         rows.append((f"∂y/∂{pretty(name)}", _plain(symbolic), number(theirs), number(ours), difference))
@@ -48,7 +53,7 @@ def compare_with_sympy(
 
 
 def value_of(function: Callable[..., Any], at: Mapping[str, float]) -> float:
-    """NaN where the formula of the derivative has no real value."""
+    """The value of a function of the variables in `at`; NaN if it is not a real number."""
     try:
         with onp.errstate(all="ignore"):
             value = complex(function(*at.values()))
@@ -59,11 +64,11 @@ def value_of(function: Callable[..., Any], at: Mapping[str, float]) -> float:
 
 def _plain(formula: sympy.Expr) -> str:
     names = {str(s): pretty(str(s)) for s in formula.free_symbols}
-    return autodiff.formulas.write(formula, names)
+    return write(formula, names)
 
 
 def gradient(f: Callable[..., Any], at: Mapping[str, float]) -> dict[str, float]:
-    """∂f/∂x for every x, by one reverse sweep."""
+    """∂f/∂x for every variable x, by one reverse sweep."""
     values = tuple(at.values())
-    found = autodiff.grad(f, argnums=tuple(range(len(values))))(*values)
+    found = grad(f, argnums=tuple(range(len(values))))(*values)
     return dict(zip(at, map(float, found), strict=True))

@@ -1,4 +1,4 @@
-"""The picture of a compute graph: boxes with values and adjoints, arrows with local derivatives."""
+"""The figure of a compute graph: boxes with values and adjoints, arrows with local derivatives."""
 
 import re
 from collections import Counter
@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from pinn_ac.autodiff.draw import Arrow, Box, Drawing, End
 from pinn_ac.reporting import style
+from pinn_ac.reporting.drawing import Arrow, Box, Drawing, End
 from pinn_ac.reporting.style import Axes, Curve, FancyArrowPatch, FancyBboxPatch, Figure
 
 WIDTH, HEIGHT = 1.72, 0.82
 GAP, ROW = 1.45, 1.28
-"""Inches: a box at its narrowest; the least distance from box to box; from middle to middle within a layer."""
+"""Inches: the least width of a box and its height; the least gap between layers; the distance of rows in a layer."""
 HEAD: dict[str, Any] = {
     "arrowstyle": "-|>,head_length=5,head_width=2.4",
     "mutation_scale": 1.0,
@@ -24,13 +24,18 @@ FONT: dict[str, Any] = {"math_fontfamily": "cm"}
 FILL = {"input": "#eef3f7", "operation": "#ffffff", "output": "#f8eee9"}
 EDGE = {"input": style.NETWORK, "operation": style.FAINT, "output": style.WARM}
 TOO_WIDE = 34
-"""Characters of LaTeX beyond which a formula is set smaller."""
+"""Formulas with more characters of LaTeX than this are set in a smaller font."""
 
 
 def draw_graph(drawing: Drawing, title: str = "") -> Figure:
-    """A figure of the graph, from the inputs at the left to the result at the right.
+    """A figure of the graph, with the inputs at the left and the result at the right.
 
-    In each box stand the operation, its value (blue) and its adjoint (red); on each arrow ∂(its end)/∂(its start).
+    Each box shows the operation, its value (blue) and its adjoint (red). Each arrow shows the local derivative of the
+    node at its end by the node at its start.
+
+    Args:
+        drawing: from `pinn_ac.lessons.drawing.draw`.
+        title: in mathtext.
     """
     width = _width(drawing)
     scale = np.array([width + _gap(drawing), ROW])
@@ -57,13 +62,13 @@ def draw_graph(drawing: Drawing, title: str = "") -> Figure:
 
 
 def _gap(drawing: Drawing) -> float:
-    """Between layers, so that the longest label on an arrow has room."""
+    """The gap between layers, wide enough for the longest label on an arrow."""
     longest = max((len(arrow.label) for arrow in drawing.arrows), default=0)
     return max(GAP, 0.085 * longest + 0.45)
 
 
 def _width(drawing: Drawing) -> float:
-    """Of every box, so that the longest pair of value and adjoint has room."""
+    """The width of every box, enough for the longest pair of value and adjoint."""
     longest = max(len(box.value) + len(box.adjoint) for box in drawing.boxes)
     return max(WIDTH, 0.076 * longest + 0.75)
 
@@ -87,7 +92,7 @@ def _draw_box(axes: Axes, box: Box, centre: np.ndarray, width: float) -> None:
 
 
 def _curves(drawing: Drawing, scale: np.ndarray, width: float) -> list[np.ndarray]:
-    """The places (k, 2) in inches of every arrow; at a box's side they leave and arrive one above the other."""
+    """The points of every arrow in inches, of shape (k, 2); at the side of a box they are one above another."""
     leaving, arriving = _ports(drawing, 0), _ports(drawing, 1)
     curves = []
     for k, arrow in enumerate(drawing.arrows):
@@ -99,7 +104,10 @@ def _curves(drawing: Drawing, scale: np.ndarray, width: float) -> list[np.ndarra
 
 
 def _ports(drawing: Drawing, end: int) -> list[float]:
-    """How far above the middle of its box each arrow starts (`end` 0) or stops (1): in the order of its other end."""
+    """How far above the middle of its box each arrow starts (`end` 0) or ends (`end` 1).
+
+    Arrows at one box are sorted by the height of their other end, so that they do not cross there.
+    """
     ends = [(arrow.source, arrow.target)[end] for arrow in drawing.arrows]
     others = [arrow.path[-2 if end else 1][1] for arrow in drawing.arrows]
     offsets = [0.0] * len(ends)
@@ -107,36 +115,36 @@ def _ports(drawing: Drawing, end: int) -> list[float]:
         mine = [k for k, own in enumerate(ends) if own == key]
         mine.sort(key=lambda k: (others[k], -k))
         spread = min(0.26, 0.6 * HEIGHT / count)
-        for place, k in enumerate(mine):
-            offsets[k] = spread * (place - 0.5 * (count - 1))
+        for rank, k in enumerate(mine):
+            offsets[k] = spread * (rank - 0.5 * (count - 1))
     return offsets
 
 
 def _share(drawing: Drawing, arrow: Arrow) -> float:
-    """How far along its first stretch an arrow has its label: in the middle, unless another runs beside it."""
+    """Where on its first section the label of an arrow is: in the middle, unless two arrows join the same boxes."""
     twins = [a for a in drawing.arrows if (a.source, a.target) == (arrow.source, arrow.target)]
     return (next(k for k, a in enumerate(twins) if a is arrow) + 1) / (len(twins) + 1)
 
 
-def _draw_arrow(axes: Axes, places: np.ndarray) -> None:
-    vertices, codes = [tuple(places[0])], [Curve.MOVETO]
-    for start, stop in pairwise(places):
+def _draw_arrow(axes: Axes, points: np.ndarray) -> None:
+    vertices, codes = [tuple(points[0])], [Curve.MOVETO]
+    for start, stop in pairwise(points):
         vertices += [tuple(p) for p in _controls(start, stop)[1:]]
         codes += [Curve.CURVE4] * 3
     axes.add_patch(FancyArrowPatch(path=Curve(vertices, codes), color=style.FAINT, linewidth=1.2, zorder=2, **HEAD))
 
 
 def _controls(start: np.ndarray, stop: np.ndarray) -> np.ndarray:
-    """The Bézier curve that leaves and arrives level."""
+    """The control points of a Bézier curve that is horizontal at both ends."""
     pull = np.array([0.45 * (stop[0] - start[0]), 0.0])
     return np.array([start, start + pull, stop - pull, stop])
 
 
-def _draw_label(axes: Axes, arrow: Arrow, places: np.ndarray, share: float) -> None:
+def _draw_label(axes: Axes, arrow: Arrow, points: np.ndarray, share: float) -> None:
     label = _arrow_label(arrow)
     if label:
         weights = np.array([(1 - share) ** 3, 3 * share * (1 - share) ** 2, 3 * share**2 * (1 - share), share**3])
-        x, y = weights @ _controls(places[0], places[1])
+        x, y = weights @ _controls(points[0], points[1])
         room = {"boxstyle": "round,pad=0.18", "facecolor": "white", "edgecolor": "none"}
         axes.text(x, y, label, fontsize=12, color=style.INK, ha="center", va="center", zorder=5, bbox=room, **FONT)
 
@@ -149,7 +157,7 @@ def _arrow_label(arrow: Arrow) -> str:
 
 
 def _equation(latex: str, text: str) -> str:
-    """`latex` = `text`, a number in the font of the formulas; either may be missing."""
+    """The equation `latex` = `text` in mathtext, where `text` is a number; either may be empty."""
     plain = text.replace("−", "-")
     if re.fullmatch(r"[-+.\de,\[\] …]*", plain):
         plain = plain.replace("…", r"\ldots").replace(", ", r",\ ")

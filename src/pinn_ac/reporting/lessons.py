@@ -1,4 +1,4 @@
-"""Pictures of the lessons: error against h, the descent, the bill for n inputs, the residual."""
+"""Figures of the lessons: error against step, gradient descent, cost against inputs, the residual."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,17 +12,19 @@ from pinn_ac.reporting.style import Axes, Figure, LogNorm
 def draw_error_against_step(
     steps: np.ndarray, errors: np.ndarray, third: float, value: float, automatic: float
 ) -> Figure:
-    """|central difference − u'| against h, the two laws that bound it, and the automatic derivative's error.
+    """The error of the central difference against the step h, with its asymptotes, and that of the automatic derivative.
 
     Args:
         steps: h, of shape (n,).
-        errors: the central difference's, (n,).
-        third: u‴, for the law of truncation h²|u‴|/6.
-        value: u, for the law of round-off ε|u|/h.
+        errors: the error of the central difference, of shape (n,).
+        third: u‴, for the truncation error h²|u‴|/6.
+        value: u, for the round-off error ε|u|/h.
         automatic: the error of the automatic derivative; 0 is drawn at half a unit in the last place.
     """
     figure = style.new_figure(7.4, 4.6)
-    axes = style.dress(figure.subplots(), "The central difference has two enemies", "step  $h$", "error of $u'$")
+    axes = style.dress(
+        figure.subplots(), "The central difference has two sources of error", "step  $h$", "error of $u'$"
+    )
     epsilon = float(np.finfo(float).eps)
     floor = max(automatic, epsilon / 2)
     truncation, round_off = steps**2 * abs(third) / 6, epsilon * abs(value) / steps
@@ -33,7 +35,7 @@ def draw_error_against_step(
     axes.set(xlim=(steps.min(), steps.max()), ylim=(epsilon / 20, 30))
     _note(axes, (2e-4, 6e-10), r"truncation  $h^2 |u'''| / 6$", style.WARM, "left")
     _note(axes, (1e-12, 6e-6), r"round-off  $\varepsilon\, |u| / h$", style.CATEGORICAL[2], "right", below=True)
-    _note(axes, (2.5e-15, floor * 1.6), "automatic: no $h$ at all", style.INK, "left")
+    _note(axes, (2.5e-15, floor * 1.6), "automatic: independent of $h$", style.INK, "left")
     _note(axes, (3e-10, 4e-3), r"$\dfrac{u(x+h) - u(x-h)}{2h}$", style.NETWORK, "left")
     return figure
 
@@ -43,7 +45,14 @@ def _note(axes: Axes, place: tuple[float, float], text: str, colour: str, side: 
 
 
 def draw_descent(x: np.ndarray, y: np.ndarray, path: np.ndarray, errors: np.ndarray) -> Figure:
-    """The data with the line of several steps; beside it E(w, b) with the path (steps + 1, 2) of the descent."""
+    """The data with the fitted line after several steps; beside it E(w, b) with the path of gradient descent.
+
+    Args:
+        x: of the data, of shape (n,).
+        y: of the data, of shape (n,).
+        path: (w, b) after every step, of shape (steps + 1, 2).
+        errors: E after every step, of shape (steps + 1,).
+    """
     figure = style.new_figure(10.2, 4.3)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.15))
     style.dress(left, "Data and line", "$x$", r"$\hat y = \hat w x + \hat b$")
@@ -53,7 +62,7 @@ def draw_descent(x: np.ndarray, y: np.ndarray, path: np.ndarray, errors: np.ndar
         left.plot(x, path[k, 0] * x + path[k, 1], color=colour, linewidth=1.5, label=f"step {k}")
     left.plot(x, y, "o", color="white", markeredgecolor=style.INK, markersize=5.5, label="data", zorder=4)
     style.legend(left, loc="upper left")
-    style.dress(right, "Error $E$ and the way down", r"$\hat w$", r"$\hat b$", grid=False)
+    style.dress(right, "Error $E$ and the path of the descent", r"$\hat w$", r"$\hat b$", grid=False)
     w, b = np.meshgrid(np.linspace(-0.15, 2.75, 200), np.linspace(-1.1, 1.4, 200))
     surface = np.mean((w[..., None] * x + b[..., None] - y) ** 2, axis=-1)
     levels = np.geomspace(3e-3, 120, 15)
@@ -71,10 +80,11 @@ def draw_descent(x: np.ndarray, y: np.ndarray, path: np.ndarray, errors: np.ndar
 
 
 def draw_costs(costs: Sequence[Any]) -> Figure:
-    """What the whole gradient costs against the number of inputs: in evaluations of the function, and in seconds.
+    """The cost of the whole gradient against the number of inputs, in evaluations of the function and in seconds.
 
     Args:
-        costs: of each size, with `inputs`, `evaluation`, `reverse`, `forward` (seconds) and `forward_is_measured`.
+        costs: for each number of inputs an object with the attributes `inputs`, `evaluation`, `reverse`, `forward`
+            (seconds) and `forward_is_measured`.
     """
     n = np.array([cost.inputs for cost in costs], float)
     evaluation, reverse, forward = (
@@ -116,7 +126,13 @@ def _round(x: float) -> str:
 
 
 def draw_residuals(before: np.ndarray, after: np.ndarray, losses: Sequence[float]) -> Figure:
-    """|f| over t and x, of shape (t, x), before and after some steps, and L at every step."""
+    """|f| over t and x before and after training, and L at every step.
+
+    Args:
+        before: |f| on a grid, of shape (t, x).
+        after: the same after training.
+        losses: L at every step.
+    """
     figure = style.new_figure(10.6, 3.4)
     panels = figure.subplots(1, 3, width_ratios=(1, 1, 0.95))
     top = float(before.max())

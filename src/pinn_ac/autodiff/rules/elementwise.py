@@ -1,19 +1,19 @@
-"""Rows of the table: elementwise functions, each with its partial derivatives (of the output y and the arguments).
+"""Rows of the table: elementwise functions with their partial derivatives, as functions of the output and arguments.
 
-**Derivatives are right relative to their own size**, at 0, in both tails, at tiny and at huge arguments. So are the
-higher ones, which follow from the same formulas: no partial is a difference that cancels (1 - y² in the tail of
-tanh), and none is reached by a square that overflows (x² + 1 at 1e200). An infinite derivative is ∞ or -∞, not nan.
-There are two exceptions:
+**Derivatives have a small relative error**, at 0, in both tails, at tiny and at huge arguments. So have the higher
+derivatives, which follow from the same formulas: no partial derivative is a difference that cancels (as 1 - y² does
+in the tail of tanh), and none needs a square that overflows (as x² + 1 does at 1e200). An infinite derivative is ∞ or
+-∞, not nan. There are two exceptions:
 
-- The slope of tanh is 1 - y², which is right to ε absolutely: it is 0 beyond |x| = 19. Every step of training goes
-  through it, and sech², which is right relatively too, would make a step slower by a third.
-- At their poles JAX's own values of digamma and polygamma may be nan, and so are the slopes that they stand for.
+- The slope of tanh is 1 - y², whose absolute error is ε: it is 0 beyond |x| = 19. sech² would have a small relative
+  error too, but every training step uses this slope, and would take a third longer.
+- At their poles JAX's values of digamma and polygamma may be nan, and so are the slopes computed from them.
 
-At points where a function is not smooth the partials follow JAX: ties of `max` and `min` share the slope (½ each),
-abs'(0) = 1, relu'(0) = 0, √'(0) = ∞, hypot has slopes ½ and ½ at the origin, `clamp` passes the slope only strictly
-inside its bounds, and 0^p has slope 0 with respect to p. We differ where JAX gives nan or counts a point twice: x^0
-has slope 0 at x = 0 for a real exponent too, x log y and x log(1 + y) have slope 0 with respect to y where x and the
-logarithm's argument are 0, and two equal infinities share the slope of `logaddexp`, ½ each.
+Where a function is not smooth the slope is chosen as in JAX: ties of `max` and `min` share it (½ each), abs'(0) = 1,
+relu'(0) = 0, √'(0) = ∞, hypot has slopes ½ and ½ at the origin, `clamp` has slope 1 only strictly inside its bounds,
+and 0^p has slope 0 with respect to p. We differ from JAX where it gives nan or counts a tie twice: x^0 has slope 0 at
+x = 0 for a real exponent too, x log y and x log(1 + y) have slope 0 with respect to y if x and the logarithm's
+argument are 0, and two equal infinities share the slope of `logaddexp`, ½ each.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from jax import lax
 from jax.scipy import special
 
 from ..graph import Primitive, Value, unwrap
-from .kinds import elementwise, linear, mul, neg, piecewise_linear, total, zeros_like
+from ..table import total, zeros_like
+from .builders import elementwise, linear, mul, neg, piecewise_linear
 
 _SQRT_PI = math.sqrt(math.pi)
 _SQRT_HALF_OVER_PI = math.sqrt(0.5 / math.pi)
@@ -55,7 +56,7 @@ integer_pow: Primitive = elementwise(
 )
 square: Primitive = elementwise("square", jnp.square, lambda y, x: 2.0 * x)
 
-# Exponentials, logarithms and roots: most slopes are cheapest in terms of the value y itself.
+# Exponentials, logarithms and roots. Most slopes are cheapest as functions of the value y.
 exp: Primitive = elementwise("exp", jnp.exp, lambda y, x: y)
 exp2: Primitive = elementwise("exp2", jnp.exp2, lambda y, x: y * math.log(2.0))
 expm1: Primitive = elementwise("expm1", jnp.expm1, lambda y, x: exp(x))
@@ -67,17 +68,17 @@ cbrt: Primitive = elementwise("cbrt", jnp.cbrt, lambda y, x: 1.0 / 3.0 / y / y)
 
 
 def _where(mask: Any, x: Any, y: Any) -> Any:
-    """x where the mask, a plain array, is true, else y."""
+    """x where the mask, a plain array, is true, and y elsewhere."""
     return select_n(mask, y, x)
 
 
 def _or_one(mask: Any, x: Any) -> Any:
-    """x, and 1 where the mask is true: the argument of a branch that is not taken there must not give nan."""
+    """x, and 1 where the mask is true: a branch that is not taken there must not produce nan."""
     return _where(mask, jnp.ones_like(unwrap(x)), x)
 
 
 def _power_slope(z: Any, x: Any, p: Any) -> Any:
-    """∂x^p/∂x = p x^{p-1}, and 0 for p = 0 where x^{p-1} is infinite."""
+    """∂x^p/∂x = p x^{p-1}, and 0 for p = 0 even if x^{p-1} is infinite."""
     infinite = jnp.isinf(jnp.power(unwrap(x), unwrap(p) - 1.0))
     return mul(p, power(_or_one((unwrap(p) == 0) & infinite, x), p - 1.0))
 
@@ -101,7 +102,7 @@ power_log: Primitive = elementwise(
 
 
 def _difference(x: Any, y: Any) -> Any:
-    """x - y, and 0 where both are the same infinity."""
+    """x - y, and 0 if both are the same infinity."""
     same = (unwrap(x) == unwrap(y)) & jnp.isinf(unwrap(x))
     return _where(same, jnp.zeros_like(unwrap(x)), x - y)
 
@@ -123,7 +124,7 @@ logaddexp2: Primitive = elementwise(
 sin: Primitive = elementwise("sin", jnp.sin, lambda y, x: cos(x))
 cos: Primitive = elementwise("cos", jnp.cos, lambda y, x: neg(sin(x)))
 tan: Primitive = elementwise("tan", jnp.tan, lambda y, x: 1.0 + y * y)
-# 1 - x², by factors that do not cancel; JAX from 0.11 on has the operation too, in the derivative of tanh.
+# 1 - x² as a product without cancellation. From version 0.11 JAX has this operation too, in the derivative of tanh.
 one_minus_square: Primitive = elementwise("one_minus_square", lambda x: (1 - x) * (1 + x), lambda y, x: -2.0 * x)
 asin: Primitive = elementwise("asin", jnp.arcsin, lambda y, x: rsqrt(one_minus_square(x)))
 acos: Primitive = elementwise("acos", jnp.arccos, lambda y, x: neg(rsqrt(one_minus_square(x))))
@@ -142,7 +143,7 @@ def _hypot_slope(z: Any, x: Any, y: Any) -> Any:
     return _where(origin, jnp.full_like(unwrap(z), 0.5), direction(x, _or_one(origin, y)))
 
 
-# √(x² + y²) and x/√(x² + y²), without the squares, which overflow, underflow, or drown one another.
+# √(x² + y²) and x/√(x² + y²), computed without squares, which may overflow, underflow or absorb one another.
 hypot: Primitive = elementwise("hypot", jnp.hypot, _hypot_slope, lambda z, x, y: _hypot_slope(z, y, x))
 direction: Primitive = elementwise(
     "direction",  # x/√(x² + y²)
@@ -177,7 +178,7 @@ digamma: Primitive = elementwise("digamma", special.digamma, lambda y, x: polyga
 
 
 def _polygamma(m: Any, x: Any) -> Any:
-    """ψ^{(m)}(x); where x is so large that powers of it underflow in JAX's, by its asymptotic series."""
+    """ψ^{(m)}(x), by its asymptotic series where x is so large that its powers underflow in JAX's formula."""
     m = jnp.full(jnp.shape(x), m, x.dtype) if jnp.ndim(m) == 0 else m
     large = (x > 1e6) & (m >= 1)
     y, k = jnp.where(large, x, 1e6), jnp.where(large, m, 1.0)
@@ -188,7 +189,7 @@ def _polygamma(m: Any, x: Any) -> Any:
 polygamma: Primitive = elementwise("polygamma", _polygamma, None, lambda y, m, x: polygamma(m + 1.0, x))
 
 
-# Functions that JAX writes with a choice or a difference that would lose the derivative.
+# Functions for which JAX's formula, with a selection or a difference, would lose the derivative.
 def _over(x: Any, y: Any) -> Any:
     """x/y, and 0 for 0/0."""
     return x / _or_one((unwrap(x) == 0) & (unwrap(y) == 0), y)
@@ -202,7 +203,7 @@ xlog1py: Primitive = elementwise(
 
 
 def _recurrence(z: Any, series: Any, numerators: list[Any], small: Any) -> Any:
-    """f^{(n)} of f(z) = p(z)/z, from z f^{(k)} + k f^{(k-1)} = p^{(k)} with p, …, p^{(n)} given; a series at 0."""
+    """f^{(n)} for f(z) = p(z)/z, from z f^{(k)} + k f^{(k-1)} = p^{(k)} and p, …, p^{(n)}; `series` for small z."""
     far, f = jnp.where(small, 1.0, z), 0.0
     for k, numerator in enumerate(numerators):
         f = jnp.where(jnp.isinf(numerator), numerator, numerator - k * f) / far
@@ -210,7 +211,7 @@ def _recurrence(z: Any, series: Any, numerators: list[Any], small: Any) -> Any:
 
 
 def _relative_exponential(z: Any, n: int) -> Any:
-    """d^n/dz^n of (e^z - 1)/z; about 0 it is Σ_j z^j/(j! (n + j + 1))."""
+    """The n-th derivative of (e^z - 1)/z; near 0 it is Σ_j z^j/(j! (n + j + 1))."""
     series = jnp.zeros_like(z)
     for j in reversed(range(30 + 3 * n)):
         series = series * z + 1 / (math.factorial(j) * (n + j + 1))
@@ -218,7 +219,7 @@ def _relative_exponential(z: Any, n: int) -> Any:
 
 
 def _relative_logarithm(x: Any, n: int) -> Any:
-    """d^n/dx^n of ln x/(x - 1); about 1, with u = x - 1, it is Σ_{j≥n} (-1)^j j!/(j - n)! u^{j-n}/(j + 1)."""
+    """The n-th derivative of ln x/(x - 1); near 1, with u = x - 1, Σ_{j≥n} (-1)^j j!/(j - n)! u^{j-n}/(j + 1)."""
     u = x - 1
     series = jnp.zeros_like(u)
     for j in reversed(range(n, 40 + n)):
@@ -236,9 +237,9 @@ relative_exponential: Primitive = elementwise(
 relative_logarithm: Primitive = elementwise(
     "relative_logarithm", _relative_logarithm, lambda y, x, n: relative_logarithm(x, n=n + 1), keywords=("n",)
 )
-# Li₂(1 - x), by JAX's name.
+# Li₂(1 - x), which JAX calls spence.
 spence: Primitive = elementwise("spence", special.spence, lambda y, x: neg(relative_logarithm(x, n=0)))
-# (x^p - 1)/p and ln x for p = 0, whose slope in p is (ln x)²/2 there.
+# (x^p - 1)/p, and for p = 0 ln x, whose slope with respect to p is (ln x)²/2.
 boxcox: Primitive = elementwise(
     "boxcox",
     special.boxcox,
@@ -260,10 +261,10 @@ ndtri: Primitive = elementwise("ndtri", special.ndtri, lambda y, x: exp(0.5 * sq
 
 @partial(jax.jit, static_argnames="n")
 def _inverse_mills(x: Any, n: int) -> Any:
-    """d^n/dx^n of h = φ(x)/Φ(x).
+    """The n-th derivative of h = φ(x)/Φ(x), the ratio of the normal distribution's density and cumulative function.
 
     On the right by h' = -h (x + h). On the left, where that cancels, by the continued fraction
-    h = t + 1/(t + 2/(t + 3/(...))) with t = -x, whose Taylor coefficients in t are worked from the bottom up.
+    h = t + 1/(t + 2/(t + 3/(...))) with t = -x, whose Taylor coefficients in t are computed from the bottom up.
     """
     left = x < -1.5
     t = jnp.where(left, -x, 1.5)
@@ -290,10 +291,10 @@ inverse_mills: Primitive = elementwise(
 
 
 def _sinc_derivative(x: Any, n: int) -> Any:
-    """d^n/dx^n of sin(πx)/(πx).
+    """The n-th derivative of sin(πx)/(πx).
 
-    With θ = πx and S_k = d^k/dθ^k (sin θ/θ): where θ is large S_k = (sin^{(k)} θ - k S_{k-1})/θ, and where it is
-    small S_n = Σ_j (-1)^j θ^{2j-n}/((2j+1) (2j-n)!).
+    With θ = πx and S_k = d^k/dθ^k (sin θ/θ): S_k = (sin^{(k)} θ - k S_{k-1})/θ where θ is large, and
+    S_n = Σ_j (-1)^j θ^{2j-n}/((2j+1) (2j-n)!) where it is small.
     """
     x = jnp.asarray(x, float) if isinstance(x, int) else x
     theta, turn = math.pi * x, math.pi * (x - 2 * jnp.round(x / 2))
@@ -316,13 +317,13 @@ sinc_derivative: Primitive = elementwise(
     "sinc_derivative", _sinc_derivative, lambda y, x, n: sinc_derivative(x, n=n + 1), keywords=("n",)
 )
 
-# Not smooth everywhere: the slopes are plain arrays, constants for every further derivative.
+# Functions that are not smooth everywhere: the slopes are plain arrays, constants for every further derivative.
 abs_: Primitive = elementwise("abs", jnp.abs, lambda y, x: jnp.where(unwrap(x) >= 0, 1.0, -1.0))
 relu: Primitive = elementwise("relu", lambda x: jnp.maximum(x, 0), lambda y, x: jnp.where(unwrap(x) > 0, 1.0, 0.0))
 
 
 def _share(x: Any, z: Any, y: Any) -> Any:
-    """1 where z came from x alone, ½ where x and y tie, 0 elsewhere."""
+    """The slope of z = max(x, y) with respect to x: 1 where z is x alone, ½ where x = y, 0 elsewhere."""
     x, y, z = unwrap(x), unwrap(y), unwrap(z)
     return jnp.where(x == z, jnp.where(y == z, 0.5, 1.0), 0.0)
 
@@ -333,7 +334,7 @@ minimum: Primitive = elementwise("min", jnp.minimum, *_shares)
 
 
 def _quotient(z: Any, x: Any, y: Any) -> Any:
-    """The whole number q of z = x - q y, which x/y would miss where it rounds up to a whole number."""
+    """The whole number q of z = x - q y. Rounding x/y instead would give q + 1 where x/y rounds up."""
     return jnp.round((unwrap(x) - unwrap(z)) / unwrap(y))
 
 
@@ -364,7 +365,7 @@ select_n: Primitive = linear(
 )
 
 
-# Functions of jax.nn whose formula there cancels in a tail, by rows that do not.
+# Functions of jax.nn whose formulas cancel in a tail, written with rows that do not.
 def softplus(x: Any) -> Any:
     """ln(1 + eˣ)."""
     return logaddexp(x, 0.0)
@@ -381,7 +382,7 @@ def gelu_tanh(x: Any) -> Any:
 
 
 def squareplus(x: Any, b: Any = 4.0) -> Any:
-    """(x + √(x² + b))/2; where its terms would cancel the same as (b/2)/(√(x² + b) - x)."""
+    """(x + √(x² + b))/2; where the two terms would cancel, as (b/2)/(√(x² + b) - x)."""
     width = sqrt(b) if isinstance(b, Value) else jnp.sqrt(b)
     root = hypot(x, width)
     return _where(unwrap(x) < -unwrap(width), 0.5 * b / (root + abs_(x)), 0.5 * (x + root))

@@ -1,4 +1,7 @@
-"""Rows of the table: products and solutions of matrices (of the last two axes; the axes before are a batch)."""
+"""Rows of the table: products, factorizations, solutions and determinants of matrices.
+
+The matrices are in the last two axes; the axes before these are a batch.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,13 @@ from jax.interpreters import batching, mlir
 
 from ..errors import MissingRuleError, user_line
 from ..graph import Primitive, unwrap
-from .elementwise import mul
-from .kinds import bilinear, general, total, zeros_like
+from ..table import total, zeros_like
+from .builders import bilinear, general, mul
 from .shape import reduce_sum, reshape, transpose
 
 
 def _contract(x: Any, y: Any, over: Any, batch: Any, labels: Any, wanted: list, params: dict) -> Any:
-    """x·y contracted, with its axes (labelled in order) brought into the order `wanted` if they are not already."""
+    """The contraction of x and y, whose axes are labelled `labels`, transposed into the order `wanted` if needed."""
     out = dot_general(x, y, dimension_numbers=(over, batch), **params)
     order = tuple(labels.index(label) for label in wanted)
     return out if order == tuple(range(len(order))) else transpose(out, permutation=order)
@@ -28,7 +31,7 @@ def _contract(x: Any, y: Any, over: Any, batch: Any, labels: Any, wanted: list, 
 def _transpose_dot(
     g: Any, i: int, x: Any, y: Any, dimension_numbers: Any, precision: Any, preferred_element_type: Any
 ):
-    """The adjoint of one factor: g contracted with the other factor, over the axes that this one does not have."""
+    """The adjoint of one factor: g contracted with the other factor, over the axes that only the other factor has."""
     (xc, yc), (xb, yb) = dimension_numbers
     x_kept = [d for d in range(len(x.shape)) if d not in (*xc, *xb)]
     y_kept = [d for d in range(len(y.shape)) if d not in (*yc, *yb)]
@@ -37,7 +40,7 @@ def _transpose_dot(
     mine, other, other_kept = (xc, yc, y_kept) if i == 0 else (yc, xc, x_kept)
     my_batch, other_batch, my_kept = (xb, yb, x_kept) if i == 0 else (yb, xb, y_kept)
     factor, shared = (y, g_y) if i == 0 else (x, g_x)
-    # The free axes of the factor come out in ascending order; each belongs to one contracted axis of mine.
+    # The free axes of `factor` appear in ascending order; each is the partner of a contracted axis of this argument.
     partner = dict(zip(other, mine, strict=True))
     free = [partner[d] for d in sorted(other)]
     wanted = list(range(len((x if i == 0 else y).shape)))
@@ -100,9 +103,11 @@ def _cholesky_vjp(g: Any, i: int, out: Any, a: Any) -> Any:
 
 
 def _lu_parts(out: Any, a: Any) -> tuple[Any, Any, Any]:
-    """P, L, U with P a = L U; the row exchanges are a constant."""
+    """P, L and U of P a = L U; the permutation P is a constant."""
     if a.shape[-1] != a.shape[-2]:
-        raise MissingRuleError(f"lu of matrices that are not square, of shape {a.shape}, at {user_line()}")
+        raise MissingRuleError(
+            f"lu has a rule for square matrices only, but the shape is {a.shape}, at {user_line()}"
+        )
     n, order = a.shape[-1], lax.linalg.lu(unwrap(a))[2]
     exchange = (order[..., None] == jnp.arange(n)).astype(a.dtype)
     return exchange, _triangle(out, True, True) + jnp.eye(n, dtype=a.dtype), _triangle(out, False, False)
@@ -167,24 +172,24 @@ triangular_solve: Primitive = general(
 
 
 def _column(x: Any) -> Any:
-    """x with two axes of length 1 behind its own."""
+    """x with two axes of length 1 appended."""
     return reshape(x, new_sizes=(*x.shape, 1, 1))
 
 
 def _deletions(a: Any) -> Any:
-    """K with shape (n, n - 1, n): K_i a is a without its row i."""
+    """The matrices K_i, of shape (n, n - 1, n), for which K_i a is a without its row i."""
     n = a.shape[-1]
     return jnp.asarray([np.delete(np.eye(n), i, axis=0) for i in range(n)], a.dtype).reshape(n, n - 1, n)
 
 
 def _minors(a: Any) -> Any:
-    """a without row i and column j, for all i and j: shape (..., n, n, n - 1, n - 1)."""
+    """The matrices a without row i and column j, for all i and j: shape (..., n, n, n - 1, n - 1)."""
     k = _deletions(a)
     return k[:, None] @ reshape(a, new_sizes=(*a.shape[:-2], 1, 1, *a.shape[-2:])) @ jnp.swapaxes(k, 1, 2)
 
 
 def _filled_in(minors: Any, a: Any) -> Any:
-    """Σ_ij of the minors, each put back where it was in a: the adjoint of `_minors`."""
+    """The adjoint of `_minors`: the sum over i and j of the minors, each put back into its rows and columns of a."""
     k, n = _deletions(a), len(a.shape)
     return reduce_sum(jnp.swapaxes(k, 1, 2)[:, None] @ minors @ k, axes=(n - 2, n - 1))
 
@@ -195,14 +200,14 @@ def _signs(a: Any) -> Any:
 
 
 def _by_singular_values(a: Any) -> Any:
-    """± U diag(∏_{j≠i} s_j) Vᵀ from a = U diag(s) Vᵀ, which holds for matrices of any rank."""
+    """The cofactors ± U diag(∏_{j≠i} s_j) Vᵀ of a = U diag(s) Vᵀ, a formula for matrices of any rank."""
     u, s, vt = jnp.linalg.svd(a)
     others = jnp.where(np.eye(a.shape[-1], dtype=bool), 1.0, s[..., None, :])
     sign = jnp.sign(jnp.linalg.det(u) * jnp.linalg.det(vt))
     return sign[..., None, None] * (u * jnp.prod(others, axis=-1)[..., None, :]) @ vt
 
 
-# An operation for JAX as well, so that one in the middle of a batched sweep is found again when that is replayed.
+# The cofactors are a primitive for JAX too, so that the replay of a batched sweep recognises them.
 _cofactors = jax.extend.core.Primitive("cofactors")
 _cofactors.def_impl(jax.jit(_by_singular_values))
 _cofactors.def_abstract_eval(lambda a: jax.core.ShapedArray(a.shape, a.dtype))
@@ -223,8 +228,8 @@ def _cofactors_vjp(g: Any, i: int, out: Any, a: Any) -> Any:
     return _filled_in(mul(_column(mul(_signs(a), g)), cofactors(_minors(a))), a)
 
 
-# cofactors_ij = ∂det/∂a_ij = (-1)^{i+j} det(a without row i and column j). The second form gives its own derivatives:
-# right for singular matrices too, at the cost of n² determinants.
+# cofactors_ij = ∂det/∂a_ij = (-1)^{i+j} det(a without row i and column j). Their derivatives follow from the second
+# form: they are right for singular matrices too, at the cost of n² determinants.
 cofactors: Primitive = general("cofactors", _cofactors.bind, _cofactors_jvp, _cofactors_vjp)
 det: Primitive = general(
     "det",

@@ -1,4 +1,4 @@
-"""Rows of the table: functions that move, copy or add up elements. All are linear: each row is a transpose."""
+"""Rows of the table: functions that move, copy or sum elements. Nearly all are linear and need only a transpose."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from jax import lax
 
 from ..graph import Primitive, unwrap
-from .elementwise import mul
-from .kinds import linear, piecewise_linear, zeros_like
+from ..table import zeros_like
+from .builders import linear, mul, piecewise_linear
 
 
 def _sum_broadcast(g: Any, i: int, x: Any, shape: Sequence[int], broadcast_dimensions: Sequence[int]) -> Any:
-    """Sum over the axes that were added, and over those that were stretched from 1."""
+    """The adjoint of a broadcast: the sum over the axes that were added and over those that had length 1."""
     old = np.shape(x) if not hasattr(x, "shape") else x.shape
     kept = {d for d, n in zip(broadcast_dimensions, old, strict=True) if shape[d] == n}
     axes = tuple(d for d in range(len(shape)) if d not in kept)
@@ -155,7 +155,7 @@ def _ungather(
 
 
 def _unscatter(g: Any, indices: Any, updates: Any, dimension_numbers: Any, mode: Any) -> Any:
-    """The elements of g that the updates were written to."""
+    """The elements of g at the positions to which the updates were written."""
     d = dimension_numbers
     window = iter(updates.shape[k] for k in d.update_window_dims)
     narrow = (*d.inserted_window_dims, *d.operand_batching_dims)
@@ -212,7 +212,7 @@ scatter: Primitive = linear(
 
 
 def _extreme(name: str, evaluate: Any) -> Any:
-    """A row for `reduce_max` or `reduce_min`: the slope is shared equally among the elements that attain it."""
+    """The row of `reduce_max` or `reduce_min`: all elements that attain the extreme share the slope equally."""
 
     def weights(out: Any, x: Any, axes: Any) -> Any:
         x, shape = unwrap(x), [1 if d in axes else n for d, n in enumerate(x.shape)]

@@ -1,7 +1,7 @@
 """How a line of the Wengert list is written on paper: names with dots and bars, operations, local derivatives.
 
-An operation is a sympy formula of its operands a0, a1, …; its local derivatives are sympy's. Both are written with
-the names of the nodes (`v₋₁ × v₀`), with their numbers (`2 × 5`), or as LaTeX.
+An operation is a sympy formula of its operands a0, a1, …, and sympy differentiates it. Formulas are written with the
+names of the nodes (`v₋₁ × v₀`), with their values (`2 × 5`), or as LaTeX.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import numpy as np
 import sympy
 from sympy import Expr
 
-from .graph import Graph, Node, unwrap
-from .symbolic import symbolic_derivative
+from pinn_ac.autodiff import Graph, Node
+from pinn_ac.autodiff.graph import unwrap
+from pinn_ac.lessons.symbolic import symbolic_derivative
 
 _LOWER = str.maketrans("-0123456789", "₋₀₁₂₃₄₅₆₇₈₉")
 _UPPER = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -27,12 +28,13 @@ _DOT, _BAR = "\u0307", "\u0304"
 _SUM, _PRODUCT, _ATOM = range(3)
 
 Look = Mapping[str, str]
+"""Symbol of a formula → the text that is written for it."""
 
 
 class Sigmoid(sympy.Function):
-    """σ(a) = 1/(1 + e^{−a}), whose derivative is written with σ itself."""
+    """σ(a) = 1/(1 + e^{−a}), whose derivative sympy shall write with σ itself."""
 
-    _imp_ = staticmethod(lambda a: 1 / (1 + math.e ** (-a)))  # what sympy calls for numbers
+    _imp_ = staticmethod(lambda a: 1 / (1 + math.e ** (-a)))  # sympy calls it to evaluate σ of a number
 
     def fdiff(self, argindex: int = 1) -> Expr:
         """σ (1 − σ)."""
@@ -71,17 +73,17 @@ OPERATIONS: dict[str, Callable[..., Expr]] = {
         "asinh", "acosh", "atanh", "erf", "erfc",
     )},
 }  # fmt: skip
-"""Primitive → formula of its operands, for those that have one."""
+"""Name of a primitive → its formula, a function of the operands; operations on whole arrays have none."""
 
 _NAMES = {"log": "ln", "asin": "arcsin", "acos": "arccos", "atan": "arctan", "sigmoid": "σ", "heaviside": "step"}
 
 
 def number(x: Any) -> str:
-    """A value as the notes print it: three decimals without trailing zeros; arrays in brackets or by their shape."""
+    """A value as in the notes, with at most three decimals; vectors are shortened, matrices shown by their shape."""
     x = unwrap(x)
     try:
         values = np.asarray(x, float)
-    except Exception:  # an abstract value inside jit
+    except Exception:  # inside jit there are no values
         return "×".join(map(str, x.shape)) + " numbers" if getattr(x, "shape", ()) else "·"
     if values.ndim == 0:
         return _scalar(float(values))
@@ -100,18 +102,18 @@ def _scalar(x: float) -> str:
 
 
 def width(text: str) -> int:
-    """The columns that a text takes in a terminal, dots and bars above letters not counted."""
+    """The number of columns that a text takes in a terminal; dots and bars above letters take none."""
     return sum(not unicodedata.combining(c) for c in text)
 
 
 def pretty(name: str) -> str:
-    """`x1` as x₁."""
+    """The name with digits at its end as subscripts: `x1` as x₁."""
     stem = name.rstrip("0123456789")
     return stem + name[len(stem) :].translate(_LOWER) if stem else name
 
 
 def latex_name(name: str) -> str:
-    """`x1` as x_{1}, `u_xx` as u_{xx}."""
+    """The name as LaTeX: `x1` as x_{1}, `u_xx` as u_{xx}."""
     head, _, tail = name.partition("_")
     stem = head.rstrip("0123456789")
     lower = head[len(stem) :] + ("," if head != stem and tail else "") + tail
@@ -120,14 +122,14 @@ def latex_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class Notation:
-    """What the nodes of a graph are called.
+    """The names of a graph's nodes.
 
     Args:
-        graph: the graph.
-        letter: of every node.
-        first: the index of the first input; by default the last input has index 0, as in v₋₁, v₀, v₁, ….
-        inputs: names of the inputs; by default x, or x1, x2, ….
-        output: name of the result.
+        graph: from `trace`.
+        letter: the letter in the name of every node.
+        first: the number of the first input; by default the last input has the number 0, as in v₋₁, v₀, v₁, ….
+        inputs: the names of the inputs; by default x, or x1, x2, ….
+        output: the name of the result.
     """
 
     graph: Graph
@@ -137,27 +139,27 @@ class Notation:
     output: str = "y"
 
     def index(self, node: Node) -> int:
-        """The number that the node goes by."""
+        """The number in the node's name."""
         return node.index + (1 - len(self.graph.inputs) if self.first is None else self.first)
 
     def name(self, node: Node, mark: str = "") -> str:
-        """v₂, or v̇₂ with `mark` "dot" and v̄₂ with "bar"."""
+        """The node's name: v₂, or with `mark` "dot" v̇₂ and with "bar" v̄₂."""
         return marked(self.letter, mark) + str(self.index(node)).translate(_LOWER)
 
     def latex(self, node: Node, mark: str = "") -> str:
-        """The same as LaTeX."""
+        """The node's name as LaTeX."""
         letter = f"\\{mark}{{{self.letter}}}" if mark else self.letter
         return f"{letter}_{{{self.index(node)}}}"
 
     def input_name(self, node: Node) -> str:
-        """x1 for the first input, unless the reader called it otherwise."""
+        """The name of an input."""
         if self.inputs:
             return self.inputs[node.index]
         return "x" if len(self.graph.inputs) == 1 else f"x{node.index + 1}"
 
-    def output_name(self, place: int) -> str:
-        """y, or y1, y2, … where there are several."""
-        return self.output if len(self.graph.outputs) == 1 else f"{self.output}{place + 1}"
+    def output_name(self, position: int) -> str:
+        """The name of an output: y, or y1, y2, … if there are several."""
+        return self.output if len(self.graph.outputs) == 1 else f"{self.output}{position + 1}"
 
 
 def marked(name: str, mark: str) -> str:
@@ -166,25 +168,25 @@ def marked(name: str, mark: str) -> str:
 
 
 def symbol(name: str) -> sympy.Symbol:
-    """A real symbol."""
+    """A real symbol of sympy's."""
     return sympy.Symbol(name, real=True)
 
 
 def operation(node: Node) -> Expr | None:
-    """The node's formula in a0, a1, …; None for operations on whole arrays, which have none."""
+    """The node's formula in a0, a1, …; None if it has none."""
     if node.primitive is None or node.name not in OPERATIONS:
         return None
     return _operation(node.name, _constants(node), tuple(sorted(node.params.items())))
 
 
 def partial(node: Node, slot: int) -> Expr | None:
-    """∂node/∂a_slot as sympy finds it; None where the operation has no formula."""
+    """The local derivative ∂node/∂a_slot by sympy; None if the operation has no formula."""
     formula = operation(node)
     return None if formula is None else _partial(formula, f"a{slot}")
 
 
 def local_derivative(node: Node, slot: int) -> Any:
-    """The number that the engine's own VJP rule gives for it; None unless both are scalars."""
+    """The value of ∂node/∂a_slot by our own VJP rule; None unless node and operand are scalars."""
     operand = node.operands[slot]
     if node.primitive is None or np.shape(unwrap(operand)) != () or node.value.shape != ():
         return None
@@ -197,7 +199,7 @@ def _constants(node: Node) -> tuple[Any, ...]:
 
 
 def _constant(node: Node, x: Any) -> Any:
-    """A scalar constant as a number of sympy; an array as its text."""
+    """A constant of the function: a scalar as sympy's number, an array as its text."""
     x = unwrap(x)
     if np.shape(x) != ():
         return number(x)
@@ -222,7 +224,14 @@ def _partial(formula: Expr, name: str) -> Expr:
 
 
 def latex(formula: Expr, look: Look, times: str = r" \, ", flat: bool = False) -> str:
-    """The formula as LaTeX, with `look`'s names for its symbols; `flat` writes short fractions on one line."""
+    """The formula as LaTeX.
+
+    Args:
+        formula: to be written.
+        look: the LaTeX of its symbols.
+        times: the sign between factors.
+        flat: write short fractions on one line.
+    """
     floats = {f: symbol(number(float(f)).replace("−", "-")) for f in formula.atoms(sympy.Float)}
     names = {s: look.get(s.name, s.name) for s in formula.free_symbols}
     options: dict[str, Any] = {"ln_notation": True, "order": "none", "mul_symbol": times, "fold_short_frac": flat}
@@ -232,7 +241,7 @@ def latex(formula: Expr, look: Look, times: str = r" \, ", flat: bool = False) -
 
 
 def write(formula: Expr, look: Look) -> str:
-    """The formula as text, with `look`'s names or numbers for its symbols."""
+    """The formula as text, with the names or numbers of `look` for its symbols."""
     return _write(formula, look)[0]
 
 

@@ -6,10 +6,11 @@ import pytest
 
 import pinn_ac.autodiff.numpy as np
 from pinn_ac.autodiff import grad, jvp, trace
-from pinn_ac.autodiff.formulas import OPERATIONS, local_derivative, number, partial, width
 from pinn_ac.autodiff.rules import TABLE
-from pinn_ac.autodiff.tables import tables
 from pinn_ac.lessons import try_it
+from pinn_ac.lessons.drawing import draw
+from pinn_ac.lessons.notation import OPERATIONS, local_derivative, number, partial, width
+from pinn_ac.lessons.tables import tables
 
 X = (1.3, 0.7)
 BINARY = {"add", "sub", "mul", "div", "pow", "max", "min", "atan2"}
@@ -20,7 +21,7 @@ def rows(text: str) -> list[str]:
 
 
 def test_primal_trace_of_the_notes():
-    assert rows(str(try_it.graph().table().primal)) == [
+    assert rows(str(tables(try_it.graph()).primal)) == [
         "v₋₁ = x₁ = 2",
         "v₀ = x₂ = 5",
         "v₁ = ln v₋₁ = ln 2 = 0.693",
@@ -33,7 +34,7 @@ def test_primal_trace_of_the_notes():
 
 
 def test_tangent_trace_of_the_notes():
-    assert rows(str(try_it.graph().table().tangent)) == [
+    assert rows(str(tables(try_it.graph()).tangent)) == [
         "v̇₋₁ = ẋ₁ = 1",
         "v̇₀ = ẋ₂ = 0",
         "v̇₁ = v̇₋₁ / v₋₁ = 1 / 2 = 0.5",
@@ -46,7 +47,7 @@ def test_tangent_trace_of_the_notes():
 
 
 def test_adjoint_trace_of_the_notes_from_the_bottom_up():
-    assert rows(str(try_it.graph().table().adjoint)) == [
+    assert rows(str(tables(try_it.graph()).adjoint)) == [
         "x̄₁ = v̄₋₁ = 5.5",
         "x̄₂ = v̄₀ = 1.716",
         "v̄₋₁ = v̄₋₁ + v̄₁ ∂v₁/∂v₋₁ = v̄₋₁ + v̄₁ / v₋₁ = 5 + 1 / 2 = 5.5",
@@ -62,19 +63,19 @@ def test_adjoint_trace_of_the_notes_from_the_bottom_up():
 
 
 def test_values_are_kept_in_full_behind_the_three_decimals():
-    table = try_it.graph().table()
+    table = tables(try_it.graph())
     assert float(table.primal.value("y")) == pytest.approx(float(jnp.log(2.0) + 10 - jnp.sin(5.0)), rel=1e-15)
     assert float(table.adjoint.value("x̄₂")) == pytest.approx(float(2 - jnp.cos(5.0)), rel=1e-15)
 
 
 def test_the_seed_chooses_the_direction():
-    tangent = try_it.graph().table(seed=(0, 1)).tangent
+    tangent = tables(try_it.graph(), seed=(0, 1)).tangent
     assert float(tangent.value("ẏ")) == pytest.approx(float(2 - jnp.cos(5.0)))
 
 
 def test_columns_line_up_though_dots_and_bars_take_no_room():
     assert width("v̄₀") == 2
-    lines = str(try_it.graph().table().adjoint).splitlines()[4:]
+    lines = str(tables(try_it.graph()).adjoint).splitlines()[4:]
     assert len({width(line[: line.index("= ")]) for line in lines}) <= 2
 
 
@@ -93,7 +94,7 @@ def test_sympys_rule_is_the_engines_rule(name):
 
 
 def test_constants_powers_and_repeated_operands_are_written_as_on_paper():
-    table = trace(lambda x, z: 3 * x**2 - x * x / z + np.sqrt(z) + x**0.5, 2.0, -4.0 + 8).table()
+    table = tables(trace(lambda x, z: 3 * x**2 - x * x / z + np.sqrt(z) + x**0.5, 2.0, -4.0 + 8))
     text = str(table)
     for piece in ("v₁ = v₋₁²", "3 × v₁", "v₋₁ × v₋₁", "√v₀", "2 × v₋₁", "v̄₋₁ / (2 × √v₋₁)"):
         assert any(piece.replace("v̄₋₁", "") in " ".join(line.split()) for line in text.splitlines()), piece
@@ -106,27 +107,29 @@ def test_arrays_are_shown_in_short_and_have_the_right_totals():
     def f(w):
         return np.sum((w * jnp.arange(10.0) - 1) ** 2)
 
-    table = trace(f, 0.5).table(inputs=("w",))
+    table = tables(trace(f, 0.5), inputs=("w",))
     assert "[0, 0.5, …, 4.5]" in str(table.primal)
     assert float(table.adjoint.value("w̄")) == pytest.approx(float(grad(f)(0.5)))
     assert float(table.tangent.value("ẏ")) == pytest.approx(float(jvp(f, (0.5,), (1.0,))[1]))
 
 
 def test_several_results_unused_inputs_and_constant_results_have_their_rows():
-    text = str(trace(lambda a, b: (a * 2, a, jnp.ones(())), 3.0, 4.0).table())
+    text = str(tables(trace(lambda a, b: (a * 2, a, jnp.ones(())), 3.0, 4.0)))
     for row in ("y₁", "y₂", "y₃", "x̄₂", "= 0"):
         assert row in text
 
 
-def test_a_graph_shows_itself_in_a_notebook_and_inside_jit():
-    html = try_it.graph()._repr_html_()
-    assert html.startswith("<svg")
+def test_drawing_and_tables_show_themselves_in_a_notebook_and_tables_inside_jit():
+    graph = try_it.graph()
+    picture, html = draw(graph)._repr_html_(), tables(graph)._repr_html_()
+    assert picture.startswith("<svg")
     assert html.count("<table>") == 3
+    assert "11.652" in picture
     assert "11.652" in html
     said = []
 
     def f(x):
-        said.append(str(trace(np.sin, x).table().primal))
+        said.append(str(tables(trace(np.sin, x)).primal))
         return x
 
     jax.jit(f)(jnp.ones(()))

@@ -1,8 +1,8 @@
-"""The table itself, and the few kinds of rows it has.
+"""Builders of rows of the table, one for each kind of function.
 
-Most rows follow from less than four rules: an elementwise function from its partial derivatives, a linear one from
-its transpose, a bilinear one from its two transposes; and any JVP rule gives a Taylor rule, since y' = J(x) x' is an
-equation for the coefficients of y.
+Most rows need not spell out all their rules. For an elementwise function all follow from its partial derivatives, for
+a linear one from its transpose, for a bilinear one from its two transposes. And every JVP rule gives a Taylor rule,
+since the equation y' = J(x) x' along a curve determines the Taylor coefficients of y one after another.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
-from ..graph import Graph, Node, Primitive, trace
-
-TABLE: dict[str, Primitive] = {}
+from ..graph import Node, Primitive, trace
+from ..table import TABLE, cast_like, scaled, total, zeros_like
+from ..taylor import Series, expand
 
 
 def _register(*fields: Any, **more: Any) -> Primitive:
@@ -24,93 +24,9 @@ def _register(*fields: Any, **more: Any) -> Primitive:
     return primitive
 
 
-class Series:
-    """The Taylor coefficients c_k of a value along a curve, x(s) = Σ_k c_k s^k, computed as they are asked for.
-
-    `first` is c_0 and `rule(k)` gives c_k for k ≥ 1; a coefficient None stands for zero. Without a rule the value
-    is `constant` along the curve.
-    """
-
-    def __init__(self, first: Any, rule: Callable[[int], Any] | None = None):
-        self.coefficients, self.rule, self.constant = [first], rule, rule is None
-
-    def __getitem__(self, k: int) -> Any:
-        if self.rule is None:
-            return self.coefficients[0] if k == 0 else None
-        while len(self.coefficients) <= k:
-            c = self.rule(len(self.coefficients))
-            self.coefficients.append(None if c is None else broadcast_like(c, self.coefficients[0]))
-        return self.coefficients[k]
-
-
-def expand(graph: Graph, inputs: Sequence[Series], order: int = 0, memos: dict | None = None) -> list[Series]:
-    """The series of the graph's outputs, from those of its inputs; up to `order` at once, beyond it on demand.
-
-    `memos` (node index → dict) lets several curves through one graph share what does not depend on the curve.
-    """
-    known: dict[int, Series] = dict(zip((n.index for n in graph.inputs), inputs, strict=True))
-    memos = {} if memos is None else memos
-
-    def series(a: Any) -> Series:
-        return known[a.index] if isinstance(a, Node) else Series(a)
-
-    for node in graph.nodes[len(inputs) :]:
-        arguments = [series(a) for a in node.arguments]
-        z = known[node.index] = Series(node.value)
-        if not all(x.constant for x in arguments):
-            assert node.primitive is not None
-            z.rule, z.constant = node.primitive.taylor(z, arguments, node, memos.setdefault(node.index, {})), False
-            for k in range(1, order + 1):
-                z[k]
-    return [series(out) for out in graph.outputs]
-
-
-def total(terms: Sequence[Any]) -> Any:
-    """Σ terms, leaving out those that are None (zero); None if nothing is left."""
-    result = None
-    for term in terms:
-        if term is not None:
-            result = term if result is None else add(result, term)
-    return result
-
-
-def zeros_like(x: Any) -> Any:
-    """Plain zeros of x's shape and dtype."""
-    return jnp.zeros(jnp.shape(x), jnp.result_type(x)) if not hasattr(x, "shape") else jnp.zeros(x.shape, x.dtype)
-
-
-def shape_of(x: Any) -> tuple[int, ...]:
-    """The shape of an array, a Value or a Python number."""
-    return tuple(getattr(x, "shape", ()))
-
-
-def cast_like(x: Any, like: Any) -> Any:
-    """x in the dtype of `like`; nothing is recorded where it has it already."""
-    return x if x.dtype == like.dtype else convert_element_type(x, new_dtype=like.dtype)
-
-
-def broadcast_like(x: Any, like: Any) -> Any:
-    """x broadcast to the shape of `like` and in its dtype: how a tangent follows an implicit broadcast."""
-    if shape_of(x) != like.shape:
-        missing = len(like.shape) - len(shape_of(x))
-        x = TABLE["broadcast_in_dim"](
-            x, shape=like.shape, broadcast_dimensions=tuple(range(missing, len(like.shape)))
-        )
-    return cast_like(x, like)
-
-
-def sum_like(x: Any, like: Any) -> Any:
-    """x summed over what was broadcast from `like`, in its dtype: how an adjoint goes back through a broadcast."""
-    shape = like.shape
-    if shape_of(x) != shape:
-        extra = len(x.shape) - len(shape)
-        axes = tuple(i for i, n in enumerate(x.shape) if i < extra or n != shape[i - extra])
-        x = TABLE["reduce_sum"](x, axes=axes) if axes else x
-        x = x if x.shape == shape else TABLE["reshape"](x, new_sizes=shape)
-    return cast_like(x, like)
-
-
 def _linear_taylor(jvp: Callable[..., Any]) -> Callable[..., Any]:
+    """The Taylor rule of a function with a locally constant Jacobian J: z_k = J x_k."""
+
     def taylor(z: Series, inputs: Sequence[Series], node: Node, memo: dict) -> Callable[[int], Any]:
         operands = [x[0] for x in inputs]
 
@@ -124,7 +40,7 @@ def _linear_taylor(jvp: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _taylor_from_jvp(jvp: Callable[..., Any]) -> Callable[..., Any]:
-    """k z_k = [J(x, z) x']_{k-1}: the JVP rule, expanded along the curve."""
+    """The Taylor rule k z_k = [J(x, z) x']_{k-1}: the JVP rule, expanded along the curve."""
 
     def taylor(z: Series, inputs: Sequence[Series], node: Node, memo: dict) -> Callable[[int], Any]:
         moving = [i for i, x in enumerate(inputs) if not x.constant]
@@ -138,14 +54,14 @@ def _taylor_from_jvp(jvp: Callable[..., Any]) -> Callable[..., Any]:
                 operands[i], tangents[i] = position, v
             return jvp(tangents, out, *operands, **node.params)
 
-        expansion: list[Series] = []
+        derivative: list[Series] = []  # of z along the curve; made on first use
 
         def rule(k: int) -> Any:
-            if not expansion:
+            if not derivative:
                 velocities = [velocity(inputs[i]) for i in moving]
                 graph = trace(speed, z[0], [inputs[i][0] for i in moving], [v[0] for v in velocities])
-                expansion.extend(expand(graph, [z, *(inputs[i] for i in moving), *velocities]))
-            return scaled(expansion[0][k - 1], 1.0 / k)
+                derivative.extend(expand(graph, [z, *(inputs[i] for i in moving), *velocities]))
+            return scaled(derivative[0][k - 1], 1.0 / k)
 
         return rule
 
@@ -153,7 +69,7 @@ def _taylor_from_jvp(jvp: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _taylor_from_partials(partials: Sequence[Any]) -> Callable[..., Any]:
-    """k z_k = Σ_i Σ_{j=1..k} j x_{i,j} g_{i,k-j} with g_i = ∂z/∂x_i, whose own series is expanded as it is needed."""
+    """The Taylor rule k z_k = Σ_i Σ_{j=1..k} j x_{i,j} g_{i,k-j}, where g_i is the series of ∂z/∂x_i."""
 
     def taylor(z: Series, inputs: Sequence[Series], node: Node, memo: dict) -> Callable[[int], Any]:
         active = [i for i, a in enumerate(node.arguments) if isinstance(a, Node)]
@@ -189,13 +105,15 @@ def _taylor_from_partials(partials: Sequence[Any]) -> Callable[..., Any]:
     return taylor
 
 
-def scaled(x: Any, factor: float) -> Any:
-    """factor · x, with None for zero and nothing to do for 1."""
-    return x if x is None or factor == 1 else mul(x, float(factor))
-
-
 def elementwise(name: str, evaluate: Callable[..., Any], *partials: Any, keywords: tuple[str, ...] = ()) -> Primitive:
-    """A row for an elementwise function: partials[i](out, *args, **params) = ∂out/∂args[i], or None for zero."""
+    """The row of an elementwise function.
+
+    Args:
+        name: see `Primitive`.
+        evaluate: see `Primitive`.
+        partials: for each argument the function (out, *args, **params) ↦ ∂out/∂args[i], or None for zero.
+        keywords: see `Primitive`.
+    """
 
     def jvp(tangents: Sequence[Any], out: Any, *args: Any, **params: Any) -> Any:
         pairs = [(t, d) for t, d in zip(tangents, partials, strict=True) if t is not None and d is not None]
@@ -214,9 +132,15 @@ def linear(
     keywords: tuple[str, ...] = (),
     positions: Callable[[int], Sequence[int]] = lambda n: (0,),
 ) -> Primitive:
-    """A row for a function linear in the arguments at `positions(number of arguments)` jointly.
+    """The row of a linear function.
 
-    transpose(adjoint, i, *args, **params) is the adjoint of argument i.
+    Args:
+        name: see `Primitive`.
+        evaluate: see `Primitive`.
+        transpose: transpose(adjoint, i, *args, **params) is the adjoint of argument i.
+        keywords: see `Primitive`.
+        positions: n ↦ the positions of those of n arguments in which the function is, jointly, linear; all others
+            are constants such as indices.
     """
 
     def jvp(tangents: Sequence[Any], out: Any, *args: Any, **params: Any) -> Any:
@@ -235,7 +159,7 @@ def linear(
 def bilinear(
     name: str, evaluate: Callable[..., Any], transpose: Callable[..., Any], keywords: tuple[str, ...] = ()
 ) -> Primitive:
-    """A row for a function of two arguments, linear in each; transpose(adjoint, i, x, y, **params) as before."""
+    """The row of a function of two arguments x and y that is linear in each of them; see `linear` for `transpose`."""
 
     def jvp(tangents: Sequence[Any], out: Any, x: Any, y: Any, **params: Any) -> Any:
         dx, dy = tangents
@@ -248,7 +172,7 @@ def bilinear(
     def taylor(z: Series, inputs: Sequence[Series], node: Node, memo: dict) -> Callable[[int], Any]:
         x, y = inputs
 
-        def rule(k: int) -> Any:  # Leibniz: z_k = Σ_j x_j y_{k-j}
+        def rule(k: int) -> Any:  # Leibniz's rule: z_k = Σ_j x_j y_{k-j}
             pairs = [(x[j], y[k - j]) for j in range(k + 1)]
             return total([primitive(a, b, **node.params) for a, b in pairs if a is not None and b is not None])
 
@@ -265,7 +189,7 @@ def general(
     vjp: Callable[..., Any],
     keywords: tuple[str, ...] = (),
 ) -> Primitive:
-    """A row whose JVP and VJP rules are both written out; its Taylor rule follows from the JVP rule."""
+    """The row of a function whose JVP and VJP rules are both given; the Taylor rule follows from the JVP rule."""
     return _register(name, evaluate, jvp, vjp, _taylor_from_jvp(jvp), keywords)
 
 
@@ -276,11 +200,11 @@ def piecewise_linear(
     vjp: Callable[..., Any],
     keywords: tuple[str, ...] = (),
 ) -> Primitive:
-    """As `general`, for a function whose Jacobian is locally constant: each coefficient goes through it alone."""
+    """As `general`, for a function with a locally constant Jacobian: it maps each Taylor coefficient by itself."""
     return _register(name, evaluate, jvp, vjp, _linear_taylor(jvp), keywords)
 
 
-# The four that the kinds above are themselves written with.
+# The four rows that the builders themselves use.
 
 add: Primitive = piecewise_linear("add", jnp.add, lambda t, out, x, y: total(t), lambda g, i, out, x, y: g)
 neg: Primitive = linear("neg", jnp.negative, lambda g, i, x: neg(g))

@@ -1,14 +1,14 @@
-"""Adopting a function written with jax.numpy (a Flax network, say), which our traced values cannot enter.
+"""Replay of a jaxpr: how a function written with jax.numpy (a Flax network, say) is differentiated by our engine.
 
-`jax.make_jaxpr` writes down its operations without differentiating anything; they are then replayed one by one with
-our primitives. An operation none of whose arguments is traced is simply carried out as it is.
+Our traced values cannot enter JAX's functions. So `jax.make_jaxpr` writes down the operations of the function,
+without differentiating anything, and these are replayed one by one with our primitives. An operation without a traced
+argument is left to JAX.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial, wraps
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -17,29 +17,40 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 from jax.extend.source_info_util import summarize
 
-from .errors import MissingRuleError, user_line
-from .graph import Value, unwrap
+from ..errors import MissingRuleError, in_engine, user_line
+from ..graph import Value, unwrap
+from ..rules import TABLE
+from ..rules.elementwise import sinc
 from .jax_functions import is_sinc, stand_in
-from .lowering import CALLS, CONSTANT, DIRECT, HARMLESS, RENAMED, REWRITTEN, is_jaxs
-from .rules import TABLE
-from .rules.elementwise import sinc
+from .jax_primitives import CALLS, CONSTANT, DIRECT, HARMLESS, RENAMED, REWRITTEN, is_jaxs
 
 
 def from_jax(f: Callable[..., Any]) -> Callable[..., Any]:
-    """f, a function of pytrees written with jax.numpy, so that traced values may be among its arguments.
+    """f, a function of pytrees written with jax.numpy, made fit for our traced values.
 
-    Its positional and keyword arguments may hold anything; only traced values need be arguments (f cannot close over
-    them), and where there are none f is called as it is. Inside f anything goes that JAX can trace: jit, vmap, remat
-    and this engine's own jvp, grad and taylor. A rule that its author gave a function is followed: by jax.custom_jvp
-    in every mode, by jax.custom_vjp in reverse mode; so are JAX's own, but for those that `jax_functions` replaces.
-    Raises MissingRuleError, naming the operation and its line, where f uses one that the table lacks, where a traced
-    float is rebuilt from its bits, and where a mode other than reverse meets a jax.custom_vjp.
+    The arguments of the result may hold anything. Traced values must be among them: f cannot close over them. Without
+    a traced argument f is simply called. Inside f everything is allowed that JAX can trace: jit, vmap, remat, and
+    this engine's own jvp, grad and taylor.
+
+    Where f calls a function with a derivative rule of its own, the rule is followed: one by jax.custom_jvp in every
+    mode, one by jax.custom_vjp in reverse mode. For some of JAX's functions a row of our table is used instead of
+    JAX's rule; see `jax_functions`.
+
+    The result raises MissingRuleError, with the operation and the line of the user's code, if f uses an operation
+    that the table lacks, if it makes a float from the bits of a traced value, or if forward or Taylor mode meets a
+    rule by jax.custom_vjp.
+
+    >>> import jax.numpy as jnp
+    >>> from pinn_ac import autodiff
+    >>> f = from_jax(lambda x: jnp.sum(x**2))
+    >>> autodiff.grad(f)(jnp.array([1.0, 2.0])).tolist()
+    [2.0, 4.0]
     """
 
     ours = stand_in(f)
 
     @wraps(f)
-    def adopted(*args: Any, **kwargs: Any) -> Any:
+    def converted(*args: Any, **kwargs: Any) -> Any:
         leaves, tree = jax.tree.flatten((args, kwargs))
         positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Value)]
         if not positions:
@@ -47,16 +58,19 @@ def from_jax(f: Callable[..., Any]) -> Callable[..., Any]:
         if ours is not None:
             return ours(*args, **kwargs)
         traced = [leaves[i] for i in positions]
-        closed, out_tree = _written_down(f, leaves, tree, positions)(*(unwrap(x) for x in traced))
+        closed, out_tree = _jaxpr_maker(f, leaves, tree, positions)(*(unwrap(x) for x in traced))
         return jax.tree.unflatten(out_tree, _without_bits(replay(closed.jaxpr, closed.consts, traced), f))
 
-    return adopted
+    return converted
 
 
-def _written_down(
+def _jaxpr_maker(
     f: Callable[..., Any], leaves: Sequence[Any], tree: Any, positions: Sequence[int]
 ) -> Callable[..., Any]:
-    """arrays ↦ (jaxpr, structure of the result) for f with the leaves at `positions` as its only inputs."""
+    """The function arrays ↦ (jaxpr of f, structure of its result), with the leaves at `positions` as the only inputs.
+
+    `leaves` and `tree` are the flattened arguments of f; all other leaves are constants.
+    """
 
     def of_inputs(*inputs: Any) -> Any:
         full = list(leaves)
@@ -73,7 +87,7 @@ def _written_down(
 
 
 class _Key:
-    """What a remembered jaxpr depends on: the function, its static leaves, the inputs' types, JAX's own settings."""
+    """The key of a cached jaxpr: the function, its static leaves, the types of its inputs, and JAX's settings."""
 
     def __init__(self, f: Any, leaves: list, tree: Any, positions: Sequence[int], arrays: Sequence[Any]):
         self.call = (f, leaves, tree, positions)
@@ -99,38 +113,38 @@ def _hashable(leaf: Any) -> Any:
 
 
 @lru_cache(maxsize=4096)
-def _remembered(key: _Key) -> tuple[ClosedJaxpr, Any]:
+def _cached_jaxpr(key: _Key) -> tuple[ClosedJaxpr, Any]:
     f, leaves, tree, positions = key.call
     arrays = [jax.ShapeDtypeStruct(shape, dtype, weak_type=weak) for shape, dtype, weak in key.key[4]]
-    return _written_down(f, leaves, tree, positions)(*arrays)
+    return _jaxpr_maker(f, leaves, tree, positions)(*arrays)
 
 
-def adopt_library(f: Callable[..., Any]) -> Callable[..., Any]:
-    """As `from_jax`, for a pure function of a library: what it does for arguments of given types is remembered."""
+def from_library(f: Callable[..., Any]) -> Callable[..., Any]:
+    """As `from_jax`, for a pure function of a library: its jaxpr is cached for each combination of argument types."""
 
     ours = stand_in(f)
 
     @wraps(f)
-    def adopted(*args: Any, **kwargs: Any) -> Any:
+    def converted(*args: Any, **kwargs: Any) -> Any:
         leaves, tree = jax.tree.flatten((args, kwargs))
         if not any(isinstance(leaf, Value) for leaf in leaves):
             return f(*args, **kwargs)
         if ours is not None:
             return ours(*args, **kwargs)
-        # Floating-point arrays are inputs too, traced or not; all others (indices, masks, axes) stay what they are.
+        # All floating-point arrays are inputs, traced or not. Other leaves (indices, masks, axes) go into the key.
         positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Value) or _is_float_array(leaf)]
         inputs = [leaves[i] for i in positions]
         arrays = [unwrap(x) for x in inputs]
         blank = [None if i in positions else leaf for i, leaf in enumerate(leaves)]
         try:
-            closed, out_tree = _remembered(_Key(f, blank, tree, tuple(positions), arrays))
+            closed, out_tree = _cached_jaxpr(_Key(f, blank, tree, tuple(positions), arrays))
         except TypeError as error:
             if "unhashable" not in str(error):
                 raise
-            closed, out_tree = _written_down(f, leaves, tree, positions)(*arrays)
+            closed, out_tree = _jaxpr_maker(f, leaves, tree, positions)(*arrays)
         return jax.tree.unflatten(out_tree, _without_bits(replay(closed.jaxpr, closed.consts, inputs), f))
 
-    return adopted
+    return converted
 
 
 def _is_float_array(leaf: Any) -> bool:
@@ -138,21 +152,21 @@ def _is_float_array(leaf: Any) -> bool:
 
 
 class _Bits:
-    """Integers that the bits of a traced float went into."""
+    """An array of integers that was computed from the bits of a traced float."""
 
     def __init__(self, value: Any):
         self.value = value
 
 
 def replay(jaxpr: Jaxpr, consts: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
-    """The results of the jaxpr on `inputs`, traced operations by our primitives."""
+    """The results of the jaxpr for `inputs`; operations with traced arguments are done by our primitives."""
     known: dict[Any, Any] = dict(zip(jaxpr.constvars, consts, strict=True))
     known.update(zip(jaxpr.invars, inputs, strict=True))
 
     def read(atom: Any) -> Any:
         if not isinstance(atom, Literal):
             return known[atom]
-        # Rules ask their operands for a shape, which the Python numbers in a jaxpr lack.
+        # Rules need the shape of their operands; Python numbers in a jaxpr have none.
         return atom.val if hasattr(atom.val, "shape") else np.asarray(atom.val, _dtype(atom))
 
     for eqn in jaxpr.eqns:
@@ -166,7 +180,7 @@ def replay(jaxpr: Jaxpr, consts: Sequence[Any], inputs: Sequence[Any]) -> list[A
 
 
 def as_it_is(eqn: JaxprEqn, arguments: Sequence[Any]) -> Sequence[Any]:
-    """The results of one operation, by JAX."""
+    """The results of one operation by JAX."""
     params = eqn.primitive.get_bind_params(eqn.params)
     functions, params = params if isinstance(params, tuple) else ((), params)  # a pair in older versions of JAX
     results = eqn.primitive.bind(*functions, *arguments, **params)
@@ -174,12 +188,12 @@ def as_it_is(eqn: JaxprEqn, arguments: Sequence[Any]) -> Sequence[Any]:
 
 
 def _replay_one(eqn: JaxprEqn, arguments: list[Any]) -> Sequence[Any]:
-    """The results of one operation with traced arguments."""
+    """The results of one operation with traced arguments, by our primitives."""
     name = RENAMED.get(eqn.primitive.name, eqn.primitive.name)
     if not is_jaxs(eqn.primitive):
         raise MissingRuleError(
             f"an operation called '{eqn.primitive.name}', which is not JAX's, has no rule, used at {line_of(eqn)}\n"
-            "Give a function around it a rule by jax.custom_jvp."
+            "Wrap it in a function with a rule by jax.custom_jvp."
         )
     if name in CALLS:
         return _replay_call(eqn, arguments)
@@ -194,7 +208,8 @@ def _replay_one(eqn: JaxprEqn, arguments: list[Any]) -> Sequence[Any]:
         unknown = set(eqn.params) - set(primitive.keywords) - HARMLESS
         if any(eqn.params[key] is not None for key in unknown):
             raise MissingRuleError(
-                f"the rule of '{name}' knows no {', '.join(sorted(unknown))}, used at {line_of(eqn)}"
+                f"the rule of '{name}' does not support {', '.join(sorted(unknown))}, used at {line_of(eqn)}\n"
+                "Call it without."
             )
         return [primitive(*arguments, **{key: eqn.params[key] for key in primitive.keywords})]
     if name in REWRITTEN:
@@ -202,14 +217,14 @@ def _replay_one(eqn: JaxprEqn, arguments: list[Any]) -> Sequence[Any]:
         return results if eqn.primitive.multiple_results else [results]
     raise MissingRuleError(
         f"the operation '{eqn.primitive.name}' has no rule, used at {line_of(eqn)}\n"
-        "Write that part with other functions, or wrap it in stop_gradient if its derivative is not wanted."
+        "Write that part with other functions, or wrap it in stop_gradient if its derivative is not needed."
     )
 
 
 def _on_bits(eqn: JaxprEqn, arguments: Sequence[Any]) -> list[Any]:
-    """The results of an operation on the bits of a traced float: further bits, or comparisons, which are constants.
+    """The results of an operation on the bits of a traced float: integers, or comparisons, which are constants.
 
-    Raises MissingRuleError where bits become a float again: it would pass for a constant.
+    Raises MissingRuleError if the result is a float: it would be taken for a constant, and the derivative lost.
     """
     if any(is_inexact(out.aval) for out in eqn.outvars):
         raise _lost_in_bits(f"a traced value was rebuilt from its bits by '{eqn.primitive.name}', at {line_of(eqn)}")
@@ -219,12 +234,13 @@ def _on_bits(eqn: JaxprEqn, arguments: Sequence[Any]) -> list[Any]:
 
 def _lost_in_bits(what: str) -> MissingRuleError:
     return MissingRuleError(
-        f"{what}\nIts derivative would be lost there. Write that part with arithmetic (ldexp(x, n) as x * 2.0**n, "
-        "say), or wrap it in stop_gradient if its derivative is not wanted."
+        f"{what}\nIts derivative would be lost there. Write that part with arithmetic (for example ldexp(x, n) as "
+        "x * 2.0**n), or wrap it in stop_gradient if its derivative is not needed."
     )
 
 
 def _without_bits(results: Sequence[Any], f: Callable[..., Any]) -> Sequence[Any]:
+    """The results of f. Raises MissingRuleError if one is the bits of a traced float."""
     if any(isinstance(x, _Bits) for x in results):
         name = getattr(f, "__name__", repr(f))
         raise _lost_in_bits(f"'{name}' returns the bits of a traced value as integers, at {user_line()}")
@@ -232,9 +248,9 @@ def _without_bits(results: Sequence[Any], f: Callable[..., Any]) -> Sequence[Any
 
 
 def line_of(eqn: JaxprEqn) -> str:
-    """Where the reader's code asked for the operation: in an adopted function, or in the call of a library's."""
-    place = summarize(eqn.source_info)
-    return place if place and not place.startswith(str(Path(__file__).parent)) else user_line()
+    """The line of the user's code that led to the operation."""
+    line = summarize(eqn.source_info)
+    return line if line and not in_engine(line) else user_line()
 
 
 def _dtype(atom: Any) -> Any:
@@ -247,12 +263,17 @@ def is_inexact(type_of: Any) -> bool:
 
 
 def _replay_call(eqn: JaxprEqn, arguments: list[Any]) -> Sequence[Any]:
-    """Inline a call."""
+    """The results of a call of an inner jaxpr, which is inlined."""
     inner = next(eqn.params[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr") if key in eqn.params)
     jaxpr, consts = (inner.jaxpr, inner.consts) if isinstance(inner, ClosedJaxpr) else (inner, ())
     return [sinc(*arguments)] if is_sinc(jaxpr) else replay(jaxpr, consts, arguments)
 
 
 def stop_gradient(x: Any) -> Any:
-    """x, a pytree, as a constant for every derivative; with respect to it they are zero."""
+    """The pytree x, whose arrays become constants: derivatives do not pass through them.
+
+    >>> from pinn_ac import autodiff
+    >>> float(autodiff.grad(lambda x: x * stop_gradient(x))(3.0))
+    3.0
+    """
     return jax.tree.map(lambda leaf: jax.lax.stop_gradient(unwrap(leaf)), x)

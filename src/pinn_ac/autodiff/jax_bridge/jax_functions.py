@@ -1,7 +1,7 @@
-"""Functions of JAX's that carry a derivative rule of their own, and the rows of our table that stand for them.
+"""JAX's functions for which our engine uses rows of its own table, since their derivatives there are more accurate.
 
-A function is known by its rule, the very Python function that JAX calls for the derivative, and never by its name:
-a reader's function called `relu` is the reader's.
+Those with a derivative rule are recognised by the rule, that is by the Python function which JAX calls for the
+derivative, and never by their name: a user's function called `relu` keeps the user's rule.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ import jax.numpy as jnp
 from jax.extend.core import Jaxpr, jaxprs_in_params
 from jax.scipy import special
 
-from .errors import MissingRuleError, user_line
-from .graph import unwrap
-from .rules import elementwise as rows
-from .rules.linear_algebra import det
+from ..errors import MissingRuleError, user_line
+from ..graph import unwrap
+from ..rules import elementwise as rows
+from ..rules.linear_algebra import det
 
 
 def _refuse_frexp(x: Any) -> Any:
     raise MissingRuleError(
         f"frexp takes a traced value apart into mantissa and exponent, at {user_line()}\n"
-        "Its derivative would be lost there: frexp(stop_gradient(x)) gives constants, and ldexp(x, n) is x 2ⁿ."
+        "Its derivative would be lost there: use frexp(stop_gradient(x)), whose results are constants."
     )
 
 
 def _ldexp(x: Any, n: Any) -> Any:
-    """x 2ⁿ, by three factors, since one alone may overflow where the result does not. Their product is exact."""
+    """x 2ⁿ by three exact factors: the single factor 2ⁿ may overflow although the result does not."""
     n = unwrap(n)
     third = n // 3
     a, b = (jnp.ldexp(jnp.ones((), x.dtype), k) for k in (third, n - 2 * third))
@@ -57,7 +57,7 @@ _WITH_A_RULE: tuple[tuple[Callable[..., Any], tuple[tuple[int, ...], ...], Calla
     (jnp.sinc, ((),), rows.sinc),
     (jnp.frexp, ((),), _refuse_frexp),
 )
-"""JAX's function, the shapes of arguments with which it is written down, and what stands for it."""
+"""Functions with a derivative rule: JAX's function, shapes of arguments for which its rule is looked up, and ours."""
 
 _WITHOUT: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...] = (
     (jnp.ldexp, _ldexp),
@@ -73,18 +73,18 @@ _WITHOUT: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...] = (
     (special.boxcox, rows.boxcox),
     (special.boxcox1p, rows.boxcox1p),
 )
-"""Functions without a rule, whose formula in JAX loses the derivative somewhere, and what stands for them."""
+"""Functions without a derivative rule whose formula in JAX has inaccurate derivatives somewhere, and ours."""
 
 
 def stand_in(f: Callable[..., Any]) -> Callable[..., Any] | None:
-    """What stands for a function of JAX's that has no rule; None where its own formula serves."""
+    """Our function for one of JAX's without a derivative rule; None if JAX's formula is to be used."""
     return next((ours for theirs, ours in _WITHOUT if f is theirs), None)
 
 
 def ours_for(eqn: Any) -> Callable[..., Any] | None:
-    """The function of ours that stands for a call with a rule; None where that rule is to be followed.
+    """Our function for a call with a derivative rule; None if that rule is to be followed.
 
-    It is followed where it is a reader's, and where `jax.vmap` has laid the axes out as our function would not.
+    The rule is followed if it is a user's, and if `jax.vmap` has arranged the axes as our function would not.
     """
     if eqn.primitive.name != "custom_jvp_call":
         return None
@@ -97,7 +97,7 @@ def ours_for(eqn: Any) -> Callable[..., Any] | None:
 
 
 def _is_elementwise(eqn: Any) -> bool:
-    """Whether the operations of the call pair the elements of its arguments as they lie."""
+    """Whether every operation of the call combines elements at the same index."""
     shape = eqn.outvars[0].aval.shape
     equations = list(_equations(eqn.params["call_jaxpr"].jaxpr))
     shapes = {atom.aval.shape for e in equations for atom in (*e.invars, *e.outvars)}
@@ -105,28 +105,28 @@ def _is_elementwise(eqn: Any) -> bool:
 
 
 def _is_batch_of_matrices(eqn: Any) -> bool:
-    """Whether the matrices lie in the last two axes of the argument, beyond doubt."""
+    """Whether the matrices are certainly in the last two axes of the argument."""
     shape, batch, n = eqn.invars[0].aval.shape, eqn.outvars[0].aval.shape, eqn.invars[0].aval.shape[-1]
     return shape == (*batch, n, n) and n not in batch
 
 
 def is_sinc(jaxpr: Jaxpr) -> bool:
-    """Whether this is the inside of jnp.sinc, whose rule is that of a helper, for the slope at 0 alone."""
+    """Whether this is the body of jnp.sinc, which has a rule only for an inner function, for the slope at 0."""
     return any(ours_for(eqn) is rows.sinc for eqn in jaxpr.eqns)
 
 
 @lru_cache(maxsize=1)
 def _ours() -> dict[Any, Callable[..., Any]]:
-    """Rule → function of ours. What several functions have in common is no rule, but JAX's way of calling one."""
+    """Rule → our function. What is found for several functions is not a rule, but a wrapper of JAX's around rules."""
     rules = {ours: _rules_in(f, *shapes) for f, shapes, ours in _WITH_A_RULE}
     common = Counter(rule for found in rules.values() for rule in found)
     return {rule: ours for ours, found in rules.items() for rule in found if common[rule] == 1}
 
 
 def _rules_in(f: Callable[..., Any], *shapes: tuple[int, ...]) -> set[Any]:
-    """The functions stored with the first call in f that has a rule, those made anew for each call left out."""
+    """The Python functions stored with the first call in f that has a rule, except those made anew for each call."""
     args = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
-    # A function of its own each time, or JAX would remember the first jaxpr.
+    # A new lambda each time, since JAX caches jaxprs by function.
     jaxprs = [jax.make_jaxpr(lambda *x: f(*x))(*args).jaxpr for _ in range(2)]
     first, again = (
         _rules_of(next(e for e in _equations(jaxpr) if e.primitive.name == "custom_jvp_call")) for jaxpr in jaxprs
@@ -135,7 +135,7 @@ def _rules_in(f: Callable[..., Any], *shapes: tuple[int, ...]) -> set[Any]:
 
 
 def _equations(jaxpr: Jaxpr) -> Iterator[Any]:
-    """All that the jaxpr does, inside its calls too."""
+    """All operations of the jaxpr, including those inside its calls."""
     for eqn in jaxpr.eqns:
         yield eqn
         for inner in jaxprs_in_params(eqn.params):
@@ -143,7 +143,7 @@ def _equations(jaxpr: Jaxpr) -> Iterator[Any]:
 
 
 def _rules_of(eqn: Any) -> set[Any]:
-    """The functions that JAX has stored with a call: the rule is among them, and JAX's own wrappers around it."""
+    """The Python functions that JAX has stored with a call: the rule, and JAX's wrappers around it."""
     waiting, seen, found = list(eqn.params.values()), list[Any](), set()
     while waiting:
         x = waiting.pop()
@@ -154,8 +154,8 @@ def _rules_of(eqn: Any) -> set[Any]:
             waiting.append(x.f)
         elif isinstance(x, FunctionType):
             found.add(x)
-            if str(x.__module__).split(".")[0] == "jax":  # a reader's function is not looked into
+            if str(x.__module__).split(".")[0] == "jax":  # closures of a user's function are not searched
                 for cell in x.__closure__ or ():
-                    with suppress(ValueError):  # of an empty cell
+                    with suppress(ValueError):  # an empty cell
                         waiting.append(cell.cell_contents)
     return found

@@ -1,4 +1,4 @@
-"""Many sweeps over one graph at once: `jax.vmap` over the tangents or adjoints of a sweep."""
+"""Many sweeps over one graph at once, by `jax.vmap` over the tangents or adjoints."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .adopt import from_jax
-from .graph import Graph, Value
+from ..graph import Graph, Value
+from .replay import from_jax
 
 
 def sweep_over_basis(sweep: Callable[[Graph, list], list], graph: Graph, leaves: list) -> list:
-    """`sweep(graph, ·)` at every unit vector of the space of `leaves`, stacked along a new leading axis.
+    """The results of sweep(graph, e) for all unit vectors e, stacked along a new leading axis.
 
-    Where the graph holds Values of older traces, `jax.vmap` could not enter it: they are handed over as arguments,
-    and the whole batched sweep is adopted into those traces.
+    Args:
+        sweep: the function (graph, tangents or adjoints) ↦ results.
+        graph: what it sweeps over.
+        leaves: the arrays whose entries the unit vectors run over, in order.
+
+    The graph may hold Values of older traces, which `jax.vmap` cannot enter. They become arguments of the batched
+    sweep, which is then replayed in those traces by `from_jax`.
     """
     sizes = [leaf.size for leaf in leaves]
     starts = [sum(sizes[:i]) for i in range(len(sizes))]

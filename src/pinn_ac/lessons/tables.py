@@ -1,4 +1,4 @@
-"""The three traces of a graph as the lecture's notes lay them out: primal, tangent and adjoint.
+"""The three traces of a Wengert list as tables, laid out as in the lecture's notes: primal, tangent and adjoint.
 
 v₂ = v₋₁ × v₀                    = 2 × 5          = 10
 v̇₂ = v̇₋₁ × v₀ + v̇₀ × v₋₁         = 1 × 5 + 0 × 2  = 5
@@ -16,20 +16,31 @@ from typing import Any
 import jax.numpy as jnp
 import sympy
 
-from . import formulas
-from .formulas import Notation, marked, number, pretty
-from .forward import tangents_of_nodes
-from .graph import Graph, Node
-from .reverse import Step, accumulation
+from pinn_ac.autodiff import Graph, Node, accumulation, tangents_of_nodes
+from pinn_ac.autodiff.reverse import Step
+from pinn_ac.lessons.notation import (
+    Notation,
+    marked,
+    number,
+    operation,
+    partial,
+    pretty,
+    symbol,
+    width,
+    write,
+)
 
 
 @dataclass(frozen=True)
 class Line:
-    """`name` = `rule` = `formula` = `numbers` = `value`; a part that says nothing new is empty.
+    """One line of a trace: `name` = `rule` = `formula` = `numbers` = `value`. A part that adds nothing is "".
 
-    rule: the chain rule with local derivatives as symbols, v̄₃ ∂v₃/∂v₀.
-    formula: the same with what they are, v̄₃ × cos v₀.
-    numbers: the same with numbers, −1 × cos 5.
+    Args:
+        name: of the variable, v̄₀.
+        rule: the chain rule with the local derivatives as symbols, v̄₃ ∂v₃/∂v₀.
+        formula: the same with the local derivatives written out, v̄₃ × cos v₀.
+        numbers: the same with numbers, −1 × cos 5.
+        value: the value that is computed.
     """
 
     name: str
@@ -40,14 +51,17 @@ class Line:
 
     @property
     def cells(self) -> tuple[str, str, str, str, str]:
-        """The parts as text, each but the first with its equals sign."""
+        """The parts as text, all but the first with an equals sign before them."""
         parts = (self.rule, self.formula, self.numbers, number(self.value))
         return (self.name, *("= " + part if part else "" for part in parts))  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
 class Trace:
-    """One trace in the order in which it is computed; the notes write the adjoint one from the bottom up."""
+    """One trace, its lines in the order in which they are computed.
+
+    `upward` is for the adjoint trace, which the notes write from the bottom up.
+    """
 
     title: str
     lines: tuple[Line, ...]
@@ -55,26 +69,25 @@ class Trace:
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
-        """The cells in the order of the notes, less the columns that are empty throughout."""
+        """The cells of the lines in the order of the notes, without the columns that are empty in every line."""
         rows = [line.cells for line in (reversed(self.lines) if self.upward else self.lines)]
         used = [any(row[k] for row in rows) for k in range(5)]
         return [tuple(cell for cell, keep in zip(row, used, strict=True) if keep) for row in rows]
 
     def value(self, name: str) -> Any:
-        """The last value that `name` (as it is written here) was given. Raises KeyError if it never was."""
+        """The last value of the variable that the trace calls `name`. Raises KeyError if there is none."""
         return {line.name: line.value for line in self.lines}[name]
 
     def __str__(self) -> str:
         rows = self.rows
-        widths = [max(formulas.width(row[k]) for row in rows) for k in range(len(rows[0]))] if rows else []
+        widths = [max(width(row[k]) for row in rows) for k in range(len(rows[0]))] if rows else []
         lines = [
-            "  ".join(cell + " " * (w - formulas.width(cell)) for cell, w in zip(row, widths, strict=True))
-            for row in rows
+            "  ".join(cell + " " * (w - width(cell)) for cell, w in zip(row, widths, strict=True)) for row in rows
         ]
         return "\n".join([self.title, "─" * (sum(widths) + 2 * len(widths) - 2), *(line.rstrip() for line in lines)])
 
     def _repr_html_(self) -> str:
-        """For notebooks."""
+        """The table as HTML, for notebooks."""
         body = "".join("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in self.rows)
         css = "text-align:left;font-weight:600;padding:2px 0"
         return f'<table><caption style="{css}">{escape(self.title)}</caption>{body}</table>'
@@ -82,7 +95,7 @@ class Trace:
 
 @dataclass(frozen=True)
 class Tables:
-    """The three traces of one graph."""
+    """The three traces of a graph."""
 
     primal: Trace
     tangent: Trace
@@ -94,7 +107,7 @@ class Tables:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        """For notebooks."""
+        """The table as HTML, for notebooks."""
         return "".join(trace._repr_html_() for trace in (self.primal, self.tangent, self.adjoint))
 
 
@@ -102,12 +115,12 @@ def tables(graph: Graph, seed: Sequence[Any] | None = None, rules: bool = False,
     """The primal, tangent and adjoint traces of a graph.
 
     Args:
-        graph: from `trace`; of scalars, or of arrays, which are shown in short.
-        seed: the tangents of the inputs; by default 1 for the first one and 0 for the others.
-        rules: write the tangent's chain rule with ∂v/∂v too, as the adjoint's always is.
+        graph: from `trace`; arrays are shortened in the tables.
+        seed: the tangents of the inputs; by default 1 for the first input and 0 for the others.
+        rules: write the chain rule of the tangents with symbols ∂v/∂v too, as that of the adjoints always is.
         names: `letter`, `first`, `inputs` and `output`; see `Notation`.
 
-    The adjoint trace is that of the sum of the results.
+    The adjoint trace is that of the sum of the outputs.
     """
     notation = Notation(graph, **names)
     return Tables(primal(notation), tangent(notation, seed, rules), adjoint(notation))
@@ -131,36 +144,36 @@ def _call(notation: Notation, node: Node) -> str:
 
 
 def operation_text(notation: Notation, node: Node) -> str:
-    """What the node computes, in the nodes' names: v₋₁ × v₀; for whole arrays reduce_sum(v₃)."""
+    """What the node computes, with the names of its operands: v₋₁ × v₀, or reduce_sum(v₃) where it has no formula."""
     if node.primitive is None:
         return pretty(notation.input_name(node))
-    formula = formulas.operation(node)
-    return _call(notation, node) if formula is None else formulas.write(formula, _look(notation, node))
+    formula = operation(node)
+    return _call(notation, node) if formula is None else write(formula, _look(notation, node))
 
 
 def primal(notation: Notation) -> Trace:
-    """The values, from the inputs on."""
+    """The primal trace: the values, from the inputs to the outputs."""
     lines = []
     for node in notation.graph:
-        formula = formulas.operation(node)
+        formula = operation(node)
         scalar = formula is not None and _is_scalar(node)
-        numbers = formulas.write(formula, _numbers(node)) if scalar else ""
+        numbers = write(formula, _numbers(node)) if scalar else ""
         lines.append(Line(notation.name(node), "", operation_text(notation, node), numbers, node.value))
     return Trace("Forward primal trace ↓", (*lines, *_results(notation, "")))
 
 
 def _results(notation: Notation, mark: str, values: Sequence[Any] | None = None) -> list[Line]:
     lines = []
-    for place, out in enumerate(notation.graph.outputs):
-        name = marked(pretty(notation.output_name(place)), mark)
+    for position, out in enumerate(notation.graph.outputs):
+        name = marked(pretty(notation.output_name(position)), mark)
         formula = notation.name(out, mark) if isinstance(out, Node) else ""
-        value = notation.graph.output_values[place] if values is None else values[place]
+        value = notation.graph.output_values[position] if values is None else values[position]
         lines.append(Line(name, "", formula, "", value))
     return lines
 
 
 def tangent(notation: Notation, seed: Sequence[Any] | None = None, rules: bool = False) -> Trace:
-    """The tangents v̇_i = Σ_j ∂v_i/∂v_j v̇_j, from the inputs on."""
+    """The tangent trace: v̇_i = Σ_j ∂v_i/∂v_j v̇_j, from the inputs to the outputs."""
     graph = notation.graph
     if seed is None:
         seed = [1.0] + [0.0] * (len(graph.inputs) - 1)
@@ -181,26 +194,26 @@ def _tangent_line(notation: Notation, node: Node, known: Sequence[Any], rules: b
         return Line(name, "", marked(pretty(notation.input_name(node)), "dot"), "", value)
     slots = [(i, a) for i, a in enumerate(node.arguments) if isinstance(a, Node)]
     rule = " + ".join(f"∂{notation.name(node)}/∂{notation.name(a)} × {notation.name(a, 'dot')}" for _, a in slots)
-    partials = [formulas.partial(node, i) for i, _ in slots]
+    partials = [partial(node, i) for i, _ in slots]
     if any(p is None for p in partials):
         return Line(name, rule if rules else "", "" if rules else rule, "", value)
-    terms = [_product(formulas.symbol(f"d{i}"), p) for (i, _), p in zip(slots, partials, strict=True)]
+    terms = [_product(symbol(f"d{i}"), p) for (i, _), p in zip(slots, partials, strict=True)]
     terms = [t for t in terms if t != 0] or [sympy.Integer(0)]
     total = sympy.Add(*terms, evaluate=False) if len(terms) > 1 else terms[0]
     dots = {f"d{i}": notation.name(a, "dot") for i, a in slots}
     values = {f"d{i}": number(known[a.index]) for i, a in slots}
-    formula = formulas.write(total, _look(notation, node) | dots)
-    numbers = formulas.write(total, _numbers(node) | values) if _is_scalar(node) else ""
+    formula = write(total, _look(notation, node) | dots)
+    numbers = write(total, _numbers(node) | values) if _is_scalar(node) else ""
     return Line(name, rule if rules else "", formula, numbers, value)
 
 
 def _product(d: sympy.Symbol, p: sympy.Expr) -> sympy.Expr:
-    """d p, simplified for p = 0, 1 and −1 only."""
+    """The product d p, which sympy may simplify only for p = 0 and 1."""
     return d * p if p in (0, 1) else sympy.Mul(d, p, evaluate=False)
 
 
 def adjoint(notation: Notation) -> Trace:
-    """The adjoints v̄_j = Σ_i v̄_i ∂v_i/∂v_j, from the result back, one contribution a line."""
+    """The adjoint trace: v̄_j = Σ_i v̄_i ∂v_i/∂v_j, from the outputs back, with one line for each contribution."""
     graph = notation.graph
     adjoints: list[Any] = [None] * len(graph)
     seeds = [jnp.ones(v.shape, v.dtype) for v in graph.output_values]
@@ -220,12 +233,12 @@ def adjoint(notation: Notation) -> Trace:
 
 
 def _seed_lines(notation: Notation, seeds: Sequence[Any]) -> tuple[list[Line], dict[int, Any]]:
-    """v̄ = ȳ = 1 for every result, and the adjoints that are known then, by node."""
+    """The lines v̄ = ȳ = 1 of the outputs, and the adjoints known after them: node index → value."""
     lines: list[Line] = []
     known: dict[int, Any] = {}
-    for place, (out, seed) in enumerate(zip(notation.graph.outputs, seeds, strict=True)):
+    for position, (out, seed) in enumerate(zip(notation.graph.outputs, seeds, strict=True)):
         if isinstance(out, Node):
-            name, result = notation.name(out, "bar"), marked(pretty(notation.output_name(place)), "bar")
+            name, result = notation.name(out, "bar"), marked(pretty(notation.output_name(position)), "bar")
             rule = f"{name} + {result}" if out.index in known else result
             known[out.index] = known[out.index] + seed if out.index in known else seed
             lines.append(Line(name, "", rule, "", known[out.index]))
@@ -238,25 +251,17 @@ def _adjoint_line(notation: Notation, step: Step, slot: int, before: Mapping[int
     first = parent.index not in before
     sofar, known = ("", "") if first else (f"{name} + ", f"{number(before[parent.index])} + ")
     rule = f"{sofar}{bar} ∂{notation.name(node)}/∂{notation.name(parent)}"
-    p = formulas.partial(node, slot)
+    p = partial(node, slot)
     if p is None:
         return Line(name, rule, "", "", step.adjoint)
-    gathered = "Σ " if parent.value.size < node.value.size else ""  # what was broadcast forward is summed back
-    formula = sofar + gathered + _weighed(bar, p, _look(notation, node))
-    numbers = known + _weighed(number(before[node.index]), p, _numbers(node)) if _is_scalar(node) else ""
+    sign = "Σ " if parent.value.size < node.value.size else ""  # what was broadcast forward is summed on the way back
+    formula = sofar + sign + _weighted(bar, p, _look(notation, node))
+    numbers = known + _weighted(number(before[node.index]), p, _numbers(node)) if _is_scalar(node) else ""
     return Line(name, rule, formula, numbers.replace("+ −", "− "), step.adjoint)
 
 
-def _weighed(bar: str, p: sympy.Expr, look: Mapping[str, str]) -> str:
-    """v̄ × p, where the notes write out the factors 1 and (−1)."""
+def _weighted(bar: str, p: sympy.Expr, look: Mapping[str, str]) -> str:
+    """The text of v̄ × p; factors 1 and (−1) are written out, as in the notes."""
     if p in (1, -1):
         return f"{bar} × {'1' if p == 1 else '(−1)'}"
-    return formulas.write(sympy.Mul(formulas.symbol("d"), p, evaluate=False), {**look, "d": bar})
-
-
-def _table(self: Graph, seed: Sequence[Any] | None = None, rules: bool = False, **names: Any) -> Tables:
-    """The three traces; see `tables.tables`."""
-    return tables(self, seed, rules, **names)
-
-
-Graph.table = _table  # type: ignore[attr-defined]
+    return write(sympy.Mul(symbol("d"), p, evaluate=False), {**look, "d": bar})

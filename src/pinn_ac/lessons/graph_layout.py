@@ -1,4 +1,11 @@
-"""Layered layout of a directed graph without cycles: layers, order within them, places."""
+"""Layered layout of a directed acyclic graph (Sugiyama's): layers, order within each layer, heights.
+
+Nodes are put into layers by their longest path from a source. Long edges are divided by virtual nodes, one in every
+layer that they pass. Within the layers the nodes are sorted by the mean position of their neighbours, which makes the
+edges cross less, and then drawn towards them.
+
+(Sugiyama, Tagawa and Toda, Methods for visual understanding of hierarchical system structures, 1981.)
+"""
 
 from __future__ import annotations
 
@@ -11,19 +18,30 @@ import numpy as np
 Edge = tuple[int, int]
 SWEEPS, SHUFFLES, SMALL = 24, 40, 60
 BOX, PASSAGE = 1.0, 0.6
-"""Least distances within a layer: between boxes, and where one of two is only a passing edge."""
+"""Least distances within a layer: between two boxes, and between two nodes of which one is virtual."""
 
 
-class Layering(NamedTuple):
-    """(x, y) of every node, the places that every edge visits, and how many times edges cross."""
+class Layout(NamedTuple):
+    """A graph that is laid out.
+
+    Args:
+        positions: (x, y) of every node; x is its layer.
+        paths: for each edge the points (x, y) that it passes, from source to target.
+        crossings: how many times edges cross.
+    """
 
     positions: list[tuple[float, float]]
     paths: list[tuple[tuple[float, float], ...]]
     crossings: int
 
 
-def arrange(count: int, edges: Sequence[Edge]) -> Layering:
-    """Lay out nodes 0 … count−1, numbered so that every edge (i, j) has i < j; edges may repeat."""
+def arrange(count: int, edges: Sequence[Edge]) -> Layout:
+    """Lay out the nodes 0, …, count − 1.
+
+    Args:
+        count: the number of nodes.
+        edges: pairs (i, j) with i < j, from i to j; an edge may occur several times.
+    """
     layer = _layers(count, edges)
     chains, layer = _chains(edges, layer)
     links = sorted({link for chain in chains for link in pairwise(chain)})
@@ -31,11 +49,11 @@ def arrange(count: int, edges: Sequence[Edge]) -> Layering:
     y = _heights(order, links, count)
     positions = [(float(layer[v]), y[v]) for v in range(len(layer))]
     paths = [tuple(positions[v] for v in chain) for chain in chains]
-    return Layering(positions[:count], paths, _crossings(order, layer, links))
+    return Layout(positions[:count], paths, _crossings(order, layer, links))
 
 
 def _layers(count: int, edges: Sequence[Edge]) -> list[int]:
-    """The length of the longest path to each node."""
+    """The layer of each node: the length of the longest path to it."""
     layer = [0] * count
     for source, target in sorted(edges, key=lambda edge: edge[1]):
         layer[target] = max(layer[target], layer[source] + 1)
@@ -43,7 +61,7 @@ def _layers(count: int, edges: Sequence[Edge]) -> list[int]:
 
 
 def _chains(edges: Sequence[Edge], layer: list[int]) -> tuple[list[list[int]], list[int]]:
-    """Every edge as a chain of nodes one layer apart; the new ones among them are appended to the layers."""
+    """Every edge as a chain of nodes one layer apart, and the layers with the new, virtual nodes appended."""
     layer, chains, known = list(layer), [], {}
     for edge in edges:
         if edge not in known:
@@ -56,6 +74,7 @@ def _chains(edges: Sequence[Edge], layer: list[int]) -> tuple[list[list[int]], l
 
 
 def _neighbours(count: int, links: Sequence[Edge]) -> tuple[list[list[int]], list[list[int]]]:
+    """The neighbours of each node in the layer before it, and in the layer after it."""
     before: list[list[int]] = [[] for _ in range(count)]
     after: list[list[int]] = [[] for _ in range(count)]
     for source, target in links:
@@ -65,7 +84,7 @@ def _neighbours(count: int, links: Sequence[Edge]) -> tuple[list[list[int]], lis
 
 
 def _ordered(layer: list[int], links: Sequence[Edge]) -> list[list[int]]:
-    """The order within the layers: barycentres to and fro from several starts, the best of all kept."""
+    """The best order within the layers that sorting by barycentres finds, from several starts."""
     width = max(layer, default=0) + 1
     natural = [[v for v in range(len(layer)) if layer[v] == k] for k in range(width)]
     sides = _neighbours(len(layer), links)
@@ -83,7 +102,7 @@ def _ordered(layer: list[int], links: Sequence[Edge]) -> list[list[int]]:
 
 
 def _starts(natural: list[list[int]]) -> Iterator[list[list[int]]]:
-    """The order of the list, its reverse, and for small graphs some shuffled ones, the same at every call."""
+    """The natural order, its reverse, and for small graphs some random orders, the same at every call."""
     yield natural
     yield [row[::-1] for row in natural]
     rng = np.random.default_rng(0)
@@ -92,28 +111,29 @@ def _starts(natural: list[list[int]]) -> Iterator[list[list[int]]]:
 
 
 def _swept(order: list[list[int]], neighbours: list[list[int]], reverse: bool) -> list[list[int]]:
-    """Each layer sorted by the mean place of its neighbours in the layer before (or after)."""
-    place = {v: i for row in order for i, v in enumerate(row)}
+    """Each layer sorted by the mean position of its neighbours in the layer before it (or after, with `reverse`)."""
+    position = {v: i for row in order for i, v in enumerate(row)}
     result = [list(row) for row in order]
     for k in reversed(range(len(order))) if reverse else range(len(order)):
-        keys = {v: np.mean([place[w] for w in neighbours[v]]) if neighbours[v] else place[v] for v in result[k]}
+        keys = {v: np.mean([position[w] for w in neighbours[v]]) if neighbours[v] else position[v] for v in result[k]}
         result[k].sort(key=keys.__getitem__)
-        place.update({v: i for i, v in enumerate(result[k])})
+        position.update({v: i for i, v in enumerate(result[k])})
     return result
 
 
 def _crossings(order: Sequence[Sequence[int]], layer: list[int], links: Sequence[Edge]) -> int:
-    place = {v: i for row in order for i, v in enumerate(row)}
+    """How many pairs of links cross."""
+    position = {v: i for row in order for i, v in enumerate(row)}
     total = 0
     for k in range(len(order)):
-        ends = np.array([(place[s], place[t]) for s, t in links if layer[s] == k]).reshape(-1, 2)
+        ends = np.array([(position[s], position[t]) for s, t in links if layer[s] == k]).reshape(-1, 2)
         apart = np.sign(ends[:, None, 0] - ends[None, :, 0]) * np.sign(ends[:, None, 1] - ends[None, :, 1])
         total += int((apart < 0).sum()) // 2
     return total
 
 
 def _heights(order: list[list[int]], links: Sequence[Edge], count: int) -> list[float]:
-    """y of every node: again and again the mean of its neighbours', as far as the distances in its layer allow."""
+    """The height y of every node: the mean of its neighbours', as far as the distances in its layer allow."""
     size = sum(map(len, order))
     before, after = _neighbours(size, links)
     y = np.zeros(size)
@@ -128,7 +148,10 @@ def _heights(order: list[list[int]], links: Sequence[Edge], count: int) -> list[
 
 
 def _apart(wanted: np.ndarray, distances: list[float]) -> np.ndarray:
-    """The places nearest to `wanted` (in squares) that go down by at least `distances`: pool adjacent violators."""
+    """The heights closest to `wanted`, by least squares, that fall by at least `distances` from node to node.
+
+    The algorithm is that of isotonic regression: pool adjacent violators.
+    """
     offset = np.concatenate([[0.0], np.cumsum(distances)])
     pools: list[list[float]] = []  # [mean, size]
     for value in wanted + offset:

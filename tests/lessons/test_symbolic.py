@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as onp
 import pytest
 
-from pinn_ac.autodiff import symbolic_derivative
+from pinn_ac.lessons.symbolic import symbolic_derivative
 
 
 def test_the_formula_of_the_lecture():

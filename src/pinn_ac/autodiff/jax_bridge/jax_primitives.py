@@ -1,4 +1,4 @@
-"""What JAX's own operations are to us: which are constants, which are calls, which stand for several of ours."""
+"""How each of JAX's operations is replayed, where it is not simply the row of the same name in our table."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend.core import jaxpr_as_fun, primitives
 
-from .graph import unwrap
-from .rules.kinds import convert_element_type
-from .rules.linear_algebra import lu
-from .rules.shape import reshape, slice_, transpose
+from ..graph import unwrap
+from ..rules.builders import convert_element_type
+from ..rules.linear_algebra import lu
+from ..rules.shape import reshape, slice_, transpose
 
-# Operations under another name than in the table.
+# JAX's name → the name in our table, where they differ.
 RENAMED = {"add_any": "add", "copy_p": "copy", "optimization_barrier": "copy"}
 
-# Piecewise constant functions: their results are constants for every derivative.
+# Piecewise constant functions, whose results are constants for every derivative.
 CONSTANT = {"stop_gradient", "sign", "floor", "ceil", "round", "is_finite"}
 
-# Params that do not change the value of an operation (or only where its caller promised otherwise).
+# Params of an operation that a rule may ignore: they do not change the value, or only if a promise is broken.
 HARMLESS = {
     "accuracy",
     "sharding",
@@ -31,8 +31,8 @@ HARMLESS = {
     "update_consts",
 }
 
-# Rows that stand for no operation of JAX's, but for a function or for a derivative: an operation that is called so is
-# a reader's.
+# Rows of our table that are functions or derivatives, not operations of JAX's. So an operation with one of these
+# names in a jaxpr was defined by the user.
 NO_OPERATIONS = {
     "boxcox", "custom_jvp", "custom_vjp", "det", "direction", "hypot", "inverse_mills", "linear_solve", "log1mexp",
     "log_ndtr", "logaddexp", "logaddexp2", "logit", "mod", "ndtr", "ndtri", "power_log", "relative_exponential",
@@ -40,7 +40,7 @@ NO_OPERATIONS = {
     "xlogy",
 }  # fmt: skip
 
-# Calls of an inner jaxpr, which is inlined.
+# Operations that call an inner jaxpr, which is inlined.
 CALLS = {
     "jit",
     "pjit",
@@ -53,7 +53,7 @@ CALLS = {
 
 
 def is_jaxs(primitive: Any) -> bool:
-    """Whether this is JAX's operation of its name, as far as JAX shows its own, and not a reader's called alike."""
+    """Whether the operation is JAX's, and not a user's of the same name, as far as JAX makes its own public."""
     shown = [getattr(room, f"{primitive.name.replace('-', '_')}_p", primitive) for room in (primitives, lax)]
     return all(one is primitive for one in shown) and primitive.name not in NO_OPERATIONS
 
@@ -83,8 +83,8 @@ def _factored(eqn: Any, x: Any) -> list[Any]:
     return [lu(x), *lax.linalg.lu(unwrap(x))[1:]]
 
 
-# Operations that are one of ours, or several, with other params: (equation, *arguments) -> results. `solving` and
-# `custom` add theirs, which are written with whole sweeps.
+# Operations that become one or several of our primitives with other params: (equation, *arguments) -> results.
+# `linear_solve` and `custom_rules` add those that need whole sweeps.
 DIRECT: dict[str, Callable[..., list[Any]]] = {
     "reshape": _reshaped,
     "squeeze": _reshaped,
@@ -96,7 +96,7 @@ DIRECT: dict[str, Callable[..., list[Any]]] = {
 
 
 def _product(x: Any, axes: tuple[int, ...]) -> Any:
-    """∏ over `axes`, as a tree of products, so that zeros among the factors keep their right derivative."""
+    """The product over `axes`, as a tree of products, so that the derivatives are right even if factors are zero."""
     kept = [d for d in range(x.ndim) if d not in axes]
     x = x.transpose(*axes, *kept).reshape(-1, *(x.shape[d] for d in kept))
     while x.shape[0] > 1:
@@ -111,10 +111,10 @@ def _scan_by(combine: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _sort(*arrays: Any, dimension: int, is_stable: bool, num_keys: int) -> list[Any]:
-    """The permutation is a constant; only the elements that it moves have derivatives."""
+    """The arrays sorted: the permutation is a constant, and derivatives follow the elements that it moves."""
     plain = [lax.stop_gradient(x) for x in arrays]
-    places = lax.broadcasted_iota(int, arrays[0].shape, dimension)
-    order = lax.sort((*plain, places), dimension=dimension, is_stable=is_stable, num_keys=num_keys)[-1]
+    positions = lax.broadcasted_iota(int, arrays[0].shape, dimension)
+    order = lax.sort((*plain, positions), dimension=dimension, is_stable=is_stable, num_keys=num_keys)[-1]
     return [jnp.take_along_axis(x, order, dimension) for x in arrays]
 
 
@@ -126,7 +126,7 @@ def _top_k(x: Any, k: int, axis: int = -1, **_: Any) -> list[Any]:
 def _scan(
     *arrays: Any, jaxpr: Any, length: int, num_consts: int, num_carry: int, reverse: bool, **_: Any
 ) -> list[Any]:
-    """A loop of known length, unrolled."""
+    """A loop of known length; it is unrolled."""
     body = jaxpr_as_fun(jaxpr)
     consts, carry = arrays[:num_consts], list(arrays[num_consts : num_consts + num_carry])
     rows: list[list[Any]] = []
@@ -139,7 +139,7 @@ def _scan(
 
 
 def _cond(index: Any, *arrays: Any, branches: Any, branches_platforms: Any = None, **_: Any) -> list[Any]:
-    """All branches, and a choice among their results; of those for several platforms, the common one."""
+    """All branches are computed and a result is selected; of branches for several platforms the default is taken."""
     if branches_platforms is not None:
         return list(jaxpr_as_fun(branches[branches_platforms.index(None)])(*arrays))
     results = [jaxpr_as_fun(branch)(*arrays) for branch in branches]
@@ -157,7 +157,7 @@ def _stack(*arrays: Any, axis: int) -> Any:
     return lax.concatenate([lax.expand_dims(x, (axis,)) for x in arrays], axis)
 
 
-# Operations written with others, in jax.numpy: (*arrays, **params) -> result; they are adopted in their turn.
+# Operations rewritten with others in jax.numpy, (*arrays, **params) -> result, and then replayed in their turn.
 REWRITTEN: dict[str, Callable[..., Any]] = {
     "reduce_prod": lambda x, axes, **_: _product(x, axes),
     "cumprod": _scan_by(jnp.multiply),

@@ -1,7 +1,7 @@
-"""The row of the table for linear systems: A x = b, with A given as a function that is linear in x.
+"""The row of the table for linear systems A x = b in which A is given as the function x ↦ A x.
 
-JAX writes `linalg.solve` and `inv` like this, with a factorization of A that is itself a constant: derivatives come
-from the equation, A ẋ = ḃ - Ȧ x, and not from the steps of its solution.
+JAX writes `linalg.solve` and `linalg.inv` in this form, with a factorization of A as a constant. Derivatives follow
+from the equation, A ẋ = ḃ − Ȧ x, and not from the steps of its solution.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ from typing import Any
 
 from jax.extend.core import jaxpr_as_fun
 
-from .adopt import from_jax
-from .forward import jvp
-from .graph import Primitive
-from .lowering import DIRECT
-from .reverse import vjp
-from .rules.kinds import general, neg, total
+from ..forward import jvp
+from ..graph import Primitive
+from ..reverse import vjp
+from ..rules.builders import general, neg
+from ..table import total
+from .jax_primitives import DIRECT
+from .replay import from_jax
 
 
 def _parts(arrays: Sequence[Any], const_lengths: Any) -> tuple[list[Any], list[Any], list[Any], list[Any], Any]:
-    """The constants of A x, of Aᵀ x, of both solutions, and b."""
+    """The arrays in groups: the constants of x ↦ A x, of x ↦ Aᵀ x, of solving with A and with Aᵀ; and b."""
     groups, start = [], 0
     for n in const_lengths:
         groups.append(list(arrays[start : start + n]))
@@ -34,7 +35,7 @@ def _evaluate(*arrays: Any, const_lengths: Any, jaxprs: Any) -> Any:
 
 
 def _applied(jaxprs: Any, x: Any) -> Any:
-    """The constants of A ↦ A x."""
+    """The function of the constants of A whose value is A x, for a fixed x."""
     return lambda *consts: from_jax(jaxpr_as_fun(jaxprs.matvec))(*consts, x)[0]
 
 

@@ -7,8 +7,9 @@ import pytest
 
 import pinn_ac.autodiff.numpy as np
 from pinn_ac.autodiff import trace
-from pinn_ac.autodiff.layers import BOX, arrange
 from pinn_ac.lessons import chain_rule, product_plus_sine, try_it
+from pinn_ac.lessons.drawing import draw
+from pinn_ac.lessons.graph_layout import BOX, arrange
 
 
 def planar(x, z):
@@ -20,7 +21,7 @@ GRAPHS = [try_it.graph, product_plus_sine.graph, chain_rule.graph, lambda: trace
 
 @pytest.mark.parametrize("graph", GRAPHS)
 def test_edges_run_right_boxes_keep_apart_and_nothing_crosses(graph):
-    drawing = graph().draw()
+    drawing = draw(graph())
     boxes = {box.key: box for box in drawing.boxes}
     assert drawing.crossings == 0
     for arrow in drawing.arrows:
@@ -33,7 +34,7 @@ def test_edges_run_right_boxes_keep_apart_and_nothing_crosses(graph):
 
 
 def test_boxes_and_arrows_of_try_it():
-    drawing = try_it.graph().draw()
+    drawing = draw(try_it.graph())
     assert [(b.name, b.operation, b.value, b.adjoint) for b in drawing.boxes] == [
         ("v₋₁", "x₁", "2", "5.5"),
         ("v₀", "x₂", "5", "1.716"),
@@ -57,7 +58,7 @@ def test_boxes_and_arrows_of_try_it():
 
 def test_dot_and_mermaid_hold_every_node_and_edge():
     graph = try_it.graph()
-    drawing = graph.draw(letter="w", first=1, inputs=("a", "b"), output="z")
+    drawing = draw(graph, letter="w", first=1, inputs=("a", "b"), output="z")
     assert drawing.dot.startswith("digraph {")
     assert drawing.dot.count("->") == drawing.mermaid.count("-->") == len(drawing.arrows) + 3
     assert 'n0 -> n2 [label="1 / w₁ = 0.5"];' in drawing.dot
@@ -68,13 +69,13 @@ def test_dot_and_mermaid_hold_every_node_and_edge():
 
 
 def test_quotes_never_end_a_label_early():
-    drawing = trace(lambda x: x + 1, 1.0).draw(output='a"b')
+    drawing = draw(trace(lambda x: x + 1, 1.0), output='a"b')
     assert 'a\\"b' in drawing.dot
     assert "a#quot;b" in drawing.mermaid
 
 
 def test_repeated_operands_are_two_edges():
-    drawing = trace(lambda x: x * x, 3.0).draw()
+    drawing = draw(trace(lambda x: x * x, 3.0))
     assert [(a.source, a.target, a.label) for a in drawing.arrows] == [(0, 1, "v₀ = 3"), (0, 1, "v₀ = 3")]
 
 
@@ -85,13 +86,13 @@ def test_crossings_are_counted_where_none_can_be_spared():
 
 
 def test_a_graph_without_edges_or_with_hundreds_of_nodes_is_laid_out():
-    assert trace(lambda x: x, 1.0).draw().crossings == 0
+    assert draw(trace(lambda x: x, 1.0)).crossings == 0
 
     def deep(x):
         for _ in range(200):
             x = np.sin(x) + x
         return x
 
-    drawing = trace(deep, 1.0).draw()
+    drawing = draw(trace(deep, 1.0))
     assert len(drawing.boxes) == 401
     assert "<svg" in drawing.svg

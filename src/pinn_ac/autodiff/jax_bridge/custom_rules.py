@@ -1,7 +1,7 @@
 """Functions with derivative rules of their own, by `jax.custom_jvp` or `jax.custom_vjp`: the rules are followed.
 
-A call of one is a row of the table whose rules replay what the author wrote. The results of a call are one vector,
-so that a rule for several results is asked once for all of them.
+A call of such a function is recorded as one node, whose rules replay the author's. All real results of the call are
+packed into one vector, so that the author's rule is evaluated once for all of them.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .adopt import as_it_is, from_jax, is_inexact, line_of, replay
-from .errors import MissingRuleError
-from .forward import zero_tangent
-from .graph import Primitive, Value, as_leaf, is_real, newest_trace, unwrap
+from ..errors import MissingRuleError
+from ..forward import zero_tangent
+from ..graph import Primitive, Value, as_leaf, is_real, newest_trace, unwrap
+from ..reverse import vjp
+from ..rules.builders import general
+from ..table import zeros_like
 from .jax_functions import ours_for
-from .lowering import DIRECT
-from .reverse import vjp
-from .rules.kinds import general, zeros_like
+from .jax_primitives import DIRECT
+from .replay import as_it_is, from_jax, is_inexact, line_of, replay
 
 
 def _packed(eqn: Any, results: Sequence[Any]) -> Any:
-    """The real results of the call, or their tangents, as one array: as it is where there is but one."""
+    """The real results of the call, or their tangents, as one vector; a single one is returned unchanged."""
     real = [r for r, out in zip(results, eqn.outvars, strict=True) if is_inexact(out.aval)]
     if len(real) == 1:
         return real[0]
@@ -34,7 +35,7 @@ def _packed(eqn: Any, results: Sequence[Any]) -> Any:
 
 
 def _unpacked(eqn: Any, packed: Any) -> list[Any]:
-    """The arrays that `_packed` was made of; None for results that are not real."""
+    """The results from the vector of `_packed`; None for results that are not real."""
     shapes = [out.aval if is_inexact(out.aval) else None for out in eqn.outvars]
     if sum(s is not None for s in shapes) == 1:
         return [None if s is None else packed for s in shapes]
@@ -47,7 +48,7 @@ def _unpacked(eqn: Any, packed: Any) -> list[Any]:
 
 
 def _rule(eqn: Any, which: str, flags: Sequence[bool]) -> Any:
-    """The author's rule as a jaxpr, for arguments or tangents that `flags` describes."""
+    """The author's rule `which` as a jaxpr; `flags` says which tangents are zero, or which arguments are traced."""
     try:
         return eqn.params[which].call_wrapped(*flags)
     except jax.errors.UnexpectedTracerError as error:
@@ -56,12 +57,12 @@ def _rule(eqn: Any, which: str, flags: Sequence[bool]) -> Any:
 
 def _closed_over(eqn: Any) -> MissingRuleError:
     return MissingRuleError(
-        f"a function with a rule of its own uses a value that is computed outside of it and is not among its "
-        f"arguments, at {line_of(eqn)}\nIts rule cannot take that value into account: hand it over as an argument."
+        f"a function with its own derivative rule uses a traced value that is not one of its arguments, at "
+        f"{line_of(eqn)}\nThe rule cannot differentiate by that value: hand it over as an argument."
     )
 
 
-# Rules for forward mode, which serve every mode.
+# jax.custom_jvp: the rule of forward mode serves every mode.
 
 
 def _evaluate(*arguments: Any, eqn: Any) -> Any:
@@ -73,7 +74,7 @@ def _jvp(tangents: Sequence[Any], out: Any, *arguments: Any, eqn: Any) -> Any:
     if any(t is not None for t in tangents[:first]):
         raise _closed_over(eqn)
     own, tangents = arguments[first:], tangents[first:]
-    symbolic = eqn.params["symbolic_zeros"]  # whether the author wants to be told which tangents are zero
+    symbolic = eqn.params["symbolic_zeros"]  # whether the author asked to be told which tangents are zero
     zero = [symbolic and t is None for t in tangents]
     jaxpr, consts, zero_out = _rule(eqn, "jvp_jaxpr_fun", zero)
     filled = [zero_tangent(as_leaf(x)) if t is None else t for t, x in zip(tangents, own, strict=True)]
@@ -85,7 +86,7 @@ def _jvp(tangents: Sequence[Any], out: Any, *arguments: Any, eqn: Any) -> Any:
 
 
 def _vjp(adjoint: Any, i: int, out: Any, *arguments: Any, eqn: Any) -> Any:
-    """The transpose of the rule, which is linear in the tangents."""
+    """The transpose of the author's rule, which is linear in the tangents."""
     if i < eqn.params["num_consts"]:
         raise _closed_over(eqn)
     if not is_real(as_leaf(arguments[i])):
@@ -106,7 +107,7 @@ def _call_with_jvp(eqn: Any, *arguments: Any) -> list[Any]:
 
 
 def _with_constants(eqn: Any, arguments: Sequence[Any], packed: Any) -> list[Any]:
-    """The call's results: the real ones from `packed`, all others as constants."""
+    """The results of the call: the real ones from `packed`, all others as constants."""
     results = _unpacked(eqn, packed)
     if any(r is None for r in results):
         plain = as_it_is(eqn, [unwrap(x) for x in arguments])
@@ -114,14 +115,14 @@ def _with_constants(eqn: Any, arguments: Sequence[Any], packed: Any) -> list[Any
     return results
 
 
-# Rules for reverse mode alone. The author's first half is run when the call is met, so that an older trace sees the
-# operations of both halves and not the call. Its residuals are constants of the node.
+# jax.custom_vjp: the rule serves reverse mode only. Its forward half runs when the call is recorded; what it saves
+# becomes constant arguments of the node. So an older trace sees the operations of both halves, not the call.
 
 
 def _no_forward_rule(*_: Any, eqn: Any) -> NoReturn:
     raise MissingRuleError(
-        f"a function has a rule for reverse mode alone (jax.custom_vjp), and forward or Taylor mode asks for it, at "
-        f"{line_of(eqn)}\nTake grad or vjp, or write the rule with jax.custom_jvp, which serves every mode."
+        f"a function has a derivative rule for reverse mode only (jax.custom_vjp), but is used in forward or Taylor "
+        f"mode, at {line_of(eqn)}\nUse grad or vjp, or write the rule with jax.custom_jvp, which serves every mode."
     )
 
 
@@ -135,7 +136,7 @@ def _pullback(adjoint: Any, i: int, out: Any, *arguments: Any, eqn: Any) -> Any:
 
     def pulled(residuals: Any, cotangents: Any) -> Any:
         x = eqn.params["bwd"].call_wrapped(*residuals, *cotangents)[i - first]
-        return x if isinstance(x, (jax.Array, np.ndarray)) else None  # JAX's own sign for zero
+        return x if isinstance(x, (jax.Array, np.ndarray)) else None  # anything else is JAX's symbol for zero
 
     return from_jax(pulled)(list(arguments[count:]), cotangents)
 
