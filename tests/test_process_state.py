@@ -321,7 +321,7 @@ def test_a_task_in_another_thread_computes_under_the_settings_of_this_one(double
 
     with process(double=not double):
         with ComputeSettings(double, "highest", device).active():
-            begun, other = ONE_DEVICE.aside(task), in_another_thread(task)
+            begun, other = ONE_DEVICE.run_in_background(task), in_another_thread(task)
         for answer in (begun, other):
             assert answer() == (np.dtype("float64" if double else "float32"), {device}, "highest")
         assert task()[2] is None

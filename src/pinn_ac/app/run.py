@@ -4,7 +4,7 @@ import json
 import logging
 import math
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac.app.assembly import assemble
 from pinn_ac.app.config import ENSEMBLE, EvaluateConfig, TrainSettings, can_go_on, check_names, check_scalars
@@ -30,21 +30,20 @@ from pinn_ac.files import make_writable, write_whole
 from pinn_ac.lapack import lapack_on_one_thread
 from pinn_ac.parallel import first_begins, is_first, on_host
 from pinn_ac.reference import Reference, load_or_solve
-from pinn_ac.tracking import History, read_history, steps_of_stages
+from pinn_ac.tracking import HISTORY, Jsonl, Shared, Tracker, read_history, steps_of_stages, tracked
 from pinn_ac.training import (
     Checkpoints,
     Diverged,
     Intervals,
     OverfitGuard,
-    Recorder,
     Stopped,
     Trainer,
     TrainingState,
     require_one_program,
-    run_together,
+    run_ensemble,
     unstacked,
 )
-from pinn_ac.windows import enter_windows
+from pinn_ac.windows import time_windows
 
 if TYPE_CHECKING:  # a run should not wait for matplotlib to start
     from pinn_ac.reporting.progress import Progress
@@ -100,7 +99,7 @@ def train_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[s
         with _progress(experiment, config) as progress:
             training = _Training(experiment, config, folder, reference, progress)
             held.callback(training.checkpoints.close)
-            state = training.trainer.run(training.begin())
+            state = training.trainer.run(training.begin(held))
         return training.finish(state)
 
 
@@ -147,8 +146,8 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
             trainings.append(_Training(replace(experiment, seed=seed), own, place, reference, progress, seed))
             held.callback(trainings[-1].checkpoints.close)
         with progress:
-            begun = [training.begin() for training in trainings]
-            ends = run_together([training.trainer for training in trainings], begun) if begun else []
+            begun = [training.begin(held) for training in trainings]
+            ends = run_ensemble([training.trainer for training in trainings], begun) if begun else []
         for training, end in zip(trainings, ends, strict=True):
             if isinstance(end, TrainingState):
                 scores.append(_score(config, training.finish(end, show=False, ensemble=config.ensemble)))
@@ -273,7 +272,7 @@ def _progress(experiment: Experiment, config: DictConfig) -> "Progress":
         experiment.windows * sum(stage.steps for stage in experiment.stages),
         Console(quiet=not is_first()),
     )
-    return Progress(steps, config.train.seconds, console)
+    return Progress(steps, config.train.seconds, console=console)
 
 
 class _Training:
@@ -293,25 +292,27 @@ class _Training:
         seed: int | None = None,
     ) -> None:
         self.experiment, self.config, self.folder, self.reference = experiment, config, folder, reference
+        self.trackers: list[Tracker] = []
+        told: list[Tracker] = []
         if is_first():
             (folder / FAILURE).unlink(missing_ok=True)
             write_config(config, folder)
-            self.history = History(folder / "history.jsonl")
+            self.trackers = [Jsonl(HISTORY)]
+            shared: list[Tracker] = [_Log(), progress]
+            told = self.trackers + [one if seed is None else Shared(one, f"seed={seed}") for one in shared]
+        self.metrics: dict[str, Any] = {}
         self.checkpoints = Checkpoints(folder / "checkpoints")
-        recorder: Recorder = _Silent()
-        if is_first():
-            recorder = _Recorder(self.history, progress, "" if seed is None else f"seed={seed}: ")
-        self.trainer = build_trainer(experiment, config.train, recorder, self.checkpoints, reference)
+        self.trainer = build_trainer(experiment, config.train, told, self.checkpoints, reference)
 
-    def begin(self) -> TrainingState:
-        """Where it stands."""
+    def begin(self, held: ExitStack) -> TrainingState:
+        """Where it stands. Its own trackers, of which others share none, are finished when `held` is closed."""
         if not self.checkpoints.exist():
             state = self.trainer.begin()
         else:
             state = self.trainer.resume(self.experiment.initial_params())
             state = state._replace(optimizer=self.experiment.objective.shards.replicated(state.optimizer))
-        if is_first():
-            self.history.truncate_after(state.step)
+        description = {"folder": self.folder, "step": state.step, "config": OmegaConf.to_yaml(self.config)}
+        self.metrics = held.enter_context(tracked(self.trackers, description))
         return state
 
     def _end(self, state: TrainingState) -> str:
@@ -330,7 +331,7 @@ class _Training:
             "windows": self.experiment.windows,
             "validation_loss": state.best_loss,
             "num_points": len(state.points["residual"]),
-            "stages": steps_of_stages(read_history(self.history.path)) if is_first() else {},
+            "stages": steps_of_stages(read_history(self.folder / HISTORY)) if is_first() else {},
             "ended_by": self._end(state),
             "name": self.config.name,
             **others,
@@ -339,25 +340,24 @@ class _Training:
         if not is_first():
             return {"relative_l2": math.nan, **training}
         run = Run(self.experiment, (*unstacked(state.finished), on_host(state.best_params)), self.folder, self.config)
-        past, estimate = read_history(self.history.path), self.config.estimate
-        return report(run, self.folder, self.reference, training, past, estimate=estimate, show=show)
+        past, estimate = read_history(self.folder / HISTORY), self.config.estimate
+        metrics = report(run, self.folder, self.reference, training, past, estimate=estimate, show=show)
+        self.metrics.update(metrics)
+        return metrics
 
 
 def build_trainer(
     experiment: Experiment,
     settings: TrainSettings,
-    recorder: Recorder,
+    trackers: Sequence[Tracker],
     checkpoints: Checkpoints,
     reference: Reference | None = None,
 ) -> Trainer:
     """What trains the experiment, as the settings `train` say; it measures errors where there is a reference."""
     return Trainer(
         stages=experiment.stages,
-        enter=enter_windows(experiment, reference),
-        windows=experiment.windows,
-        easy_start=experiment.field.ansatz.exact_at_start,
-        resample_every=experiment.sampler.resample_every,
-        recorder=recorder,
+        windows=time_windows(experiment, reference),
+        trackers=trackers,
         checkpoints=checkpoints,
         intervals=Intervals(settings.log_every, settings.evaluate_every, settings.checkpoint_every),
         seconds=settings.seconds,
@@ -365,27 +365,8 @@ def build_trainer(
     )
 
 
-class _Silent:
-    """What processes but the first tell, who know the same."""
+class _Log(Tracker):
+    """What is said goes to Python's log too, which a run's folder may keep."""
 
-    def log(self, stage: str, step: int, seconds: float, loss: float, others: Mapping[str, float]) -> None:
-        pass
-
-    def say(self, message: str) -> None:
-        pass
-
-
-class _Recorder:
-    """Writes the history, and moves the progress bar."""
-
-    def __init__(self, history: History, progress: "Progress", prefix: str) -> None:
-        self.history, self.progress, self.prefix = history, progress, prefix
-
-    def log(self, stage: str, step: int, seconds: float, loss: float, others: Mapping[str, float]) -> None:
-        self.history.append(step, seconds, loss, None, stage=stage, **others)
-        error = others.get("relative_l2", others.get("window_relative_l2"))
-        self.progress.update(step, stage, loss=loss, error=error, seconds=seconds)
-
-    def say(self, message: str) -> None:
-        log.warning("%s%s", self.prefix, message)
-        self.progress.say(self.prefix + message)
+    def say(self, sentence: str) -> None:
+        log.warning("%s", sentence)

@@ -6,19 +6,19 @@ from functools import partial
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_loop import Recorder, decay, trainer
+from test_loop import Recorder, decay, told, trainer, with_window
 
 from pinn_ac.errors import InputError
 from pinn_ac.training import Diverged, Intervals, OverfitGuard, Stage, Stopped, require_one_program
-from pinn_ac.training import run_together as run_several
-from pinn_ac.training.guards import MOST_ENLARGEMENT
+from pinn_ac.training import run_ensemble as run_several
+from pinn_ac.training.guards import MAX_ENLARGEMENT
 
 STAGES = [Stage("fast", decay(0.3), 12), Stage("slow", decay(0.1), 7)]
 RATES = [0.05, 0.1, 0.2]
 
 
 @pytest.fixture(params=[False, True], ids=["one by one", "by vmap"])
-def run_together(request):
+def run_ensemble(request):
     return partial(run_several, mapped=request.param)
 
 
@@ -31,19 +31,19 @@ def end(state):
     return float(state.optimizer.params["p"]), float(state.best_params["p"]), state.step, state.stage
 
 
-def test_each_ends_as_it_would_alone(tmp_path, run_together):
+def test_each_ends_as_it_would_alone(tmp_path, run_ensemble):
     alone = [member(tmp_path / "alone", k) for k in range(3)]
     expected = [end(one.run(one.begin())) for one in alone]
     together = [member(tmp_path / "together", k) for k in range(3)]
-    found = [end(state) for state in run_together(together, [one.begin() for one in together])]
+    found = [end(state) for state in run_ensemble(together, [one.begin() for one in together])]
     np.testing.assert_allclose(found, expected, rtol=1e-14)
     assert len({p for p, *_ in found}) == 3
     for one, other in zip(alone, together, strict=True):
-        lines = [[line["loss"] for line in work.recorder.lines] for work in (one, other)]
+        lines = [[line["loss"] for line in told(work).lines] for work in (one, other)]
         np.testing.assert_allclose(*lines, rtol=1e-13)
 
 
-def test_members_that_stand_elsewhere_end_as_they_would_alone(tmp_path, run_together):
+def test_members_that_stand_elsewhere_end_as_they_would_alone(tmp_path, run_ensemble):
     """One is gone on with in the second stage while the other begins the first."""
     ahead = trainer(tmp_path / "ahead", STAGES[:1])
     ahead.run(ahead.begin())
@@ -51,11 +51,11 @@ def test_members_that_stand_elsewhere_end_as_they_would_alone(tmp_path, run_toge
     works = [trainer(tmp_path / "ahead", STAGES), trainer(tmp_path / "fresh", STAGES)]
     states = [works[0].resume({"p": jnp.ones(())}), works[1].begin()]
     assert states[0].step == 12
-    found = [end(state) for state in run_together(works, states)]
+    found = [end(state) for state in run_ensemble(works, states)]
     np.testing.assert_allclose(found[0], found[1], rtol=1e-14)
 
 
-def test_one_that_gets_more_points_does_not_change_the_others(tmp_path, run_together):
+def test_one_that_gets_more_points_does_not_change_the_others(tmp_path, run_ensemble):
     """Its batches have another shape, so its steps are computed apart."""
 
     def points(step, params, previous, enlargement):
@@ -70,8 +70,8 @@ def test_one_that_gets_more_points_does_not_change_the_others(tmp_path, run_toge
 
     expected = [one.run(one.begin()) for one in works(tmp_path / "alone")]
     together = works(tmp_path / "together")
-    found = run_together(together, [one.begin() for one in together])
-    assert [state.enlargement for state in found] == [MOST_ENLARGEMENT, 1]
+    found = run_ensemble(together, [one.begin() for one in together])
+    assert [state.enlargement for state in found] == [MAX_ENLARGEMENT, 1]
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one.optimizer.params["p"], other.optimizer.params["p"], rtol=1e-14)
 
@@ -81,33 +81,31 @@ def vector_trainer(folder, options):
     inner = decay(0.3)
     mean = inner._replace(step=lambda state, batch: inner.step(state, jnp.mean(batch)))
     work = trainer(folder, [Stage("mean", mean, 30)], intervals=Intervals(1, 1, 10), resample_every=0, **options)
-    enter = work.enter
-    work.enter = lambda finished: enter(finished)._replace(terms=lambda params, batch: {})
-    return work
+    return with_window(work, lambda window: window._replace(terms=lambda params, batch: {}))
 
 
-def test_one_that_diverges_does_not_end_the_others(tmp_path, run_together):
+def test_one_that_diverges_does_not_end_the_others(tmp_path, run_ensemble):
     bad = trainer(tmp_path / "bad", STAGES, target=lambda step: np.nan if step > 4 else 0.0)
     good = member(tmp_path / "good", 1)
-    first, second = run_together([bad, good], [bad.begin(), good.begin()])
+    first, second = run_ensemble([bad, good], [bad.begin(), good.begin()])
     assert isinstance(first, Diverged)
     assert second.step == 19
     alone = member(tmp_path / "alone", 1)
     assert end(second) == pytest.approx(end(alone.run(alone.begin())), rel=1e-14)
 
 
-def test_the_same_optimizers_together_again_compile_nothing(tmp_path, run_together, compilations):
+def test_the_same_optimizers_together_again_compile_nothing(tmp_path, run_ensemble, compilations):
     for turn in ("first", "second"):
         compilations.clear()
         works = [member(tmp_path / turn, k) for k in range(3)]
-        run_together(works, [one.begin() for one in works])
+        run_ensemble(works, [one.begin() for one in works])
     assert not compilations
 
 
-def test_a_signal_stops_and_saves_all(tmp_path, run_together):
+def test_a_signal_stops_and_saves_all(tmp_path, run_ensemble):
     stopping = Recorder(at=8, do=lambda: signal.raise_signal(signal.SIGTERM))
     works = [member(tmp_path, 0, recorder=stopping), member(tmp_path, 1)]
-    ends = run_together(works, [one.begin() for one in works])
+    ends = run_ensemble(works, [one.begin() for one in works])
     assert all(isinstance(one, Stopped) for one in ends)
     for one in works:
         one.checkpoints.close()
@@ -115,8 +113,8 @@ def test_a_signal_stops_and_saves_all(tmp_path, run_together):
     states = [one.resume({"p": jnp.ones(())}) for one in again]
     assert all(8 <= state.step <= 9 for state in states)
     whole = [member(tmp_path / "whole", k) for k in range(2)]
-    expected = run_together(whole, [one.begin() for one in whole])
-    assert [end(one) for one in run_together(again, states)] == [end(one) for one in expected]
+    expected = run_ensemble(whole, [one.begin() for one in whole])
+    assert [end(one) for one in run_ensemble(again, states)] == [end(one) for one in expected]
 
 
 def test_a_method_that_decides_on_the_host_is_refused():
