@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from pinn_ac.errors import InputError
 from pinn_ac.optimizers import Optimizer, StepInfo
 from pinn_ac.tracking import Tracker
 from pinn_ac.training import (
@@ -20,6 +21,7 @@ from pinn_ac.training import (
     OverfitGuard,
     Stage,
     Stopped,
+    StopSignals,
     TimeWindows,
     Trainer,
     Window,
@@ -71,7 +73,7 @@ def trainer(
     stages,
     recorder=None,
     seconds=None,
-    intervals=Intervals(1, 5, 2),
+    intervals=Intervals(1, 5, 100),  # each checkpoint takes a tenth of a second
     target=lambda step: step % 3 * 0.1,
     draw=None,
     resample_every=1,
@@ -80,7 +82,7 @@ def trainer(
     windows=1,
     easy_start=True,
     weighting=None,
-    save=True,
+    save=False,
 ):
     """A trainer of one number, 1 at first, whose validation loss is its square; its points are its target."""
     window = Window(
@@ -201,7 +203,11 @@ def test_what_it_takes_to_begin_counts_as_training(tmp_path):
 
 def test_a_budget_of_seconds_ends_the_run_evaluated_and_saved(tmp_path):
     work = trainer(
-        tmp_path, [Stage("only", decay(1e-9), 10**9)], seconds=0.3, intervals=Intervals(10**9, 10**9, 10**9)
+        tmp_path,
+        [Stage("only", decay(1e-9), 10**9)],
+        seconds=0.3,
+        save=True,
+        intervals=Intervals(10**9, 10**9, 10**9),
     )
     end = work.run(start(work))
     assert 0.3 <= end.seconds < 3
@@ -217,11 +223,11 @@ def test_a_resumed_run_ends_bit_identical(tmp_path):
     expected = whole.run(start(whole))
     for stop in (3, 7, 8, 12):
         recorder = Recorder(at=stop, do=lambda: signal.raise_signal(signal.SIGINT))
-        first = trainer(tmp_path / str(stop), stages, recorder)
+        first = trainer(tmp_path / str(stop), stages, recorder, save=True)
         with pytest.raises(Stopped, match="SIGINT"):
             first.run(start(first))
         first.checkpoints.close()
-        second = trainer(tmp_path / str(stop), stages)
+        second = trainer(tmp_path / str(stop), stages, save=True)
         state = second.resume({"p": jnp.zeros(())})
         assert state.step == stop
         end = second.run(state)
@@ -256,7 +262,7 @@ def test_a_launcher_that_waits_for_a_signal_hears_of_it_when_the_run_is_saved(tm
         assert len(heard) == 1
 
     try:
-        work = trainer(tmp_path, [Stage("only", decay(0.5), 2)], Recorder(at=1, do=both))
+        work = trainer(tmp_path, [Stage("only", decay(0.5), 2)], Recorder(at=1, do=both), save=True)
         with pytest.raises(Stopped, match="SIGUSR2"):
             work.run(start(work))
     finally:
@@ -280,7 +286,9 @@ def test_a_non_finite_step_goes_back_and_on_more_cautiously(tmp_path):
 
 
 def test_what_stays_non_finite_is_given_up_with_the_last_good_state_saved(tmp_path):
-    work = trainer(tmp_path, [Stage("only", decay(0.5), 9)], target=lambda step: jnp.nan if step >= 3 else 0.0)
+    work = trainer(
+        tmp_path, [Stage("only", decay(0.5), 9)], target=lambda step: jnp.nan if step >= 3 else 0.0, save=True
+    )
     with pytest.raises(Diverged, match="smaller learning rate"):
         work.run(start(work))
     assert len(told(work).said) == 5
@@ -308,7 +316,7 @@ def test_the_stopwatch_counts_compilations_at_the_same_time_once():
     assert 0.04 <= watch.compile_seconds < 0.06
 
 
-RARE = Intervals(1, 5, 100)  # the end and the stop are saved; each checkpoint takes a tenth of a second
+RARE = Intervals(1, 5, 100)  # the end and the stop are saved
 
 
 def following(step, params, previous, enlargement):
@@ -346,11 +354,15 @@ def test_a_resumed_run_goes_on_with_its_points(tmp_path, every):
     assert float(expected.points["target"]) != 0.9 or every == 0
     for stop in (2, 3, 9):
         recorder = Recorder(at=stop, do=lambda: signal.raise_signal(signal.SIGINT))
-        first = trainer(tmp_path / str(stop), stages, recorder, intervals=RARE, draw=following, resample_every=every)
+        first = trainer(
+            tmp_path / str(stop), stages, recorder, save=True, intervals=RARE, draw=following, resample_every=every
+        )
         with pytest.raises(Stopped):
             first.run(start(first))
         first.checkpoints.close()
-        second = trainer(tmp_path / str(stop), stages, intervals=RARE, draw=following, resample_every=every)
+        second = trainer(
+            tmp_path / str(stop), stages, save=True, intervals=RARE, draw=following, resample_every=every
+        )
         end = second.run(second.resume({"p": jnp.zeros(())}))
         assert np.array_equal(end.optimizer.params["p"], expected.optimizer.params["p"])
         assert np.array_equal(end.points["target"], expected.points["target"])
@@ -366,7 +378,7 @@ def test_a_retreat_goes_back_to_the_points_of_its_step(tmp_path):
     assert np.array_equal(bold_end.optimizer.params["p"], end.optimizer.params["p"])
 
 
-def overfitting(folder, remedy, recorder=None, steps=40, ratio=1000.0, stages=None, every=0):
+def overfitting(folder, remedy, recorder=None, steps=40, ratio=1000.0, stages=None, every=0, save=False):
     """A parameter that fits its points, off the truth by 0.5 over the enlargement; judged at every 4th step."""
     return trainer(
         folder,
@@ -375,6 +387,7 @@ def overfitting(folder, remedy, recorder=None, steps=40, ratio=1000.0, stages=No
         intervals=Intervals(1, 4, 100),
         draw=lambda step, params, previous, enlargement: {"target": np.asarray(0.5 / enlargement)},
         resample_every=every,
+        save=save,
         guard=OverfitGuard(lambda params, batch: float((params["p"] - batch) ** 2), remedy, ratio),
     )
 
@@ -398,14 +411,14 @@ def test_points_are_doubled_to_sixteen_times_and_no_further(tmp_path):
 
 def test_over_fitting_ends_a_run_that_should_stop_and_its_other_stages(tmp_path):
     stages = [Stage("first", decay(0.5), 40), Stage("second", decay(0.5), 40)]
-    work = overfitting(tmp_path, "stop", stages=stages)
+    work = overfitting(tmp_path, "stop", stages=stages, save=True)
     end = work.run(start(work))
     assert (end.step, end.stage, end.enlargement) == (12, 0, 1)
     assert "The run ends at step 12" in told(work).said[0]
-    again = overfitting(tmp_path, "stop", stages=stages)
+    again = overfitting(tmp_path, "stop", stages=stages, save=True)
     assert again.run(again.resume({"p": jnp.zeros(())})).step == 12
     assert "The run ends at step 12" in told(again).said[0]
-    on = overfitting(tmp_path, "ignore", stages=stages)
+    on = overfitting(tmp_path, "ignore", stages=stages, save=True)
     assert on.run(on.resume({"p": jnp.zeros(())})).step == 80
 
 
@@ -432,11 +445,11 @@ def test_a_resumed_run_enlarges_as_an_undisturbed_one(tmp_path, every):
     assert expected.enlargement > 2
     for stop in (8, 12, 13):
         recorder = Recorder(at=stop, do=lambda: signal.raise_signal(signal.SIGINT))
-        first = overfitting(tmp_path / str(stop), "enlarge", recorder, every=every)
+        first = overfitting(tmp_path / str(stop), "enlarge", recorder, every=every, save=True)
         with pytest.raises(Stopped):
             first.run(start(first))
         first.checkpoints.close()
-        second = overfitting(tmp_path / str(stop), "enlarge", every=every)
+        second = overfitting(tmp_path / str(stop), "enlarge", every=every, save=True)
         end = second.run(second.resume({"p": jnp.zeros(())}))
         assert np.array_equal(end.optimizer.params["p"], expected.optimizer.params["p"])
         assert (end.enlargement, end.overfits) == (expected.enlargement, expected.overfits)
@@ -465,11 +478,11 @@ def test_a_run_of_windows_resumes_with_the_same_bits(tmp_path):
     expected = whole.run(start(whole))
     for stop in (2, 6, 7, 9, 14, 19):
         recorder = Recorder(at=stop, do=lambda: signal.raise_signal(signal.SIGINT))
-        first = trainer(tmp_path / str(stop), stages, recorder, enter=relay, windows=3)
+        first = trainer(tmp_path / str(stop), stages, recorder, save=True, enter=relay, windows=3)
         with pytest.raises(Stopped):
             first.run(start(first))
         first.checkpoints.close()
-        second = trainer(tmp_path / str(stop), stages, enter=relay, windows=3)
+        second = trainer(tmp_path / str(stop), stages, save=True, enter=relay, windows=3)
         end = second.run(second.resume({"p": jnp.zeros(())}))
         for ours, theirs in zip(all_best(end), all_best(expected), strict=True):
             assert np.array_equal(ours["p"], theirs["p"])
@@ -524,3 +537,44 @@ def test_a_window_as_good_as_the_first_leaves_its_time_to_the_last(tmp_path):
 def test_a_spent_budget_still_leaves_every_window_a_step(tmp_path):
     work = trainer(tmp_path, [Stage("only", decay(0.5), 50)], enter=relay, windows=4, seconds=1e-9)
     assert work.run(start(work)).step == 4
+
+
+def test_a_run_without_checkpoints_trains_and_cannot_resume(tmp_path):
+    work = trainer(tmp_path, [Stage("only", decay(0.5), 3)])
+    assert work.run(start(work)).step == 3
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(InputError, match="keeps no checkpoints"):
+        work.resume({"p": jnp.zeros(())})
+
+
+def test_the_step_is_the_one_that_is_given(tmp_path):
+    """As an ensemble gives each member its own."""
+    work = trainer(tmp_path, [Stage("slow", decay(0.1), 2), Stage("fast", decay(0.5), 2)])
+    asked = []
+
+    def step(stage, optimizer, batch):
+        asked.append((stage, float(optimizer.params["p"]), float(batch)))
+        return optimizer._replace(params={"p": optimizer.params["p"] / 2}), StepInfo(jnp.ones(()), jnp.ones(()))
+
+    with StopSignals() as signals, Stopwatch() as watch:
+        end = work.train(start(work), step, signals, watch)
+    assert asked == [(0, 1.0, 0.0), (0, 0.5, 0.1), (1, 0.25, 0.2), (1, 0.125, 0.0)]
+    assert float(end.optimizer.params["p"]) == 1 / 16
+
+
+class Saves:
+    """In place of checkpoints: the steps that were saved."""
+
+    def __init__(self):
+        self.steps = []
+
+    def save(self, params, state):
+        self.steps.append(state.step)
+
+
+@pytest.mark.parametrize(("every", "saved"), [(3, [3, 6, 7]), (1, [1, 2, 3, 4, 5, 6, 7]), (100, [7])])
+def test_checkpoint_every_sets_how_often_the_state_is_saved(tmp_path, every, saved):
+    work = replace(trainer(tmp_path, [Stage("only", decay(0.5), 7)], intervals=Intervals(1, 5, every)))
+    work.checkpoints = Saves()
+    work.run(start(work))
+    assert work.checkpoints.steps == saved

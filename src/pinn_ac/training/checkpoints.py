@@ -62,7 +62,7 @@ class Checkpoints:
                 params, state = on_host(params), on_host(state)
                 items = ocp.args.Composite(
                     params=ocp.args.StandardSave(params),
-                    state=ocp.args.StandardSave(state),
+                    state=ocp.args.StandardSave(_stored(state)),
                     progress=ocp.args.JsonSave(_progress(state)),
                 )
                 self._manager.save(state.step, args=items, force=True)
@@ -132,8 +132,10 @@ class Checkpoints:
                 f"that resumes has {'none' if saved else 'one'}: use the weighting that it had, or start a new run.",
             )
             shapes = shapes._replace(points=points, weighting=weighting)
-        shapes = jax.tree.map(placed, shapes)
-        return self._manager.restore(step, args=ocp.args.Composite(**{item: ocp.args.StandardRestore(shapes)}))[item]
+        is_state = isinstance(shapes, TrainingState)
+        shapes = jax.tree.map(placed, _stored(shapes) if is_state else shapes)
+        found = self._manager.restore(step, args=ocp.args.Composite(**{item: ocp.args.StandardRestore(shapes)}))[item]
+        return TrainingState(**found) if is_state else found
 
 
 @contextmanager
@@ -145,6 +147,12 @@ def _logging_left_alone() -> Iterator[None]:
         yield
     finally:
         logging.root.removeHandler(nothing)
+
+
+def _stored(state: TrainingState) -> dict[str, Any]:
+    """The fields of a state as they are saved: without that of a weighting if there is none, as before it existed."""
+    fields = state._asdict()
+    return fields if jax.tree.leaves(state.weighting) else {k: v for k, v in fields.items() if k != "weighting"}
 
 
 def _progress(state: TrainingState) -> dict[str, Any]:
