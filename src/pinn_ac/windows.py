@@ -15,9 +15,7 @@ MAX_ROWS, MAX_COLUMNS = 50, 256
 """Times per window and grid points in x at which errors are measured while a run trains: enough to see them fall."""
 
 
-def time_windows(
-    experiment: Experiment, reference: Reference | None = None, weighting: BatchWeighting | None = None
-) -> TimeWindows:
+def time_windows(experiment: Experiment, reference: Reference | None = None) -> TimeWindows:
     """The training problems of an experiment, for a `Trainer`.
 
     All windows use the same compiled functions, which take a window's initial condition as an argument. What the
@@ -26,7 +24,6 @@ def time_windows(
     Args:
         experiment: what is trained.
         reference: the true solution, which errors are measured against; None for no errors.
-        weighting: weights of the batch, renewed before each step; None for none.
     """
     programs, in_background = experiment.programs, experiment.objective.shards.run_in_background
     errors = None
@@ -63,8 +60,17 @@ def time_windows(
         count=experiment.windows,
         resample_every=experiment.sampler.resample_every,
         easy_start=experiment.field.ansatz.exact_at_start,
-        weighting=weighting,
+        weighting=_weighting(experiment),
     )
+
+
+def _weighting(experiment: Experiment) -> BatchWeighting | None:
+    """The weights that the experiment's weighting, if it has one, gives a batch."""
+    programs: Any = experiment.programs
+    weighting = getattr(programs, "weighting", None)
+    if weighting is None:
+        return None
+    return BatchWeighting(weighting.init, weighting.renew, programs.weigh, weighting.figures)
 
 
 def _start(fresh: Any, finished: tuple[Any, ...], loss: Callable[[Any], float]) -> Any:

@@ -9,28 +9,31 @@ import pytest
 from test_loop import RARE, Recorder, decay, relay, start, told, trainer
 
 from pinn_ac.errors import InputError
-from pinn_ac.training import Checkpoints, Intervals, OverfitGuard, Stage, Stopped
+from pinn_ac.training import BatchWeighting, Checkpoints, Intervals, OverfitGuard, Stage, Stopped
 
 
-class RunningMean:
-    """Multiplies the batch by a running mean of the loss; its state also counts draws, and steps since the newest."""
+def running_mean(seen=None):
+    """Multiplies the batch by a running mean of the loss. Its state also counts draws, and steps since the newest.
 
-    def __init__(self):
-        self.seen = []
+    Args:
+        seen: a list to which each batch and its points are added.
+    """
 
-    def begin(self, points):
-        return {"age": jnp.zeros(points["target"].shape, int), "loss": jnp.ones(()), "draws": jnp.ones((), int)}
+    def age(points):
+        return jnp.zeros(points["target"].shape, int)
 
-    def renew(self, state, points):
-        return {**state, "age": jnp.zeros(points["target"].shape, int), "draws": state["draws"] + 1}
-
-    def weigh(self, state, params, batch, points):
-        self.seen.append((float(batch), float(points["target"])))
+    def weigh(state, params, batch, points):
+        if seen is not None:
+            seen.append((float(batch), float(points["target"])))
         loss = 0.5 * state["loss"] + 0.5 * (params["p"] - batch) ** 2
-        return {"age": state["age"] + 1, "loss": loss, "draws": state["draws"]}, loss * batch
+        return {**state, "age": state["age"] + 1, "loss": loss}, loss * batch
 
-    def figures(self, state):
-        return {"weight_all": state["loss"], "age": state["age"], "draws": state["draws"]}
+    return BatchWeighting(
+        init=lambda points: {"age": age(points), "loss": jnp.ones(()), "draws": jnp.ones((), int)},
+        renew=lambda state, points: {**state, "age": age(points), "draws": state["draws"] + 1},
+        weigh=weigh,
+        figures=lambda state: {"weight_all": state["loss"], "age": state["age"], "draws": state["draws"]},
+    )
 
 
 def again(work):
@@ -38,16 +41,17 @@ def again(work):
     return Checkpoints(work.checkpoints.folder)
 
 
-def weighted(folder, stop=None, **options):
+def weighted(folder, stop=None, seen=None, **options):
     """Three steps for each draw of points."""
     recorder = Recorder(at=stop, do=lambda: signal.raise_signal(signal.SIGINT))
     options = {"intervals": RARE, "resample_every": 3, "target": lambda step: 0.5 + 0.1 * step} | options
-    return trainer(folder, [Stage("only", decay(0.3), 10)], recorder, weighting=RunningMean(), **options)
+    return trainer(folder, [Stage("only", decay(0.3), 10)], recorder, weighting=running_mean(seen), **options)
 
 
 def test_a_weighting_is_renewed_with_the_points_and_weighs_the_batch_of_every_step(tmp_path):
     """Compared with the same arithmetic, written down step by step."""
-    work = weighted(tmp_path)
+    seen = []
+    work = weighted(tmp_path, seen=seen)
     end = work.run(start(work))
     p, loss, lines = 1.0, 1.0, []
     for step in range(10):
@@ -61,7 +65,7 @@ def test_a_weighting_is_renewed_with_the_points_and_weighs_the_batch_of_every_st
     logged = [[line[name] for name in names] for line in told(work).lines]
     np.testing.assert_allclose(logged, lines, rtol=1e-12)
     targets = [0.5 + 0.1 * (step - step % 3) for step in range(10)]
-    assert work.windows.weighting.seen == [(batch, batch) for batch in targets]
+    assert seen == [(batch, batch) for batch in targets]
 
 
 def test_a_weighting_is_restored_with_the_state(tmp_path):
@@ -81,7 +85,7 @@ def test_a_weighting_is_restored_with_the_state(tmp_path):
 
 
 def test_a_weighting_begins_anew_in_each_window(tmp_path):
-    work = trainer(tmp_path, [Stage("only", decay(0.5), 4)], enter=relay, windows=2, weighting=RunningMean())
+    work = trainer(tmp_path, [Stage("only", decay(0.5), 4)], enter=relay, windows=2, weighting=running_mean())
     work.run(start(work))
     assert [line["draws"] for line in told(work).lines] == [1, 2, 3, 4] * 2
 
@@ -99,7 +103,7 @@ def test_a_run_does_not_resume_with_another_kind_of_weighting(tmp_path):
 def test_without_a_weighting_a_state_is_saved_as_before_there_were_any(tmp_path):
     """So that checkpoints of earlier versions can be resumed."""
     files = []
-    for name, weighting in (("without", None), ("with", RunningMean())):
+    for name, weighting in (("without", None), ("with", running_mean())):
         work = trainer(tmp_path / name, [Stage("only", decay(0.5), 3)], weighting=weighting, save=True)
         step = work.run(start(work)).step
         files.append(tmp_path / name / "checkpoints" / str(step) / "state" / "_METADATA")
@@ -109,7 +113,7 @@ def test_without_a_weighting_a_state_is_saved_as_before_there_were_any(tmp_path)
 def test_a_retry_after_a_non_finite_loss_goes_back_to_the_weights_of_its_step(tmp_path):
     """The rate of infinity fails at step 0: what follows is the run that began with the cautious rate."""
     bold, cautious = (
-        trainer(tmp_path / str(rate), [Stage("only", decay(rate), 4)], weighting=RunningMean())
+        trainer(tmp_path / str(rate), [Stage("only", decay(rate), 4)], weighting=running_mean())
         for rate in (jnp.inf, 0.1)
     )
     ends = [work.run(start(work)) for work in (bold, cautious)]

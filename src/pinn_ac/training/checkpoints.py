@@ -72,7 +72,7 @@ class Checkpoints:
         return bool(self._manager.all_steps())
 
     def restore(
-        self, item: str, template: Callable[[int, int], Any], begin_weighting: Callable[[Any], Any] | None = None
+        self, item: str, template: Callable[[int, int], Any], init_weighting: Callable[[Any], Any] | None = None
     ) -> Any:
         """Read `item` ("params" or "state") of the newest readable checkpoint.
 
@@ -80,7 +80,7 @@ class Checkpoints:
             template: (index of the time window that it was saved in, index of the stage) → any tree with the item's
                 structure and shapes. Its `points` and `weighting` are ignored: their shapes follow from the
                 checkpoint.
-            begin_weighting: points → the state of the run's weighting, traced for its shapes alone; None if the run
+            init_weighting: points → the state of the run's weighting, traced for its shapes alone; None if the run
                 has no weighting.
 
         Raises:
@@ -91,7 +91,7 @@ class Checkpoints:
         for step in sorted(self._manager.all_steps(), reverse=True):
             try:
                 with _logging_left_alone():
-                    return self._restore(step, item, template, begin_weighting)
+                    return self._restore(step, item, template, init_weighting)
             except InputError:
                 raise
             except Exception as error:  # Orbax lets many kinds through for a damaged file
@@ -107,7 +107,7 @@ class Checkpoints:
             self._manager.close()
 
     def _restore(
-        self, step: int, item: str, template: Callable[[int, int], Any], begin_weighting: Callable[[Any], Any] | None
+        self, step: int, item: str, template: Callable[[int, int], Any], init_weighting: Callable[[Any], Any] | None
     ) -> Any:
         progress = self._manager.restore(step, args=ocp.args.Composite(progress=ocp.args.JsonRestore()))["progress"]
         here = SingleDeviceSharding(device_in_use())  # whatever device it was saved on
@@ -124,7 +124,7 @@ class Checkpoints:
             )
             real = jax.dtypes.canonicalize_dtype(float)
             points = {name: jax.ShapeDtypeStruct(tuple(shape), real) for name, shape in progress["points"].items()}
-            weighting = jax.eval_shape(begin_weighting, points) if begin_weighting is not None and points else ()
+            weighting = jax.eval_shape(init_weighting, points) if init_weighting is not None and points else ()
             saved, wanted = progress.get("weighted", False), bool(jax.tree.leaves(weighting))
             require(
                 saved == wanted,

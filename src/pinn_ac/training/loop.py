@@ -83,8 +83,8 @@ class Trainer:
         require(self.checkpoints is not None, "This run keeps no checkpoints, so it cannot resume: start a new run.")
         assert self.checkpoints is not None
         weighting = self.windows.weighting
-        begin_weighting = None if weighting is None else weighting.begin
-        return with_plain_counters(self.checkpoints.restore("state", template, begin_weighting))
+        init_weighting = None if weighting is None else weighting.init
+        return with_plain_counters(self.checkpoints.restore("state", template, init_weighting))
 
     def run(self, state: TrainingState) -> TrainingState:
         """Train from `state` to the end of the last window's last stage, or until the budget is spent; save the end.
@@ -294,7 +294,7 @@ class _Loop:
         points = self.window.draw(state.step, params, state.points, state.enlargement)
         if weighting is None:
             return state._replace(points=points)
-        weights = weighting.renew(state.weighting, points) if state.points else weighting.begin(points)
+        weights = weighting.renew(state.weighting, points) if state.points else weighting.init(points)
         return state._replace(points=points, weighting=weights)
 
     def _batch(self, points: Points) -> Any:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from pinn_ac.optimizers import Optimizer, StepInfo
 
@@ -58,27 +58,23 @@ class Window(NamedTuple):
     validate: Callable[[Any], tuple[float, Mapping[str, float]]]
 
 
-class BatchWeighting(Protocol):
-    """Weights for the loss terms or their points, renewed before every step. One object serves all time windows.
+class BatchWeighting(NamedTuple):
+    """Weights of the points of a batch, renewed before every step. The same functions serve all time windows.
 
-    The state is a pytree of arrays; it is saved in checkpoints.
+    The state is a pytree of arrays, which checkpoints save.
+
+    init: points → the state at a window's first draw. Of JAX's functions alone: resuming traces it for its shapes.
+    renew: (state, points) → the state when `points` have been drawn in place of others. What belongs to single points
+        begins anew.
+    weigh: (state, params, batch, points) → (the next state, the batch with its weights), before a step that starts
+        at `params`; `batch` has no weights of the steps before.
+    figures: state → name → scalar, for the history.
     """
 
-    def begin(self, points: Points) -> Any:
-        """The state at a window's first draw. A function of JAX, since resuming traces it for its shapes."""
-        ...
-
-    def renew(self, state: Any, points: Points) -> Any:
-        """The state when `points` have been drawn in place of others: what belongs to single points begins anew."""
-        ...
-
-    def weigh(self, state: Any, params: Any, batch: Any, points: Points) -> tuple[Any, Any]:
-        """(the next state, the batch with its weights), before a step from `params` on the unweighted `batch`."""
-        ...
-
-    def figures(self, state: Any) -> Mapping[str, Any]:
-        """Name → scalar, for the history."""
-        ...
+    init: Callable[[Points], Any]
+    renew: Callable[[Any, Points], Any]
+    weigh: Callable[[Any, Any, Any, Points], tuple[Any, Any]]
+    figures: Callable[[Any], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
