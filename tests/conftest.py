@@ -53,6 +53,14 @@ def quick_compilation():
     jax.config.update("jax_disable_most_optimizations", False)
 
 
+@pytest.fixture(scope="module")
+def quick_compilation_of_module():
+    """The same for all tests of a module, and for its fixtures."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 @pytest.fixture
 def compilations():
     """A list that grows by one with everything that XLA compiles."""

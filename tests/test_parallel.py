@@ -102,7 +102,7 @@ def test_tasks_aside_have_a_thread_of_their_own_but_not_where_devices_compute_to
 
     for devices, there in ((1, False), (2, True)):
         done = []
-        answers = [share_out(devices).aside(task) for _ in range(3)]
+        answers = [share_out(devices).run_in_background(task) for _ in range(3)]
         assert len(done) == 3 or not there
         assert {answer() is threading.current_thread() for answer in answers} == {there}
         assert done == [0, 1, 2]

@@ -90,11 +90,11 @@ class Recorder:
     def __init__(self):
         self.lines = []
 
-    def log(self, stage, step, seconds, loss, others):
-        self.lines.append({"loss": loss, **others})
+    def log(self, step, stage, figures):
+        self.lines.append({name: value for name, value in figures.items() if name != "seconds"})
 
-    def say(self, message):
-        raise AssertionError(message)
+    def say(self, sentence):
+        raise AssertionError(sentence)
 
 
 def trained(folder, problem, case, *others):
@@ -110,7 +110,7 @@ def trained(folder, problem, case, *others):
     config = composed(*words, *words_of(problem), *SMALL, f"train.steps={steps}", *others)
     experiment, recorder = assemble(config), Recorder()
     assert experiment.problem == replace(problem, initial_condition=experiment.problem.initial_condition)
-    trainer = build_trainer(experiment, config.train, recorder, Checkpoints(folder), waves(experiment.problem))
+    trainer = build_trainer(experiment, config.train, [recorder], Checkpoints(folder), waves(experiment.problem))
     state = trainer.run(trainer.begin())
     params = (*unstacked(state.finished), state.best_params)
     run = Run(experiment, params)

@@ -1,6 +1,7 @@
 """Windows of time: how many, that each begins where the last ends, and that a run of them is one field."""
 
 import json
+import signal
 from dataclasses import replace
 
 import jax
@@ -11,6 +12,7 @@ import pytest
 import pinn_ac
 from composed import composed
 from fields import random_params
+from pinn_ac.app import run as runs
 from pinn_ac.app.assembly import assemble
 from pinn_ac.app.run import train_in
 from pinn_ac.app.saved_run import load_config
@@ -18,8 +20,10 @@ from pinn_ac.errors import InputError
 from pinn_ac.experiment import count_windows
 from pinn_ac.problem import AllenCahn, Sine
 from pinn_ac.reference import load_or_solve
+from pinn_ac.tracking import Jsonl
+from pinn_ac.training import Stopped
 
-pytestmark = pytest.mark.usefixtures("own_cache")
+pytestmark = pytest.mark.usefixtures("own_cache", "quick_compilation_of_module")
 SMALL = (
     "problem/initial_condition=cosine",
     "problem.diffusivity=1e-2",
@@ -99,6 +103,14 @@ def test_windows_follow_the_solution_where_the_networks_are_silent():
     assert (ratios < 2.4).all()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_figures():
+    """Nothing is drawn, which would take longer than these runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "_draw", lambda *arguments: [])
+        yield
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole") / "run"
@@ -118,22 +130,17 @@ def test_a_run_of_windows_is_one_field_with_a_network_a_window(whole):
 
 @pytest.mark.parametrize("steps", [pytest.param(4, marks=pytest.mark.slow), 6])
 def test_a_run_stopped_in_a_window_resumes_with_the_same_bits(whole, tmp_path, steps, monkeypatch):
-    from pinn_ac.app import run as runs
-    from pinn_ac.training import Stopped
+    log = Jsonl.log
 
-    log = runs._Recorder.log
-
-    def stopping(self, stage, step, *others, **more):
-        log(self, stage, step, *others, **more)
+    def stopping(self, step, stage, figures):
+        log(self, step, stage, figures)
         if step == steps:
-            import signal
-
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(runs._Recorder, "log", stopping)
+    monkeypatch.setattr(Jsonl, "log", stopping)
     with pytest.raises(Stopped):
         train_in(tmp_path, composed(*SMALL))
-    monkeypatch.setattr(runs._Recorder, "log", log)
+    monkeypatch.setattr(Jsonl, "log", log)
     assert np.isfinite(pinn_ac.load_run(tmp_path).predict(1.0, 0.3))  # windows to come are untrained ones
     train_in(tmp_path, load_config(tmp_path), resuming=True)
     with np.load(tmp_path / "prediction.npz") as resumed, np.load(whole[0] / "prediction.npz") as undisturbed:

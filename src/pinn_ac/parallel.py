@@ -30,7 +30,7 @@ PATIENCE = 600
 """Seconds that a process which has ended waits for the others, of which the first has yet to write its report."""
 BY_HAND = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
 """The environment's variables that make a process one of several."""
-_ASIDE = ThreadPoolExecutor(1, "aside")
+_BACKGROUND = ThreadPoolExecutor(1, "background")
 """One thread: a compilation alone uses one core and a half."""
 
 Batch = Mapping[str, Any]
@@ -101,7 +101,7 @@ class Shards:
             return {name: jnp.asarray(values) for name, values in real.items()}
         return {name: self._put(values, DIVIDED) for name, values in real.items()}
 
-    def aside(self, task: Callable[[], T]) -> Callable[[], T]:
+    def run_in_background(self, task: Callable[[], T]) -> Callable[[], T]:
         """Begin a task in another thread, after all those begun before it; what is returned waits for its answer.
 
         It computes under the settings that the caller has now.
@@ -111,7 +111,7 @@ class Shards:
         if self.mesh is not None:
             answer = task()
             return lambda: answer
-        return _ASIDE.submit(in_another_thread(task)).result
+        return _BACKGROUND.submit(in_another_thread(task)).result
 
     def _put(self, leaf: Any, part: PartitionSpec) -> Any:
         assert self.mesh is not None

@@ -1,6 +1,6 @@
-"""The windows of time that a run is trained in: what each asks of the training."""
+"""The time windows that a run is trained in: the training problem of each, and the errors that are measured there."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -8,60 +8,76 @@ import jax.numpy as jnp
 import numpy as np
 
 from pinn_ac.experiment import Experiment
-from pinn_ac.problem import FourierCondition
 from pinn_ac.reference import Reference
-from pinn_ac.training import Window
+from pinn_ac.training import BatchWeighting, TimeWindows, Window
 
-Validation = Callable[[Any], tuple[float, dict[str, float]]]
+MAX_ROWS, MAX_COLUMNS = 50, 256
+"""Times per window and grid points in x at which errors are measured while a run trains: enough to see them fall."""
 
 
-def enter_windows(experiment: Experiment, reference: Reference | None) -> Callable[[tuple[Any, ...]], Window]:
-    """The networks of all finished windows → the window that follows, for `Trainer.enter`.
+def time_windows(experiment: Experiment, reference: Reference | None = None) -> TimeWindows:
+    """The training problems of an experiment, for a `Trainer`.
 
-    Every window uses the same compiled programs: where it begins is an argument of theirs. Those that the first one
-    needs beside its steps are compiled beside these.
+    All windows use the same compiled functions, which take a window's initial condition as an argument. What the
+    first window needs besides its steps is compiled in the background, while these are compiled.
 
     Args:
         experiment: what is trained.
-        reference: what errors are measured against, if they are.
+        reference: the true solution, which errors are measured against; None for no errors.
     """
-    loss, means, aside = experiment.programs.loss, experiment.programs.means, experiment.objective.shards.aside
+    programs, in_background = experiment.programs, experiment.objective.shards.run_in_background
     errors = None
     if reference is not None and len(reference.t) > experiment.windows:  # so that every window has a row
         errors = _Errors(experiment, reference)
 
-    conditions: list[FourierCondition | None] = [None]
+    conditions: list[Any] = [None]  # where each window begins; the first one at the problem's initial condition
 
     def enter(finished: tuple[Any, ...]) -> Window:
         for network in finished[len(conditions) - 1 :]:
             conditions.append(experiment.transfer(network, conditions[-1]))
         condition = conditions[len(finished)]
-        fresh = aside(experiment.initial_params)
-        error = aside(lambda: errors.enter(conditions, finished) if errors is not None else lambda params: {})
+        fresh = in_background(experiment.initial_params)
+        error = in_background(lambda: errors.enter(conditions, finished) if errors is not None else lambda params: {})
         held_out = experiment.held_out(condition)
 
         def validate(params: Any) -> tuple[float, dict[str, float]]:
-            return loss(params, held_out), error()(params)
+            return programs.loss(params, held_out), error()(params)
 
         if not finished:
-            aside(lambda: validate(fresh()))  # for its compilation
+            in_background(lambda: validate(fresh()))  # for its compilation
         return Window(
-            start=lambda: _start(fresh(), finished, lambda params: loss(params, held_out)),
+            start=lambda: _start(fresh(), finished, lambda params: programs.loss(params, held_out)),
             draw=lambda step, params, previous, enlargement: experiment.draw(
                 step, params, previous, enlargement, condition
             ),
             prepare=lambda points: experiment.prepare(points, condition),
-            terms=lambda params, batch: _named(means(params, batch)),
+            terms=lambda params, batch: _named(programs.means(params, batch)),
             validate=validate,
         )
 
-    return enter
+    return TimeWindows(
+        enter=enter,
+        count=experiment.windows,
+        resample_every=experiment.sampler.resample_every,
+        easy_start=experiment.field.ansatz.exact_at_start,
+        weighting=_weighting(experiment),
+    )
+
+
+def _weighting(experiment: Experiment) -> BatchWeighting | None:
+    """The weights that the experiment's weighting, if it has one, gives a batch."""
+    programs: Any = experiment.programs
+    weighting = getattr(programs, "weighting", None)
+    if weighting is None:
+        return None
+    return BatchWeighting(weighting.init, weighting.renew, programs.weigh, weighting.figures)
 
 
 def _start(fresh: Any, finished: tuple[Any, ...], loss: Callable[[Any], float]) -> Any:
-    """A fresh network or the one of the window before, whichever has the lower loss.
+    """A freshly initialised network or that of the window before, whichever has the lower loss.
 
-    The latter knows a solution that has settled; of one that changes quickly it would have to unlearn too much.
+    The network of the window before is a good start where the solution has settled; where the solution changes
+    quickly it is worse than a fresh network.
     """
     return min((fresh, *finished[-1:]), key=loss) if finished else fresh
 
@@ -71,20 +87,19 @@ def _named(means: Mapping[str, jax.Array]) -> dict[str, float]:
 
 
 class _Errors:
-    """Relative L2 errors on about 50 × 256 points of the reference's grid: enough to see how they fall.
+    """Relative L2 errors ‖u − u*‖ / ‖u*‖ on at most 50 × 256 points of the reference's grid per window.
 
-    Before the last window they are of the window alone, and are called so.
+    In the last window the error is that on the full time domain, "relative_l2"; before, no such error is defined, and
+    it is that on the window alone, "window_relative_l2".
     """
 
     def __init__(self, experiment: Experiment, reference: Reference) -> None:
         self.experiment, self.reference = experiment, reference
-        self.every = max(1, len(reference.x) // 256)
-        self.rows = min(50, (len(reference.t) - 1) // experiment.windows)
-        self.squares: list[np.ndarray] = []  # of the errors and of the solution, in every finished window
+        self.stride = max(1, len(reference.x) // MAX_COLUMNS)
+        self.rows = min(MAX_ROWS, (len(reference.t) - 1) // experiment.windows)
+        self.squares: list[np.ndarray] = []  # Σ (u − u*)² and Σ u*² of every finished window
 
-    def enter(
-        self, conditions: list[FourierCondition | None], finished: tuple[Any, ...]
-    ) -> Callable[[Any], dict[str, float]]:
+    def enter(self, conditions: Sequence[Any], finished: tuple[Any, ...]) -> Callable[[Any], dict[str, float]]:
         """params → the error, in the window that follows the finished ones."""
         for index in range(len(self.squares), len(finished)):
             self.squares.append(self._in_window(index, conditions[index])(finished[index]))
@@ -97,18 +112,18 @@ class _Errors:
 
         return error
 
-    def _in_window(self, index: int, condition: FourierCondition | None) -> Callable[[Any], np.ndarray]:
-        """params → Σ (u − u*)² and Σ u*² over the rows in a window, of which all windows have as many."""
+    def _in_window(self, index: int, condition: Any) -> Callable[[Any], np.ndarray]:
+        """params → Σ (u − u*)² and Σ u*² over the chosen times of a window; every window has as many."""
         problem, length, t = self.experiment.problem, self.experiment.window_length, self.reference.t
         slack = 1e-9 * length
         inside = np.flatnonzero((t > index * length + slack) & (t <= (index + 1) * length + slack))
         chosen = inside[np.linspace(0, len(inside) - 1, self.rows).round().astype(int)]
         local = np.clip(t[chosen] - index * length, 0.0, length)
-        exact = self.reference.u[chosen][:, :: self.every]
-        grid = np.meshgrid(*problem.to_natural(local, self.reference.x[:: self.every]), indexing="ij")
-        times, places = (jnp.asarray(axis.ravel(), float) for axis in grid)
+        exact = self.reference.u[chosen][:, :: self.stride]
+        grid = np.meshgrid(*problem.to_natural(local, self.reference.x[:: self.stride]), indexing="ij")
+        times, coordinates = (jnp.asarray(axis.ravel(), float) for axis in grid)
         programs = self.experiment.programs
-        known = programs.backgrounds(condition, times, places)
+        known = programs.backgrounds(condition, times, coordinates)
 
         def squares(params: Any) -> np.ndarray:
             u = np.asarray(programs.on_backgrounds(params, times, known), np.float64).reshape(exact.shape)

@@ -1,12 +1,16 @@
-"""Progress says where a run is and when it will end, on a terminal and in a log."""
+"""Progress says where a run is and when it will end: in a terminal, in a notebook and in a log."""
 
 import io
+import sys
 import time
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from rich.console import Console
 
+from pinn_ac.errors import InputError
 from pinn_ac.reporting.progress import Progress, duration
+from pinn_ac.tracking import tracked
 
 
 class Clock:
@@ -115,3 +119,77 @@ def test_an_error_inside_passes_through():
 
 def test_durations_are_written_as_on_a_clock():
     assert [duration(seconds) for seconds in (0, 9.6, 83, 4000)] == ["0:00", "0:10", "1:23", "1:06:40"]
+
+
+class Notebook:
+    """Stands in for IPython in a notebook's kernel: keeps each display and its updates."""
+
+    def __init__(self, monkeypatch, kernel=True):
+        self.shown = []
+        ipython, module = ModuleType("IPython"), ModuleType("IPython.display")
+        ipython.get_ipython = lambda: SimpleNamespace(kernel=object()) if kernel else SimpleNamespace()
+        module.display = self.display
+        monkeypatch.setitem(sys.modules, "IPython", ipython)
+        monkeypatch.setitem(sys.modules, "IPython.display", module)
+
+    def display(self, content, raw, display_id):
+        assert raw
+        assert display_id is True
+        contents = [content]
+        self.shown.append(contents)
+        return SimpleNamespace(update=lambda content, raw: contents.append(content))
+
+
+def test_a_notebook_gets_one_display_that_is_updated(monkeypatch):
+    notebook, console, clock = Notebook(monkeypatch), log(), Clock()
+    with tracked([progress := Progress(console=console, clock=clock)], {"total_steps": 40}):
+        for step in range(1, 41):
+            clock.now += 0.1
+            progress.log(step, "1/2 <adam>", {"seconds": 0.1 * step, "loss": 0.5, "relative_l2": 0.25})
+        progress.say("a [note]")
+    (contents,) = notebook.shown
+    assert 8 <= len(contents) <= 10  # every half second, and the last state
+    last = contents[-1]
+    assert (
+        " ".join(last["text/plain"].split()) == "1/2 <adam> step 40/40 loss 5.00e-01 error 2.50e-01 0:04, 0:00 left"
+    )
+    assert '<progress value="1.0000" max="1">' in last["text/html"]
+    assert "1/2 &lt;adam&gt;" in last["text/html"]
+    assert console.file.getvalue() == "a [note]\n"
+
+
+def test_ipython_in_a_terminal_is_no_notebook(monkeypatch):
+    notebook, console = Notebook(monkeypatch, kernel=False), log()
+    with Progress(10, console=console) as progress:
+        progress.update(step=3)
+    assert notebook.shown == []
+    assert "3/10" in console.file.getvalue()
+
+
+def shown(display, terminal, **others):
+    """What a run of one step prints."""
+    console = Console(file=io.StringIO(), width=120, force_terminal=terminal, **others)
+    with tracked([progress := Progress(display=display, console=console)], {"total_steps": 10}):
+        progress.log(3, "adam", {"seconds": 1.0, "loss": 0.5, "window_relative_l2": 0.125})
+        progress.say("a sentence")
+    return console.file.getvalue()
+
+
+def test_how_it_is_shown_can_be_chosen():
+    assert "\x1b" in shown("auto", terminal=True)
+    assert "\x1b" in shown("terminal", terminal=True)
+    for lines in (shown("lines", terminal=True), shown("auto", terminal=False), shown("notebook", terminal=False)):
+        first, said, last = lines.splitlines()
+        assert first == last
+        assert first.split()[:7] == ["adam", "step", "3/10", "loss", "5.00e-01", "error", "1.25e-01"]
+        assert said == "a sentence"
+    assert shown("none", terminal=True) == shown("auto", terminal=True, quiet=True) == ""
+    with pytest.raises(InputError, match="progress display is 'bar': choose auto, terminal"):
+        Progress(display="bar")
+
+
+def test_the_end_of_a_run_is_that_of_its_description():
+    clock = Clock()
+    with tracked([progress := Progress(console=log(), clock=clock)], {"seconds_budget": 60.0}):
+        clock.now += 20
+        assert progress.seconds_left() == 40

@@ -84,7 +84,7 @@ def test_a_state_comes_back_with_its_points_however_many_there_are(tmp_path):
     assert (state.step, state.stage) == (2, 1)
 
 
-def test_a_checkpoint_without_points_is_evaluated_but_not_gone_on_with(tmp_path):
+def test_a_checkpoint_without_points_is_evaluated_but_not_resumed(tmp_path):
     """As those of the first version are."""
     saved(tmp_path, (3,)).close()
     (file,) = (tmp_path / "3" / "progress").glob("metadata")

@@ -11,6 +11,7 @@ from composed import composed
 from fields import random_params
 from pinn_ac.app.assembly import assemble
 from pinn_ac.app.run import build_trainer
+from pinn_ac.tracking import Tracker
 from pinn_ac.training import Checkpoints, Stopped
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -28,23 +29,23 @@ SMALL = (
 )
 
 
-class Recorder:
+class Recorder(Tracker):
     """Keeps what it is told, and sends a signal at a step."""
 
     def __init__(self, stop=None):
         self.said, self.stop, self.lines = [], stop, []
 
-    def log(self, stage, step, seconds, loss, others):
-        self.lines.append({"step": step, "loss": loss, **others})
+    def log(self, step, stage, figures):
+        self.lines.append({"step": step, **figures})
         if step == self.stop:
             signal.raise_signal(signal.SIGINT)
 
-    def say(self, message):
-        self.said.append(message)
+    def say(self, sentence):
+        self.said.append(sentence)
 
 
 def work_on(experiment, config, folder):
-    return build_trainer(experiment, config.train, Recorder(), Checkpoints(folder))
+    return build_trainer(experiment, config.train, [Recorder()], Checkpoints(folder))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_a_resumed_run_with_adaptive_points_ends_bit_identical(tmp_path, words, 
     whole = work_on(experiment, config, tmp_path / "whole")
     params = random_params(experiment.network, features=2)
     expected = whole.run(whole.begin())
-    first = replace(whole, recorder=Recorder(stop=4), checkpoints=Checkpoints(tmp_path / "stopped"))
+    first = replace(whole, trackers=[Recorder(stop=4)], checkpoints=Checkpoints(tmp_path / "stopped"))
     with pytest.raises(Stopped):
         first.run(first.begin())
     first.checkpoints.close()
@@ -96,16 +97,16 @@ def test_a_network_that_fits_a_few_points_is_found_out(tmp_path, remedy):
     experiment = assemble(config)
     work = work_on(experiment, config, tmp_path)
     end = work.run(work.begin())
-    last = work.recorder.lines[-1]
+    last = work.trackers[0].lines[-1]
     if remedy == "enlarge":
         assert end.enlargement > 1
         assert end.points["residual"].shape == (8 * end.enlargement, 2)
-        assert "times as many" in work.recorder.said[0]
+        assert "times as many" in work.trackers[0].said[0]
     else:
         assert (end.enlargement, end.points["residual"].shape) == (1, (8, 2))
         assert last["validation_loss"] > 1000 * last["loss"]
     assert (end.step < 12) == (remedy == "stop")
-    assert (work.recorder.said == []) == (remedy == "ignore")
+    assert (work.trackers[0].said == []) == (remedy == "ignore")
 
 
 @pytest.mark.slow
@@ -114,4 +115,4 @@ def test_a_network_with_enough_points_is_left_alone(tmp_path):
     experiment = assemble(config)
     work = work_on(experiment, config, tmp_path)
     end = work.run(work.begin())
-    assert (end.enlargement, work.recorder.said) == (1, [])
+    assert (end.enlargement, work.trackers[0].said) == (1, [])

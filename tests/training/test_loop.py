@@ -4,13 +4,16 @@ import math
 import pickle
 import signal
 import time
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pinn_ac.optimizers import Optimizer, Outcome
+from pinn_ac.errors import InputError
+from pinn_ac.optimizers import Optimizer, StepInfo
+from pinn_ac.tracking import Tracker
 from pinn_ac.training import (
     Checkpoints,
     Diverged,
@@ -18,6 +21,8 @@ from pinn_ac.training import (
     OverfitGuard,
     Stage,
     Stopped,
+    StopSignals,
+    TimeWindows,
     Trainer,
     Window,
     unstacked,
@@ -38,29 +43,29 @@ def decay(rate: float) -> Optimizer:
 
     def step(state, batch):
         p = state.params["p"]
-        return state._replace(params={"p": p - state.rate * (p - batch)}), Outcome((p - batch) ** 2, jnp.ones(()))
+        return state._replace(params={"p": p - state.rate * (p - batch)}), StepInfo((p - batch) ** 2, jnp.ones(()))
 
     return Optimizer(
-        init=lambda params: State(params, jnp.asarray(rate)),
-        step=step,
-        params=lambda state: state.params,
-        retreat=lambda state: state._replace(rate=jnp.minimum(state.rate, 1e9) / 1e10),
+        lambda params: State(params, jnp.asarray(rate)),
+        step,
+        lambda state: state.params,
+        lambda state: state._replace(rate=jnp.minimum(state.rate, 1e9) / 1e10),
     )
 
 
-class Recorder:
+class Recorder(Tracker):
     """Keeps what it is told, and does something at a step."""
 
     def __init__(self, at=None, do=None):
         self.lines, self.said, self.at, self.do = [], [], at, do
 
-    def log(self, stage, step, seconds, loss, others):
-        self.lines.append({"stage": stage, "step": step, "seconds": seconds, "loss": loss, **others})
+    def log(self, step, stage, figures):
+        self.lines.append({"stage": stage, "step": step, **figures})
         if step == self.at:
             self.do()
 
-    def say(self, message):
-        self.said.append(message)
+    def say(self, sentence):
+        self.said.append(sentence)
 
 
 def trainer(
@@ -68,7 +73,7 @@ def trainer(
     stages,
     recorder=None,
     seconds=None,
-    intervals=Intervals(1, 5, 2),
+    intervals=Intervals(1, 5, 100),  # each checkpoint takes a tenth of a second
     target=lambda step: step % 3 * 0.1,
     draw=None,
     resample_every=1,
@@ -76,6 +81,8 @@ def trainer(
     enter=None,
     windows=1,
     easy_start=True,
+    weighting=None,
+    save=False,
 ):
     """A trainer of one number, 1 at first, whose validation loss is its square; its points are its target."""
     window = Window(
@@ -87,12 +94,9 @@ def trainer(
     )
     return Trainer(
         stages=stages,
-        enter=enter or (lambda finished: window),
-        windows=windows,
-        easy_start=easy_start,
-        resample_every=resample_every,
-        recorder=recorder or Recorder(),
-        checkpoints=Checkpoints(folder / "checkpoints"),
+        windows=TimeWindows(enter or (lambda finished: window), windows, resample_every, easy_start, weighting),
+        trackers=[recorder or Recorder()],
+        checkpoints=Checkpoints(folder / "checkpoints") if save else None,
         intervals=intervals,
         seconds=seconds,
         guard=guard,
@@ -110,6 +114,17 @@ def relay(finished):
         terms=lambda params, batch: {},
         validate=lambda params: (float((params["p"] - aim - 1) ** 2), {}),
     )
+
+
+def told(work):
+    """The recorder among the trackers."""
+    return work.trackers[0]
+
+
+def with_window(work, change):
+    """The trainer, each of whose windows is changed."""
+    enter = work.windows.enter
+    return replace(work, windows=replace(work.windows, enter=lambda finished: change(enter(finished))))
 
 
 def all_best(state):
@@ -130,29 +145,29 @@ def test_stages_follow_each_other_and_carry_the_parameters(tmp_path):
         p -= (0.1 if step < 7 else 0.5) * (p - step % 3 * 0.1)
     assert float(end.optimizer.params["p"]) == pytest.approx(p, rel=1e-14)
     assert (end.step, end.stage, end.stage_step) == (11, 1, 4)
-    assert [line["stage"] for line in work.recorder.lines] == ["slow"] * 7 + ["fast"] * 4
-    assert [line["step"] for line in work.recorder.lines] == list(range(1, 12))
+    assert [line["stage"] for line in told(work).lines] == ["slow"] * 7 + ["fast"] * 4
+    assert [line["step"] for line in told(work).lines] == list(range(1, 12))
 
 
 def test_a_logged_loss_is_that_of_the_step_it_stands_at(tmp_path):
     work = trainer(tmp_path, [Stage("only", decay(0.5), 3)], target=lambda step: 0.0)
     work.run(start(work))
-    assert [line["loss"] for line in work.recorder.lines] == [1.0, 0.25, 0.0625]
-    assert [line["loss_all"] for line in work.recorder.lines] == [1.0, 0.25, 0.0625]
+    assert [line["loss"] for line in told(work).lines] == [1.0, 0.25, 0.0625]
+    assert [line["loss_all"] for line in told(work).lines] == [1.0, 0.25, 0.0625]
 
 
 @pytest.mark.parametrize(("every", "logged"), [(1, 10), (3, 4), (10, 1), (None, 10)])
 def test_log_every_sets_how_many_lines_there_are(tmp_path, every, logged):
     work = trainer(tmp_path, [Stage("only", decay(0.5), 10)], intervals=Intervals(every, 10, 10))
     work.run(start(work))
-    assert len(work.recorder.lines) == logged
+    assert len(told(work).lines) == logged
 
 
 @pytest.mark.parametrize(("every", "evaluated"), [(1, 10), (3, 4), (10, 1)])
 def test_evaluate_every_sets_how_many_errors_there_are(tmp_path, every, evaluated):
     work = trainer(tmp_path, [Stage("only", decay(0.5), 10)], intervals=Intervals(1, every, 10))
     work.run(start(work))
-    assert sum("relative_l2" in line for line in work.recorder.lines) == evaluated
+    assert sum("relative_l2" in line for line in told(work).lines) == evaluated
 
 
 def test_intervals_left_open_follow_the_length_of_the_stage():
@@ -188,12 +203,16 @@ def test_what_it_takes_to_begin_counts_as_training(tmp_path):
 
 def test_a_budget_of_seconds_ends_the_run_evaluated_and_saved(tmp_path):
     work = trainer(
-        tmp_path, [Stage("only", decay(1e-9), 10**9)], seconds=0.3, intervals=Intervals(10**9, 10**9, 10**9)
+        tmp_path,
+        [Stage("only", decay(1e-9), 10**9)],
+        seconds=0.3,
+        save=True,
+        intervals=Intervals(10**9, 10**9, 10**9),
     )
     end = work.run(start(work))
     assert 0.3 <= end.seconds < 3
     assert 0 < end.step < 10**9
-    assert work.recorder.lines[-1]["step"] == end.step
+    assert told(work).lines[-1]["step"] == end.step
     assert work.checkpoints.exist()
     assert math.isfinite(end.best_loss)
 
@@ -204,17 +223,17 @@ def test_a_resumed_run_ends_bit_identical(tmp_path):
     expected = whole.run(start(whole))
     for stop in (3, 7, 8, 12):
         recorder = Recorder(at=stop, do=lambda: signal.raise_signal(signal.SIGINT))
-        first = trainer(tmp_path / str(stop), stages, recorder)
+        first = trainer(tmp_path / str(stop), stages, recorder, save=True)
         with pytest.raises(Stopped, match="SIGINT"):
             first.run(start(first))
         first.checkpoints.close()
-        second = trainer(tmp_path / str(stop), stages)
+        second = trainer(tmp_path / str(stop), stages, save=True)
         state = second.resume({"p": jnp.zeros(())})
         assert state.step == stop
         end = second.run(state)
         assert np.array_equal(end.optimizer.params["p"], expected.optimizer.params["p"])
         assert np.array_equal(end.best_params["p"], expected.best_params["p"])
-        assert second.recorder.lines[0]["step"] == stop + 1
+        assert told(second).lines[0]["step"] == stop + 1
 
 
 def test_the_handlers_of_signals_are_put_back(tmp_path):
@@ -243,7 +262,7 @@ def test_a_launcher_that_waits_for_a_signal_hears_of_it_when_the_run_is_saved(tm
         assert len(heard) == 1
 
     try:
-        work = trainer(tmp_path, [Stage("only", decay(0.5), 2)], Recorder(at=1, do=both))
+        work = trainer(tmp_path, [Stage("only", decay(0.5), 2)], Recorder(at=1, do=both), save=True)
         with pytest.raises(Stopped, match="SIGUSR2"):
             work.run(start(work))
     finally:
@@ -263,14 +282,16 @@ def test_a_non_finite_step_goes_back_and_on_more_cautiously(tmp_path):
     assert end.failures == 1
     assert end.step == 4
     assert np.isfinite(end.optimizer.params["p"])
-    assert "back to step 0" in work.recorder.said[0]
+    assert "goes back to step 0" in told(work).said[0]
 
 
 def test_what_stays_non_finite_is_given_up_with_the_last_good_state_saved(tmp_path):
-    work = trainer(tmp_path, [Stage("only", decay(0.5), 9)], target=lambda step: jnp.nan if step >= 3 else 0.0)
+    work = trainer(
+        tmp_path, [Stage("only", decay(0.5), 9)], target=lambda step: jnp.nan if step >= 3 else 0.0, save=True
+    )
     with pytest.raises(Diverged, match="smaller learning rate"):
         work.run(start(work))
-    assert len(work.recorder.said) == 5
+    assert len(told(work).said) == 5
     saved = work.resume({"p": jnp.zeros(())})
     assert (
         float(saved.optimizer.params["p"]) == 2.0**-2
@@ -295,7 +316,7 @@ def test_the_stopwatch_counts_compilations_at_the_same_time_once():
     assert 0.04 <= watch.compile_seconds < 0.06
 
 
-RARE = Intervals(1, 5, 100)  # the end and the stop are saved; each checkpoint takes a tenth of a second
+RARE = Intervals(1, 5, 100)  # the end and the stop are saved
 
 
 def following(step, params, previous, enlargement):
@@ -312,9 +333,13 @@ def test_points_are_drawn_and_prepared_every_so_many_steps(tmp_path, every, step
         return {"target": np.asarray(float(step))}
 
     work = trainer(tmp_path, [Stage("only", decay(0.5), 7)], draw=draw, resample_every=every)
-    window = work.enter(())
-    watched = window._replace(prepare=lambda points: prepared.append(int(points["target"])) or window.prepare(points))
-    work.enter = lambda finished: watched
+
+    def watched(window):
+        return window._replace(
+            prepare=lambda points: prepared.append(int(points["target"])) or window.prepare(points)
+        )
+
+    work = with_window(work, watched)
     end = work.run(start(work))
     assert drawn == prepared == steps
     assert int(end.points["target"]) == steps[-1]
@@ -329,11 +354,15 @@ def test_a_resumed_run_goes_on_with_its_points(tmp_path, every):
     assert float(expected.points["target"]) != 0.9 or every == 0
     for stop in (2, 3, 9):
         recorder = Recorder(at=stop, do=lambda: signal.raise_signal(signal.SIGINT))
-        first = trainer(tmp_path / str(stop), stages, recorder, intervals=RARE, draw=following, resample_every=every)
+        first = trainer(
+            tmp_path / str(stop), stages, recorder, save=True, intervals=RARE, draw=following, resample_every=every
+        )
         with pytest.raises(Stopped):
             first.run(start(first))
         first.checkpoints.close()
-        second = trainer(tmp_path / str(stop), stages, intervals=RARE, draw=following, resample_every=every)
+        second = trainer(
+            tmp_path / str(stop), stages, save=True, intervals=RARE, draw=following, resample_every=every
+        )
         end = second.run(second.resume({"p": jnp.zeros(())}))
         assert np.array_equal(end.optimizer.params["p"], expected.optimizer.params["p"])
         assert np.array_equal(end.points["target"], expected.points["target"])
@@ -349,7 +378,7 @@ def test_a_retreat_goes_back_to_the_points_of_its_step(tmp_path):
     assert np.array_equal(bold_end.optimizer.params["p"], end.optimizer.params["p"])
 
 
-def overfitting(folder, remedy, recorder=None, steps=40, ratio=1000.0, stages=None, every=0):
+def overfitting(folder, remedy, recorder=None, steps=40, ratio=1000.0, stages=None, every=0, save=False):
     """A parameter that fits its points, off the truth by 0.5 over the enlargement; judged at every 4th step."""
     return trainer(
         folder,
@@ -358,6 +387,7 @@ def overfitting(folder, remedy, recorder=None, steps=40, ratio=1000.0, stages=No
         intervals=Intervals(1, 4, 100),
         draw=lambda step, params, previous, enlargement: {"target": np.asarray(0.5 / enlargement)},
         resample_every=every,
+        save=save,
         guard=OverfitGuard(lambda params, batch: float((params["p"] - batch) ** 2), remedy, ratio),
     )
 
@@ -367,28 +397,28 @@ def test_points_are_doubled_where_they_are_over_fitted(tmp_path):
     work = overfitting(tmp_path, "enlarge", steps=14)
     end = work.run(start(work))
     assert (end.enlargement, float(end.points["target"])) == (2, 0.25)
-    assert len(work.recorder.said) == 1
-    assert "from step 12 it gets 2 times as many" in work.recorder.said[0]
+    assert len(told(work).said) == 1
+    assert "from step 12 on it gets 2 times as many" in told(work).said[0]
 
 
 def test_points_are_doubled_to_sixteen_times_and_no_further(tmp_path):
     work = overfitting(tmp_path, "enlarge", steps=100)
     end = work.run(start(work))
     assert (end.enlargement, float(end.points["target"])) == (16, 0.5 / 16)
-    assert ["as many," in said for said in work.recorder.said] == [True] * 4 + [False]
-    assert "with 16 times as many too" in work.recorder.said[-1]
+    assert ["as many, for" in said for said in told(work).said] == [True] * 4 + [False]
+    assert "even with 16 times as many" in told(work).said[-1]
 
 
 def test_over_fitting_ends_a_run_that_should_stop_and_its_other_stages(tmp_path):
     stages = [Stage("first", decay(0.5), 40), Stage("second", decay(0.5), 40)]
-    work = overfitting(tmp_path, "stop", stages=stages)
+    work = overfitting(tmp_path, "stop", stages=stages, save=True)
     end = work.run(start(work))
     assert (end.step, end.stage, end.enlargement) == (12, 0, 1)
-    assert "The run ends at step 12" in work.recorder.said[0]
-    again = overfitting(tmp_path, "stop", stages=stages)
+    assert "The run ends at step 12" in told(work).said[0]
+    again = overfitting(tmp_path, "stop", stages=stages, save=True)
     assert again.run(again.resume({"p": jnp.zeros(())})).step == 12
-    assert "The run ends at step 12" in again.recorder.said[0]
-    on = overfitting(tmp_path, "ignore", stages=stages)
+    assert "The run ends at step 12" in told(again).said[0]
+    on = overfitting(tmp_path, "ignore", stages=stages, save=True)
     assert on.run(on.resume({"p": jnp.zeros(())})).step == 80
 
 
@@ -396,18 +426,16 @@ def test_over_fitting_ends_a_run_that_should_stop_and_its_other_stages(tmp_path)
 def test_what_is_ignored_or_no_over_fitting_changes_nothing(tmp_path, remedy, ratio):
     work = overfitting(tmp_path, remedy, ratio=ratio, steps=20)
     end = work.run(start(work))
-    assert (end.step, end.enlargement, end.overfits, work.recorder.said) == (20, 1, 0, [])
+    assert (end.step, end.enlargement, end.overfits, told(work).said) == (20, 1, 0, [])
 
 
 def test_one_evaluation_alone_is_no_over_fitting(tmp_path):
     """New points at every 8th step: 4 steps after them 1/4 is not 3000 times the loss, 8 steps after them it is."""
     work = overfitting(tmp_path, "enlarge", steps=40, ratio=3000.0, every=8)
-    window = work.enter(())._replace(
-        draw=lambda step, params, previous, enlargement: {"target": np.asarray(0.5 * (-1) ** (step // 8))}
-    )
-    work.enter = lambda finished: window
+    draw = lambda step, params, previous, enlargement: {"target": np.asarray(0.5 * (-1) ** (step // 8))}  # noqa: E731
+    work = with_window(work, lambda window: window._replace(draw=draw))
     end = work.run(start(work))
-    assert (end.enlargement, end.overfits, work.recorder.said) == (1, 1, [])
+    assert (end.enlargement, end.overfits, told(work).said) == (1, 1, [])
 
 
 @pytest.mark.parametrize("every", [0, 5])
@@ -417,11 +445,11 @@ def test_a_resumed_run_enlarges_as_an_undisturbed_one(tmp_path, every):
     assert expected.enlargement > 2
     for stop in (8, 12, 13):
         recorder = Recorder(at=stop, do=lambda: signal.raise_signal(signal.SIGINT))
-        first = overfitting(tmp_path / str(stop), "enlarge", recorder, every=every)
+        first = overfitting(tmp_path / str(stop), "enlarge", recorder, every=every, save=True)
         with pytest.raises(Stopped):
             first.run(start(first))
         first.checkpoints.close()
-        second = overfitting(tmp_path / str(stop), "enlarge", every=every)
+        second = overfitting(tmp_path / str(stop), "enlarge", every=every, save=True)
         end = second.run(second.resume({"p": jnp.zeros(())}))
         assert np.array_equal(end.optimizer.params["p"], expected.optimizer.params["p"])
         assert (end.enlargement, end.overfits) == (expected.enlargement, expected.overfits)
@@ -441,7 +469,7 @@ def test_a_window_begins_where_the_one_before_ended_and_goes_through_all_stages(
     )
     assert (end.step, end.stage, len(unstacked(end.finished))) == (21, 1, 2)
     names = [f"{window}/3 {name}" for window in (1, 2, 3) for name in ["slow"] * 4 + ["fast"] * 3]
-    assert [line["stage"] for line in work.recorder.lines] == names
+    assert [line["stage"] for line in told(work).lines] == names
 
 
 def test_a_run_of_windows_resumes_with_the_same_bits(tmp_path):
@@ -450,11 +478,11 @@ def test_a_run_of_windows_resumes_with_the_same_bits(tmp_path):
     expected = whole.run(start(whole))
     for stop in (2, 6, 7, 9, 14, 19):
         recorder = Recorder(at=stop, do=lambda: signal.raise_signal(signal.SIGINT))
-        first = trainer(tmp_path / str(stop), stages, recorder, enter=relay, windows=3)
+        first = trainer(tmp_path / str(stop), stages, recorder, save=True, enter=relay, windows=3)
         with pytest.raises(Stopped):
             first.run(start(first))
         first.checkpoints.close()
-        second = trainer(tmp_path / str(stop), stages, enter=relay, windows=3)
+        second = trainer(tmp_path / str(stop), stages, save=True, enter=relay, windows=3)
         end = second.run(second.resume({"p": jnp.zeros(())}))
         for ours, theirs in zip(all_best(end), all_best(expected), strict=True):
             assert np.array_equal(ours["p"], theirs["p"])
@@ -464,7 +492,7 @@ def test_a_budget_is_shared_out_between_the_windows(tmp_path):
     work = trainer(tmp_path, [Stage("only", decay(0.5), 10**9)], enter=relay, windows=3, seconds=3.0, intervals=RARE)
     end = work.run(start(work))
     assert len(unstacked(end.finished)) == 2
-    begun = {line["stage"][0]: line["seconds"] for line in reversed(work.recorder.lines)}
+    begun = {line["stage"][0]: line["seconds"] for line in reversed(told(work).lines)}
     # The first may take 0.41 of all, the second over half of the rest; compilation counts for the last alone.
     # The budget is several times what compiling and saving take on a slow host.
     assert 1.0 < begun["2"] < 3.0
@@ -494,7 +522,7 @@ def test_a_window_as_good_as_the_first_leaves_its_time_to_the_last(tmp_path):
     rarely = Intervals(1, 5, 40)
     work = trainer(tmp_path, [Stage("only", decay(0.5), 40)], enter=enter, windows=3, seconds=1e3, intervals=rarely)
     end = work.run(start(work))
-    counts = [sum(line["stage"].startswith(f"{k}/") for line in work.recorder.lines) for k in (1, 2, 3)]
+    counts = [sum(line["stage"].startswith(f"{k}/") for line in told(work).lines) for k in (1, 2, 3)]
     assert end.goal > 0
     assert counts[0] == counts[2] == 40
     assert counts[1] < 40
@@ -503,9 +531,50 @@ def test_a_window_as_good_as_the_first_leaves_its_time_to_the_last(tmp_path):
             tmp_path / name, [Stage("only", decay(0.5), 40)], enter=enter, windows=3, intervals=rarely, **words
         )
         without.run(start(without))
-        assert sum(line["stage"].startswith("2/") for line in without.recorder.lines) == 40, name
+        assert sum(line["stage"].startswith("2/") for line in told(without).lines) == 40, name
 
 
 def test_a_spent_budget_still_leaves_every_window_a_step(tmp_path):
     work = trainer(tmp_path, [Stage("only", decay(0.5), 50)], enter=relay, windows=4, seconds=1e-9)
     assert work.run(start(work)).step == 4
+
+
+def test_a_run_without_checkpoints_trains_and_cannot_resume(tmp_path):
+    work = trainer(tmp_path, [Stage("only", decay(0.5), 3)])
+    assert work.run(start(work)).step == 3
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(InputError, match="keeps no checkpoints"):
+        work.resume({"p": jnp.zeros(())})
+
+
+def test_the_step_is_the_one_that_is_given(tmp_path):
+    """As an ensemble gives each member its own."""
+    work = trainer(tmp_path, [Stage("slow", decay(0.1), 2), Stage("fast", decay(0.5), 2)])
+    asked = []
+
+    def step(stage, optimizer, batch):
+        asked.append((stage, float(optimizer.params["p"]), float(batch)))
+        return optimizer._replace(params={"p": optimizer.params["p"] / 2}), StepInfo(jnp.ones(()), jnp.ones(()))
+
+    with StopSignals() as signals, Stopwatch() as watch:
+        end = work.train(start(work), step, signals, watch)
+    assert asked == [(0, 1.0, 0.0), (0, 0.5, 0.1), (1, 0.25, 0.2), (1, 0.125, 0.0)]
+    assert float(end.optimizer.params["p"]) == 1 / 16
+
+
+class Saves:
+    """In place of checkpoints: the steps that were saved."""
+
+    def __init__(self):
+        self.steps = []
+
+    def save(self, params, state):
+        self.steps.append(state.step)
+
+
+@pytest.mark.parametrize(("every", "saved"), [(3, [3, 6, 7]), (1, [1, 2, 3, 4, 5, 6, 7]), (100, [7])])
+def test_checkpoint_every_sets_how_often_the_state_is_saved(tmp_path, every, saved):
+    work = replace(trainer(tmp_path, [Stage("only", decay(0.5), 7)], intervals=Intervals(1, 5, every)))
+    work.checkpoints = Saves()
+    work.run(start(work))
+    assert work.checkpoints.steps == saved

@@ -55,6 +55,10 @@ class Outcome(NamedTuple):
     evaluations: jax.Array
 
 
+StepInfo = Outcome
+"""Its name from now on."""
+
+
 class Optimizer(NamedTuple):
     """A method, as pure functions on pytrees.
 
@@ -71,3 +75,8 @@ class Optimizer(NamedTuple):
     params: Callable[[State], Parameters]
     retreat: Callable[[State], State]
     is_one_program: bool = True
+
+    @property
+    def on_nonfinite(self) -> Callable[[State], State]:
+        """The name of `retreat` from now on."""
+        return self.retreat

@@ -1,10 +1,13 @@
-"""How far a run is: a live bar on a terminal, a plain line every few seconds elsewhere."""
+"""A tracker that shows how far a run is: a live bar in a terminal, one updating display in a notebook, else lines."""
 
+import html
+import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -12,10 +15,17 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-DRAWS_A_SECOND = 8
+from pinn_ac.errors import require
+from pinn_ac.tracking import Tracker
+
+DISPLAYS = ("auto", "terminal", "notebook", "lines", "none")
+DRAWS_PER_SECOND = 8
+NOTEBOOK_SECONDS = 0.5
+"""Between updates of a notebook's display, each of which is a message to the browser."""
 LINE_SECONDS = 5.0
+"""Between lines of a log."""
 RATE_SECONDS = 20.0
-"""The speed that the ETA extrapolates is that of the last so many seconds."""
+"""The remaining time is extrapolated from the speed of this many seconds."""
 STYLES = ("", "cyan", "green", "dim")
 """Of steps, loss, error and times."""
 
@@ -27,50 +37,86 @@ class _Status:
     total: int | None = None
     loss: float | None = None
     error: float | None = None
-    seconds_a_step: float | None = None
+    seconds_per_step: float | None = None
 
 
-class Progress:
-    """Shows stage, step, loss, error, elapsed time and ETA while it is open.
+class Progress(Tracker):
+    """Shows stage, step, loss, error, elapsed time and remaining time of a run.
 
     Args:
-        total_steps: of the whole run; None if only the clock ends it.
-        seconds_budget: the run ends here if its steps do not end it before.
-        console: where to; by default standard output.
+        total_steps: of the whole run; None takes it from the run's description, if that knows it.
+        seconds_budget: the run ends then at the latest; None takes it from the run's description.
+        display: "terminal" is a live bar; "notebook" one display that is updated in place, by IPython alone; "lines"
+            a plain line every few seconds, for a log file; "none" shows nothing; "auto" chooses what suits the place
+            where the run is.
+        console: where it is shown; by default standard output.
         clock: seconds from any origin.
+
+    Raises:
+        InputError: an unknown display.
+
+    Example:
+        ::
+
+            pinn_ac.fit(problem, trackers=[Progress(display="lines")])
     """
 
     def __init__(
         self,
         total_steps: int | None = None,
         seconds_budget: float | None = None,
+        display: str = "auto",
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._total, self._budget = total_steps, seconds_budget
-        self._console, self._clock = console or Console(), clock
+        require(
+            display in DISPLAYS,
+            f"The progress display is {display!r}: choose {', '.join(DISPLAYS[:-1])} or {DISPLAYS[-1]}.",
+        )
+        self._total, self._budget, self._wanted = total_steps, seconds_budget, display
+        # In a notebook too a message is printed as plain text, not as rich's HTML.
+        self._console, self._clock = console or Console(force_jupyter=False), clock
+        self._display = "none"
         self._status = _Status(total=total_steps)
         self._started = clock()
-        self._last_line = -float("inf")
+        self._last_shown = -float("inf")
         self._pace: deque[tuple[float, int]] = deque()
         self._live: Live | None = None
+        self._handle: Any = None
+
+    def start(self, description: Mapping[str, Any]) -> None:
+        """Begin to show the run; the clock starts now."""
+        self._total = self._total or description.get("total_steps")
+        self._budget = self._budget or description.get("seconds_budget")
+        self._status = _Status(total=self._total)
+        self._started, self._display = self._clock(), self._chosen()
+        if self._display == "terminal":
+            # Its own thread draws, so that an update costs the run nothing and the clock goes on during compilation.
+            self._live = Live(get_renderable=self._bar, console=self._console, refresh_per_second=DRAWS_PER_SECOND)
+            self._live.start(refresh=True)
+
+    def log(self, step: int, stage: str, figures: Mapping[str, float]) -> None:
+        """Show the step, the loss, and the error if it was measured."""
+        error = figures.get("relative_l2", figures.get("window_relative_l2"))
+        self.update(step, stage, loss=figures.get("loss"), error=error, seconds=figures.get("seconds"))
+
+    def finish(self, metrics: Mapping[str, Any]) -> None:
+        """Show the last state, and end the display."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+        elif self._status.step:
+            self._show()
+        self._display, self._handle = "none", None
 
     def __enter__(self) -> "Progress":
-        self._started = self._clock()
-        if self._console.is_terminal:
-            # Its own thread draws, so that an update costs the run nothing and the clock ticks through compilation.
-            self._live = Live(get_renderable=self._bar, console=self._console, refresh_per_second=DRAWS_A_SECOND)
-            self._live.start(refresh=True)
+        self.start({})
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
-        elif self._status.step:
-            self._print_line()
+        self.finish({})
 
     def update(
         self,
@@ -81,15 +127,15 @@ class Progress:
         error: float | None = None,
         seconds: float | None = None,
     ) -> None:
-        """Say where the run is; a few microseconds.
+        """Say where the run is; takes a few microseconds.
 
         Args:
-            step: steps done, counted like `total`.
-            total: by default the run's `total_steps`.
-            loss: the newest loss.
-            error: the newest relative L² error; None keeps the last one, as it does for the loss.
-            seconds: what the run itself counts against its budget, for one that was resumed; by default the time
-                since this opened.
+            step: steps so far, counted like `total`.
+            stage: what the run is doing.
+            total: all steps; by default the run's `total_steps`.
+            loss: the newest loss; None keeps the one before.
+            error: the newest relative L2 error; None keeps the one before.
+            seconds: of training so far, including the sessions before a resume; by default the time since the start.
         """
         now, before = self._clock(), self._status
         if seconds is not None:
@@ -100,32 +146,34 @@ class Progress:
             total=total or self._total,
             loss=before.loss if loss is None else float(loss),
             error=before.error if error is None else float(error),
-            seconds_a_step=self._measure_pace(now, int(step)),
+            seconds_per_step=self._measure_pace(now, int(step)),
         )
-        if self._live is None and now - self._last_line >= LINE_SECONDS:
-            self._print_line()
-            self._last_line = now
+        pause = NOTEBOOK_SECONDS if self._display == "notebook" else LINE_SECONDS
+        if self._live is None and now - self._last_shown >= pause:
+            self._show()
+            self._last_shown = now
 
-    def say(self, message: str) -> None:
-        """Print a line above the bar."""
-        self._console.print(message, markup=False, highlight=False, soft_wrap=True)
+    def say(self, sentence: str) -> None:
+        """Print a sentence, in a terminal above the bar."""
+        if self._wanted != "none":
+            self._print(sentence)
 
     def seconds_left(self) -> float | None:
-        """To the last step at the present speed or to the end of the budget, whichever is first; None if unknown."""
+        """Until the last step at the present speed, or the end of the budget if that is earlier; None if unknown."""
         status, ends = self._status, []
         if self._budget is not None:
             ends.append(max(0.0, self._budget - self._elapsed()))
-        if status.total is not None and status.seconds_a_step is not None:
-            ends.append(max(0, status.total - status.step) * status.seconds_a_step)
+        if status.total is not None and status.seconds_per_step is not None:
+            ends.append(max(0, status.total - status.step) * status.seconds_per_step)
         return min(ends) if ends else None
 
     def _measure_pace(self, now: float, step: int) -> float | None:
-        """Seconds a step over the last `RATE_SECONDS`; None until it is known."""
+        """Seconds per step over the last `RATE_SECONDS`; None until there are two updates."""
         pace = self._pace
-        if pace and step < pace[-1][1]:  # a stage that counts its own steps begins
+        if pace and step < pace[-1][1]:  # another stage begins, and counts its own steps
             pace.clear()
-        if len(pace) > 1 and now - pace[-2][0] < 1 / DRAWS_A_SECOND:
-            pace.pop()  # thousands of quick steps leave a few marks a second
+        if len(pace) > 1 and now - pace[-2][0] < 1 / DRAWS_PER_SECOND:
+            pace.pop()  # so that thousands of quick steps leave a few entries per second
         pace.append((now, step))
         while len(pace) > 2 and now - pace[1][0] > RATE_SECONDS:
             pace.popleft()
@@ -136,13 +184,38 @@ class Progress:
         return self._clock() - self._started
 
     def _done(self) -> float:
-        """The share of the run that is over, by its steps or by its clock, whichever is further."""
+        """The share of the run that is over, by its steps or by its clock, whichever is more."""
         by_step = self._status.step / self._status.total if self._status.total else 0.0
         by_clock = self._elapsed() / self._budget if self._budget else 0.0
         return min(1.0, max(by_step, by_clock))
 
-    def _print_line(self) -> None:
-        self.say("  ".join(part for part in (f"{self._status.stage:<20}", *self._words()) if part))
+    def _chosen(self) -> str:
+        """How the run is shown here."""
+        if self._console.quiet:
+            return "none"
+        if self._wanted != "auto":
+            return self._wanted
+        if _in_notebook():
+            return "notebook"
+        return "terminal" if self._console.is_terminal else "lines"
+
+    def _show(self) -> None:
+        """Show the present state, where there is no live bar."""
+        line = "  ".join(part for part in (f"{self._status.stage:<20}", *self._words()) if part)
+        if self._display == "lines" or (self._display == "notebook" and "IPython" not in sys.modules):
+            self._print(line)
+        elif self._display == "notebook":
+            from IPython.display import display
+
+            bar = f'<progress value="{self._done():.4f}" max="1"></progress> <code>{html.escape(line)}</code>'
+            content = {"text/plain": line, "text/html": bar}
+            if self._handle is None:
+                self._handle = display(content, raw=True, display_id=True)
+            else:
+                self._handle.update(content, raw=True)
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _words(self) -> list[str]:
         """Steps, loss, error and times."""
@@ -169,6 +242,13 @@ class Progress:
             row.add_column(no_wrap=True)
         row.add_row(*cells)
         return row
+
+
+def _in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook, such as Jupyter's."""
+    ipython = sys.modules.get("IPython")  # whoever runs in a notebook has it loaded
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None
 
 
 def duration(seconds: float) -> str:

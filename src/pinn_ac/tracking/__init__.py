@@ -1,5 +1,17 @@
-"""What a run measures as it goes, kept as JSON lines."""
+"""Trackers: objects that are told how a run goes. The history as JSON lines is one, TensorBoard another."""
 
-from pinn_ac.tracking.history import History, read_history, steps_of_stages
+from pinn_ac.tracking.jsonl import HISTORY, History, Jsonl, read_history, steps_of_stages
+from pinn_ac.tracking.tensorboard import TensorBoard
+from pinn_ac.tracking.tracker import Shared, Tracker, tracked
 
-__all__ = ["History", "read_history", "steps_of_stages"]
+__all__ = [
+    "HISTORY",
+    "History",
+    "Jsonl",
+    "Shared",
+    "TensorBoard",
+    "Tracker",
+    "read_history",
+    "steps_of_stages",
+    "tracked",
+]

@@ -1,4 +1,4 @@
-"""What can end a run early, and the clock of compilation."""
+"""What can end a run early: a signal, a loss that is not finite, over-fitting. And the clocks of a run."""
 
 import signal
 import time
@@ -10,15 +10,16 @@ from typing import Any
 import jax
 
 PATIENCE = 2
-"""Evaluations on end that make over-fitting of a chance."""
-MOST_ENLARGEMENT = 16
+"""Consecutive evaluations before over-fitting is declared."""
+MAX_ENLARGEMENT = 16
+"""The number of points is doubled until it is this many times the sampler's."""
 
 
 class Stopped(Exception):
-    """The run was asked to stop; it has saved itself. `signal_number` says by what."""
+    """The run was stopped by the signal `signal_number`, and has saved a checkpoint."""
 
     def __init__(self, signal_number: int) -> None:
-        super().__init__(signal_number)  # alone, or it could not be pickled
+        super().__init__(signal_number)  # the arguments of __init__, since unpickling passes these to it
         self.signal_number = signal_number
 
     def __str__(self) -> str:
@@ -26,20 +27,20 @@ class Stopped(Exception):
 
 
 class Diverged(Exception):
-    """The loss stayed non-finite after every retreat; the last good state is saved."""
+    """The loss stayed non-finite after every retry; the last state with a finite loss is saved."""
 
 
 @dataclass(frozen=True)
 class OverfitGuard:
-    """What counts as over-fitting, and what is done about it.
+    """Detects over-fitting, and says what is done about it.
 
-    A network has over-fitted where the loss on held-out points is more than `ratio` times the loss on its own, at
-    `PATIENCE` evaluations on end.
+    The network over-fits if, at `PATIENCE` consecutive evaluations, the loss on held-out points is more than `ratio`
+    times the loss on the points that it is trained on.
 
     Args:
-        loss: (params, batch) → the loss on the points that are trained on.
-        remedy: "enlarge" doubles the points, at most to `MOST_ENLARGEMENT` times as many; "stop" ends the
-            window of time; "ignore" does nothing.
+        loss: (params, batch) → the loss on the points of the batch.
+        remedy: "enlarge" doubles the number of points, up to `MAX_ENLARGEMENT` times the sampler's; "stop" ends the
+            time window; "ignore" does nothing.
         ratio: above 1.
     """
 
@@ -48,25 +49,35 @@ class OverfitGuard:
     ratio: float = 1000.0
 
     def counted(self, overfits: int, held_out: float, params: Any, batch: Any) -> int:
-        """How many evaluations on end over-fitted, `overfits` of them before this one of the loss `held_out`."""
+        """The number of consecutive evaluations that found over-fitting, after one more evaluation.
+
+        Args:
+            overfits: that number before this evaluation.
+            held_out: the loss on held-out points at this evaluation.
+            params: the parameters that were evaluated.
+            batch: the points that the network is trained on.
+        """
         if self.remedy == "ignore":
             return 0
         return overfits + 1 if held_out > self.ratio * self.loss(params, batch) else 0
 
     def stops(self, overfits: int) -> bool:
-        """The run ends here."""
+        """Whether the time window ends here, after `overfits` consecutive evaluations that found over-fitting."""
         return self.remedy == "stop" and overfits >= PATIENCE
 
     def enlarges(self, overfits: int, enlargement: int) -> bool:
-        """There should be twice the points."""
-        return self.remedy == "enlarge" and overfits >= PATIENCE and enlargement < MOST_ENLARGEMENT
+        """Whether the number of points, now `enlargement` times the sampler's, is doubled."""
+        return self.remedy == "enlarge" and overfits >= PATIENCE and enlargement < MAX_ENLARGEMENT
 
 
 class StopSignals:
-    """While it is entered, Ctrl-C and SIGTERM set `received` instead of ending the program; a second one ends it.
+    """Inside its `with` block Ctrl-C and SIGTERM set `received` instead of ending the program; a second one ends it.
 
-    Under a launcher that has handlers of its own, as submitit has, SIGTERM stays with it, and SIGUSR2, by which it is
-    told to queue the job again, is handed on to it at the end, when the run has saved itself.
+    A launcher such as submitit has handlers of its own. Its handler of SIGTERM is left in place. SIGUSR2, which tells
+    it to queue the job again, also sets `received`, and the launcher's handler is called at the end of the block,
+    when the run has saved a checkpoint.
+
+    Python runs signal handlers in the main thread only: in any other thread the block changes nothing.
     """
 
     def __init__(self) -> None:
@@ -77,11 +88,11 @@ class StopSignals:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
             before = signal.getsignal(number)
             is_launchers = callable(before) and before is not signal.default_int_handler
-            if before is None or is_launchers != (number == signal.SIGUSR2):  # None could not be put back
+            if before is None or is_launchers != (number == signal.SIGUSR2):  # None: C code's, cannot be restored
                 continue
             try:
                 signal.signal(number, self._receive)
-            except ValueError:  # not in the main thread, where signals do not arrive either
+            except ValueError:  # not in the main thread
                 break
             self._before[number] = before
         return self
@@ -100,11 +111,14 @@ class StopSignals:
 
 
 class Stopwatch:
-    """Wall-clock seconds since it was entered, and in how many of them JAX lowered or compiled, in any thread."""
+    """Wall-clock seconds since its `with` block began, and how many of them JAX spent lowering and compiling.
+
+    Compilation counts in whatever thread it happens.
+    """
 
     def __enter__(self) -> "Stopwatch":
         self._start = time.perf_counter()
-        self._compiling: list[tuple[float, float]] = []  # from when to when, apart and in order
+        self._compiling: list[tuple[float, float]] = []  # (start, end) of each, in seconds since the block began
         jax.monitoring.register_event_duration_secs_listener(self._listen)
         return self
 
@@ -113,12 +127,12 @@ class Stopwatch:
 
     @property
     def seconds(self) -> float:
-        """Since it was entered."""
+        """Seconds since the block began."""
         return time.perf_counter() - self._start
 
     @property
     def compile_seconds(self) -> float:
-        """Those of them in which something was lowered or compiled, each counted once."""
+        """How many of them something was being lowered or compiled; programs compiled at once count once."""
         total = counted = 0.0
         for start, end in sorted(self._compiling):
             total += max(0.0, end - max(start, counted))
@@ -126,7 +140,7 @@ class Stopwatch:
         return total
 
     def _listen(self, event: str, duration_secs: float, **kwargs: str | int) -> None:
-        # Not the traces, which are reported inside their callers' too.
+        # Tracing is left out: a nested trace is reported again as part of its caller's.
         if event in ("/jax/core/compile/backend_compile_duration", "/jax/core/compile/jaxpr_to_mlir_module_duration"):
             end = self.seconds
-            self._compiling.append((end - duration_secs, end))  # and no more, since other threads do so too
+            self._compiling.append((end - duration_secs, end))  # a single append is safe when several threads compile

@@ -1,4 +1,4 @@
-"""Everything that a run must remember to go on as if it had never stopped."""
+"""The state of a training run: everything that a checkpoint has to hold."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -9,26 +9,29 @@ import numpy as np
 
 
 class TrainingState(NamedTuple):
-    """A pytree; keys are not in it, since they follow from the seed and the step.
+    """All that a run needs to continue bit for bit where it stopped. A pytree.
+
+    Random keys are not part of it: they follow from the seed and the step.
 
     optimizer: state of the current stage's optimizer.
-    best_params: the parameters with the lowest validation loss so far.
-    points: name → the points of the newest draw, as drawn; empty before the first one. They are kept, since a draw
+    best_params: the parameters with the lowest validation loss so far in this time window.
+    points: name → the newest points, as they were drawn; empty before the first draw. They are kept because a draw
         may depend on the parameters and on the points before it.
-    finished: the best parameters of every window of time before this one, stacked; empty in the first one.
-    best_loss: that loss.
+    finished: the best parameters of every earlier time window, stacked along a leading axis; () in the first window.
+    best_loss: the validation loss of `best_params`.
     stage: index of the current stage.
-    stage_step: steps done in it.
-    step: steps done in all.
-    seconds: wall-clock seconds of training so far, over all sessions.
-    compile_seconds: those of them that tracing and compiling took.
-    enlargement: how many times as many points are drawn as the sampler was told to.
-    overfits: at how many evaluations on end the network fitted its points alone.
+    stage_step: optimizer steps in this stage and time window.
+    step: optimizer steps so far, over all stages and time windows.
+    seconds: wall-clock seconds of training so far, including the sessions before a resume.
+    compile_seconds: how many of them were spent lowering and compiling.
+    enlargement: how many times the sampler's number of points are drawn.
+    overfits: consecutive evaluations that found over-fitting.
     failures: how often a non-finite loss has sent the run back.
-    window_seconds: `seconds` when this window began.
-    window_compile_seconds: `compile_seconds` then.
-    goal: the held-out loss that the first window reached; with it a window between the first and the last is done;
-        0 where that was no easy one.
+    window_seconds: `seconds` when this time window began.
+    window_compile_seconds: `compile_seconds` when this time window began.
+    goal: the validation loss that the first time window reached, at which a window between the first and the last
+        ends early; 0 if the first window is not the easiest.
+    weighting: state of the run's weighting; () without one.
     """
 
     optimizer: Any
@@ -47,26 +50,27 @@ class TrainingState(NamedTuple):
     window_seconds: float = 0.0
     window_compile_seconds: float = 0.0
     goal: float = 0.0
+    weighting: Any = ()
 
 
 def stacked(windows: Sequence[Any]) -> Any:
-    """Parameters of several windows as one tree of NumPy's arrays with a leading axis of windows; of none, ()."""
+    """The parameters of several time windows as one tree of NumPy arrays, window by window; of none, ()."""
     return jax.tree.map(lambda *leaves: np.stack(leaves), *windows) if windows else ()
 
 
 def blank(windows: int, params: Any) -> Any:
-    """The shapes of :func:`stacked` for so many windows of such parameters, as zeros."""
+    """Zeros of the shapes that :func:`stacked` gives for `windows` windows of parameters like `params`."""
     return jax.tree.map(lambda leaf: jnp.zeros((windows, *leaf.shape), leaf.dtype), params) if windows else ()
 
 
 def unstacked(windows: Any) -> tuple[Any, ...]:
-    """What :func:`stacked` was made of."""
+    """The parameters of each time window: the inverse of :func:`stacked`."""
     leaves, structure = jax.tree.flatten(jax.tree.map(np.asarray, windows))
     return tuple(jax.tree.unflatten(structure, window) for window in zip(*leaves, strict=True))
 
 
 def with_plain_counters(state: TrainingState) -> TrainingState:
-    """A state read from a checkpoint, its counters plain numbers again, which cost the loop nothing."""
+    """A state read from a checkpoint, with its counters as Python numbers again instead of arrays."""
     counters = {
         name: kind(getattr(state, name))
         for name, kind in TrainingState.__annotations__.items()
@@ -76,5 +80,5 @@ def with_plain_counters(state: TrainingState) -> TrainingState:
 
 
 def all_finite(tree: Any) -> bool:
-    """No leaf of `tree` holds NaN or infinity."""
+    """Whether no leaf of `tree` holds NaN or infinity."""
     return all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(tree))
