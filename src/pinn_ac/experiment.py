@@ -12,10 +12,11 @@ import numpy as np
 from scipy.interpolate import RegularGridInterpolator
 
 from pinn_ac.ansatz import Field, Parameters
+from pinn_ac.batch import Batch
 from pinn_ac.compute import ComputeSettings, under_own_settings
 from pinn_ac.derivatives import Engine
 from pinn_ac.errors import is_whole, require
-from pinn_ac.loss import Batch, Objective, build_terms
+from pinn_ac.loss import Objective, build_terms
 from pinn_ac.optimizers import Optimizer
 from pinn_ac.parallel import Shards, on_host, share_out
 from pinn_ac.problem import EXCESS, AllenCahn, Carried, carry, modes_needed
@@ -23,6 +24,7 @@ from pinn_ac.programs import Programs
 from pinn_ac.sampling import Guides, Sampler, Sobol, draw_points
 from pinn_ac.seeds import named_key
 from pinn_ac.training import Stage
+from pinn_ac.weighting import Weighting
 
 Points = Mapping[str, Any]
 
@@ -226,6 +228,7 @@ class Setup:
         norm, weights: of :class:`~pinn_ac.loss.Objective`.
         sampler: draws the collocation points; `num_points` None means four times the network's parameters or more.
         optimizers: name of a stage → the method that trains in it, in order.
+        weighting: changes the weights of points before each step; None leaves them as they are.
         windows: how many windows of time, or "auto".
         seconds: the budget, which "auto" looks at.
         devices: of :func:`~pinn_ac.parallel.share_out`.
@@ -242,6 +245,7 @@ class Setup:
     weights: Mapping[str, float]
     sampler: Sampler
     optimizers: Mapping[str, Any]
+    weighting: Weighting | None = None
     windows: Any = "auto"
     seconds: float | None = None
     devices: Any = "auto"
@@ -268,7 +272,7 @@ def assemble(setup: Setup, compute: ComputeSettings) -> Experiment:
         ]
         sampler = _with_points(setup.sampler, field, setup.network, shards.count)
         _require_even_shares(sampler, objective)
-        programs = Programs(setup.network, field, setup.derivatives, objective)
+        programs = Programs(setup.network, field, setup.derivatives, objective, setup.weighting)
     return Experiment(
         setup.problem,
         windows,
@@ -324,7 +328,7 @@ def _on_all(optimizer: Optimizer, shards: Shards) -> Optimizer:
     """The optimizer with its state on all devices of the run."""
     return optimizer._replace(
         init=lambda params: shards.replicated(optimizer.init(on_host(params))),
-        retreat=lambda state: shards.replicated(optimizer.retreat(on_host(state))),
+        on_nonfinite=lambda state: shards.replicated(optimizer.on_nonfinite(on_host(state))),
     )
 
 

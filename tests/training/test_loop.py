@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pinn_ac.optimizers import Optimizer, Outcome
+from pinn_ac.optimizers import Optimizer, StepInfo
 from pinn_ac.training import (
     Checkpoints,
     Diverged,
@@ -38,13 +38,13 @@ def decay(rate: float) -> Optimizer:
 
     def step(state, batch):
         p = state.params["p"]
-        return state._replace(params={"p": p - state.rate * (p - batch)}), Outcome((p - batch) ** 2, jnp.ones(()))
+        return state._replace(params={"p": p - state.rate * (p - batch)}), StepInfo((p - batch) ** 2, jnp.ones(()))
 
     return Optimizer(
         init=lambda params: State(params, jnp.asarray(rate)),
         step=step,
         params=lambda state: state.params,
-        retreat=lambda state: state._replace(rate=jnp.minimum(state.rate, 1e9) / 1e10),
+        on_nonfinite=lambda state: state._replace(rate=jnp.minimum(state.rate, 1e9) / 1e10),
     )
 
 

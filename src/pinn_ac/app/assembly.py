@@ -1,20 +1,12 @@
 """From a configuration to the objects of a run."""
 
-from typing import Any, NamedTuple
-
 from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac import experiment
 from pinn_ac.app.config import GROUPS, build
 from pinn_ac.compute import ComputeSettings
 from pinn_ac.errors import require
-
-
-class Method(NamedTuple):
-    """An optimizer that awaits its objective, and how many steps it gets."""
-
-    build: Any
-    steps: int
+from pinn_ac.optimizers import Method
 
 
 def assemble(config: DictConfig) -> experiment.Experiment:
@@ -45,7 +37,8 @@ def build_setup(config: DictConfig) -> experiment.Setup:
         norm=config.loss.norm,
         weights=config.loss.weights,
         sampler=build(config.sampler),
-        optimizers={name: Method(build(node), node.steps) for name, node in stage_configs(config).items()},
+        optimizers=stage_methods(config),
+        weighting=None if config.weighting is None else build(config.weighting),
         windows=config.windows,
         seconds=config.train.seconds,
         devices=config.devices,
@@ -53,8 +46,8 @@ def build_setup(config: DictConfig) -> experiment.Setup:
     )
 
 
-def stage_configs(config: DictConfig) -> dict[str, DictConfig]:
-    """Name → optimizer config of every stage, in order."""
+def stage_methods(config: DictConfig) -> dict[str, Method]:
+    """Name → the method of every stage, in order."""
     if config.stages:
         require(
             isinstance(config.stages, DictConfig),
@@ -70,14 +63,9 @@ def stage_configs(config: DictConfig) -> dict[str, DictConfig]:
             "train.steps is for a run with one optimizer: set stages.NAME.steps for "
             f"{', '.join(config.stages)}, or leave stages out.",
         )
-        stages = dict(config.stages.items())
-    else:
-        single = config.optimizer.copy()
-        if config.train.steps is not None:
-            single.steps = config.train.steps
-        stages = {str(single.get("_target_")).rpartition(".")[2]: single}
-    for name, node in stages.items():
-        steps = node.get("steps")
-        whole = isinstance(steps, int) and not isinstance(steps, bool) and steps >= 1
-        require(whole, f"stage {name} has {steps} steps: give a whole number from 1.")
-    return stages
+        return {str(name): build(node) for name, node in config.stages.items()}
+    single = config.optimizer.copy()
+    if config.train.steps is not None:
+        single.steps = config.train.steps
+    method = build(single)
+    return {method.name: method}

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 import jax.numpy as jnp
 
-from pinn_ac.optimizers import Optimizer, Outcome
+from pinn_ac.optimizers import Optimizer, StepInfo
 from pinn_ac.parallel import agreed, gathered
 from pinn_ac.training.checkpoints import Checkpoints
 from pinn_ac.training.guards import (
@@ -43,7 +43,7 @@ class Ask(NamedTuple):
     batch: Any
 
 
-Session = Generator[Ask, tuple[Any, Outcome], TrainingState]
+Session = Generator[Ask, tuple[Any, StepInfo], TrainingState]
 """A training driven from outside: it yields an `Ask`, is sent the step's answer, and returns where it ends."""
 
 
@@ -344,7 +344,7 @@ class _Session:
             self.save(state)
             raise Stopped(received)
 
-    def _is_good(self, stage: Stage, state: TrainingState, outcome: Outcome) -> bool:
+    def _is_good(self, stage: Stage, state: TrainingState, outcome: StepInfo) -> bool:
         return bool(jnp.isfinite(outcome.loss)) and all_finite(stage.optimizer.params(state.optimizer))
 
     def _evaluate(self, stage: Stage, state: TrainingState) -> tuple[TrainingState, Mapping[str, float]]:
@@ -379,4 +379,4 @@ class _Session:
         self.trainer.recorder.say(
             f"Non-finite loss: back to step {good.step}, more cautiously (try {failures} of {MOST_FAILURES})."
         )
-        return good._replace(optimizer=stage.optimizer.retreat(good.optimizer), failures=failures)
+        return good._replace(optimizer=stage.optimizer.on_nonfinite(good.optimizer), failures=failures)
