@@ -90,7 +90,9 @@ def test_without_a_word_the_record_is_what_is_run_for_some_seconds():
     config = composed("experiment=record")
     problem, choices = arguments(config)
     theirs = choose(problem, None, config.train.seconds, 0, choices)
-    ours = choose(pinn_ac.AllenCahn(), None, config.train.seconds, 0, {"optimizer": LevenbergMarquardt(steps=100_000)})
+    ours = choose(
+        pinn_ac.AllenCahn(), None, config.train.seconds, 0, {"optimizer": LevenbergMarquardt(steps=100_000)}
+    )
     for name in ("problem", "network", "embedding", "ansatz", "derivatives", "gradient", "windows", "optimizers"):
         assert getattr(ours, name) == getattr(theirs, name), name
     assert ours.loss.norm == theirs.loss.norm

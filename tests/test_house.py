@@ -16,8 +16,8 @@ NAMES = {
 # The library ends with `experiment`; the application and the lessons are built on it. The last one is the package's
 # face, `pinn_ac` itself.
 FLOORS = [
-    {"autodiff", "chunks", "errors", "lapack", "seeds"},
-    {"compute", "derivatives", "files", "gradients", "problem", "sampling"},
+    {"autodiff", "batch", "chunks", "errors", "lapack", "seeds"},
+    {"compute", "derivatives", "files", "gradients", "problem", "sampling", "weighting"},
     {"ansatz", "compilation", "evaluation", "models", "parallel", "reference", "tracking"},
     {"estimate", "optimizers", "reporting", "residual"},
     {"loss", "training"},

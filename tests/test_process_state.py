@@ -161,7 +161,7 @@ def everything(run):
     metrics = score(run.experiment.problem, run.sample(5, 16), reference)
     metrics |= estimate_error(run.experiment.problem, run.derivatives, run.experiment.breaks, 64, 32)
     numbers = {name: value for name, value in metrics.items() if isinstance(value, float | list)}
-    held_out = run.experiment.held_out(run.conditions[1])["residual"]
+    held_out = run.experiment.held_out(run.conditions[1]).terms["residual"].prepared
     return {
         "predict": run.predict(0.7, X),
         "predict later": run.predict(1.0, X),
@@ -305,8 +305,8 @@ def test_the_device_of_a_run_is_its_own(folders):
     with jax.default_device(third):
         fixed, open_ = pinn_ac.load_run(folders["float64"], device="cpu"), pinn_ac.load_run(folders["float64"])
         assert jnp.zeros(1).devices() == {third}
-        assert fixed.experiment.prepare(points(fixed))["residual"].t.devices() == {first}
-    assert open_.experiment.prepare(points(open_))["residual"].t.devices() == {third}
+        assert fixed.experiment.prepare(points(fixed)).terms["residual"].prepared.t.devices() == {first}
+    assert open_.experiment.prepare(points(open_)).terms["residual"].prepared.t.devices() == {third}
     assert open_.predict(0.5, X).tolist() == fixed.predict(0.5, X).tolist()
     assert jnp.zeros(1).devices() == {first}
 

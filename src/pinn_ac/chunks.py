@@ -1,4 +1,4 @@
-"""What concerns many points, a chunk of them at a time."""
+"""Functions of many points, computed for a chunk of them at a time so that memory stays bounded."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,15 +8,17 @@ import jax.numpy as jnp
 
 
 def length(points: Any) -> int:
-    """n, the leading axis that all leaves share."""
+    """n, the length of the leading axis that all arrays in `points` share."""
     return jax.tree.leaves(points)[0].shape[0]
 
 
-def gathered(f: Callable[[Any], tuple[Any, Any]], points: Any, size: int) -> tuple[Any, Any]:
+def chunked(f: Callable[[Any], tuple[Any, Any]], points: Any, size: int) -> tuple[Any, Any]:
     """f(points) = (rows, sums), computed for `size` points at a time.
 
     Args:
-        f: its rows have the points' leading axis, its sums are over the points.
+        f: its rows have the leading axis of points; its sums are over the points, so those of the chunks add up.
+        points: a pytree whose arrays share a leading axis of points.
+        size: points in a chunk; the last chunk may have fewer.
     """
     whole, rest = _split(points, size)
     if whole is None:
@@ -40,23 +42,23 @@ def gathered(f: Callable[[Any], tuple[Any, Any]], points: Any, size: int) -> tup
 
 
 def joined(f: Callable[[Any], Any], points: Any, size: int) -> Any:
-    """f(points), whose result has the points' leading axis, computed for `size` points at a time."""
-    return gathered(lambda piece: (f(piece), ()), points, size)[0]
+    """f(points), of which every array has the leading axis of points, computed for `size` points at a time."""
+    return chunked(lambda piece: (f(piece), ()), points, size)[0]
 
 
 def summed(f: Callable[[Any], Any], points: Any, size: int) -> Any:
-    """f(points), which is a sum over the points, computed for `size` points at a time."""
-    return gathered(lambda piece: ((), f(piece)), points, size)[1]
+    """f(points), of which every array is a sum over the points, computed for `size` points at a time."""
+    return chunked(lambda piece: ((), f(piece)), points, size)[1]
 
 
 def pieces(points: Any, size: int) -> Iterator[Any]:
-    """The points, `size` at a time, for a loop on the host."""
+    """The points, `size` of them at a time, for a loop in Python."""
     for start in range(0, length(points), size):
         yield jax.tree.map(lambda leaf, start=start: leaf[start : start + size], points)
 
 
 def _split(points: Any, size: int) -> tuple[Any, Any]:
-    """The full chunks, stacked along a new leading axis, and what is left over; None where there is none."""
+    """The full chunks, stacked along a new leading axis, and the points left over; None where there are none."""
     n = length(points)
     full = n // size * size
     if n <= size:

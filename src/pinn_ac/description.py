@@ -79,4 +79,6 @@ def _plain(value: Any, what: str) -> Any:
         return {str(key): _plain(one, f"{what}.{key}") for key, one in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return node(value, what)
-    raise InputError(f"The {what} is {value!r}, which cannot be written to a file: keep it a number, a word or a list.")
+    raise InputError(
+        f"The {what} is {value!r}, which cannot be written to a file: keep it a number, a word or a list."
+    )

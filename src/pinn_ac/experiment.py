@@ -12,10 +12,11 @@ import numpy as np
 from scipy.interpolate import RegularGridInterpolator
 
 from pinn_ac.ansatz import Field, Parameters
+from pinn_ac.batch import Batch
 from pinn_ac.compute import ComputeSettings, under_own_settings
 from pinn_ac.derivatives import Engine
 from pinn_ac.errors import is_whole, require
-from pinn_ac.loss import Batch, Loss, Objective, build_terms
+from pinn_ac.loss import Loss, Objective, build_terms
 from pinn_ac.optimizers import Optimizer
 from pinn_ac.parallel import Shards, on_host, share_out
 from pinn_ac.problem import FourierCondition, Problem, modes_needed, transfer
@@ -23,6 +24,7 @@ from pinn_ac.programs import Programs
 from pinn_ac.sampling import Guides, Sampler, Sobol, draw_points
 from pinn_ac.seeds import named_key
 from pinn_ac.training import Stage
+from pinn_ac.weighting import Weighting
 
 Points = Mapping[str, Any]
 
@@ -237,7 +239,7 @@ class Setup:
         loss: the norm and the weights of its terms.
         sampler: draws the collocation points; `num_points` None means four times the network's parameters or more.
         optimizers: name of a stage → the method that trains in it, in order.
-        weighting: adaptive weights of the points; None for none.
+        weighting: changes the weights of points before each step; None leaves them as they are.
         windows: how many windows of time, or "auto".
         seconds: the budget, which "auto" looks at.
         precision, device: of :class:`~pinn_ac.compute.ComputeSettings`.
@@ -254,7 +256,7 @@ class Setup:
     loss: Loss
     sampler: Sampler
     optimizers: Mapping[str, Any]
-    weighting: Any = None
+    weighting: Weighting | None = None
     windows: Any = "auto"
     seconds: float | None = None
     precision: str = "float64"
@@ -285,7 +287,7 @@ def assemble(setup: Setup) -> Experiment:
         ]
         sampler = _with_points(setup.sampler, field, setup.network, shards.count)
         _require_even_shares(sampler, objective)
-        programs = Programs(setup.network, field, setup.derivatives, objective)
+        programs = Programs(setup.network, field, setup.derivatives, objective, setup.weighting)
     return Experiment(setup, windows, field, objective, programs, sampler, stages, setup.seed, compute)
 
 
@@ -349,7 +351,7 @@ def _on_all(optimizer: Optimizer, shards: Shards) -> Optimizer:
     """The optimizer with its state on all devices of the run."""
     return optimizer._replace(
         init=lambda params: shards.replicated(optimizer.init(on_host(params))),
-        retreat=lambda state: shards.replicated(optimizer.retreat(on_host(state))),
+        on_nonfinite=lambda state: shards.replicated(optimizer.on_nonfinite(on_host(state))),
     )
 
 

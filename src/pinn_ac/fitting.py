@@ -168,9 +168,7 @@ def fit(
         plan = replace(plan, seconds=seconds)
     if "optimizer" not in choices and seconds is not None and steps is None:
         choices["optimizer"] = LevenbergMarquardt(steps=BY_THE_CLOCK)
-        plan = replace(
-            plan, log_every=plan.log_every or 5, evaluate_every=plan.evaluate_every or 10
-        )
+        plan = replace(plan, log_every=plan.log_every or 5, evaluate_every=plan.evaluate_every or 10)
     setup = choose(problem, steps, plan.seconds, seed, choices)
     experiment = assemble(setup)
     told = list(trackers)

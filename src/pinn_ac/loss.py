@@ -1,7 +1,7 @@
-"""Named terms, each a vector over points, and the objective that they add up to."""
+"""The loss: named terms, each a vector of residuals at points, and the objective that they add up to."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax
@@ -9,53 +9,61 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from pinn_ac.ansatz import Field, Parameters
-from pinn_ac.chunks import length, summed
+from pinn_ac.batch import Batch, Points
+from pinn_ac.chunks import joined, length, summed
 from pinn_ac.derivatives import Engine
 from pinn_ac.errors import is_number, require
 from pinn_ac.gradients import Gradient
-from pinn_ac.parallel import CONDITION, ONE_DEVICE, Shards
+from pinn_ac.parallel import ONE_DEVICE, Shards
 from pinn_ac.problem import InitialCondition
 from pinn_ac.residual import prepare as prepare_points
 from pinn_ac.residual import residual
 
-Batch = Mapping[str, Any]
 NAMES = ("residual", "initial")
 """Every term that a field may need."""
+WEIGHTS = "_weights"
+"""Drawn points named `NAME_weights` are the weights of the points of term NAME."""
 MOST_PREPARED = 2**18
-"""Points a device up to which a batch holds what depends on them alone, about 200 bytes each."""
+"""Points per device up to which a batch keeps what depends on them alone, about 200 bytes for each."""
 MOST_AT_ONCE = 2**16
-"""Points up to which the loss and its gradient are computed at once, and not summed over chunks of so many."""
+"""Points up to which the loss and its gradient are computed at once; more are summed over chunks of this many."""
+MOST_ENTRIES = 2**22
+"""Entries of the Jacobian that are held at once where only the lengths of its rows are wanted."""
 
 
 class Term(NamedTuple):
     """One term of the loss.
 
-    prepare: (points as drawn, an initial condition in place of the problem's own or None) → the pytree of what
-        depends on these alone, with a leading axis of n.
-    at_point: (params, one point's leaves) → the scalar that should vanish there.
+    prepare: (points as drawn (n, 2), an initial condition in place of the problem's own or None) → what depends on
+        these alone, a pytree whose arrays have a leading axis of n.
+    at_point: (params, what was prepared for one point) → the scalar that should vanish there.
     """
 
     prepare: Callable[..., Any]
     at_point: Callable[[Parameters, Any], jax.Array]
 
 
-class Bare(NamedTuple):
-    """In a batch whose points are yet to be prepared: the condition that this takes."""
+class Unprepared(NamedTuple):
+    """Context of a batch that keeps the coordinates of its points alone, since there are very many of them.
+
+    `condition` is the initial condition of the time window, with which each chunk of points is prepared when its
+    turn comes; None for the problem's own.
+    """
 
     condition: InitialCondition | None
 
 
 class Part(NamedTuple):
-    """Some rows of the residual vector as functions of flat parameters (P,) and m prepared points.
+    """The rows of the residual vector that one term has, as functions of flat parameters (P,) and m of its points.
 
     residuals: (flat, points) → r, (m,).
-    rows: (flat, points) → r and J, (m, P).
+    rows: (flat, points) → r and its Jacobian J, (m, P).
     linearize: (flat, points) → r, v ↦ Jv and w ↦ Jᵀw.
     """
 
-    residuals: Callable[[jax.Array, Any], jax.Array]
-    rows: Callable[[jax.Array, Any], tuple[jax.Array, jax.Array]]
-    linearize: Callable[[jax.Array, Any], tuple[jax.Array, Callable, Callable]]
+    residuals: Callable[[jax.Array, Points], jax.Array]
+    rows: Callable[[jax.Array, Points], tuple[jax.Array, jax.Array]]
+    linearize: Callable[[jax.Array, Points], tuple[jax.Array, Callable, Callable]]
 
 
 def build_terms(field: Field, engine: Engine) -> dict[str, Term]:
@@ -81,19 +89,57 @@ def build_terms(field: Field, engine: Engine) -> dict[str, Term]:
 
 
 @dataclass(frozen=True)
-class Objective:
-    """L = Σ_k weight_k · (1/n_k) Σ_i |r_ki| (`norm` "l1", the lecture's) or r_ki² (`norm` "mse").
+class Loss:
+    """What of the residuals is minimised: the norm of each term, and how much each term weighs.
 
-    r is that of a field in natural units (`Problem.natural`), so that terms weigh the same whatever the user's are.
+    Args:
+        norm: "mse", the mean square of each term, or "l1", the mean absolute value, the lecture's.
+        weights: name of a term → weight ≥ 0; a term without one has weight 1. The terms are "residual" and, for an
+            ansatz without u(0, x) = u₀(x) built in, "initial".
+
+    Raises:
+        InputError: an unknown norm, the name of no term, or a negative weight.
+
+    >>> Loss("l1", {"initial": 10.0}).norm
+    'l1'
+    """
+
+    norm: str = "mse"
+    weights: Mapping[str, float] = field(default_factory=lambda: {"residual": 1.0, "initial": 100.0})
+
+    def __post_init__(self) -> None:
+        _require_usable(self.norm, self.weights, NAMES)
+
+
+def _require_usable(norm: str, weights: Mapping[str, float], terms: Iterable[str]) -> None:
+    require(norm in ("l1", "mse"), f"loss.norm is {norm!r}: choose l1 or mse.")
+    mapped = isinstance(weights, Mapping)
+    require(mapped, f"loss.weights is {weights}: give some by loss.weights.residual=1, or none by {{}}.")
+    for name, weight in weights.items():
+        require(name in terms, f"loss.weights.{name} is the weight of no term: the terms are {', '.join(NAMES)}.")
+        positive = is_number(weight) and weight >= 0
+        require(positive, f"loss.weights.{name} is {weight}: give zero or a positive number.")
+
+
+@dataclass(frozen=True)
+class Objective:
+    """L = Σ_k weight_k · (1/n_k) Σ_i w_ki φ(r_ki) with φ(r) = |r| (`norm` "l1", the lecture's) or r² (`norm` "mse").
+
+    r_ki is the residual of term k at its point i, and w_ki the weight of that point in the batch, 1 unless the batch
+    has one. The field is in natural units (`Problem.natural`), so the weights of the terms mean the same whatever
+    the user's units are.
 
     Args:
         terms: name → term.
-        weights: name → weight ≥ 0; a term without one has weight 1.
+        weights: name → weight_k ≥ 0; a term without one has weight 1.
         norm: "l1" or "mse".
-        gradient: who differentiates with respect to the parameters.
+        gradient: the engine that differentiates with respect to the parameters.
         shards: the devices that share the points.
-        most_prepared: points that a batch holds prepared.
-        most_at_once: points of a term that a device computes the loss of at once.
+        most_prepared: points per device that a batch keeps prepared; of more it keeps the coordinates alone.
+        most_at_once: points of a term that a device evaluates at once; more are taken in chunks.
+
+    Raises:
+        InputError: an unknown norm, a weight of no term, or one that is negative or no number.
     """
 
     terms: Mapping[str, Term]
@@ -105,43 +151,37 @@ class Objective:
     most_at_once: int = MOST_AT_ONCE
 
     def __post_init__(self) -> None:
-        require(self.norm in ("l1", "mse"), f"loss.norm is {self.norm!r}: choose l1 or mse.")
-        mapped = isinstance(self.weights, Mapping)
-        require(mapped, f"loss.weights is {self.weights}: give some by loss.weights.residual=1, or none by {{}}.")
-        for name, weight in self.weights.items():
-            require(
-                name in (*NAMES, *self.terms),
-                f"loss.weights.{name} is the weight of no term: the terms are {', '.join(NAMES)}.",
-            )
-            positive = is_number(weight) and weight >= 0
-            require(positive, f"loss.weights.{name} is {weight}: give zero or a positive number.")
+        _require_usable(self.norm, self.weights, (*NAMES, *self.terms))
 
     def weight(self, name: str) -> float:
-        """The weight of a term."""
+        """weight_k of the term `name`."""
         return self.weights.get(name, 1.0)
 
     def prepare(self, points: Mapping[str, jax.Array], condition: InitialCondition | None = None) -> Batch:
-        """What the terms need of newly drawn points, computed once for them; `NAME_weights` go with their term.
+        """The batch of newly drawn points, with all that the terms need of them computed once.
 
-        Of very many points only they themselves are kept, and the condition with them.
+        Of very many points only the coordinates are kept, and the condition with them (:class:`Unprepared`).
 
         Args:
-            points: name → (n, 2), with columns t and x.
-            condition: where a window of time begins, in place of the problem's own initial condition.
+            points: name of a term → its points (n, 2), with columns t and x; `NAME_weights` → the weights (n,) of the
+                points of term NAME, if they have some. What belongs to no term of this objective is left out.
+            condition: the initial condition of the time window, in place of the problem's own.
         """
         chosen = {name: points[name] for name in self.terms}
-        weights = {f"{name}_weights": points[f"{name}_weights"] for name in chosen if f"{name}_weights" in points}
         if sum(map(length, chosen.values())) > self.shards.count * self.most_prepared:
-            return chosen | weights | {CONDITION: Bare(condition)}
+            return self._batch(chosen, points, Unprepared(condition))
 
         def prepared(condition, points):
             return {name: self.terms[name].prepare(points[name], condition) for name in points}
 
-        return self.shards.rows(prepared)(condition, chosen) | weights
+        return self._batch(self.shards.rows(prepared)(condition, chosen), points, None)
+
+    def _batch(self, prepared: Mapping[str, Any], points: Mapping[str, jax.Array], context: Any) -> Batch:
+        return Batch({name: Points(of, points.get(name + WEIGHTS)) for name, of in prepared.items()}, context)
 
     def means(self, params: Parameters, batch: Batch) -> dict[str, jax.Array]:
-        """Each term's mean, by the weights of its points where they have some, without its own."""
-        return self.shards.averaged(self._means)(params, batch)
+        """(1/n_k) Σ_i w_ki φ(r_ki) of each term, without the weight of the term."""
+        return self._averaged(self._means)(params, batch)
 
     def total(self, means: Mapping[str, Any]) -> Any:
         """L from its terms' means."""
@@ -149,55 +189,55 @@ class Objective:
 
     def loss(self, params: Parameters, batch: Batch) -> jax.Array:
         """L."""
-        return self.shards.averaged(self._loss)(params, batch)
+        return self._averaged(self._loss)(params, batch)
 
     def value_and_grad(self, params: Parameters, batch: Batch) -> tuple[jax.Array, Parameters]:
         """L and ∂L/∂params."""
-        return self.shards.averaged(self._value_and_grad)(params, batch)
+        return self._averaged(self._value_and_grad)(params, batch)
 
-    def vector(self, name: str, params: Parameters, batch: Batch) -> jax.Array:
-        """r_k, of shape (n_k,), on one device."""
-        return self._at(name, params, batch[name], batch.get(CONDITION))
+    def vector(self, name: str, params: Parameters, points: Points) -> jax.Array:
+        """r_k at prepared points of the term `name`, of shape (n_k,), on one device and without any weight."""
+        return self._residuals(name, params, points.prepared, None)
 
     def residuals(self, params: Parameters, batch: Batch) -> jax.Array:
-        """√(weight_k/n_k) r_k, one term after the other: its sum of squares is the loss of `norm` "mse".
-
-        Where points have weights w_i, with the factor √w_i. On one device.
-        """
+        """√(weight_k w_ki / n_k) r_ki of all terms in turn: with `norm` "mse" its sum of squares is L. One device."""
         flat, unravel = ravel_pytree(params)
         found = [
-            self.part(name, unravel, length(batch[name]), batch.get(CONDITION)).residuals(
-                flat, self.points(name, batch)
-            )
-            for name in self.terms
+            self.part(name, unravel, length(points), batch.context).residuals(flat, points)
+            for name, points in self.in_order(batch.terms)
         ]
         return jnp.concatenate(found)
 
     def residuals_and_jacobian(self, flat: jax.Array, unravel: Callable, batch: Batch) -> tuple[jax.Array, jax.Array]:
-        """The residuals (n,) and their Jacobian (n, P) in the parameters `unravel(flat)`, on one device."""
+        """:meth:`residuals` (n,) and their Jacobian (n, P) in the flat parameters, params = unravel(flat)."""
         found = [
-            self.part(name, unravel, length(batch[name]), batch.get(CONDITION)).rows(flat, self.points(name, batch))
-            for name in self.terms
+            self.part(name, unravel, length(points), batch.context).rows(flat, points)
+            for name, points in self.in_order(batch.terms)
         ]
         vectors, rows = zip(*found, strict=True)
         return jnp.concatenate(vectors), jnp.concatenate(rows)
 
-    def points(self, name: str, batch: Batch) -> tuple[Any, jax.Array | None]:
-        """What a batch holds of a term: its prepared points, and their weights if they have some."""
-        return batch[name], batch.get(f"{name}_weights")
+    def in_order(self, points: Mapping[str, Points]) -> list[tuple[str, Points]]:
+        """(name, points) of each term, in the order in which the residual vector has them."""
+        return [(name, points[name]) for name in self.terms]
 
-    def part(self, name: str, unravel: Callable, count: int, bare: Bare | None = None) -> Part:
-        """The term `name` of `residuals` at any of its `count` `points`; `bare` of a batch that is."""
+    def part(self, name: str, unravel: Callable, count: int, context: Any = None) -> Part:
+        """The rows of :meth:`residuals` that belong to the term `name`, for any of its points.
+
+        Args:
+            name: of the term.
+            unravel: flat parameters (P,) → params.
+            count: n_k, by which the whole term is divided, however few of its points are asked for.
+            context: of the batch.
+        """
         term, scale = self.terms[name], (self.weight(name) / count) ** 0.5
 
         def at_point(flat, point):
-            place, weight = point
-            factor = scale if weight is None else scale * jnp.sqrt(weight)
-            return factor * term.at_point(unravel(flat), place)
+            factor = scale if point.weight is None else scale * jnp.sqrt(point.weight)
+            return factor * term.at_point(unravel(flat), point.prepared)
 
         def ready(points):
-            place, weights = points
-            return self._ready(name, place, bare), weights
+            return points._replace(prepared=self._prepared(name, points.prepared, context))
 
         def residuals(flat, points):
             return jax.vmap(at_point, in_axes=(None, 0))(flat, ready(points))
@@ -214,47 +254,126 @@ class Objective:
 
         return Part(residuals, rows, linearize)
 
-    def _means(self, params: Parameters, batch: Batch) -> dict[str, jax.Array]:
-        """`means` over the points of one device."""
-        bare = batch.get(CONDITION)
+    def measured(self, params: Parameters, batch: Batch) -> "ObjectiveMeasured":
+        """What a weighting may ask of this objective at these parameters, computed when it asks."""
+        return ObjectiveMeasured(self, params, batch)
 
-        def mean(name):
-            points = self.points(name, batch)
-            total = summed(lambda piece: self._total(name, params, piece, bare), points, self.most_at_once)
+    def _averaged(self, f: Callable[..., Any]) -> Callable[[Parameters, Batch], Any]:
+        """f(params, terms, context), means over the points of one device, as the means over those of all devices."""
+        over_all = self.shards.averaged(lambda whole, terms: f(whole[0], terms, whole[1]))
+        return lambda params, batch: over_all((params, batch.context), batch.terms)
+
+    def _means(self, params: Parameters, terms: Mapping[str, Points], context: Any) -> dict[str, jax.Array]:
+        def mean(name, points):
+            total = summed(lambda piece: self._total(name, params, piece, context), points, self.most_at_once)
             return total / length(points)
 
-        return {name: mean(name) for name in self.terms}
+        return {name: mean(name, points) for name, points in self.in_order(terms)}
 
-    def _loss(self, params: Parameters, batch: Batch) -> jax.Array:
-        """`loss` over the points of one device."""
-        return self.total(self._means(params, batch))
+    def _loss(self, params: Parameters, terms: Mapping[str, Points], context: Any) -> jax.Array:
+        return self.total(self._means(params, terms, context))
 
-    def _value_and_grad(self, params: Parameters, batch: Batch) -> tuple[jax.Array, Parameters]:
-        """`value_and_grad` over the points of one device, which keeps of a chunk no more than its sums."""
-        bare = batch.get(CONDITION)
+    def _value_and_grad(
+        self, params: Parameters, terms: Mapping[str, Points], context: Any
+    ) -> tuple[jax.Array, Parameters]:
+        found = [
+            self._term_value_and_grad(name, self.weight(name), params, points, context)
+            for name, points in self.in_order(terms)
+        ]
+        return jax.tree.map(lambda *terms: sum(terms), *found)
 
-        def over(name):
-            points = self.points(name, batch)
-            scale = self.weight(name) / length(points)
+    def _term_value_and_grad(
+        self, name: str, weight: float, params: Parameters, points: Points, context: Any
+    ) -> tuple[jax.Array, Parameters]:
+        """`weight` times the mean of a term, and its gradient; of each chunk of points only its sums are kept."""
+        scale = weight / length(points)
 
-            def of(piece):
-                ready = self._ready(name, piece[0], bare), piece[1]
-                return self.gradient.value_and_grad(lambda p: scale * self._total(name, p, ready, None), params)
+        def of(piece):
+            ready = piece._replace(prepared=self._prepared(name, piece.prepared, context))
+            return self.gradient.value_and_grad(lambda p: scale * self._total(name, p, ready, None), params)
 
-            return summed(of, points, self.most_at_once)
+        return summed(of, points, self.most_at_once)
 
-        return jax.tree.map(lambda *terms: sum(terms), *map(over, self.terms))
+    def _total(self, name: str, params: Parameters, points: Points, context: Any) -> jax.Array:
+        """Σ_i w_i φ(r_i) over some points of a term."""
+        return jnp.sum(self._shares(self._residuals(name, params, points.prepared, context), points.weight))
 
-    def _total(self, name: str, params: Parameters, points: Any, bare: Bare | None) -> jax.Array:
-        """Σ of a term's measure over some of its `points`."""
-        place, weights = points
-        sizes = (jnp.abs if self.norm == "l1" else jnp.square)(self._at(name, params, place, bare))
-        return jnp.sum(sizes if weights is None else weights * sizes)
+    def _shares(self, residuals: jax.Array, weight: jax.Array | None) -> jax.Array:
+        """w_i φ(r_i)."""
+        sizes = (jnp.abs if self.norm == "l1" else jnp.square)(residuals)
+        return sizes if weight is None else weight * sizes
 
-    def _at(self, name: str, params: Parameters, place: Any, bare: Bare | None) -> jax.Array:
-        points = self._ready(name, place, bare)
-        return jax.vmap(self.terms[name].at_point, in_axes=(None, 0))(params, points)
+    def _residuals(self, name: str, params: Parameters, points: Any, context: Any) -> jax.Array:
+        prepared = self._prepared(name, points, context)
+        return jax.vmap(self.terms[name].at_point, in_axes=(None, 0))(params, prepared)
 
-    def _ready(self, name: str, place: Any, bare: Bare | None) -> Any:
-        """Prepared points as they are, bare ones prepared now."""
-        return place if bare is None else self.terms[name].prepare(place, bare.condition)
+    def _prepared(self, name: str, points: Any, context: Any) -> Any:
+        """What a batch holds of some points, prepared if it holds their coordinates alone."""
+        return points if context is None else self.terms[name].prepare(points, context.condition)
+
+
+@dataclass(frozen=True)
+class ObjectiveMeasured:
+    """:class:`~pinn_ac.weighting.Measured` of an objective at some parameters on a batch.
+
+    Nothing is kept from one question to the next, so that a weighting may ask inside a branch of `jax.lax.cond`.
+    """
+
+    objective: Objective
+    params: Parameters
+    batch: Batch
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the terms."""
+        return tuple(self.objective.terms)
+
+    def residuals(self, name: str) -> jax.Array:
+        """r_i at every point of a term, (n,)."""
+
+        def of_chunk(params, piece, context):
+            return self.objective._residuals(name, params, piece.prepared, context)
+
+        return self._at_points(name, of_chunk, self.objective.most_at_once)
+
+    def losses(self, name: str) -> jax.Array:
+        """w_i φ(r_i) at every point of a term, (n,)."""
+        return self.objective._shares(self.residuals(name), self.batch.terms[name].weight)
+
+    def mean(self, name: str) -> jax.Array:
+        """The mean of a term."""
+        return jnp.mean(self.losses(name))
+
+    def gradient(self, name: str) -> Parameters:
+        """∂/∂params of the mean of a term."""
+
+        def of_device(whole, points):
+            params, context = whole
+            return self.objective._term_value_and_grad(name, 1.0, params, points, context)[1]
+
+        over_all = self.objective.shards.averaged(of_device)
+        return over_all((self.params, self.batch.context), self.batch.terms[name])
+
+    def squared_row_norms(self, name: str) -> jax.Array:
+        """‖∂r_i/∂params‖² at every point of a term, (n,)."""
+        term, gradient = self.objective.terms[name], self.objective.gradient
+
+        def of_chunk(params, piece, context):
+            def at_point(point):
+                row = gradient.value_and_grad(lambda p: term.at_point(p, point), params)[1]
+                return sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(row))
+
+            return jax.vmap(at_point)(self.objective._prepared(name, piece.prepared, context))
+
+        parameters = sum(leaf.size for leaf in jax.tree.leaves(self.params))
+        return self._at_points(name, of_chunk, max(1, MOST_ENTRIES // parameters))
+
+    def _at_points(self, name: str, of_chunk: Callable[..., jax.Array], size: int) -> jax.Array:
+        """of_chunk(params, points, context) at all points of a term, `size` of them at a time on each device."""
+
+        def of_device(whole, points):
+            params, context = whole
+            return joined(lambda piece: of_chunk(params, piece, context), points, size)
+
+        whole = self.params, self.batch.context
+        return self.objective.shards.rows(of_device)(whole, self.batch.terms[name])

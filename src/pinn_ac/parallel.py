@@ -24,8 +24,6 @@ from pinn_ac.compute import device_in_use, in_another_thread
 from pinn_ac.errors import InputError, is_whole, require
 
 AXIS = "points"
-CONDITION = "condition"
-"""The one entry of a batch that has no axis of points."""
 PATIENCE = 600
 """Seconds that a process which has ended waits for the others, of which the first has yet to write its report."""
 BY_HAND = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
@@ -33,80 +31,77 @@ BY_HAND = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
 _BACKGROUND = ThreadPoolExecutor(1, "background")
 """One thread: a compilation alone uses one core and a half."""
 
-Batch = Mapping[str, Any]
 T = TypeVar("T")
 EVERYWHERE, DIVIDED = PartitionSpec(), PartitionSpec(AXIS)
 
 
 @dataclass(frozen=True)
 class Shards:
-    """How a run's points are divided: evenly over the devices of `mesh`, or not at all if it is None."""
+    """The devices that share the points of a run: those of `mesh`, evenly, or one device where it is None."""
 
     mesh: Mesh | None = None
 
     @property
     def count(self) -> int:
-        """Devices."""
+        """How many devices."""
         return self.mesh.size if self.mesh is not None else 1
 
-    def gathered(self, f: Callable[[Any, Batch], tuple[Any, Any]]) -> Callable[[Any, Batch], tuple[Any, Any]]:
-        """f(whole, batch) = (rows, sums), of which each device computes its points' part.
+    def sharded(self, f: Callable[[Any, Any], tuple[Any, Any]]) -> Callable[[Any, Any], tuple[Any, Any]]:
+        """f(whole, divided) = (rows, sums), of which each device computes the part that belongs to its points.
 
         Args:
-            f: its rows have the points' leading axis and stay where they are; its sums are over the points, and take
-                one all-reduce together.
+            f: `whole` is on every device as it is. Every array in `divided` has a leading axis of points, of which a
+                device gets its share. So have the rows, which stay where they are; the sums are over the points, and
+                one all-reduce adds all of them up.
         """
         if self.mesh is None:
             return f
 
-        def on_each(whole, batch):
-            rows, sums = f(whole, batch)
+        def on_each(whole, divided):
+            rows, sums = f(whole, divided)
             flat, unravel = ravel_pytree(sums)
             return rows, unravel(jax.lax.psum(flat, AXIS)) if flat.size else sums
 
-        def on_all(whole, batch):
-            parts = {name: EVERYWHERE if name == CONDITION else DIVIDED for name in batch}
-            # Without JAX's check of what varies, whose gradients would be reduced leaf by leaf.
-            over_devices = jax.shard_map(
-                on_each,
-                mesh=self.mesh,
-                in_specs=(EVERYWHERE, parts),
-                out_specs=(DIVIDED, EVERYWHERE),
-                check_vma=False,
-            )
-            return over_devices(whole, dict(batch))
+        # Without JAX's check of what varies over the devices, which would reduce the gradients leaf by leaf.
+        return jax.shard_map(
+            on_each,
+            mesh=self.mesh,
+            in_specs=(EVERYWHERE, DIVIDED),
+            out_specs=(DIVIDED, EVERYWHERE),
+            check_vma=False,
+        )
 
-        return on_all
+    def rows(self, f: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        """:meth:`sharded` for an f(whole, divided) whose every array has the axis of points."""
+        return lambda whole, divided: self.sharded(lambda *given: (f(*given), ()))(whole, divided)[0]
 
-    def rows(self, f: Callable[[Any, Batch], Any]) -> Callable[[Any, Batch], Any]:
-        """f(whole, batch) that is all rows."""
-        return lambda whole, batch: self.gathered(lambda *given: (f(*given), ()))(whole, batch)[0]
+    def averaged(self, f: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        """:meth:`sharded` for an f(whole, divided) that is all means over the points."""
 
-    def averaged(self, f: Callable[[Any, Batch], Any]) -> Callable[[Any, Batch], Any]:
-        """f(whole, batch) that is all means over the points."""
+        def sums(whole, divided):
+            return (), jax.tree.map(lambda mean: mean / self.count, f(whole, divided))
 
-        def sums(whole, batch):
-            return (), jax.tree.map(lambda mean: mean / self.count, f(whole, batch))
-
-        return lambda whole, batch: self.gathered(sums)(whole, batch)[1]
+        return lambda whole, divided: self.sharded(sums)(whole, divided)[1]
 
     def replicated(self, tree: Any) -> Any:
-        """The tree with every array on every device, where there are several; every process has the same tree."""
+        """The tree with every array whole on every device; every process must give the same tree."""
         return tree if self.mesh is None else jax.tree.map(lambda leaf: self._put(leaf, EVERYWHERE), tree)
 
     def divided(self, points: Mapping[str, np.ndarray]) -> Mapping[str, jax.Array]:
-        """The points as JAX's arrays, each device with its share, in the run's precision."""
+        """Drawn points as JAX's arrays in the run's precision, of which each device holds its share."""
         real = {name: np.asarray(values, jax.dtypes.canonicalize_dtype(float)) for name, values in points.items()}
         if self.mesh is None:
             return {name: jnp.asarray(values) for name, values in real.items()}
         return {name: self._put(values, DIVIDED) for name, values in real.items()}
 
     def run_in_background(self, task: Callable[[], T]) -> Callable[[], T]:
-        """Begin a task in another thread, after all those begun before it; what is returned waits for its answer.
+        """Begin a task in another thread, after all tasks begun before it, under the caller's compute settings.
 
-        It computes under the settings that the caller has now.
+        Where several devices compute together the task runs at once in this thread, since all devices must get
+        their programs in the same order.
 
-        Where devices compute together it is done at once: what they compute must come in one order on all.
+        Returns:
+            A function that waits for the task and returns its result.
         """
         if self.mesh is not None:
             answer = task()

@@ -1,4 +1,4 @@
-"""What a run computes over and over, each compiled once for all windows of time and all seeds."""
+"""The jitted functions of a run, each compiled once for all time windows and all seeds."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,30 +9,36 @@ import jax
 import jax.numpy as jnp
 
 from pinn_ac.ansatz import Field, Parameters
+from pinn_ac.batch import Batch, Points
 from pinn_ac.compilation import LITTLE, SOME, compiled, compiled_by_condition, kept
 from pinn_ac.derivatives import Engine
-from pinn_ac.loss import Batch, Objective
+from pinn_ac.errors import InputError
+from pinn_ac.loss import Objective
 from pinn_ac.parallel import on_host
 from pinn_ac.residual import CHUNK, approximation_slope, derivatives_at
+from pinn_ac.weighting import Weighting
 
 
 @dataclass(frozen=True, eq=False)
 class Programs:
-    """Compiled functions of parameters, points and the `condition` that a window of time begins with (or None).
+    """Compiled functions of parameters, points and the initial condition of a time window (`condition`, or None).
 
-    `prepare`, `means` and `loss` are computed by all devices of the run together, the others by each process alone.
+    `prepare`, `means`, `loss` and `weigh` are computed by all devices of the run together, the others by each process
+    alone. None stands for the problem's own initial condition, that of the first window.
 
     Args:
         network: of one window.
-        field: on the first window, in natural units, as are the points.
-        engine: differentiates it.
+        field: of the first window, in natural units, as are the points.
+        engine: differentiates the field in t and x.
         objective: of one window.
+        weighting: changes the weights of points before each step; None leaves them as they are.
     """
 
     network: Any
     field: Field
     engine: Engine
     objective: Objective
+    weighting: Weighting | None = None
 
     @cached_property
     def initial_params(self) -> Callable[[jax.Array], Parameters]:
@@ -49,7 +55,7 @@ class Programs:
 
     @cached_property
     def loss(self) -> Callable[..., float]:
-        """(params, batch) → L, from the means: one program to compile less."""
+        """(params, batch) → L, computed from `means`, which saves the compilation of another program."""
         total = self.objective.total
         return lambda params, batch: total({name: float(mean) for name, mean in self.means(params, batch).items()})
 
@@ -60,12 +66,35 @@ class Programs:
         return lambda params, batch: means(shards.replicated(params), batch)
 
     @cached_property
+    def weigh(self) -> Callable[..., tuple[Any, Batch]]:
+        """(state of the weighting, params, batch, points as drawn) → (its new state, the batch with new weights).
+
+        The weights of the weighting multiply those that the batch has. One program for all steps on batches of one
+        shape.
+
+        Raises:
+            InputError: there is no weighting.
+        """
+        weighting, shards = self.weighting, self.objective.shards
+        if weighting is None:
+            raise InputError("There is no weighting: choose one, such as weighting=causal.")
+
+        def weigh(state, params, batch, points):
+            state, weights = weighting.update(state, self.objective.measured(params, batch), points)
+            return state, batch.weighted(weights)
+
+        jitted = compiled(weigh, SOME)
+        return lambda state, params, batch, points: jitted(
+            shards.replicated(state), shards.replicated(params), batch, shards.divided(points)
+        )
+
+    @cached_property
     def residual(self) -> Callable[..., jax.Array]:
         """(condition, params, points) → |f|, (n,)."""
         prepare = self.objective.terms["residual"].prepare
 
         def residual(condition, params, points):
-            return jnp.abs(self.objective.vector("residual", params, {"residual": prepare(points, condition)}))
+            return jnp.abs(self.objective.vector("residual", params, Points(prepare(points, condition))))
 
         return _alone(residual)
 
@@ -80,7 +109,7 @@ class Programs:
 
     @cached_property
     def layer(self) -> Callable[..., jax.Array]:
-        """(condition, points) → how dense the layers about kinks are, (n,)."""
+        """(condition, points) → the density that follows the layers about kinks of the initial condition, (n,)."""
 
         def layer(condition, points):
             return self.field.starting_from(condition).problem.kink_layer(*points.T)
@@ -89,7 +118,7 @@ class Programs:
 
     @cached_property
     def at_end(self) -> Callable[..., jax.Array]:
-        """(params, condition, ξ) → u at a window's end and at ξ ∈ [−1, 1] of the domain, (n,)."""
+        """(params, condition, ξ) → u at the end of the window, at ξ ∈ [−1, 1] across the domain, (n,)."""
         end = jnp.asarray(self.field.problem.horizon)
 
         def at_end(params, condition, xi):
@@ -131,7 +160,7 @@ class Programs:
         @jax.jit
         def at_points(condition, params, t, x):
             start = self.field.starting_from(condition)
-            # So many at a time that a lift which is a long series stays small; a carried one always is.
+            # Chunks keep the arrays small where the lift is a long series; that of a later window is always short.
             size = CHUNK if condition is not None else 8 * CHUNK
             return jax.lax.map(lambda point: at_point(start, params, *point), (t, x), batch_size=size)
 
@@ -146,6 +175,6 @@ def _derivatives(programs: Programs, orders: tuple[str, ...]) -> Callable[..., d
 
 
 def _alone(f: Callable[..., Any], options: Mapping[str, Any] | None = None) -> Callable[..., Any]:
-    """Compiled for this process alone, whose arguments may lie on several devices."""
+    """`f` compiled for this process alone; its arguments may lie on several devices."""
     alone = compiled(f, options)
     return lambda *arguments: alone(*map(on_host, arguments))

@@ -1,4 +1,4 @@
-"""Damped least squares: all roads lead to the same step, chunks change memory alone, rounding is as derived."""
+"""Damped least squares: all solvers find the same step, chunks change memory alone, rounding is as derived."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import mpmath
 import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
-from test_optimizers import flat, follow, linear, objective, rosenbrock
+from test_optimizers import batch_of, flat, follow, linear, objective, rosenbrock
 
 from composed import built, options
 from fields import a_field
@@ -18,15 +18,15 @@ from pinn_ac.derivatives import JaxJvp
 from pinn_ac.errors import InputError
 from pinn_ac.loss import Objective, build_terms
 from pinn_ac.models import MLP, Splitting
-from pinn_ac.optimizers import levenberg_marquardt
-from pinn_ac.optimizers.least_squares import LeastSquares, System, cholesky, memory, normal
+from pinn_ac.optimizers import LevenbergMarquardt
+from pinn_ac.optimizers.least_squares import LeastSquares, SolverSettings, System, cholesky, memory, normal
 from pinn_ac.optimizers.least_squares.gram import double_gram, gram
 from pinn_ac.problem import AllenCahn
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 EPS = np.finfo(float).eps
-ROADS = {
+SOLVERS = {
     "normal": {"solver": "normal"},
     "accumulated": {"solver": "normal", "accumulate": True, "chunk": 4},
     "qr": {"solver": "qr"},
@@ -46,7 +46,7 @@ def fit(n, P, decades, offset=0.0):
     J = (U * np.logspace(0, -decades, min(n, P))) @ V.T * np.sqrt(n)
     r = J @ generator.standard_normal(P) + offset * generator.standard_normal(n)
     target = objective(lambda params, row: row[:-1] @ params["x"] + row[-1])
-    return target, {"x": jnp.zeros(P)}, {"residual": jnp.asarray(np.column_stack([J, r]))}
+    return target, {"x": jnp.zeros(P)}, batch_of(np.column_stack([J, r]))
 
 
 def exact(J, w, damping, D):
@@ -59,30 +59,37 @@ def exact(J, w, damping, D):
         return np.array(mpmath.lu_solve(M, J.T * w).tolist(), float)[:, 0]
 
 
+def least_squares_of(target, **settings):
+    return LeastSquares(target, SolverSettings(**settings))
+
+
 def solved(target, params, batch, damping, D=None, **settings):
     """The system, and δ for w = r, once with Jᵀr at hand and once without."""
-    method = LeastSquares(target, **settings).method(params, batch)
-    system = method.linearize(params, batch)
+    solver = least_squares_of(target, **settings).compiled_solver(params, batch)
+    system = solver.linearize(params, batch)
     D = system.squares if D is None else D
-    system = method.reduce(system, D)
-    factor = method.factor(system, jnp.asarray(damping), D)
-    return system, [method.solve(factor, system, system.r, b) for b in (system.g, None)]
+    system = solver.reduce(system, D)
+    factor = solver.factor(system, jnp.asarray(damping), D)
+    return system, [solver.solve(factor, system, system.r, b) for b in (system.g, None)]
 
 
-@pytest.mark.parametrize("road", ROADS)
+@pytest.mark.parametrize("name", SOLVERS)
 @pytest.mark.parametrize(
     ("n", "P", "decades", "damping"), [(30, 6, 0.5, 1e-2), (30, 6, 5, 1e-9), (6, 14, 0.5, 1e-2), (6, 14, 4, 1e-6)]
 )
-def test_every_road_leads_to_the_step(road, n, P, decades, damping):
+def test_every_solver_finds_the_step(name, n, P, decades, damping):
     target, params, batch = fit(n, P, decades)
-    J, r = (np.asarray(part) / np.sqrt(n) for part in (batch["residual"][:, :-1], batch["residual"][:, -1]))
+    J, r = (
+        np.asarray(part) / np.sqrt(n)
+        for part in (batch.terms["residual"].prepared[:, :-1], batch.terms["residual"].prepared[:, -1])
+    )
     D = np.sum(J**2, axis=0)
-    _, found = solved(target, params, batch, damping, jnp.asarray(D), **ROADS[road])
+    _, found = solved(target, params, batch, damping, jnp.asarray(D), **SOLVERS[name])
     expected = exact(J, r, damping, D)
     scaled = J / np.sqrt(D)
     condition = np.linalg.cond(scaled.T @ scaled + damping * np.eye(P))
     # Equations with that condition lose its digits; QR only half of them, since r is in the range of J.
-    bound = 30 * P * EPS * (np.sqrt(condition) if road == "qr" else condition)
+    bound = 30 * P * EPS * (np.sqrt(condition) if name == "qr" else condition)
     for one in found:
         error = np.linalg.norm((one - expected) * np.sqrt(D)) / np.linalg.norm(expected * np.sqrt(D))
         assert error < bound, (error, bound)
@@ -93,7 +100,7 @@ def test_conjugate_gradients_end_where_they_are_told():
     ends = {}
     for tolerance in (1e-2, 1e-6):
         system, (step, _) = solved(target, params, batch, 1e-3, solver="cg", cg_tolerance=tolerance)
-        J = np.asarray(batch["residual"])[:, :-1] / np.sqrt(40)
+        J = np.asarray(batch.terms["residual"].prepared)[:, :-1] / np.sqrt(40)
         M = J.T @ J + 1e-3 * np.diag(np.diag(J.T @ J))
         scale = 1 / np.sqrt(np.diag(M))
         left = np.linalg.norm(scale * (M @ np.asarray(step) - np.asarray(system.g)))
@@ -106,22 +113,22 @@ def test_conjugate_gradients_end_where_they_are_told():
     assert left > 1e-3 * np.linalg.norm(scale * np.asarray(system.g))
 
 
-@pytest.mark.parametrize("road", ROADS)
-def test_a_parameter_without_effect_gets_no_step(road):
+@pytest.mark.parametrize("name", SOLVERS)
+def test_a_parameter_without_effect_gets_no_step(name):
     target = objective(lambda params, row: row[0] * params["used"] - row[1] + 0 * params["unused"])
-    batch = {"residual": jnp.asarray([[1.0, 2.0], [3.0, 6.0]])}
+    batch = batch_of(np.array([[1.0, 2.0], [3.0, 6.0]]))
     params = {"unused": jnp.asarray(7.0), "used": jnp.asarray(0.0)}
-    _, found = solved(target, params, batch, 1.0, **ROADS[road])
+    _, found = solved(target, params, batch, 1.0, **SOLVERS[name])
     for one in found:
         np.testing.assert_allclose(one, [0.0, -1.0], atol=30 * EPS)  # half of Newton's, λ being one
 
 
-@pytest.mark.parametrize("road", ROADS)
-def test_levenberg_marquardt_steps_alike_on_every_road(road):
+@pytest.mark.parametrize("name", SOLVERS)
+def test_levenberg_marquardt_steps_alike_with_every_solver(name):
     """With geodesic acceleration, whose right-hand side is no residual vector of the objective's."""
     target, params, batch, _ = rosenbrock()
-    expected, _ = follow(levenberg_marquardt(target, 1, damping=1.0, solver="normal"), params, batch, 6)
-    found, _ = follow(levenberg_marquardt(target, 1, damping=1.0, **ROADS[road]), params, batch, 6)
+    expected, _ = follow(LevenbergMarquardt(damping=1.0, solver="normal").build(target), params, batch, 6)
+    found, _ = follow(LevenbergMarquardt(damping=1.0, **SOLVERS[name]).build(target), params, batch, 6)
     # Six steps, each of which may amplify rounding by the valley's condition, hundreds, or 2/h² = 200.
     np.testing.assert_allclose(found.params["place"], expected.params["place"], rtol=1e-9)
     assert int(found.evaluations) == int(expected.evaluations)
@@ -156,8 +163,8 @@ def test_chunks_and_products_are_those_of_the_whole_jacobian(gradient):
     r, J = jax.jit(lambda f, b: target.residuals_and_jacobian(f, unravel, b))(vector, batch)
     r, J = np.asarray(r), np.asarray(J)
     close = {"rtol": 0, "atol": 1e3 * EPS * np.abs(J).max()}
-    least_squares = LeastSquares(target, chunk=16)
-    system = least_squares.method(params, batch).linearize(params, batch)
+    least_squares = least_squares_of(target, chunk=16)
+    system = least_squares.compiled_solver(params, batch).linearize(params, batch)
     np.testing.assert_allclose(system.r, r, **close)
     np.testing.assert_allclose(system.J, J, **close)
     np.testing.assert_allclose(system.g, r @ J, **close)
@@ -173,7 +180,7 @@ def test_chunks_and_products_are_those_of_the_whole_jacobian(gradient):
     expected = (r, J @ v, w @ J)
     for one, other in zip(without_matrix(system, jnp.asarray(v), jnp.asarray(w)), expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e4 * EPS * np.abs(J).max())
-    summed_up = LeastSquares(target, solver="normal", chunk=16, accumulate=True).method(params, batch)
+    summed_up = least_squares_of(target, solver="normal", chunk=16, accumulate=True).compiled_solver(params, batch)
     found = summed_up.linearize(params, batch)
     np.testing.assert_allclose(found.matrix, J.T @ J, rtol=0, atol=1e3 * EPS * (J**2).sum())
     np.testing.assert_allclose(found.g, r @ J, **close)
@@ -185,25 +192,25 @@ def test_a_hundred_thousand_points_never_meet_in_one_array(monkeypatch):
     params = {"in": generator.standard_normal((16, 2)), "bias": np.zeros(16), "out": generator.standard_normal(16)}
     params = jax.tree.map(jnp.asarray, params)
     points = generator.random((n, 2))
-    batch = {"residual": jnp.asarray(np.column_stack([points, np.sin(3 * points[:, 0]) * points[:, 1]]))}
+    batch = batch_of(np.column_stack([points, np.sin(3 * points[:, 0]) * points[:, 1]]))
     heights = []
     monkeypatch.setattr(normal, "gram", lambda J: heights.append(J.shape[0]) or gram(J))
-    _, outcomes = follow(levenberg_marquardt(target, 1, accumulate=True, chunk=4096), params, batch, 3)
-    assert outcomes[2].loss < 0.1 * outcomes[0].loss
+    _, infos = follow(LevenbergMarquardt(accumulate=True, chunk=4096).build(target), params, batch, 3)
+    assert infos[2].loss < 0.1 * infos[0].loss
     assert max(heights) == 4096
     assert sum(heights) == 3 * n
     # Products with J need the points in chunks, and beyond that a chunk's worth: J alone would be 51 MB.
-    model = LeastSquares(target, chunk=4096).model
+    model = least_squares_of(target, chunk=4096).model
     system = System(params, batch, jnp.zeros(n), None, None)
     pull = jax.jit(lambda system: model.products(system)[1](system.r))
     needs = pull.lower(system).compile().memory_analysis().temp_size_in_bytes
-    assert needs < 2 * batch["residual"].nbytes + 16 * 4096 * 64 * 8 / 8
+    assert needs < 2 * batch.terms["residual"].prepared.nbytes + 16 * 4096 * 64 * 8 / 8
 
 
 def test_how_many_points_are_taken_at_a_time():
     target, params, batch = fit(40, 3, 0.0)
     for chunk, length in ((8, 5), (None, None)):
-        text = str(jax.make_jaxpr(LeastSquares(target, chunk=chunk).model.whole)(params, batch))
+        text = str(jax.make_jaxpr(least_squares_of(target, chunk=chunk).model.whole)(params, batch))
         assert (f"length={length}" in text) if chunk else ("scan" not in text)
 
 
@@ -222,7 +229,7 @@ CHOICES = [
 
 @pytest.mark.parametrize(("settings", "n", "parameters", "expected"), CHOICES)
 def test_the_choice_follows_the_sizes(settings, n, parameters, expected):
-    assert LeastSquares(rosenbrock()[0], **settings).choose(n, parameters) == expected
+    assert least_squares_of(rosenbrock()[0], **settings).choose(n, parameters) == expected
 
 
 SENTENCES = [
@@ -239,14 +246,17 @@ SENTENCES = [
 @pytest.mark.parametrize(("settings", "sentence"), SENTENCES)
 def test_what_cannot_be_used_is_refused(settings, sentence):
     with pytest.raises(InputError, match=sentence):
-        levenberg_marquardt(rosenbrock()[0], 1, **settings)
+        LevenbergMarquardt(**settings)
 
 
 @pytest.mark.parametrize("accumulate", [False, True])
 def test_double_normal_equations_keep_what_single_ones_lose(single_precision, accumulate):
     """J is given exactly in single precision; only what comes after it is rounded."""
     target, params, batch = fit(64, 5, 3.0, offset=0.1)
-    J, r = (np.asarray(part, float) for part in (batch["residual"][:, :-1], batch["residual"][:, -1]))
+    J, r = (
+        np.asarray(part, float)
+        for part in (batch.terms["residual"].prepared[:, :-1], batch.terms["residual"].prepared[:, -1])
+    )
     expected, errors = exact(J, r, 1e-9, np.sum(J**2, axis=0)), {}
     for precision in ("same", "float64"):
         settings = {"solver": "normal", "normal_precision": precision, "accumulate": accumulate, "chunk": 16}
@@ -263,7 +273,7 @@ def test_double_normal_equations_keep_what_single_ones_lose(single_precision, ac
 def test_double_normal_equations_train_in_single_precision(single_precision):
     target, params, batch, exact_place = rosenbrock()
     for settings in ({}, {"accumulate": True}):
-        optimizer = levenberg_marquardt(target, 1, normal_precision="float64", **settings)
+        optimizer = LevenbergMarquardt(normal_precision="float64", **settings).build(target)
         state, _ = follow(optimizer, params, batch, 30)
         np.testing.assert_allclose(flat(optimizer, state), exact_place, atol=2e-3)
         assert {leaf.dtype.name for leaf in jax.tree.leaves(state)} <= {"float32", "int32"}
@@ -329,22 +339,22 @@ def test_factors_do_not_mind_columns_of_very_different_size(damping, factor):
     ],
 )
 def test_what_does_not_fit_is_refused_before_it_is_taken(monkeypatch, settings, n, P, advice):
-    monkeypatch.setattr(memory, "bytes_there", lambda: 24 * 10**9)
+    monkeypatch.setattr(memory, "bytes_available", lambda: 24 * 10**9)
     target, _, _, _ = linear()
-    choice = LeastSquares(target, **settings).choose(n, P)
+    choice = least_squares_of(target, **settings).choose(n, P)
     with pytest.raises(InputError, match=rf"needs [\d.]+ GB for .* and there are 24.0 GB: choose {advice}"):
         memory.require_memory(*choice, n, P)
 
 
 @pytest.mark.parametrize(("n", "P"), [(4096, 981), (10**6, 981), (4096, 10**4), (10**6, 10**4), (10**7, 10**6)])
 def test_what_auto_chooses_fits_into_a_laptop(monkeypatch, n, P):
-    monkeypatch.setattr(memory, "bytes_there", lambda: 16 * 10**9)
+    monkeypatch.setattr(memory, "bytes_available", lambda: 16 * 10**9)
     target, _, _, _ = linear()
     memory.require_memory(*LeastSquares(target).choose(n, P), n, P)
 
 
 def test_this_machine_tells_its_memory():
-    assert 10**9 < memory.bytes_there() < 10**14
+    assert 10**9 < memory.bytes_available() < 10**14
 
 
 def test_what_a_job_was_granted_counts(monkeypatch, tmp_path):
@@ -357,4 +367,4 @@ def test_what_a_job_was_granted_counts(monkeypatch, tmp_path):
             (place / "memory.max").write_text("4000000000\n")
             (place / "memory.limit_in_bytes").write_text("4000000000\n")
     monkeypatch.setattr(memory, "CGROUPS", tmp_path)
-    assert memory.bytes_there() == 4 * 10**9
+    assert memory.bytes_available() == 4 * 10**9

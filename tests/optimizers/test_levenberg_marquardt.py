@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
-from test_optimizers import flat, follow, linear, objective, rosenbrock
+from test_optimizers import batch_of, flat, follow, linear, objective, rosenbrock
 
 from pinn_ac.errors import InputError
 from pinn_ac.loss import Objective
-from pinn_ac.optimizers import levenberg_marquardt
+from pinn_ac.optimizers import LevenbergMarquardt
 from pinn_ac.optimizers.least_squares import cholesky
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -17,10 +17,14 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 EPS = np.finfo(float).eps
 
 
+def build(target, **settings):
+    return LevenbergMarquardt(**settings).build(target)
+
+
 @pytest.mark.parametrize("damping", [1e-4, 1e-8, 1e-12])
 def test_one_step_solves_linear_least_squares_as_the_damping_vanishes(damping):
     target, params, batch, exact = linear()
-    optimizer = levenberg_marquardt(target, 1, damping=damping)
+    optimizer = build(target, damping=damping)
     state, _ = follow(optimizer, params, batch, 1)
     # The step is off by λ κ² relatively, with κ² the condition of the scaled JᵀJ, about ten.
     distance = np.abs(flat(optimizer, state) - exact).max()
@@ -31,9 +35,9 @@ def test_one_step_solves_linear_least_squares_as_the_damping_vanishes(damping):
 def test_each_trial_is_marquardts_formula():
     """One step from the start of Rosenbrock's valley: (JᵀJ + λ diag JᵀJ) δ = −Jᵀr by hand, without acceleration."""
     target, params, batch, _ = rosenbrock()
-    settings = {"tries": 1, "scaling": "marquardt", "geodesic": 0.0, "halvings": 0}
-    optimizer = levenberg_marquardt(target, 1, damping=10.0, **settings)
-    state, outcome = follow(optimizer, params, batch, 1)
+    settings = {"max_damping_trials": 1, "scaling": "marquardt", "max_acceleration": 0.0, "max_backtracks": 0}
+    optimizer = build(target, damping=10.0, **settings)
+    state, info = follow(optimizer, params, batch, 1)
     x, y = -1.2, 1.0
     r = np.array([10 * (y - x**2), 1 - x]) / np.sqrt(2)
     J = np.array([[-20 * x, 10], [-1, 0]]) / np.sqrt(2)
@@ -41,7 +45,7 @@ def test_each_trial_is_marquardts_formula():
     step = -np.linalg.solve(A + 10 * np.diag(np.diag(A)), J.T @ r)
     np.testing.assert_allclose(flat(optimizer, state), [x + step[0], y + step[1]], rtol=1e-13)
     np.testing.assert_allclose(state.damping, 1.0, rtol=1e-15)  # cut tenfold by the success
-    assert int(outcome[0].evaluations) == 2
+    assert int(info[0].evaluations) == 2
 
 
 def valley(x, y):
@@ -65,22 +69,22 @@ def test_geodesic_acceleration_is_transtrums_formula():
     """The residuals are quadratic, so that the finite difference is exact but for rounding."""
     target, params, batch, _ = rosenbrock()
     velocity, acceleration, share = transtrum()
-    settings = {"damping": 10.0, "tries": 1, "scaling": "marquardt", "halvings": 0}
-    state, outcome = follow(levenberg_marquardt(target, 1, geodesic=1.01 * share, **settings), params, batch, 1)
-    here = flat(levenberg_marquardt(target, 1), state)
+    settings = {"damping": 10.0, "max_damping_trials": 1, "scaling": "marquardt", "max_backtracks": 0}
+    state, info = follow(build(target, max_acceleration=1.01 * share, **settings), params, batch, 1)
+    here = flat(build(target), state)
     # h = 0.1 magnifies the rounding of r, ten here, by 2/h² = 200.
     np.testing.assert_allclose(here, np.array([-1.2, 1.0]) + velocity + acceleration, rtol=1e4 * EPS)
-    assert int(outcome[0].evaluations) == 3
+    assert int(info[0].evaluations) == 3
     # Above the bound the try has failed, though it would have lowered the loss.
-    state, _ = follow(levenberg_marquardt(target, 1, geodesic=0.99 * share, **settings), params, batch, 1)
-    np.testing.assert_array_equal(flat(levenberg_marquardt(target, 1), state), [-1.2, 1.0])
+    state, _ = follow(build(target, max_acceleration=0.99 * share, **settings), params, batch, 1)
+    np.testing.assert_array_equal(flat(build(target), state), [-1.2, 1.0])
     np.testing.assert_allclose(state.damping, 30.0)
 
 
 def overshot():
     """r = arctan x at x = 3, where the step of Gauss and Newton goes to −9.5: only a part of it lowers r."""
     target = objective(lambda params, row: jnp.arctan(params["x"]) - row[0])
-    return target, {"x": jnp.asarray(3.0)}, {"residual": jnp.zeros((1, 1))}
+    return target, {"x": jnp.asarray(3.0)}, batch_of(np.zeros((1, 1)))
 
 
 @pytest.mark.parametrize("geodesic", [0.0, 100.0])
@@ -97,13 +101,13 @@ def test_a_step_that_leads_too_far_is_shortened_along_its_curve(geodesic):
     while k < 3 and sizes[k + 1] < sizes[k]:
         k += 1
     assert k > 0
-    settings = {"damping": 1e-12, "geodesic": geodesic, "least_damping": 1e-20, "tries": 1}
-    state, outcome = follow(levenberg_marquardt(target, 1, **settings), params, batch, 1)
+    settings = {"damping": 1e-12, "max_acceleration": geodesic, "min_damping": 1e-20, "max_damping_trials": 1}
+    state, info = follow(build(target, **settings), params, batch, 1)
     np.testing.assert_allclose(state.params["x"], places[k], rtol=1e-9)
     np.testing.assert_allclose(state.damping, 1e-12 * 10 ** -(1 - k / 3), rtol=1e-12)  # 10 whole, 1 the shortest
-    assert int(outcome[0].evaluations) == 1 + bool(geodesic) + min(k + 2, 4)  # one too short, if there is one
+    assert int(info[0].evaluations) == 1 + bool(geodesic) + min(k + 2, 4)  # one too short, if there is one
     # Not allowed to shorten it so much, the try has failed.
-    state, _ = follow(levenberg_marquardt(target, 1, halvings=k - 1, **settings), params, batch, 1)
+    state, _ = follow(build(target, max_backtracks=k - 1, **settings), params, batch, 1)
     assert float(state.params["x"]) == 3.0
     np.testing.assert_allclose(state.damping, 3e-12)
 
@@ -112,8 +116,8 @@ def test_a_step_that_leads_too_far_is_shortened_along_its_curve(geodesic):
 def test_a_shorter_step_must_be_worth_it(bend, h):
     """r = 1 − h + bend h²: a half is worse, lower by less than a hundredth of the loss, and lower by a twentieth."""
     target = objective(lambda params, row: params["x"] + bend * (params["x"] - 1) ** 2 - row[0])
-    params, batch = {"x": jnp.asarray(1.0)}, {"residual": jnp.zeros((1, 1))}
-    optimizer = levenberg_marquardt(target, 1, damping=1e-12, geodesic=0.0, tries=1)
+    params, batch = {"x": jnp.asarray(1.0)}, batch_of(np.zeros((1, 1)))
+    optimizer = build(target, damping=1e-12, max_acceleration=0.0, max_damping_trials=1)
     state, _ = follow(optimizer, params, batch, 1)
     np.testing.assert_allclose(state.params["x"], 1 - h, atol=1e-11)
 
@@ -121,17 +125,17 @@ def test_a_shorter_step_must_be_worth_it(bend, h):
 def test_a_curve_that_bends_too_much_is_followed_as_far_as_it_holds():
     """The bound is between what half of the step asks and what all of it does: the whole is not tried."""
     target, params, batch, _ = rosenbrock()
-    settings = {"damping": 10.0, "tries": 1, "scaling": "marquardt"}
-    whole, _ = follow(levenberg_marquardt(target, 1, geodesic=100.0, halvings=0, **settings), params, batch, 1)
+    settings = {"damping": 10.0, "max_damping_trials": 1, "scaling": "marquardt"}
+    whole, _ = follow(build(target, max_acceleration=100.0, max_backtracks=0, **settings), params, batch, 1)
     velocity, acceleration, share = transtrum()
-    optimizer = levenberg_marquardt(target, 1, geodesic=0.6 * share, halvings=1, **settings)
-    state, outcome = follow(optimizer, params, batch, 1)
+    optimizer = build(target, max_acceleration=0.6 * share, max_backtracks=1, **settings)
+    state, info = follow(optimizer, params, batch, 1)
     expected = np.array([-1.2, 1.0]) + velocity / 2 + acceleration / 4
     np.testing.assert_allclose(flat(optimizer, state), expected, rtol=1e4 * EPS)
     np.testing.assert_allclose(
         flat(optimizer, whole), np.array([-1.2, 1.0]) + velocity + acceleration, rtol=1e4 * EPS
     )
-    assert int(outcome[0].evaluations) == 3
+    assert int(info[0].evaluations) == 3
     np.testing.assert_allclose(state.damping, 10.0)  # the shortest leaves λ
 
 
@@ -139,7 +143,7 @@ def test_a_curve_that_bends_too_much_is_followed_as_far_as_it_holds():
 def test_scalings_are_what_they_say(scaling):
     """Two steps: by the second one diag JᵀJ has fallen in x and stayed in y."""
     target, params, batch, _ = rosenbrock()
-    optimizer = levenberg_marquardt(target, 1, damping=1.0, geodesic=0.0, halvings=0, scaling=scaling)
+    optimizer = build(target, damping=1.0, max_acceleration=0.0, max_backtracks=0, scaling=scaling)
     place, largest, state, damping = np.array([-1.2, 1.0]), np.zeros(2), optimizer.init(params), 1.0
     for _ in range(2):
         r, J, _ = valley(*place)
@@ -162,8 +166,8 @@ def test_the_floor_holds_a_parameter_that_hardly_matters():
     A = J.T @ J
     steps = []
     for floor in (0.0, 1e-4):
-        optimizer = levenberg_marquardt(target, 1, damping=1e-2, geodesic=0.0, floor=floor)
-        state, _ = follow(optimizer, params, {"residual": jnp.asarray(rows)}, 1)
+        optimizer = build(target, damping=1e-2, max_acceleration=0.0, min_scaling=floor)
+        state, _ = follow(optimizer, params, batch_of(rows), 1)
         D = np.maximum(np.diag(A), floor * np.diag(A).mean())
         steps.append(flat(optimizer, state))
         np.testing.assert_allclose(steps[-1], -np.linalg.solve(A + 1e-2 * np.diag(D), J.T @ r), rtol=1e-12)
@@ -174,19 +178,19 @@ def test_the_floor_holds_a_parameter_that_hardly_matters():
 def test_a_matrix_that_is_not_positive_definite_is_a_failed_try():
     """Two equal columns and the least of λ: the second pivot is zero or below, until λ has grown."""
     target = objective(lambda params, row: row[0] * params["one"] + row[0] * params["other"] - row[1])
-    batch = {"residual": jnp.asarray([[0.1, 2.0], [0.3, 6.0]])}
+    batch = batch_of(np.array([[0.1, 2.0], [0.3, 6.0]]))
     params = {"one": jnp.asarray(0.0), "other": jnp.asarray(0.0)}
-    optimizer = levenberg_marquardt(target, 1, damping=1e-25, least_damping=1e-30, rise=1e3)
+    optimizer = build(target, damping=1e-25, min_damping=1e-30, damping_increase=1e3)
     assert not np.isfinite(cholesky.factor(jnp.ones((2, 2)), jnp.asarray(1e-25), jnp.ones(2))).all()
-    state, outcome = follow(optimizer, params, batch, 1)
+    state, info = follow(optimizer, params, batch, 1)
     np.testing.assert_allclose(flat(optimizer, state).sum(), 20, rtol=1e-6)
-    assert int(outcome[0].evaluations) > 3
+    assert int(info[0].evaluations) > 3
 
 
 def test_failed_tries_raise_the_damping_and_move_nothing():
     """At the minimum no step lowers the loss."""
     target, _, batch, exact = rosenbrock()
-    optimizer = levenberg_marquardt(target, 1, damping=1e-3, rise=2.0, tries=4)
+    optimizer = build(target, damping=1e-3, damping_increase=2.0, max_damping_trials=4)
     state, _ = follow(optimizer, {"place": jnp.asarray(exact)}, batch, 1)
     np.testing.assert_array_equal(flat(optimizer, state), exact)
     np.testing.assert_allclose(state.damping, 16e-3, rtol=1e-14)
@@ -198,10 +202,10 @@ def test_a_long_stay_at_a_minimum_does_not_paralyse(precision_bits):
     jax.config.update("jax_enable_x64", precision_bits == 64)
     try:
         target, params, batch, _ = rosenbrock()
-        optimizer = levenberg_marquardt(target, 1)
+        optimizer = build(target)
         state, _ = follow(optimizer, params, batch, 300)
         assert np.isfinite(state.damping)
-        moved = {"residual": batch["residual"] @ jnp.asarray([[1.0, 0.3], [0.0, 1.0]])}
+        moved = batch_of(np.array([[1.0, 0.3], [0.0, 1.0]]))
         start = float(target.loss(optimizer.params(state), moved))
         state = optimizer.init({"place": jnp.asarray([0.5, 0.5])})._replace(damping=state.damping)
         start = float(target.loss(optimizer.params(state), moved))
@@ -214,8 +218,8 @@ def test_a_long_stay_at_a_minimum_does_not_paralyse(precision_bits):
 
 def test_a_parameter_without_effect_stays_and_hinders_nobody(precision):
     target = objective(lambda params, row: row[0] * params["used"] - row[1] + 0 * params["unused"])
-    batch = {"residual": jnp.asarray([[1.0, 2.0], [3.0, 6.0]])}
-    optimizer = levenberg_marquardt(target, 1)
+    batch = batch_of(np.array([[1.0, 2.0], [3.0, 6.0]]))
+    optimizer = build(target)
     state, _ = follow(optimizer, {"unused": jnp.asarray(7.0), "used": jnp.asarray(0.0)}, batch, 8)
     params = optimizer.params(state)
     assert float(params["unused"]) == 7.0
@@ -226,7 +230,7 @@ def test_a_parameter_without_effect_stays_and_hinders_nobody(precision):
 def test_it_refuses_an_objective_that_is_no_sum_of_squares():
     target = linear()[0]
     with pytest.raises(InputError, match=r"sum of squares: set loss\.norm=mse"):
-        levenberg_marquardt(Objective(target.terms, {}, "l1", target.gradient), 1)
+        build(Objective(target.terms, {}, "l1", target.gradient))
 
 
 def test_residuals_of_the_flat_parameters_are_those_of_the_tree():

@@ -5,17 +5,23 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.optimize import BFGS
-from test_optimizers import flat, follow, objective, rosenbrock
+from test_optimizers import batch_of, flat, follow, objective, rosenbrock
 
-from pinn_ac.optimizers import ssbfgs, ssbroyden
-from pinn_ac.optimizers.self_scaled import Curvature, self_scaled, updated
+from pinn_ac.optimizers import SSBFGS, SSBroyden
+from pinn_ac.optimizers.self_scaled import Curvature, SelfScaled, updated
 from pinn_ac.optimizers.ssbfgs import scaling as bfgs_scaling
 from pinn_ac.optimizers.ssbroyden import scaling as broyden_scaling
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 EPS = np.finfo(float).eps
-METHODS = {"ssbfgs": ssbfgs, "ssbroyden": ssbroyden}
+METHODS = {method.name: method for method in (SSBFGS, SSBroyden)}
+
+
+class Unscaled(SelfScaled):
+    """BFGS itself: θ = 0 and τ = 1."""
+
+    rule = staticmethod(lambda curvature: (0.0, 1.0))
 
 
 def a_step(seed, size=6):
@@ -50,7 +56,7 @@ def test_every_update_maps_y_to_s_and_is_symmetric(phi, tau):
 def test_without_scaling_it_is_bfgs_as_scipy_has_it():
     """θ = 0 and τ = 1 along a real descent: the same inverse Hessian from the same steps."""
     target, params, batch, _ = rosenbrock()
-    optimizer = self_scaled(target, lambda curvature: (0.0, 1.0), 20, 1e-4, 0.9)
+    optimizer = Unscaled().build(target)
     state, peer = optimizer.init(params), BFGS(init_scale="auto")
     peer.initialize(2, "inv_hess")
     gradient = jax.jit(lambda state: target.value_and_grad(optimizer.params(state), batch)[1]["place"])
@@ -71,10 +77,10 @@ def test_a_quadratic_ends_in_as_many_steps_as_it_has_directions(method):
     rotation = np.linalg.qr(np.random.default_rng(0).standard_normal((size, size)))[0]
     rows = np.sqrt(size * curvatures)[:, None] * rotation
     target = objective(lambda params, row: row @ (params["x"] - 1))
-    optimizer = METHODS[method](target, 1, linesearch_steps=30, c2=2e-4)
-    batch = {"residual": jnp.asarray(rows)}
-    _, outcomes = follow(optimizer, {"x": jnp.zeros(size)}, batch, size + 3)
-    losses = np.array([float(outcome.loss) for outcome in outcomes])
+    optimizer = METHODS[method](linesearch_steps=30, c2=2e-4).build(target)
+    batch = batch_of(rows)
+    _, infos = follow(optimizer, {"x": jnp.zeros(size)}, batch, size + 3)
+    losses = np.array([float(info.loss) for info in infos])
     assert losses[size + 2] < 1e-12 * losses[0]
     assert losses[size // 2] > 1e-8 * losses[0]  # it was no matter of course
 
@@ -138,34 +144,34 @@ START, BATCH = jnp.asarray([1.0, -0.5, 0.8]), {"points": jnp.zeros(3)}
 
 def run(state, optimizer, steps=1, batch=BATCH):
     for _ in range(steps):
-        state, outcome = optimizer.step(state, batch)
-    return state, outcome
+        state, info = optimizer.step(state, batch)
+    return state, info
 
 
 def test_an_inverse_hessian_that_leads_uphill_is_given_up():
-    optimizer = ssbroyden(Plain(bowl), 1)
+    optimizer = SSBroyden().build(Plain(bowl))
     state, _ = run(optimizer.init(START), optimizer, 3)
     assert (int(state.resets), bool(state.fresh)) == (0, False)
     for bad in (-state.inverse_hessian, jnp.nan * state.inverse_hessian):
-        new, outcome = run(state._replace(inverse_hessian=bad), optimizer)
-        assert new.value < outcome.loss
+        new, info = run(state._replace(inverse_hessian=bad), optimizer)
+        assert new.value < info.loss
         assert (int(new.resets), bool(new.fresh)) == (1, False)
         assert np.linalg.eigvalsh(new.inverse_hessian).min() > 0
 
 
 def test_a_search_that_finds_nothing_gives_it_up_too_and_moves_nothing():
-    optimizer = ssbroyden(Plain(bowl), 1, linesearch_steps=1)
+    optimizer = SSBroyden(linesearch_steps=1).build(Plain(bowl))
     state = optimizer.init(START)
     state, _ = run(state._replace(inverse_hessian=1e9 * state.inverse_hessian, fresh=jnp.asarray(False)), optimizer)
     np.testing.assert_array_equal(state.params, START)
     assert (int(state.resets), bool(state.fresh), int(state.evaluations)) == (1, True, 2)
-    again, outcome = run(state, optimizer)
-    assert again.value < outcome.loss
+    again, info = run(state, optimizer)
+    assert again.value < info.loss
     assert int(again.resets) == 1
 
 
 def test_a_step_without_curvature_teaches_nothing():
-    optimizer = ssbfgs(Plain(lambda x: -jnp.sum(x)), 1, linesearch_steps=3)
+    optimizer = SSBFGS(linesearch_steps=3).build(Plain(lambda x: -jnp.sum(x)))
     state, _ = run(optimizer.init(START), optimizer, 2)
     assert state.value < -jnp.sum(START)
     assert bool(state.fresh)
@@ -175,7 +181,7 @@ def test_a_step_without_curvature_teaches_nothing():
 
 
 def test_points_that_stay_cost_no_evaluation_and_new_ones_cost_one_and_keep_h():
-    optimizer = ssbroyden(Plain(bowl), 1)
+    optimizer = SSBroyden().build(Plain(bowl))
     first, _ = run(optimizer.init(START), optimizer)
     same, _ = run(first, optimizer)
     other, _ = run(first, optimizer, batch={"points": jnp.ones(3)})

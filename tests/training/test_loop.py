@@ -46,10 +46,10 @@ def decay(rate: float) -> Optimizer:
         return state._replace(params={"p": p - state.rate * (p - batch)}), StepInfo((p - batch) ** 2, jnp.ones(()))
 
     return Optimizer(
-        lambda params: State(params, jnp.asarray(rate)),
-        step,
-        lambda state: state.params,
-        lambda state: state._replace(rate=jnp.minimum(state.rate, 1e9) / 1e10),
+        init=lambda params: State(params, jnp.asarray(rate)),
+        step=step,
+        params=lambda state: state.params,
+        on_nonfinite=lambda state: state._replace(rate=jnp.minimum(state.rate, 1e9) / 1e10),
     )
 
 

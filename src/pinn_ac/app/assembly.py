@@ -10,6 +10,7 @@ from pinn_ac.compute import ComputeSettings
 from pinn_ac.errors import require
 from pinn_ac.fitting import Plan, choose
 from pinn_ac.loss import Loss
+from pinn_ac.optimizers import Method
 
 
 def assemble(config: DictConfig) -> experiment.Experiment:
@@ -43,7 +44,7 @@ def arguments(config: DictConfig) -> tuple[Any, dict[str, Any]]:
         "loss": Loss(config.loss.norm, config.loss.weights),
         "weighting": None if config.weighting is None else build(config.weighting),
         "sampler": build(config.sampler),
-        "optimizer": {name: build(node) for name, node in stage_configs(config).items()},
+        "optimizer": stage_methods(config),
         "windows": config.windows,
         "precision": config.precision,
         "device": config.device,
@@ -58,8 +59,8 @@ def plan(config: DictConfig) -> Plan:
     return Plan(**settings)
 
 
-def stage_configs(config: DictConfig) -> dict[str, DictConfig]:
-    """Name → optimizer config of every stage, in order."""
+def stage_methods(config: DictConfig) -> dict[str, Method]:
+    """Name → the method of every stage, in order."""
     if config.stages:
         require(
             isinstance(config.stages, DictConfig),
@@ -75,14 +76,9 @@ def stage_configs(config: DictConfig) -> dict[str, DictConfig]:
             "train.steps is for a run with one optimizer: set stages.NAME.steps for "
             f"{', '.join(config.stages)}, or leave stages out.",
         )
-        stages = dict(config.stages.items())
-    else:
-        single = config.optimizer.copy()
-        if config.train.steps is not None:
-            single.steps = config.train.steps
-        stages = {str(single.get("_target_")).rpartition(".")[2]: single}
-    for name, node in stages.items():
-        steps = node.get("steps")
-        whole = isinstance(steps, int) and not isinstance(steps, bool) and steps >= 1
-        require(whole, f"stage {name} has {steps} steps: give a whole number from 1.")
-    return stages
+        return {str(name): build(node) for name, node in config.stages.items()}
+    single = config.optimizer.copy()
+    if config.train.steps is not None:
+        single.steps = config.train.steps
+    method = build(single)
+    return {method.name: method}

@@ -4,7 +4,7 @@ import importlib
 import inspect
 import re
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
@@ -50,7 +50,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "derivatives": Kind("derivatives", "__call__"),
         "gradient": Kind("gradients", "linearize"),
         "sampler": Kind("sampling", "draw"),
-        "optimizer": Kind("optimizers", "objective"),
+        "optimizer": Kind("optimizers", "build"),
+        "weighting": Kind("weighting", "update"),
     }
 )
 """What a config may name lies in one of these rooms, and in its `__all__`."""
@@ -116,6 +117,7 @@ class Config:
     loss: Any = MISSING
     sampler: Any = MISSING
     optimizer: Any = MISSING
+    weighting: Any = None
     stages: Any = None
 
 
@@ -142,12 +144,11 @@ def register() -> None:
     store.store(name="evaluate_schema", node=EvaluateConfig)
 
 
-def build(node: DictConfig, *arguments: Any, **keywords: Any) -> Any:
+def build(node: DictConfig, **keywords: Any) -> Any:
     """The object that a config node describes.
 
     Args:
         node: a group's, or one of `stages`, with a `_target_`.
-        arguments: for a node with `_partial_`, what its factory is called with; without any the factory is returned.
         keywords: settings that take the place of the node's.
 
     Raises:
@@ -162,8 +163,7 @@ def build(node: DictConfig, *arguments: Any, **keywords: Any) -> Any:
     settings = {str(key): value for key, value in plain.items()} | keywords
     _check_object(name, settings)
     try:
-        made = hydra.utils.instantiate(node, **keywords, _convert_="all")
-        return made(*arguments) if arguments else made
+        return hydra.utils.instantiate(node, **keywords, _convert_="all")
     except Exception as error:  # the object's own sentence, or whatever Python makes of a value of another kind
         said: BaseException | None = error
         while said is not None and not isinstance(said, InputError):
@@ -182,13 +182,12 @@ def _check_object(name: str, settings: Mapping[str, Any]) -> None:
     own, needed = [key for key in settings if key not in ("_target_", "_partial_")], []
     if "_target_" in settings or _group(name) in KINDS:
         target = _object(name, settings.get("_target_"))
-        factory, partial = not isinstance(target, type), settings.get("_partial_", False)
         require(
-            partial is factory, f"{name}._partial_ is {partial}: {'set it to true' if factory else 'leave it out'}."
+            not settings.get("_partial_", False), f"{name}._partial_ is {settings.get('_partial_')}: leave it out."
         )
         known = _settings(target)
         unknown = [key for key in own if key not in known]
-        require(not unknown, _has_no(f"{name} ({target.__name__})", unknown, known))
+        require(not unknown, _has_no(name, target, unknown, known))
         needed = [key for key, setting in known.items() if setting.default is setting.empty and key not in own]
     missing = [f"{name}.{key}" for key in (*own, *needed) if settings.get(key, MISSING) == MISSING]
     require(not missing, f"{', '.join(missing)} has no value: give it one.")
@@ -220,8 +219,11 @@ def _object(name: str, target: Any) -> Any:
     group, (room, _, own) = _group(name), str(target).rpartition(".")
     kind = KINDS.get(group)
     found = None
-    if kind is not None and room == f"pinn_ac.{kind.room}" and own in importlib.import_module(room).__all__:
-        found = getattr(importlib.import_module(room), own)
+    if kind is not None and room == f"pinn_ac.{kind.room}":
+        module = importlib.import_module(room)
+        now = getattr(module, "RENAMED", {}).get(own)
+        require(now is None, f"{name}._target_ is {target}, which is {room}.{now} now: write that, and no _partial_.")
+        found = getattr(module, own) if own in module.__all__ else None
     fits = callable(found) and not getattr(found, "_is_protocol", False)
     if not fits or kind is None or not _offers(found, kind.offers):
         options = [path for path in CONFIGS.rglob(f"{group}/*.yaml") if "experiment" not in path.parts]
@@ -235,18 +237,22 @@ def _object(name: str, target: Any) -> Any:
 
 
 def _offers(found: Any, name: str) -> bool:
-    if isinstance(found, type):
-        return any(name in vars(base) for base in found.__mro__)
-    return name in inspect.signature(found).parameters
+    return isinstance(found, type) and any(name in vars(base) for base in found.__mro__)
 
 
 def _settings(target: Any) -> dict[str, inspect.Parameter]:
     """What a config may say of an object; Flax and the run itself give the others."""
     known = dict(inspect.signature(target).parameters)
-    return {key: setting for key, setting in known.items() if key not in ("objective", "parent", "name")}
+    return {key: setting for key, setting in known.items() if key not in ("parent", "name")}
 
 
-def _has_no(what: str, unknown: Iterable[str], known: Iterable[str]) -> str:
+def _has_no(name: str, target: Any, unknown: Sequence[str], known: Iterable[str]) -> str:
+    """That a node, and the object that it describes if there is one, has no such settings, or has them renamed."""
+    renamed = getattr(target, "RENAMED", {})
+    former = [f"{name}.{key} is called {name}.{renamed[key]} now" for key in unknown if key in renamed]
+    if former:
+        return f"{', '.join(former)}: write that."
+    what = f"{name} ({target.__name__})" if target is not None else name
     return f"{what} has no setting {', '.join(unknown)}: it has {', '.join(known) or 'none'}."
 
 
@@ -294,8 +300,11 @@ def _unknown_setting(error: OmegaConfBaseException) -> str:
     name = name or str(error.full_key).rpartition(".")[0]
     if not name:
         return f"There is no setting {error.key}: there are {', '.join(own)}."
-    kind = str(holder.get("_target_", "")).rpartition(".")[2]
-    return _has_no(f"{name} ({kind})" if kind else name, [str(error.key)], own)
+    try:
+        target = _object(name, holder.get("_target_")) if "_target_" in holder else None
+    except InputError as not_ours:
+        return str(not_ours)
+    return _has_no(name, target, [str(error.key)], own)
 
 
 def _wanted(error: OmegaConfBaseException) -> str:
@@ -335,7 +344,9 @@ def check_names(config: DictConfig, schema: type = Config) -> None:
         if not isinstance(own, dict):
             continue
         unknown = [str(key) for key in own if key not in names]
-        require(not unknown, _has_no(holder or "A run" if schema is Config else "An evaluation", unknown, names))
+        require(
+            not unknown, _has_no(holder or "A run" if schema is Config else "An evaluation", None, unknown, names)
+        )
         missing = [name for name in names if own.get(name, MISSING) == MISSING and name not in GROUPS]
         dotted = ", ".join(f"{holder}.{name}" if holder else name for name in missing)
         require(not missing, f"{dotted} has no value: give it one.")

@@ -16,9 +16,7 @@ from pinn_ac.reference import Reference, load_or_solve
 from pinn_ac.solution import Solution
 
 
-def load_reference(
-    problem: Problem, wanted: bool = True, times: int = 201, points: int = 512
-) -> Reference | None:
+def load_reference(problem: Problem, wanted: bool = True, times: int = 201, points: int = 512) -> Reference | None:
     """The true solution on an even grid, from the user's cache or computed now; None if it is not wanted.
 
     Raises:
@@ -87,6 +85,4 @@ def draw(
     points = experiment.collocation(solution.params, solution.conditions)
     at_points = solution.derivatives(*points.T, ("residual",))["residual"]
     entries = [dict(entry) for entry in history]
-    return draw_run(
-        folder, solution.problem, sampled, reference, entries, points, at_points, experiment.breaks
-    )
+    return draw_run(folder, solution.problem, sampled, reference, entries, points, at_points, experiment.breaks)

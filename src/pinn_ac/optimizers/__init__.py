@@ -1,20 +1,31 @@
-"""Optimizers behind one interface, one module each."""
+"""Optimizers behind one interface, one module each.
 
-from pinn_ac.optimizers.adam import adam
-from pinn_ac.optimizers.lbfgs import lbfgs
-from pinn_ac.optimizers.levenberg_marquardt import levenberg_marquardt
-from pinn_ac.optimizers.optimizer import Optimizer, Outcome, StepInfo, Trainable
-from pinn_ac.optimizers.ssbfgs import ssbfgs
-from pinn_ac.optimizers.ssbroyden import ssbroyden
+A method such as :class:`Adam` is a frozen dataclass of settings; `method.build(objective)` is an :class:`Optimizer`,
+the functions `init` and `step` on pytrees.
+"""
+
+from types import MappingProxyType
+
+from pinn_ac.optimizers.adam import Adam
+from pinn_ac.optimizers.lbfgs import LBFGS
+from pinn_ac.optimizers.levenberg_marquardt import LevenbergMarquardt
+from pinn_ac.optimizers.muon import Muon
+from pinn_ac.optimizers.optimizer import Method, Optimizer, StepInfo, Trainable
+from pinn_ac.optimizers.ssbfgs import SSBFGS
+from pinn_ac.optimizers.ssbroyden import SSBroyden
 
 __all__ = [
+    "LBFGS",
+    "SSBFGS",
+    "Adam",
+    "LevenbergMarquardt",
+    "Method",
+    "Muon",
     "Optimizer",
-    "Outcome",
+    "SSBroyden",
     "StepInfo",
     "Trainable",
-    "adam",
-    "lbfgs",
-    "levenberg_marquardt",
-    "ssbfgs",
-    "ssbroyden",
 ]
+
+RENAMED = MappingProxyType({one.name: one.__name__ for one in (Adam, LBFGS, LevenbergMarquardt, SSBFGS, SSBroyden)})
+"""Former names of this package's objects, which were functions then → the names that they have now."""

@@ -1,87 +1,44 @@
-"""Adam, by optax, with a learning-rate schedule."""
+"""Adam."""
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar
 
-import jax
-import jax.numpy as jnp
 import optax
 
-from pinn_ac.compilation import kept
-from pinn_ac.errors import is_number, require
-from pinn_ac.optimizers.optimizer import Optimizer, Outcome, Trainable
-
-SCHEDULES = ("constant", "cosine", "exponential")
+from pinn_ac.optimizers.first_order import FirstOrder, require_decay
 
 
-class AdamState(NamedTuple):
-    """Parameters, optax's state, and the factor on the learning rate that failures have left."""
+@dataclass(frozen=True)
+class Adam(FirstOrder):
+    """Adam (Kingma and Ba 2015, arXiv:1412.6980, algorithm 1) by optax, with a learning-rate schedule.
 
-    params: Any
-    inner: Any
-    caution: jax.Array
-    evaluations: jax.Array
-
-
-def adam(
-    objective: Trainable,
-    steps: int,
-    learning_rate: float = 1e-3,
-    schedule: str = "cosine",
-    final_share: float = 1e-2,
-    b1: float = 0.9,
-    b2: float = 0.999,
-) -> Optimizer:
-    """Adam (Kingma and Ba 2015) on the scalar objective.
+    The first and second moments of the gradient are m ← b1 m + (1 − b1) g and v ← b2 v + (1 − b2) g², and the update
+    is −η m̂/(√v̂ + 10⁻⁸) with both moments corrected for their start at zero.
 
     Args:
-        objective: what to minimise.
-        steps: the length of the schedule.
-        learning_rate: where the schedule starts.
-        schedule: "constant", "cosine" or "exponential".
-        final_share: the share of `learning_rate` at the end of a cosine or exponential schedule.
-        b1: decay of the first moment.
-        b2: decay of the second moment.
+        learning_rate, schedule, final_lr_fraction, steps: see :class:`FirstOrder`.
+        b1: decay rate of the first moment, in [0, 1).
+        b2: decay rate of the second moment, in [0, 1).
 
     Raises:
         InputError: an unknown schedule, or a number out of range.
+
+    Example:
+        >>> optimizer = Adam(learning_rate=1e-3, steps=2000).build(objective)
+        >>> state = optimizer.init(params)
+        >>> state, info = optimizer.step(state, batch)
     """
-    require(schedule in SCHEDULES, f"optimizer.schedule is {schedule!r}: choose one of {', '.join(SCHEDULES)}.")
-    require(
-        is_number(learning_rate) and learning_rate > 0,
-        f"optimizer.learning_rate is {learning_rate}: give a positive number.",
-    )
-    require(
-        is_number(final_share) and 0 < final_share <= 1,
-        f"optimizer.final_share is {final_share}: give a number in (0, 1].",
-    )
-    for name, value in (("b1", b1), ("b2", b2)):
-        require(is_number(value) and 0 <= value < 1, f"optimizer.{name} is {value}: give a number in [0, 1).")
-    return kept(objective, _adam, steps, learning_rate, schedule, final_share, b1, b2)
 
+    b1: float = 0.9
+    b2: float = 0.999
 
-def _adam(
-    objective: Trainable, steps: int, learning_rate: float, schedule: str, final_share: float, b1: float, b2: float
-) -> Optimizer:
-    rates = {
-        "constant": optax.constant_schedule(learning_rate),
-        "cosine": optax.cosine_decay_schedule(learning_rate, max(steps, 1), alpha=final_share),
-        "exponential": optax.exponential_decay(learning_rate, max(steps, 1), final_share),
-    }
-    inner = optax.adam(rates[schedule], b1=b1, b2=b2)
+    name: ClassVar[str] = "adam"
 
-    def init(params):
-        return AdamState(params, inner.init(params), jnp.ones(()), jnp.zeros((), int))
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_decay("b1", self.b1)
+        require_decay("b2", self.b2)
 
-    @jax.jit
-    def step(state, batch):
-        loss, gradient = objective.value_and_grad(state.params, batch)
-        updates, inner_state = inner.update(gradient, state.inner, state.params)
-        updates = jax.tree.map(lambda update: state.caution * update, updates)
-        evaluations = state.evaluations + 1
-        moved = AdamState(optax.apply_updates(state.params, updates), inner_state, state.caution, evaluations)
-        return moved, Outcome(loss, evaluations)
-
-    def retreat(state):
-        return state._replace(caution=state.caution / 4)
-
-    return Optimizer(init, step, lambda state: state.params, retreat)
+    def transformation(self) -> optax.GradientTransformation:
+        """Gradient → update, in optax's terms."""
+        return optax.adam(self.rates(), b1=self.b1, b2=self.b2)

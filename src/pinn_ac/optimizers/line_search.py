@@ -8,13 +8,13 @@ import jax.numpy as jnp
 
 
 class Found(NamedTuple):
-    """Where a search ended: the point x + α p, and all that is known there.
+    """Where a search ended: the point x + α p, and what is known there.
 
-    flat: the point, (P,); the start itself where no trial was good enough to move to.
+    flat: the point, (P,); the start itself where no trial was acceptable.
     value: φ(α).
     gradient: at the point, (P,).
     length: α.
-    evaluations: of value and gradient, the start's not counted.
+    evaluations: of value and gradient, not counting the start.
     success: the strong Wolfe conditions hold.
     """
 
@@ -52,11 +52,11 @@ def strong_wolfe(
 ) -> Found:
     """An α > 0 with φ(α) ≤ φ(0) + c₁ α φ'(0) and |φ'(α)| ≤ −c₂ φ'(0), where φ(α) = f(x + α p); α = 1 is tried first.
 
-    Bracketing and zoom as in Nocedal and Wright, Numerical Optimization (2006), algorithms 3.5 and 3.6. Both are one
-    loop here, since bracketing is a zoom whose upper end is still infinitely far: "low" is the best point that meets
-    the first condition, "high" an end beyond which nothing need be looked for. A trial that is not finite counts as
-    one that is too high. If the evaluations end too soon, the search ends at "low", with `success` false. Along a
-    direction that does not descend nothing is evaluated.
+    Bracketing and zoom as in Nocedal and Wright, Numerical Optimization (2006), algorithms 3.5 and 3.6, in one loop:
+    bracketing is a zoom whose upper end is still at infinity. "low" is the best point that meets the first condition,
+    "high" an end beyond which no point needs to be tried. A trial that is not finite counts as too high. Where the
+    evaluations run out the search ends at "low", with `success` false. Along a direction that does not descend
+    nothing is evaluated.
 
     Args:
         value_and_grad: x, (P,) → f and ∇f, (P,).
@@ -66,7 +66,7 @@ def strong_wolfe(
         direction: p.
         c1: c₁ in (0, 1).
         c2: c₂ in (c₁, 1).
-        evaluations: at most so many trials.
+        evaluations: the most trials.
     """
     slope = gradient @ direction
 
@@ -112,7 +112,7 @@ def _next_length(low: _End, high: _End, evaluations: jax.Array) -> jax.Array:
 
 
 def _share(low: _End, high: _End, width: jax.Array) -> jax.Array:
-    """Where in the bracket φ may be least, as a share of its width from "low": a cubic's minimum, a parabola's, half.
+    """The next trial in the bracket, as a share of its width from "low": the minimum of a cubic or parabola, or half.
 
     With ψ(s) = φ(low + s·width): the cubic has ψ(0), ψ'(0), ψ(1), ψ'(1), the parabola all of them but ψ'(1).
     """
@@ -129,4 +129,4 @@ def _share(low: _End, high: _End, width: jax.Array) -> jax.Array:
 
 
 def _is_inside(share: jax.Array) -> jax.Array:
-    return (share > 0) & (share < 1)  # false for what is no number
+    return (share > 0) & (share < 1)  # false for NaN

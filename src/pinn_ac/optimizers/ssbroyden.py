@@ -1,36 +1,12 @@
 """The self-scaled Broyden method."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import jax
 import jax.numpy as jnp
 
-from pinn_ac.optimizers.optimizer import Optimizer, Trainable
-from pinn_ac.optimizers.self_scaled import Curvature, self_scaled
-
-
-def ssbroyden(
-    objective: Trainable,
-    steps: int,
-    linesearch_steps: int = 20,
-    c1: float = 1e-4,
-    c2: float = 0.9,
-) -> Optimizer:
-    """Broyden's family with a member θ and a scale τ chosen at each step (Al-Baali and Khalfan 2005).
-
-    For PINNs: Urbán, Stefanou and Pons 2024, arXiv 2405.04230. See :func:`self_scaled` for what it shares with
-    `ssbfgs`. It keeps a dense matrix of P × P numbers.
-
-    Args:
-        objective: what to minimise.
-        steps: not needed by the method, which has no schedule.
-        linesearch_steps: most evaluations of one line search.
-        c1: of the Wolfe condition of sufficient decrease.
-        c2: of the Wolfe condition of curvature, above c1.
-
-    Raises:
-        InputError: a number out of range.
-    """
-    del steps
-    return self_scaled(objective, scaling, linesearch_steps, c1, c2)
+from pinn_ac.optimizers.self_scaled import Curvature, SelfScaled
 
 
 def scaling(curvature: Curvature) -> tuple[jax.Array, jax.Array]:
@@ -42,7 +18,7 @@ def scaling(curvature: Curvature) -> tuple[jax.Array, jax.Array]:
     """
     a, b, h, size = curvature
     c = jnp.sqrt(a / (1 + a))
-    # 1 − c without its cancellation: c nears one as a grows.
+    # 1 − c, written so that nothing cancels as c nears one for large a.
     rho_minus = jnp.minimum(1, h / ((1 + a) * (1 + c)))
     theta = jnp.maximum((rho_minus - 1) / a, jnp.minimum(1 / rho_minus, (1 - b) / b))
     sigma = 1 + theta * a  # ≥ ρ⁻ > 0, since θ ≥ θ⁻
@@ -54,3 +30,24 @@ def scaling(curvature: Curvature) -> tuple[jax.Array, jax.Array]:
         rho_hat * jnp.minimum(sigma_hat, 1 / jnp.where(theta > 0, theta, 1)),
     )
     return theta, tau
+
+
+@dataclass(frozen=True)
+class SSBroyden(SelfScaled):
+    """Broyden's family with a member θ and a scale τ chosen at each step (Al-Baali and Khalfan 2005).
+
+    For PINNs: Urbán, Stefanou and Pons 2024, arXiv:2405.04230. :func:`scaling` has the formulas of θ and τ. The
+    method holds a dense matrix of P × P numbers, for P parameters, and wants points that stay for a while.
+
+    Args:
+        linesearch_steps, c1, c2, steps: see :class:`SelfScaled`, which also says how H starts and when it is reset.
+
+    Raises:
+        InputError: a number out of range.
+
+    Example:
+        >>> optimizer = SSBroyden().build(objective)
+    """
+
+    name: ClassVar[str] = "ssbroyden"
+    rule = staticmethod(scaling)

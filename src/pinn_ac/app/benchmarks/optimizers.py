@@ -1,7 +1,7 @@
 """Levenberg–Marquardt: where a step's time goes, and an iteration against optimistix's.
 
-A step's stages are timed one by one, and beside them the whole step, with geodesic acceleration, one try of λ and no
-shorter step; a share is the ratio of the two medians. Rates count SYRK's n·P·(P+1) flops for JᵀJ, half of those of
+The stages of a step are timed one by one, and beside them a whole step with geodesic acceleration, one λ and no
+backtracking; a share is the ratio of the two medians. Rates count SYRK's n·P·(P+1) flops for JᵀJ, half of those of
 the product that knows no symmetry, and are given as a share of the rate of NumPy's square product in double
 precision here.
 """
@@ -22,8 +22,8 @@ from pinn_ac.errors import InputError
 from pinn_ac.gradients import JaxGradient
 from pinn_ac.loss import Objective, build_terms
 from pinn_ac.models import MLP, Splitting
-from pinn_ac.optimizers import levenberg_marquardt
-from pinn_ac.optimizers.least_squares import LeastSquares
+from pinn_ac.optimizers import LevenbergMarquardt
+from pinn_ac.optimizers.least_squares import LeastSquares, SolverSettings
 from pinn_ac.problem import AllenCahn
 from pinn_ac.sampling import Sobol, draw_points
 from pinn_ac.seeds import named_key
@@ -119,6 +119,11 @@ def setting_of(width: int, depth: int, points: int) -> Setting:
     return Setting(objective, params, batch)
 
 
+def one_trial(accumulate: bool | None = None) -> LevenbergMarquardt:
+    """The method of which a step is timed: one λ, whole steps only, the normal equations."""
+    return LevenbergMarquardt(max_damping_trials=1, max_backtracks=0, solver="normal", accumulate=accumulate)
+
+
 def _product(size: int) -> Callable[[], Any]:
     """NumPy's product of two matrices that are not each other's transpose."""
     A, B = np.random.default_rng(0).standard_normal((2, size, size))
@@ -126,18 +131,18 @@ def _product(size: int) -> Callable[[], Any]:
 
 
 def _stages(setting: Setting) -> dict[str, Callable[[], Any]]:
-    """The stages of a step with one try, each from what those before it have left."""
+    """The stages of a step with one λ, each computed from the results of those before it."""
     objective, params, batch = setting
-    least_squares = LeastSquares(objective, solver="normal", accumulate=False)
-    method, model = least_squares.method(params, batch), least_squares.model
+    least_squares = LeastSquares(objective, SolverSettings("normal", accumulate=False))
+    solver, model = least_squares.compiled_solver(params, batch), least_squares.model
     damping = jnp.asarray(1e-2, float)
-    bare = method.linearize(params, batch)
-    D = bare.squares
-    system = method.reduce(bare, D)
+    linearized = solver.linearize(params, batch)
+    D = linearized.squares
+    system = solver.reduce(linearized, D)
 
     def solve():
-        factor = method.factor(system, damping, D)
-        return method.solve(factor, system, system.r, system.g), method.solve(factor, system, system.r)
+        factor = solver.factor(system, damping, D)
+        return solver.solve(factor, system, system.r, system.g), solver.solve(factor, system, system.r)
 
     @jax.jit
     def trial(system, step):
@@ -147,13 +152,13 @@ def _stages(setting: Setting) -> dict[str, Callable[[], Any]]:
         return ahead + push(step), jnp.sum(model.residuals(unravel(flat - step), batch) ** 2)
 
     step, _ = solve()
-    optimizer = levenberg_marquardt(objective, 1, tries=1, halvings=0, solver="normal", accumulate=False)
+    optimizer = one_trial(accumulate=False).build(objective)
     state = optimizer.init(params)
     return {
-        "Jacobian": lambda: method.linearize(params, batch),
-        "Gram": lambda: method.reduce(bare, D).matrix,
+        "Jacobian": lambda: solver.linearize(params, batch),
+        "Gram": lambda: solver.reduce(linearized, D).matrix,
         "solve, twice": solve,
-        "trial": lambda: trial(system.place, step),
+        "trial": lambda: trial(system.for_products, step),
         "whole step": lambda: optimizer.step(state, batch),
     }
 
@@ -161,14 +166,14 @@ def _stages(setting: Setting) -> dict[str, Callable[[], Any]]:
 def _library_rows(label: str, setting: Setting, rounds: int) -> list[dict[str, object]]:
     """The first iteration of each library's from the same parameters, and the loss that it reaches."""
     objective, params, batch = setting
-    optimizer = levenberg_marquardt(objective, 1)
+    optimizer = LevenbergMarquardt().build(objective)
     state = optimizer.init(params)
-    after, outcome = optimizer.step(state, batch)
+    after, info = optimizer.step(state, batch)
     theirs, theirs_after = _optimistix(setting)
     seconds = in_turn({"ours": lambda: optimizer.step(state, batch), "optimistix": theirs}, rounds)
     loss = jax.jit(objective.loss)
     losses = {"ours": loss(optimizer.params(after), batch), "optimistix": loss(theirs_after, batch)}
-    evaluations = {"ours": int(outcome.evaluations), "optimistix": 1}
+    evaluations = {"ours": int(info.evaluations), "optimistix": 1}
     first = statistics.median(seconds["ours"])
     return [
         _row(

@@ -12,10 +12,10 @@ from typing import Any
 
 import jax
 
-from pinn_ac.app.benchmarks.optimizers import setting_of
+from pinn_ac.app.benchmarks.optimizers import one_trial, setting_of
 from pinn_ac.app.environment import configure
 from pinn_ac.compute import device_in_use
-from pinn_ac.optimizers import adam, levenberg_marquardt
+from pinn_ac.optimizers import Adam
 
 POINTS = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 WIDTHS = (10, 20, 40, 80)
@@ -44,12 +44,8 @@ def run(
 def _row(method: str, width: int, depth: int, points: int, rounds: int, precision: str) -> dict[str, object]:
     configure(precision, "auto")
     setting = setting_of(width, depth, points)
-    optimizer: Any = {
-        "adam": lambda: adam(setting.objective, 1),
-        "levenberg_marquardt": lambda: levenberg_marquardt(
-            setting.objective, 1, tries=1, halvings=0, solver="normal"
-        ),
-    }[method]()
+    methods: dict[str, Any] = {"adam": Adam(), "levenberg_marquardt": one_trial()}
+    optimizer = methods[method].build(setting.objective)
     state = optimizer.init(setting.params)
     jax.block_until_ready(optimizer.step(state, setting.batch))
     seconds: list[float] = []

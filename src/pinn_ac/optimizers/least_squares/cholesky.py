@@ -1,7 +1,8 @@
 """(A + λ D)⁻¹ b by Cholesky.
 
-No scaling comes first: how well a matrix can be factored depends on its condition after scaling it to a unit
-diagonal, whether or not that is done (Higham 2002, section 10.1), so that columns of any size do no harm.
+The matrix is not scaled first: the accuracy of the factor depends on the condition number that the matrix would
+have with a unit diagonal, whether or not it is scaled to one (Higham 2002, section 10.1), so columns of any size do
+no harm.
 """
 
 from typing import Any
@@ -15,12 +16,12 @@ from pinn_ac.optimizers.least_squares.gram import is_in_host_memory
 
 
 def factor(A: Any, damping: Any, D: Any) -> Any:
-    """The lower triangle L of A + λ D = L Lᵀ, whatever stands above it; NaN where that is not positive definite.
+    """L of A + λ D = L Lᵀ in the lower triangle of the result; NaN where the matrix is not positive definite.
 
-    A parameter without effect, whose row and column are zero, gets a unit pivot and so no step.
+    A parameter without effect, whose row and column are zero, gets a unit pivot and thus no step.
 
-    LAPACK is called directly where A lies in the host's memory: compiled, it needs copies (measured with
-    P = 981: 9 ms against 14, and a solve 0.6 against 2.1), and the program is still to be compiled.
+    Where A lies in the host's memory LAPACK is called directly: compiled code needs copies of the arrays (measured
+    with P = 981: 14 ms against 9, and a solve 2.1 against 0.6) and has to be compiled first.
 
     Args:
         A: JᵀJ, (P, P).
@@ -38,7 +39,7 @@ def factor(A: Any, damping: Any, D: Any) -> Any:
 
 
 def solve(factor: Any, b: Any) -> Any:
-    """(A + λ D)⁻¹ b, in JAX's precision; NumPy's array where the factor is."""
+    """(A + λ D)⁻¹ b in JAX's precision, as NumPy's array if the factor is one."""
     if not isinstance(factor, np.ndarray):
         return _solve(factor, b)
     x = scipy.linalg.cho_solve((factor, True), np.asarray(b, factor.dtype), check_finite=False)
@@ -58,6 +59,6 @@ def _solve(factor: jax.Array, b: jax.Array) -> jax.Array:
 
 
 def _diagonal(xp: Any, A: Any, damping: Any, D: Any) -> Any:
-    """Of A + λ D, with `xp` NumPy or JAX's."""
+    """The diagonal of A + λ D; `xp` is NumPy or JAX's NumPy."""
     diagonal = xp.diagonal(A) + damping * D
     return xp.where(diagonal == 0, 1, diagonal)

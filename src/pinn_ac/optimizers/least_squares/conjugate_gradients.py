@@ -1,4 +1,4 @@
-"""Conjugate gradients on the normal equations, which need products with J and Jᵀ and no matrix."""
+"""Conjugate gradients on the normal equations, which need products with J and Jᵀ and hold no matrix."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from pinn_ac.optimizers.least_squares.system import Model, System, sums_of_squares
 
 
-class Factor(NamedTuple):
-    """λD, and the preconditioner's S with which S (JᵀJ + λ D) S has a unit diagonal."""
+class Preconditioner(NamedTuple):
+    """λD, and the diagonal S with which S (JᵀJ + λ D) S has a unit diagonal."""
 
     damped: jax.Array
     scale: jax.Array
@@ -26,12 +26,12 @@ class _Iterate(NamedTuple):
 
 @dataclass(frozen=True)
 class ConjugateGradients:
-    """Hestenes and Stiefel (1952), preconditioned by the diagonal.
+    """Conjugate gradients (Hestenes and Stiefel 1952), preconditioned by the diagonal.
 
     Args:
-        model: the residuals.
-        iterations: at most.
-        tolerance: it ends when the scaled residual has fallen to this share of its first norm.
+        model: the residuals and products with their Jacobian.
+        iterations: the most iterations of one solve.
+        tolerance: a solve ends when the preconditioned residual has fallen to this share of its first norm.
     """
 
     model: Model
@@ -46,17 +46,19 @@ class ConjugateGradients:
         return System(params, batch, r, g, squares)
 
     def reduce(self, system: System, D: jax.Array) -> System:
-        """Nothing."""
+        """The system as it is: there is nothing to prepare."""
         return system
 
-    def factor(self, system: System, damping: jax.Array, D: jax.Array) -> Factor:
+    def factor(self, system: System, damping: jax.Array, D: jax.Array) -> Preconditioner:
         """The preconditioner."""
         diagonal = system.squares + damping * D
-        # A parameter without effect has a zero column, and its part of Jᵀw is zero: it gets no step.
-        return Factor(damping * D, jnp.where(diagonal > 0, 1 / jnp.sqrt(jnp.where(diagonal > 0, diagonal, 1)), 1))
+        # A parameter without effect has a zero column and a zero entry of Jᵀw, so it gets no step.
+        return Preconditioner(
+            damping * D, jnp.where(diagonal > 0, 1 / jnp.sqrt(jnp.where(diagonal > 0, diagonal, 1)), 1)
+        )
 
-    def solve(self, factor: Factor, system: System, w: jax.Array, b: Any = None) -> jax.Array:
-        """δ, nearly."""
+    def solve(self, factor: Preconditioner, system: System, w: jax.Array, b: Any = None) -> jax.Array:
+        """δ, to the tolerance."""
         push, pull = self.model.products(system)
 
         def advance(now):

@@ -1,4 +1,4 @@
-"""The normal equations seen from the residuals, for fewer of them than parameters.
+"""The normal equations in the space of the residuals, for fewer residuals n than parameters P.
 
 δ = D⁻¹Jᵀ (J D⁻¹ Jᵀ + λ I)⁻¹ w          (n × n instead of P × P, by the Woodbury identity)
 """
@@ -16,10 +16,10 @@ from pinn_ac.optimizers.least_squares.system import Model, System
 
 @dataclass(frozen=True)
 class Kernel:
-    """The kernel J D⁻¹ Jᵀ once for all λ; a parameter without effect (D = 0) has no part in it, and no step.
+    """The kernel J D⁻¹ Jᵀ, computed once for all λ; a parameter without effect (D = 0) gets no step.
 
     Args:
-        model: the residuals.
+        model: the residuals and their Jacobian.
     """
 
     model: Model
@@ -27,16 +27,16 @@ class Kernel:
     compiled = False
 
     def reduce(self, system: System, D: jax.Array) -> System:
-        """The kernel, and 1/D."""
+        """The system with the kernel and 1/D."""
         inverse = jnp.where(D > 0, 1 / jnp.where(D > 0, D, 1), 0)
         return system._replace(matrix=(gram((system.J * jnp.sqrt(inverse)).T), inverse))
 
     def factor(self, system: System, damping: jax.Array, D: jax.Array) -> Any:
-        """Cholesky of the kernel + λ I."""
+        """The Cholesky factor of the kernel + λ I."""
         kernel, _ = system.matrix
         return cholesky.factor(kernel, damping, jnp.ones_like(system.r))
 
     def solve(self, factor: Any, system: System, w: Any, b: Any = None) -> Any:
-        """δ; Jᵀw is not needed."""
+        """δ; b = Jᵀw is not needed."""
         _, inverse = system.matrix
         return inverse * self.model.pull(system, cholesky.solve(factor, w))

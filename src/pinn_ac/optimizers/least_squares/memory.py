@@ -1,4 +1,4 @@
-"""How much memory a solver takes, told before it is taken."""
+"""How much memory a solver needs, checked before it is allocated."""
 
 import os
 from contextlib import suppress
@@ -20,7 +20,13 @@ ADVICE = {
 
 
 def bytes_needed(solver: str, accumulate: bool, n: int, P: int, devices: int = 1) -> int:
-    """Of the arrays of a step that grow with n·P, P² or n², at their peak, on each of the devices."""
+    """Peak size, on each device, of the arrays of a step that grow with n·P, P² or n².
+
+    Args:
+        solver, accumulate: as `LeastSquares.choose` returns them.
+        n, P: residuals and parameters.
+        devices: how many share the residuals.
+    """
     entries = {
         "normal": 3 * P * P + (0 if accumulate else n * P // devices),  # JᵀJ, its damped copy and the factor
         "qr": 2 * n * P + P * P,  # J, its reflectors, and R
@@ -30,8 +36,8 @@ def bytes_needed(solver: str, accumulate: bool, n: int, P: int, devices: int = 1
     return entries * jnp.result_type(float).itemsize
 
 
-def bytes_there() -> int | None:
-    """Of memory on the device that computes; None where nobody tells."""
+def bytes_available() -> int | None:
+    """Memory of the device that computes, in bytes; None where it does not say."""
     device = device_in_use()
     if device.platform == "cpu":
         return min([os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), *_granted()])
@@ -39,7 +45,7 @@ def bytes_there() -> int | None:
 
 
 def _granted() -> list[int]:
-    """What the control groups allow that this process is in, as Slurm and containers make them."""
+    """Memory limits of the control groups that this process is in, as Slurm and containers set them."""
     limits = []
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
@@ -50,22 +56,22 @@ def _granted() -> list[int]:
         if controllers in ("", "memory"):  # the second version of control groups, and the first
             root, file = (CGROUPS, "memory.max") if not controllers else (CGROUPS / "memory", "memory.limit_in_bytes")
             group = root / inside.lstrip("/")
-            for place in (group, *group.parents):
+            for folder in (group, *group.parents):
                 with suppress(OSError, ValueError):  # "max" is no number
-                    limits.append(int((place / file).read_text()))
+                    limits.append(int((folder / file).read_text()))
     return limits
 
 
 def require_memory(solver: str, accumulate: bool, n: int, P: int, devices: int = 1) -> None:
-    """Refuse what cannot fit.
+    """Refuse a problem that does not fit into memory.
 
     Raises:
         InputError: more is needed than there is.
     """
-    needed, there = bytes_needed(solver, accumulate, n, P, devices), bytes_there()
-    if there is None or needed <= there:
+    needed, available = bytes_needed(solver, accumulate, n, P, devices), bytes_available()
+    if available is None or needed <= available:
         return
     raise InputError(
         f"Levenberg–Marquardt by solver={solver} needs {needed / 1e9:.1f} GB for {n:,} residuals in {P:,} "
-        f"parameters, and there are {there / 1e9:.1f} GB: {ADVICE[solver, accumulate]}.",
+        f"parameters, and there are {available / 1e9:.1f} GB: {ADVICE[solver, accumulate]}.",
     )

@@ -1,4 +1,4 @@
-"""The normal equations (JᵀJ + λ D) δ = Jᵀw, in the run's precision or in double on the host."""
+"""The normal equations (JᵀJ + λ D) δ = Jᵀw, in the run's precision or in double precision on the host."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ def normal_equations(r: jax.Array, J: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 @dataclass(frozen=True)
 class Normal:
-    """In the run's precision.
+    """The normal equations by Cholesky, in the run's precision.
 
     Args:
-        model: the residuals.
-        whole: JᵀJ from a J that is held whole, not summed over chunks.
+        model: the residuals and their Jacobian.
+        whole: JᵀJ from a J that is held whole; otherwise it is summed over chunks of rows.
     """
 
     model: Model
@@ -33,12 +33,12 @@ class Normal:
     compiled = False
 
     def gather(self, params: Any, batch: Any) -> System:
-        """The system without J: r, JᵀJ and Jᵀr summed over chunks, whose rows are never held together."""
+        """The system without J: r, and JᵀJ and Jᵀr summed over chunks of rows that are never held together."""
         r, (A, g) = self.model.accumulated(params, batch, normal_equations)
         return System(params, batch, r, g, jnp.diagonal(A), matrix=A)
 
     def reduce(self, system: System, D: jax.Array) -> System:
-        """JᵀJ."""
+        """The system with JᵀJ."""
         return system._replace(matrix=self.products_of_columns(system.J)) if self.whole else system
 
     @cached_property
@@ -47,26 +47,26 @@ class Normal:
         shards = self.model.shards
         if shards.count == 1:
             return gram
-        of_all = shards.gathered(lambda _, rows: ((), gram(rows["J"])))
-        return jax.jit(lambda J: of_all(None, {"J": J})[1])
+        of_all = shards.sharded(lambda _, rows: ((), gram(rows)))
+        return jax.jit(lambda J: of_all(None, J)[1])
 
     def factor(self, system: System, damping: jax.Array, D: jax.Array) -> Any:
-        """Cholesky."""
+        """The Cholesky factor of JᵀJ + λD."""
         return cholesky.factor(system.matrix, damping, D)
 
     def solve(self, factor: Any, system: System, w: Any, b: Any = None) -> Any:
-        """δ."""
+        """δ; b = Jᵀw is computed where the caller does not have it."""
         return cholesky.solve(factor, self.model.pull(system, w) if b is None else b)
 
 
 class DoubleNormal(Normal):
-    """In double precision on the host, from residuals and rows of J that may be single.
+    """The normal equations in double precision on the host, from r and J in single precision.
 
-    JᵀJ and Jᵀr then lose nothing more to rounding, and λ may be smaller before the factor breaks down.
+    JᵀJ and Jᵀr then lose nothing more to rounding, so λ may be smaller before the factorization breaks down.
     """
 
     def gather(self, params: Any, batch: Any) -> System:
-        """As `Normal.gather`."""
+        """The system without J, as in `Normal`."""
         r, g, A = [], 0.0, 0.0
         for part, J in self.model.chunks(params, batch):
             r.append(np.asarray(part))
@@ -76,7 +76,7 @@ class DoubleNormal(Normal):
         return System(params, batch, r, g, jnp.asarray(np.diagonal(A), float), matrix=A)
 
     def reduce(self, system: System, D: jax.Array) -> System:
-        """JᵀJ and Jᵀr."""
+        """The system with JᵀJ and Jᵀr."""
         if not self.whole:
             return system
         A, g = double_gram(system.r, system.J)

@@ -1,4 +1,7 @@
-"""Least squares by QR: the condition of J, where the normal equations have its square, at several times the cost."""
+"""Least squares by QR, which has the condition number of J where the normal equations have its square.
+
+It costs several times as much.
+"""
 
 from typing import Any, NamedTuple
 
@@ -15,25 +18,25 @@ class Orthogonal:
     compiled = True
 
     def reduce(self, system: System, D: jax.Array) -> System:
-        """J = QR: Q is (n, k), R (k, P), with k = min(n, P)."""
+        """The system with J = QR: Q is (n, k) and R is (k, P), with k = min(n, P)."""
         return system._replace(matrix=tuple(jnp.linalg.qr(system.J)))
 
-    def factor(self, system: System, damping: jax.Array, D: jax.Array) -> "Factor":
-        """QR of R on √(λD)."""
+    def factor(self, system: System, damping: jax.Array, D: jax.Array) -> "QRFactor":
+        """QR of R stacked on √(λD)."""
         _, R = system.matrix
-        # A parameter without effect has a zero column: it gets a unit pivot, and no step.
+        # A parameter without effect has a zero column: a unit pivot gives it no step.
         weights = jnp.sqrt(jnp.where(D > 0, damping * D, 1))
         Q, triangle = jnp.linalg.qr(jnp.concatenate([R, jnp.diag(weights)]))
-        return Factor(Q[: R.shape[0]], triangle)
+        return QRFactor(Q[: R.shape[0]], triangle)
 
-    def solve(self, factor: "Factor", system: System, w: jax.Array, b: Any = None) -> jax.Array:
-        """δ; w goes through both Qs, so that Jᵀw is not needed."""
+    def solve(self, factor: "QRFactor", system: System, w: jax.Array, b: Any = None) -> jax.Array:
+        """δ; w goes through both Q, so b = Jᵀw is not needed."""
         Q, _ = system.matrix
         return jax.scipy.linalg.solve_triangular(factor.triangle, (w @ Q) @ factor.top)
 
 
-class Factor(NamedTuple):
-    """Of [R; √(λD)]: the rows of its Q that belong to R, and its triangle."""
+class QRFactor(NamedTuple):
+    """QR of [R; √(λD)]: the rows of Q that belong to R, and the triangular factor."""
 
     top: jax.Array
     triangle: jax.Array

@@ -1,0 +1,48 @@
+"""Muon."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import optax
+
+from pinn_ac.errors import is_whole, require
+from pinn_ac.optimizers.first_order import FirstOrder, require_decay
+
+
+@dataclass(frozen=True)
+class Muon(FirstOrder):
+    """Muon (Jordan et al. 2024; arXiv:2502.16982) by optax: momentum, with the update of each matrix orthogonalized.
+
+    The momentum M ← beta M + (1 − beta) G of a weight matrix is replaced by (nearly) the orthogonal matrix UVᵀ of its
+    singular value decomposition M = USVᵀ, which a few Newton–Schulz iterations compute without a decomposition.
+    Parameters that are no matrices, such as biases, are trained by Adam with the same learning rate. For PINNs:
+    Wang, Bhartari, Li and Perdikaris 2025, arXiv:2502.00604, table 1.
+
+    Args:
+        learning_rate, schedule, final_lr_fraction, steps: see :class:`FirstOrder`.
+        beta: decay rate of the momentum, in [0, 1).
+        newton_schulz_steps: iterations of the orthogonalization, at least 1.
+
+    Raises:
+        InputError: an unknown schedule, or a number out of range.
+
+    Example:
+        >>> optimizer = Muon(learning_rate=1e-3, steps=2000).build(objective)
+    """
+
+    beta: float = 0.95
+    newton_schulz_steps: int = 5
+
+    name: ClassVar[str] = "muon"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_decay("beta", self.beta)
+        require(
+            is_whole(self.newton_schulz_steps, 1),
+            f"optimizer.newton_schulz_steps is {self.newton_schulz_steps}: give a whole number from 1.",
+        )
+
+    def transformation(self) -> optax.GradientTransformation:
+        """Gradient → update, in optax's terms."""
+        return optax.contrib.muon(self.rates(), beta=self.beta, ns_steps=self.newton_schulz_steps)
