@@ -78,7 +78,7 @@ def helped():
     for script in sorted((ROOT / "scripts").glob("*.py")):
         for text in re.findall(r"python scripts/[^(),;\n\"]*[^(),;\n\" ]", script.read_text()):
             yield script.name, text
-    yield "lesson.py", command.EXAMPLE
+    yield "lesson.py", f"{command.PROGRAM} {command.EXAMPLE}"
 
 
 def commands():
@@ -174,7 +174,7 @@ def project(tmp_path, monkeypatch):
     """A project without outputs yet, in which commands run as if each had a process of its own."""
     shutil.copytree(ROOT / "outputs", tmp_path / "outputs", ignore=lambda *_: ["default", "multirun", "benchmarks"])
     monkeypatch.setattr(command, "FOLDER", tmp_path / "outputs/lessons")
-    monkeypatch.setattr(command.main, "__defaults__", (tmp_path / "outputs/lessons", None))
+    monkeypatch.setattr(command.main, "__defaults__", (tmp_path / "outputs/lessons", None, command.PROGRAM))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

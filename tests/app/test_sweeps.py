@@ -99,7 +99,7 @@ def test_a_job_that_is_refused_is_noted_and_the_others_run(tmp_path):
 def test_several_cores(tmp_path):
     """In the folder that the sweep began with, though it is named by the moment and workers start later."""
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
-    sweep(tmp_path / "${started:%H-%M-%S-%f}", "seed=0,1", "hydra/launcher=cores", "train.steps=2")
+    sweep(tmp_path / "${pinn_ac.started:%H-%M-%S-%f}", "seed=0,1", "hydra/launcher=cores", "train.steps=2")
     assert sorted(values["seed"] for values, _ in metrics(tmp_path).values()) == [0, 1]
     assert len(list(tmp_path.iterdir())) == 1
 

@@ -10,7 +10,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from composed import built, composed, options
-from pinn_ac.app.config import build
+from pinn_ac.app.objects import build
 from pinn_ac.gradients import JaxGradient
 from pinn_ac.loss import Objective, Term
 

@@ -13,8 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac.ansatz import Parameters
 from pinn_ac.app.assembly import assemble
-from pinn_ac.app.config import ENSEMBLE, Config, in_words, is_ensemble
+from pinn_ac.app.config import ENSEMBLE, Config, is_ensemble
 from pinn_ac.app.jobs import RUN
+from pinn_ac.app.wording import in_words
 from pinn_ac.compute import ComputeSettings, under_own_settings
 from pinn_ac.errors import InputError, require
 from pinn_ac.evaluation import Sampled

@@ -13,30 +13,35 @@ from pinn_ac.lessons import LESSONS, own_formula
 from pinn_ac.lessons.page import Page, console, shown
 
 FOLDER = Path("outputs/lessons")
-EXAMPLE = 'python scripts/lesson.py trace "ln(x1) + x1*x2 - sin(x2)" x1=2 x2=5'
+PROGRAM = "python scripts/lesson.py"
+EXAMPLE = 'trace "ln(x1) + x1*x2 - sin(x2)" x1=2 x2=5'
 
 
-def main(words: Sequence[str], folder: Path = FOLDER, screen: Console | None = None) -> int:
-    """Teach the lesson that `words` ask for, and return the exit status: 2 where they cannot be understood."""
+def main(words: Sequence[str], folder: Path = FOLDER, screen: Console | None = None, program: str = PROGRAM) -> int:
+    """Teach the lesson that `words` ask for, and return the exit status: 2 where they cannot be understood.
+
+    Args:
+        program: how the user calls this command.
+    """
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_platforms", "cpu")  # small numbers of single operations; and the same ones everywhere
     screen = screen or console()
     try:
-        _obey(list(words), folder, screen)
+        _obey(list(words), folder, screen, program)
     except InputError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def _obey(words: list[str], folder: Path, screen: Console) -> None:
+def _obey(words: list[str], folder: Path, screen: Console, program: str) -> None:
     if not words or words[0] in ("-h", "--help", "help"):
-        _list(screen)
+        _list(screen, program)
         return
     name, rest = words[0], words[1:]
     if name == "trace":
         if not rest:
-            raise InputError(f"trace needs a formula and the values of its variables: {EXAMPLE}")
+            raise InputError(f"trace needs a formula and the values of its variables: {program} {EXAMPLE}")
         _page("trace", folder, screen, lambda page: own_formula.teach(page, rest[0], rest[1:]))
         return
     if name not in LESSONS and name != "all":
@@ -57,15 +62,15 @@ def _page(name: str, folder: Path, screen: Console, teach: Callable[[Page], None
     page.end()
 
 
-def _list(screen: Console) -> None:
-    for line in ("The lecture's lessons:  python scripts/lesson.py NAME", ""):
+def _list(screen: Console, program: str) -> None:
+    for line in (f"The lecture's lessons:  {program} NAME", ""):
         screen.print(Text(line))
     entries = {name: lesson.summary for name, lesson in LESSONS.items()}
     entries |= {"all": "all of them, in this order", "trace": "your own formula, the same way:"}
     for name, summary in entries.items():
         screen.print(Text(f"  {name:<18} {summary}"))
     for line in (
-        f"  {'':<18} {EXAMPLE}",
+        f"  {'':<18} {program} {EXAMPLE}",
         "",
         f"Pictures and graphs (PNG, DOT, Mermaid) go to {shown(FOLDER)}/NAME/.",
     ):
