@@ -33,6 +33,9 @@ PHRASES = MappingProxyType(
         "Sweep parameters '([^\n]*)' requires": r"\1 asks for several runs: add -m.",
         "Ambiguous value for argument '([^\n]*)'": r"\1 holds several values: add -m to run each, or write [a,b].",
         "Could not override '([^']*)'[.]\nDid you mean to override ([^?]*)": r"There is no group \1: choose \2.",
+        "In '([^']*)': ConfigKeyError raised while composing config:\nKey '([^']*)' not in": (
+            r"The config file \1 sets \2, and there is no such setting: leave it out."
+        ),
         "Missing mandatory value: ([^ \n]*)": r"\1 has no value: give it one by \1=…",
     }
 )
