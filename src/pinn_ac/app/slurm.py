@@ -29,7 +29,9 @@ def quiet_sacct() -> None:
             return command and ["sh", "-c", 'exec "$@" 2> /dev/null', "sh", *command]
 
     SlurmJob.watcher = Quiet(delay_s=600)  # submitit's own interval
-    logging.getLogger("submitit").addFilter(_Once())
+    logger = logging.getLogger("submitit")
+    logger.filters = [one for one in logger.filters if not isinstance(one, _Once)]  # of an earlier sweep
+    logger.addFilter(_Once())
 
 
 class _Once(logging.Filter):
