@@ -206,7 +206,7 @@ SLURM = ("hydra/launcher=slurm_cpu", *LIMITS)
 
 @pytest.mark.landing
 def test_three_jobs_on_slurm_end_as_the_runs_would_and_slurm_knows_it(slurm, tmp_path):
-    """One finishes, one diverges, one is refused and its traceback kept; that Slurm keeps no accounts is said once."""
+    """One finishes, one diverges, one is refused; that Slurm keeps no accounts is said once."""
     words = ("optimizer=adam", "optimizer.learning_rate=1e-3,1e300,-1")
     done = sweep(tmp_path, *words, *SLURM, environment=slurm, check=False)
     assert done.status == 2
