@@ -56,7 +56,7 @@ class Search(Sweeper):
         """Search.
 
         Raises:
-            InputError: no trial has a result, there is nothing to search in, or the study has searched in another space.
+            InputError: no trial has a result, there is nothing to search in, or the study has another search space.
         """
         from hydra_plugins.hydra_optuna_sweeper._impl import create_params_from_overrides
 
