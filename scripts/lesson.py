@@ -1,8 +1,6 @@
-"""Teach one of the lecture's systems: python scripts/lesson.py try_it (without a name: the list of them)."""
+"""Teach one of the lecture's topics: python scripts/lesson.py try_it (without a name: the list of them)."""
 
-import sys
-
-from pinn_ac.lessons import command
+from pinn_ac.app.commands import lesson
 
 if __name__ == "__main__":
-    sys.exit(command.main(sys.argv[1:]))
+    lesson()

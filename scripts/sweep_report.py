@@ -1,6 +1,6 @@
 """Report on a sweep, also while it is running: python scripts/sweep_report.py FOLDER (see --help)."""
 
-from pinn_ac.app.sweep_report import main
+from pinn_ac.app.commands import sweep_report
 
 if __name__ == "__main__":
-    main()
+    sweep_report()

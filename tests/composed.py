@@ -7,7 +7,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from pinn_ac.app import config
+from pinn_ac.app import config, objects
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
@@ -34,4 +34,4 @@ def _composed(overrides: tuple[str, ...]) -> DictConfig:
 
 def built(group: str, option: str, *overrides: str) -> Any:
     """The object (or the factory) of an option."""
-    return config.build(composed(f"{group}={option}", *overrides)[group])
+    return objects.build(composed(f"{group}={option}", *overrides)[group])

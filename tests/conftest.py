@@ -15,12 +15,19 @@ jax.config.update("jax_default_matmul_precision", "highest")  # as a run has it;
 jax.config.update("jax_num_cpu_devices", 4)  # for the tests of several; all else runs on the first
 
 
+def pytest_collection_modifyitems(items):
+    """With `--dist loadgroup` all tests that start a Slurm run in one process: there can be one Slurm at a time."""
+    for item in items:
+        if "slurm" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group("slurm"))
+
+
 @pytest.fixture(scope="module")
 def own_cache(tmp_path_factory):
-    """References and compiled programs of one module's tests, of their subprocesses too; kept as by a command."""
+    """One folder for the references and compiled programs of all such modules' tests, of their subprocesses too."""
     before = jax.config.jax_compilation_cache_dir, jax.config.jax_persistent_cache_min_compile_time_secs
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PINN_AC_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("PINN_AC_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         compilation_cache.reset_cache()  # JAX looks at its options when it compiles for the first time
         prepare_process()
         yield

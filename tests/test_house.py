@@ -13,8 +13,8 @@ NAMES = {
     ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__"): path for path in MODULES
 }
 # The road, from the ground up: a room may import from the rooms below it alone. Rooms on one line stand side by side.
-# The library ends with `experiment`; the application and the lessons are built on it. The last one is the package's
-# face, `pinn_ac` itself.
+# The library ends with `experiment`; the lessons are built on it, and the application calls both. The last one is the
+# package's face, `pinn_ac` itself.
 FLOORS = [
     {"autodiff", "batch", "chunks", "errors", "lapack", "seeds"},
     {"compute", "derivatives", "files", "gradients", "problem", "sampling", "weighting"},
@@ -24,7 +24,8 @@ FLOORS = [
     {"programs"},
     {"experiment"},
     {"windows"},
-    {"app", "lessons"},
+    {"lessons"},
+    {"app"},
     {""},
 ]
 LEVELS = {one: height for height, floor in enumerate(FLOORS) for one in floor}

@@ -6,6 +6,7 @@ A command that is added to a page is tested by being there. Those that need what
 
 import doctest
 import importlib
+import os
 import pkgutil
 import re
 import runpy
@@ -17,18 +18,18 @@ import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
 import numpy as np
 import pytest
 import yaml
 from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 
 import pinn_ac
+import typed
 from composed import CONFIGS
 from pinn_ac.app import config, run
 from pinn_ac.app.benchmarks import command as benchmark
+from pinn_ac.app.commands import COMMANDS
 from pinn_ac.app.jobs import find_jobs
 from pinn_ac.lessons import LESSONS, command, every_node
 
@@ -40,7 +41,7 @@ PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
     ROOT / "outputs/README.md",
 ]
-PROGRAMS = ("python", "make", "srun", "source", "pip", "scripts/", ".ci/run")
+PROGRAMS = ("python", "make", "srun", "source", "pip", "pinn-ac", "scripts/", ".ci/run")
 """What a command in the midst of a sentence begins with."""
 PLACES = re.compile(r"outputs/multirun/default/DATE|outputs/default/\d[\d_-]+|FOLDER")
 """What stands in a page for the folder of a run or a sweep of the reader's own."""
@@ -72,13 +73,14 @@ def spans(page):
 def helped():
     """(Page, command) of the examples that `--help` and the first lines of the scripts give."""
     for page in sorted((CONFIGS / "hydra/help").glob("*.yaml")):
-        for line in yaml.safe_load(page.read_text())["footer"].splitlines():
+        footer = yaml.safe_load(page.read_text())["footer"]
+        for line in re.sub(r"\$\{pinn_ac\.command:(\w+)\}", r"python scripts/\1.py", footer).splitlines():
             if line.strip().startswith("python "):
                 yield page.name, re.sub(r"\s{2,}\(.*\)$", "", line.strip())
     for script in sorted((ROOT / "scripts").glob("*.py")):
         for text in re.findall(r"python scripts/[^(),;\n\"]*[^(),;\n\" ]", script.read_text()):
             yield script.name, text
-    yield "lesson.py", command.EXAMPLE
+    yield "lesson.py", f"{command.PROGRAM} {command.EXAMPLE}"
 
 
 def commands():
@@ -88,15 +90,25 @@ def commands():
     ]
     found += [Command(page.name, text) for page in PAGES for text in spans(page) if text.startswith(PROGRAMS)]
     found += [Command(name, text) for name, text in helped()]
+    found = [one._replace(text=as_a_script(one.text)) for one in found]
     return list({tuple(one.words): one for one in found if one.words and not is_a_name(one)}.values())
+
+
+def as_a_script(text):
+    """`pinn-ac NAME …` as the script that calls the same function."""
+    name = re.match(r"pinn-ac ([a-z-]+) ", text)
+    if name is None:
+        return text
+    assert name[1] in COMMANDS, text
+    return f"python scripts/{name[1].replace('-', '_')}.py {text[name.end() :]}"
 
 
 def is_a_name(one):
     """A program that is spoken of, and not called."""
-    return len(one.words) == 1 and one.words[0].startswith(("scripts/", *PROGRAMS[:5]))
+    return len(one.words) == 1 and one.words[0].startswith(("scripts/", *PROGRAMS[:6]))
 
 
-COMMANDS = commands()
+TYPED = commands()
 NEEDS = {
     "make test": "it is what runs these tests",
     "make test-all": "it is what runs these tests",
@@ -104,11 +116,12 @@ NEEDS = {
     "make format": "it rewrites the sources",
     "source .venv/bin/activate": "the tests run in an environment already",
     "pip install": "it would change the environment",
-    "srun": "a Slurm and GPUs; tests/test_parallel.py and tests/test_sweeps.py run processes under a real one",
+    "srun": "a Slurm and GPUs; tests/test_parallel.py and tests/app/test_sweeps.py run processes under a real one",
     "JAX_COORDINATOR_ADDRESS": "a second process at the same time, as tests/test_parallel.py starts it",
-    "hydra/launcher=slurm": "a Slurm; tests/test_sweeps.py runs the launchers on a real one",
-    "scripts/benchmark.py": "minutes to hours; tests/benchmarks/ runs what each of them is made of",
+    "hydra/launcher=slurm": "a Slurm; tests/app/test_sweeps.py runs the launchers on a real one",
+    "scripts/benchmark.py": "minutes to hours; tests/app/benchmarks/ runs what each of them is made of",
     "model=mine": "the reader's own file",
+    "allow=": "the reader's own module; tests/app/test_objects.py trains, resumes and evaluates with one",
 }
 """What a command begins with or holds → why it is not run here."""
 
@@ -118,8 +131,8 @@ def need(one):
     return next((reason for mark, reason in NEEDS.items() if mark in one.text), None)
 
 
-RUN = [one for one in COMMANDS if need(one) is None]
-NOT_RUN = [one for one in COMMANDS if need(one) is not None]
+RUN = [one for one in TYPED if need(one) is None]
+NOT_RUN = [one for one in TYPED if need(one) is not None]
 SMALL = (
     "model.width=4",
     "model.depth=1",
@@ -134,9 +147,9 @@ def described(one):
     return f"{one.page}: {' '.join(one.words)}"[:90]
 
 
-def of_train(words):
-    """The words after train.py, with -m if it is there."""
-    (place,) = (index for index, word in enumerate(words) if word.endswith("scripts/train.py"))
+def of_script(words):
+    """The words after the script, with -m if it is there."""
+    (place,) = (index for index, word in enumerate(words) if re.search(r"scripts/\w+[.]py$", word))
     return words[place + 1 :]
 
 
@@ -174,25 +187,20 @@ def project(tmp_path, monkeypatch):
     """A project without outputs yet, in which commands run as if each had a process of its own."""
     shutil.copytree(ROOT / "outputs", tmp_path / "outputs", ignore=lambda *_: ["default", "multirun", "benchmarks"])
     monkeypatch.setattr(command, "FOLDER", tmp_path / "outputs/lessons")
-    monkeypatch.setattr(command.main, "__defaults__", (tmp_path / "outputs/lessons", None))
+    monkeypatch.setattr(command.main, "__defaults__", (tmp_path / "outputs/lessons", None, command.PROGRAM))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.fixture
-def own_process(monkeypatch):
+def own_process():
     """Put back what a command sets for its process."""
-    names = ("jax_enable_x64", "jax_default_device", "jax_compilation_cache_dir", "jax_platforms")
-    before = {name: getattr(jax.config, name) for name in names}
-    monkeypatch.setattr(sys, "argv", list(sys.argv))
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-    yield
-    GlobalHydra.instance().clear()
-    for name, value in before.items():
-        jax.config.update(name, value)
+    with typed.own_process():
+        os.environ["HYDRA_FULL_ERROR"] = "1"
+        yield
 
 
-def typed(script, words):
+def run_script(script, words):
     """Run a script of the project in this process; the exit status."""
     sys.argv = [str(ROOT / "scripts" / script), *words]
     try:
@@ -234,7 +242,7 @@ def test_every_command_of_the_pages_works(one, project, folder, monkeypatch):
     if name == "lesson.py":
         monkeypatch.setitem(every_node.teach.__globals__, "SIZES", (2, 100))
         monkeypatch.setattr(every_node.teach, "__defaults__", ((2, 100),))
-    assert typed(name, rest) == 0
+    assert run_script(name, rest) == 0
     if name == "train.py" and rest != ["--help"] and not any(word.startswith("resume=") for word in rest):
         jobs = find_jobs(project / "outputs")
         assert {job.status for job in jobs} == {"finished"}
@@ -249,12 +257,12 @@ def made(*goals):
 
 def test_every_page_is_read():
     """Commands are found in each place that they stand in, and those that are listed as not run stand there."""
-    assert {one.page for one in COMMANDS} >= {"README.md", "sweeps.md", "method.md", "scaling.md", "pinn_ac.yaml"}
-    assert len(COMMANDS) > 40
+    assert {one.page for one in TYPED} >= {"README.md", "sweeps.md", "method.md", "scaling.md", "pinn_ac.yaml"}
+    assert len(TYPED) > 40
     assert len(RUN) > len(NOT_RUN)
     assert "python scripts/train.py model=mlp" in [" ".join(one.words) for one in RUN]
     for mark in NEEDS:
-        assert any(mark in one.text for one in COMMANDS), f"no page holds {mark} any more"
+        assert any(mark in one.text for one in TYPED), f"no page holds {mark} any more"
 
 
 @pytest.mark.parametrize("one", NOT_RUN, ids=described)
@@ -276,8 +284,12 @@ def test_the_words_of_every_other_command_are_understood(one, monkeypatch, tmp_p
         assert len(asked) == 1
     elif "scripts/lesson.py" in one.text:
         assert words[2] in (*LESSONS, "all", "trace")
+    elif "allow=" in one.text:
+        own = ("allow=", "--config-dir=", "model=", "resume=", "run=")
+        assert [word for word in words if word.startswith(own)]
+        assert composed([word for word in of_script(words) if not word.startswith(own)])
     elif "scripts/train.py" in one.text and "model=mine" not in one.text:
-        assert composed(of_train(words)).hydra.launcher._target_
+        assert composed(of_script(words)).hydra.launcher._target_
     elif words[0] == "source":
         assert f"VENV := {words[1].partition('/')[0]}" in (ROOT / "Makefile").read_text()
     else:
@@ -322,6 +334,8 @@ NO_FILES = {
     "src/pinn_ac/models/mine.py": "the reader's own",
     "configs/model/mine.yaml": "the reader's own",
     "FOLDER/report/": "a sweep's own",
+    "my_module.py": "the reader's own",
+    "my_configs/model/mine.yaml": "the reader's own",
 }
 """What stands in a page like a file of the project and is none, and why."""
 

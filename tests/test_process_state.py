@@ -30,7 +30,7 @@ import pinn_ac
 from composed import EASY, composed
 from pinn_ac.app import run as runs
 from pinn_ac.app.assembly import assemble
-from pinn_ac.app.config import build
+from pinn_ac.app.objects import build
 from pinn_ac.app.run import evaluate, load_reference, train_ensemble_in, train_in
 from pinn_ac.app.saved_run import load_config
 from pinn_ac.compute import ComputeSettings, in_another_thread

@@ -15,12 +15,12 @@ from pinn_ac.errors import InputError, is_whole, require
 
 
 class Search(Sweeper):
-    """Optuna's sweeper, on a study that several commands may share and that another command may go on with.
+    """Optuna's sweeper on a study that several commands may share, and that a later command may continue.
 
     Args:
         sampler: the config of an Optuna sampler.
-        seed: of the sampler, unless its config has one of its own; it and a trial's number determine what is drawn.
-        settings: the other arguments of Optuna's sweeper, as search.yaml has them.
+        seed: of the sampler, unless its config has one; together with a trial's number it determines what is drawn.
+        settings: the other arguments of Optuna's sweeper, as in search.yaml.
     """
 
     def __init__(self, sampler: DictConfig, seed: int, **settings: Any) -> None:
@@ -56,7 +56,7 @@ class Search(Sweeper):
         """Search.
 
         Raises:
-            InputError: no trial has a result, there is nothing to search in, or it is not what the study searched in.
+            InputError: no trial has a result, there is nothing to search in, or the study has another search space.
         """
         from hydra_plugins.hydra_optuna_sweeper._impl import create_params_from_overrides
 
@@ -78,7 +78,7 @@ class Search(Sweeper):
         self._require_a_result()
 
     def _require_a_result(self) -> None:
-        """One that diverged will do, if the study has a better one from before or from another process."""
+        """All trials of this command may have diverged if the study has a result from before or another process."""
         done = self.trials.returns
         scores = [one.return_value for one in done if one.status == JobStatus.COMPLETED]
         good = any(score != FAILED_SCORE for score in scores)
@@ -89,13 +89,13 @@ class Search(Sweeper):
 
 
 class Noting(Launcher):
-    """A launcher that keeps what its jobs returned; `running` stays true where it failed itself."""
+    """A launcher that records what its jobs returned; `running` stays true if the launcher itself failed."""
 
     def __init__(self, launcher: Any) -> None:
         self.launcher, self.returns, self.running = launcher, list[JobReturn](), False
 
     def setup(self, **context: Any) -> None:
-        """It has been set up before."""
+        """Do nothing: the launcher has been set up before."""
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs."""

@@ -8,7 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from composed import CONFIGS
-from pinn_ac.app import cli, config
+from pinn_ac.app import cli, config, sweep_start
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def composed(*words):
 def begun(*words):
     """The folder of a sweep that begins, as each of its jobs finds it."""
     sweep = composed(*words)
-    cli.SweepStart().on_multirun_start(sweep)
+    sweep_start.SweepStart().on_multirun_start(sweep)
     job = composed(*sweep.hydra.overrides.hydra, "seed=1")
     assert job.hydra.sweep.dir == sweep.hydra.sweep.dir
     return sweep.hydra.sweep.dir
@@ -43,7 +43,7 @@ def test_sweeps_of_the_same_moment_have_folders_of_their_own(project):
 
 
 def test_a_folder_that_is_named_by_the_moment_is_new_and_another_is_gone_on_with(project):
-    named = f"hydra.sweep.dir='{project}/${{started:%Y}}'"
+    named = f"hydra.sweep.dir='{project}/${{pinn_ac.started:%Y}}'"
     assert begun(named) != begun(named)
     given = f"hydra.sweep.dir={project}/mine"
     assert begun(given) == begun(given) == str(project / "mine")
@@ -69,9 +69,9 @@ def test_a_folder_may_have_any_name(project, name):
 @pytest.mark.parametrize("name", [*STRANGE, "seed=0,model=mlp"])
 def test_a_run_may_lie_in_a_folder_of_any_name(project, name):
     (project / name).mkdir()
-    assert composed(cli.quoted(f"resume={project / name}")).resume == str(project / name)
-    assert cli.quoted("resume=a,b") == "resume=a,b"
-    assert cli.quoted("seed=0,1") == "seed=0,1"
+    assert composed(cli.for_hydra(f"resume={project / name}")).resume == str(project / name)
+    assert cli.for_hydra("resume=a,b") == "resume=a,b"
+    assert cli.for_hydra("seed=0,1") == "seed=0,1"
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence_and_status_2(project, capsys):

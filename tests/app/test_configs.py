@@ -12,8 +12,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from composed import CONFIGS, composed, options
 from pinn_ac.app.assembly import assemble
-from pinn_ac.app.config import build, check_scalars, in_words
+from pinn_ac.app.config import check_scalars
 from pinn_ac.app.environment import configure
+from pinn_ac.app.objects import build
+from pinn_ac.app.wording import in_words
 from pinn_ac.errors import InputError
 
 GROUPS = (
@@ -347,7 +349,7 @@ def test_a_value_of_another_kind_of_any_setting_is_refused_by_name_or_is_one_tha
             "stages=adam_lbfgs stages.lbfgs.learning_rate=1",
             "(lbfgs) has no setting learning_rate: it has steps, memory",
         ),
-        ("optimizer=null", "An option is chosen by its name, such as optimizer=adam"),
+        ("optimizer=null", "Options are chosen by name, such as optimizer=adam"),
         ("+model=mlp", "model is chosen already"),
         ("+model.width=3", "model.width has a value already"),
         ("~model", "model is None: choose one of configs/model/, by model=NAME."),
@@ -358,8 +360,8 @@ def test_a_value_of_another_kind_of_any_setting_is_refused_by_name_or_is_one_tha
         ("model.width=[1,", "model.width=[1, cannot be read: write NAME=VALUE"),
         ("model", "model cannot be read: write NAME=VALUE"),
         ("model.width=tag(1)", "model.width=tag(1) cannot be read"),
-        ("model.width=${foo}", "model.width asks by ${…} for something that is not there"),
-        ("seed=${oc.env:NO_SUCH_VARIABLE}", "seed asks by ${…} for something that is not there"),
+        ("model.width=${foo}", "model.width refers by ${…} to something that does not exist"),
+        ("seed=${oc.env:NO_SUCH_VARIABLE}", "seed refers by ${…} to something that does not exist"),
         ("seed='${seed'", "holds a ${…} that cannot be read"),
         ("problem.domain.x=3", "a part of something that has no such part"),
         ("model.width=choice(1,2)", "model.width=choice(1,2) asks for several runs: add -m."),

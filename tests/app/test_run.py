@@ -357,24 +357,6 @@ def test_the_scripts_from_any_folder(tmp_path):
     assert not (tmp_path / "other").exists()
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (["problem.diffusivity=-1"], "problem.diffusivity is -1: give a positive number."),
-        (["model=unknown"], "model=unknown is no option: choose one of mlp, modified_mlp"),
-        (["optimizer=null"], "by its name, such as optimizer=adam"),
-        (["model.widht=3"], "model (MLP) has no setting widht: it has width, depth, activation, output_scale."),
-        (["resume=/"], "/ is not the folder of a run"),
-        (["hydra.run.dir=/proc/here"], "/proc/here cannot be written"),
-    ],
-)
-def test_wrong_commands_get_one_message_and_status_2(words, sentence):
-    refused = script("train.py", *words)
-    assert refused.returncode == 2
-    assert sentence in refused.stderr
-    assert "Traceback" not in refused.stderr
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_the_run_and_says_how_to_go_on(tmp_path, number):
     folder = tmp_path / "run"

@@ -10,7 +10,7 @@ from hydra.core.plugins import Plugins
 from hydra.types import HydraContext
 
 from composed import CONFIGS
-from pinn_ac.app import cli, config
+from pinn_ac.app import config, sweep_start
 from pinn_ac.app.jobs import FAILED_SCORE, study_url
 from pinn_ac.errors import InputError
 
@@ -107,7 +107,7 @@ def search(folder, task, *words):
         composed = compose(
             "config", ["hydra/sweeper=search", f"hydra.sweep.dir={folder}", *plain], return_hydra_config=True
         )
-        cli.SweepStart().on_multirun_start(composed)
+        sweep_start.SweepStart().on_multirun_start(composed)
         context = HydraContext(config_loader=GlobalHydra.instance().config_loader(), callbacks=Callbacks())
         sweeper = Plugins.instance().instantiate_sweeper(config=composed, hydra_context=context, task_function=task)
         sweeper.sweep([word for word in words if word not in plain])

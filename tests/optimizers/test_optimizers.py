@@ -11,7 +11,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from composed import composed, options
-from pinn_ac.app.config import build
+from pinn_ac.app.objects import build
 from pinn_ac.batch import Batch, Points
 from pinn_ac.errors import InputError
 from pinn_ac.gradients import JaxGradient

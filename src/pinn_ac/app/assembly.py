@@ -5,7 +5,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac import experiment
-from pinn_ac.app.config import GROUPS, build
+from pinn_ac.app.config import GROUPS
+from pinn_ac.app.objects import build
 from pinn_ac.compute import ComputeSettings
 from pinn_ac.errors import require
 from pinn_ac.fitting import Plan, choose

@@ -1,4 +1,4 @@
-"""What concerns the whole process, for commands alone to set; and what a run ran on."""
+"""Settings of the whole process, which only commands change; and a description of what a run ran on."""
 
 import importlib.metadata
 import logging
@@ -18,8 +18,9 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "hydra-core", 
 
 
 def prepare_process() -> None:
-    """What a command sets for its whole process, before it compiles anything: where compiled programs are kept, and
-    that Orbax does not report every file. A library leaves both to its user.
+    """Set where compiled programs are kept, and that Orbax does not report every file, for the whole process.
+
+    For commands, before they compile anything; a library leaves both to its user.
     """
     jax.config.update("jax_compilation_cache_dir", str(user_cache() / "compiled"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
@@ -27,10 +28,10 @@ def prepare_process() -> None:
 
 
 def configure(precision: str, device: str) -> None:
-    """Compute under these settings in the whole process, without a cache of compiled programs: for measurements.
+    """Use these settings in the whole process, without a cache of compiled programs: for measurements.
 
     Args:
-        precision, device: of :meth:`~pinn_ac.compute.ComputeSettings.of`.
+        precision, device: as for :meth:`~pinn_ac.compute.ComputeSettings.of`.
 
     Raises:
         InputError: as there.
@@ -44,7 +45,7 @@ def configure(precision: str, device: str) -> None:
 
 
 def describe() -> dict[str, object]:
-    """Device, versions, and the git commit of the checkout that the code lies in (with + if it was changed since)."""
+    """Device, versions, and the git commit of the checkout that holds the code (with + if files were changed)."""
     device = device_in_use()
     return {
         "device": f"{device.platform} ({device.device_kind}), {os.cpu_count()} cores",
@@ -58,7 +59,7 @@ def describe() -> dict[str, object]:
 
 
 def _git_commit() -> str | None:
-    """None for code that lies in no checkout, such as an installed wheel, even where another project is around it."""
+    """None for code outside a checkout, such as an installed wheel, even inside another project's checkout."""
     here = Path(__file__)
 
     def git(*words: str) -> str:

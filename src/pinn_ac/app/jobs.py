@@ -1,4 +1,4 @@
-"""The runs of a sweep, read from their folders: what they were asked, how far they came, why they failed."""
+"""The runs of a sweep, read from their folders: their configs, how far they came, and why they failed."""
 
 import fcntl
 import hashlib
@@ -16,15 +16,15 @@ from pinn_ac.files import write_whole
 from pinn_ac.tracking import read_history
 
 RUN, FAILURE = "config.yaml", "failure.json"
-"""The file that makes a folder that of a run, and the one that says how it failed."""
+"""The file that marks a folder as a run's, and the one that says how the run failed."""
 FAILED_SCORE = 1e6
-"""What a failed run counts for a sweeper, which minimises: worse than any error, and a number, as sweepers need."""
+"""The score of a failed run for a sweeper, which minimises: larger than any error, and finite, as sweepers need."""
 
 LONGEST_NAME = 120
 
 
 class Job(NamedTuple):
-    """A run's folder and what it holds, as far as it can be read.
+    """A run's folder, and its contents as far as they can be read.
 
     status: finished, running, interrupted, diverged or failed.
     """
@@ -38,7 +38,7 @@ class Job(NamedTuple):
 
 
 def folder_name(overrides: str) -> str:
-    """A job's folder, named by its overrides, so that the same job of another sweep finds it again.
+    """The name of a job's folder, made of its overrides, so that the same job of another sweep finds it again.
 
     >>> folder_name("model=mlp,problem/initial_condition=sine")
     'model=mlp,problem.initial_condition=sine'
@@ -50,7 +50,7 @@ def folder_name(overrides: str) -> str:
 
 
 def study_url(folder: str) -> str:
-    """Where a search in `folder` keeps its study, as a URL; the folder's name may hold any characters.
+    """The URL of the study of a search in `folder`, whose name may contain any characters.
 
     >>> study_url("/tmp/my sweep")
     'sqlite:///file:/tmp/my%20sweep/study.db?uri=true'
@@ -59,7 +59,7 @@ def study_url(folder: str) -> str:
 
 
 def note_failure(folder: Path, kind: str, error: BaseException) -> None:
-    """Leave word in the folder of a run that ended badly, if the disk still takes it.
+    """Write into the folder of a run why it failed, if the disk still has room.
 
     Args:
         kind: diverged, or failed.
@@ -71,7 +71,7 @@ def note_failure(folder: Path, kind: str, error: BaseException) -> None:
 
 
 def read_job(folder: Path) -> Job:
-    """The job in `folder`; what is missing or half written counts as not there."""
+    """The job in `folder`; files that are missing or half written count as absent."""
     config, metrics, note = (_read(folder / name) for name in (RUN, "metrics.json", FAILURE))
     try:
         history = read_history(folder / "history.jsonl")
@@ -115,7 +115,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _is_held(folder: Path) -> bool:
-    """A process is writing the folder: it holds its lock."""
+    """Whether a process is writing to the folder, and so holds its lock."""
     try:
         with (folder / ".lock").open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)

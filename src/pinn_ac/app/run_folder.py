@@ -28,7 +28,7 @@ def resumed(config: DictConfig, overrides: list[str]) -> DictConfig:
     saved = load_config(config.resume)
     for override in overrides:
         key = override.split("=", 1)[0].lstrip("+~")
-        if key == "resume":
+        if key in ("resume", "allow"):
             continue
         require(
             key.startswith("train.") or key in ("device", "devices"),

@@ -1,39 +1,45 @@
 """The solution that a run's folder holds."""
 
+import json
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac.app.assembly import assemble
-from pinn_ac.app.config import ENSEMBLE, Config, in_words, is_ensemble
+from pinn_ac.app.config import ENSEMBLE, Config, is_ensemble
 from pinn_ac.app.jobs import RUN
+from pinn_ac.app.objects import allowed_modules, allowing
+from pinn_ac.app.wording import in_words
 from pinn_ac.errors import InputError, require
 from pinn_ac.solution import Solution
+from pinn_ac.tracking import HISTORY, read_history
 from pinn_ac.training import Checkpoints, blank, unstacked
 
 
-def load_run(folder: str | Path, device: str | None = None) -> Solution:
-    """The field that the run in `folder` has saved last: its best parameters so far.
-
-    Args:
-        folder: a run's folder; the run may have finished, been interrupted, or be going on.
-        device: "cpu", "gpu" or "auto"; by default that of the run.
-
-    Raises:
-        InputError: `folder` is not a run's, its config is not usable, or no checkpoint can be read.
-    """
+def load_run(folder: str | Path, device: str | None = None, allow: Iterable[str] = ()) -> Solution:
+    """The solution that the run in `folder` has saved last; see :func:`pinn_ac.load_run`."""
     folder = Path(folder).expanduser()
     require(not is_ensemble(folder), f"{folder} holds an ensemble: give one of its runs, such as {folder}/seed=0.")
     config = load_config(folder)
     config.devices = "auto"  # those that are here
     config.device = device or config.device
     require((folder / "checkpoints").is_dir(), f"{folder} has no checkpoint yet: wait for the run to save one.")
-    experiment = assemble(config)
+    names = [allow] if isinstance(allow, str) else allow
+    with allowing([*allowed_modules(), *names]):
+        experiment = assemble(config)
     with experiment.compute.active(), closing(Checkpoints(folder / "checkpoints")) as checkpoints:
         start = experiment.initial_params()
         params = unstacked(checkpoints.restore("params", lambda window, stage: blank(window + 1, start)))
-    return Solution(experiment, params, folder=folder)
+    history, metrics = folder / HISTORY, folder / "metrics.json"
+    return Solution(
+        experiment,
+        params,
+        read_history(history) if history.is_file() else (),
+        json.loads(metrics.read_text()) if metrics.is_file() else None,
+        folder,
+    )
 
 
 def load_config(folder: str | Path) -> DictConfig:

@@ -1,4 +1,4 @@
-"""Studies of Optuna that several processes share, each of whose trials can be drawn again."""
+"""Optuna studies that several processes can share, and whose trials can be reproduced."""
 
 import time
 from collections.abc import Callable
@@ -12,17 +12,17 @@ from optuna.samplers import BaseSampler
 from pinn_ac.errors import InputError
 
 TRIES, PAUSE = 10, 0.5
-"""How often to try to open a study, and seconds between: processes that make one at the same moment collide."""
+"""How often to try to open a study, and the seconds between: processes that create one at the same time collide."""
 
 
 class SeededByTrial(BaseSampler):
     """Draws each trial by a sampler of its own, made from `seed` and the trial's number in the study.
 
-    A study gives each number once, so that processes which share it draw different trials, and a search that goes on
-    draws those that it would have drawn undisturbed: as far as the trials before them are the same ones.
+    A study gives out each number once. So processes that share a study draw different trials, and a search that is
+    continued draws the trials that it would have drawn without the interruption, given the same earlier trials.
 
     Args:
-        make: a seed → an Optuna sampler, which keeps nothing from one trial to the next but in the study.
+        make: a seed → an Optuna sampler that keeps its state in the study alone.
     """
 
     def __init__(self, make: Callable[[int], BaseSampler], seed: int) -> None:
@@ -36,11 +36,11 @@ class SeededByTrial(BaseSampler):
         return self._sampler
 
     def infer_relative_search_space(self, study: Any, trial: Any) -> Any:
-        """As Optuna asks each sampler, and likewise below."""
+        """Optuna's interface, here and in the methods below; each passes on to the trial's own sampler."""
         return self._of(trial).infer_relative_search_space(study, trial)
 
     def sample_relative(self, study: Any, trial: Any, search_space: Any) -> Any:
-        """The values of the parameters that are drawn together."""
+        """The values of the parameters that are drawn jointly."""
         return self._of(trial).sample_relative(study, trial, search_space)
 
     def sample_independent(self, study: Any, trial: Any, param_name: str, param_distribution: Any) -> Any:
@@ -53,12 +53,12 @@ class SeededByTrial(BaseSampler):
 
 
 def open_study(name: str, storage: str | None) -> optuna.Study:
-    """The study, made if it is not there yet; other processes may be doing the same.
+    """Open the study, or create it; other processes may be doing the same.
 
     Raises:
         InputError: the storage cannot be used.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # Hydra says which study it is
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # Hydra logs which study it is
     tries = 1
     while True:
         try:

@@ -1,4 +1,4 @@
-"""What came of a sweep: one table, and pictures, from the folders of its runs; it may still be going on."""
+"""The result of a sweep, which may still be running: a table and figures, read from the folders of its runs."""
 
 import argparse
 import csv
@@ -11,21 +11,22 @@ from typing import Any
 from rich.console import Console
 
 from pinn_ac.app.jobs import Job, find_jobs
+from pinn_ac.app.program import spelled
 from pinn_ac.errors import InputError
 from pinn_ac.files import make_writable, write_whole
 from pinn_ac.reporting.sweeps import draw_effects, draw_histories
 from pinn_ac.reporting.tables import metrics_table
 
-OF_NO_METHOD = ("seed", "name", "resume", "retry", "device", "reference", "estimate")
-"""Settings that do not make another configuration."""
+NO_METHOD = ("seed", "name", "resume", "retry", "device", "reference", "estimate")
+"""Settings that may differ between runs of one configuration."""
 
 Labels = Mapping[str, Any]
-"""Setting → its value, of those settings that differ within the sweep."""
+"""Setting → its value, for the settings that differ within the sweep."""
 
 
 def main(words: list[str] | None = None) -> None:
     """Parse the command line, report, and end with status 2 where there is nothing to report."""
-    parser = argparse.ArgumentParser(prog="sweep_report.py", description=__doc__)
+    parser = argparse.ArgumentParser(prog=spelled("sweep-report"), description=__doc__)
     parser.add_argument("folder", type=Path, help="a sweep's folder, or any folder with runs below it")
     chosen = parser.parse_args(words)
     try:
@@ -46,32 +47,32 @@ def report(folder: Path, console: Console | None = None) -> list[dict[str, Any]]
     jobs = find_jobs(folder)
     settings = varying([job.config for job in jobs])
     rows = configurations(jobs, settings)
-    place = folder / "report"
-    make_writable(place)
-    _write_csv(place / "configurations.csv", rows)
-    _write_csv(place / "runs.csv", [_run_row(job, folder, settings) for job in jobs])
+    target = folder / "report"
+    make_writable(target)
+    _write_csv(target / "configurations.csv", rows)
+    _write_csv(target / "runs.csv", [_run_row(job, folder, settings) for job in jobs])
     groups = {_name(labels): members for labels, members in _grouped(jobs, settings)}
     best = [_name({name: row[name] for name in settings}) for row in rows]
     figures = [
-        draw_histories({name: [_curve(job) for job in groups[name]] for name in best}, place / "histories.png")
+        draw_histories({name: [_curve(job) for job in groups[name]] for name in best}, target / "histories.png")
     ]
     if settings:
         finished = [(_labels(job, settings), job.metrics["relative_l2"]) for job in jobs if _is_scored(job)]
-        figures.append(draw_effects(settings, finished, place / "effects.png"))
+        figures.append(draw_effects(settings, finished, target / "effects.png"))
     _print(console or Console(), folder, jobs, rows, [path for path in figures if path is not None])
     return rows
 
 
 def varying(configs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The settings, dotted, that are not the same in all configs; seeds and names apart."""
+    """The settings, dotted, that are not the same in all configs; seeds and names are left out."""
     flat = [_flat(config) for config in configs if config]
     names = dict.fromkeys(name for config in flat for name in config)
     missing = object()
     found = [
         name for name in names if any(config.get(name, missing) != flat[0].get(name, missing) for config in flat)
     ]
-    found = [name for name in found if name.split(".")[0] not in OF_NO_METHOD]
-    # An object's kind stands for the settings that only one kind has.
+    found = [name for name in found if name.split(".")[0] not in NO_METHOD]
+    # Where classes differ, the class stands for the settings that only one of them has.
     kinds = {name.rpartition(".")[0] for name in found if name.endswith("._target_")}
     return [
         name
@@ -119,7 +120,7 @@ def _labels(job: Job, settings: Sequence[str]) -> Labels:
 
 
 def _short(value: Any) -> Any:
-    """A class's own name of its path; lists as text."""
+    """The last part of a class's path; lists as text."""
     if isinstance(value, str) and value.startswith("pinn_ac."):
         return value.rpartition(".")[2]
     return str(value) if isinstance(value, list) else value
@@ -147,7 +148,7 @@ def _is_scored(job: Job) -> bool:
 
 
 def _curve(job: Job) -> list[tuple[float, float]]:
-    """(Seconds, error) of its history, of the whole and not of a window."""
+    """(Seconds, error) from its history: errors on the whole domain, not those of a time window."""
     lines = [line for line in job.history if line.get("relative_l2") is not None]
     curve = [(line["seconds"], line["relative_l2"]) for line in lines if line.get("seconds")]
     return [*curve, (job.metrics["train_seconds"], job.metrics["relative_l2"])] if _is_scored(job) else curve
@@ -176,7 +177,7 @@ def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _in_brief(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row that fits a terminal: how its runs ended in one column; which did not finish is said below the table."""
+    """A row that fits a terminal: one column for how its runs ended; those that did not finish are listed below."""
     ends = ("runs", "finished", "diverged", "failed", "unfinished")
     brief = {heading(name): value for name, value in row.items() if name not in ends}
     return brief | {"finished": f"{row['finished']} of {row['runs']}"}

@@ -103,7 +103,7 @@ def test_a_race_is_summed_up_by_medians_and_its_runs_are_kept(monkeypatch, tmp_p
         (folder / "metrics.json").write_text(json.dumps({"train_seconds": 10.5, "relative_l2": error}))
         lines = [{"step": 1, "seconds": 4.0, "relative_l2": 1e-2}, {"step": 2, "seconds": 5.0, "loss": 1.0}]
         (folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    monkeypatch.setattr(race, "_classical", lambda: race.Result(1.0, 1e-11, []))
+    monkeypatch.setattr(race, "_classical", lambda run_folder: race.Result(1.0, 1e-11, []))
     monkeypatch.setattr(race.subprocess, "run", lambda *words, **options: pytest.fail("run again"))
     fast, classical = race.run(3, {"fast": (10,)}, tmp_path)
     assert fast == {

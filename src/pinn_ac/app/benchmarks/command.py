@@ -1,4 +1,4 @@
-"""`python scripts/benchmark.py NAME`: run a benchmark, print its table, keep it as CSV."""
+"""Run a benchmark, print its table, and keep it as CSV under outputs/benchmarks/."""
 
 import argparse
 import csv
@@ -9,6 +9,8 @@ from rich.console import Console
 
 from pinn_ac.app.benchmarks import autodiff, optimizers, race, scaling
 from pinn_ac.app.environment import configure, describe
+from pinn_ac.app.program import spelled
+from pinn_ac.errors import InputError
 from pinn_ac.files import make_writable, write_whole
 from pinn_ac.reporting.tables import metrics_table
 
@@ -21,8 +23,12 @@ BENCHMARKS: dict[str, Callable[[int], list[dict[str, object]]]] = {
 
 
 def main(words: list[str] | None = None) -> None:
-    """Parse the command line and run."""
-    parser = argparse.ArgumentParser(prog="benchmark.py", description=__doc__)
+    """Parse the command line and run; status 2 where an input cannot be used.
+
+    Args:
+        words: by default those that this process was started with.
+    """
+    parser = argparse.ArgumentParser(prog=spelled("benchmark"), description=__doc__)
     parser.add_argument(
         "name",
         choices=sorted(BENCHMARKS),
@@ -31,7 +37,7 @@ def main(words: list[str] | None = None) -> None:
         "scaling: a step's time and memory against points and parameters",
     )
     parser.add_argument(
-        "--rounds", type=int, help="calls of each program (default 30); of race the seeds (default 5)"
+        "--rounds", type=int, help="calls of each program (default 30); for race, the number of seeds (default 5)"
     )
     parser.add_argument("--precision", default="float64", help="float64 or float32")
     chosen = parser.parse_args(words)
@@ -39,12 +45,19 @@ def main(words: list[str] | None = None) -> None:
         chosen.rounds = 5 if chosen.name == "race" else 30
     if chosen.rounds < 1:
         parser.error("--rounds needs a whole number from 1")
-    configure(chosen.precision, "auto")
+    try:
+        _run(chosen.name, chosen.rounds, chosen.precision)
+    except InputError as error:
+        parser.error(str(error))
+
+
+def _run(name: str, rounds: int, precision: str) -> None:
+    configure(precision, "auto")
     folder = Path("outputs/benchmarks")
     make_writable(folder)
-    rows = BENCHMARKS[chosen.name](chosen.rounds)
-    path = write_whole(folder / f"{chosen.name}.csv", lambda draft: _write_csv(draft, rows))
-    title = f"{chosen.name}: {describe()['device']}, {chosen.precision}, {chosen.rounds} rounds"
+    rows = BENCHMARKS[name](rounds)
+    path = write_whole(folder / f"{name}.csv", lambda draft: _write_csv(draft, rows))
+    title = f"{name}: {describe()['device']}, {precision}, {rounds} rounds"
     Console(width=max(110, Console().width)).print(metrics_table(rows, list(rows[0]), title))
     print(f"written to {path}")
 

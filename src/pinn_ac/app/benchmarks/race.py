@@ -1,4 +1,4 @@
-"""Error against seconds: the experiments side by side over seeds, and what a classical solver costs."""
+"""Error against seconds: the experiments side by side over several seeds, and what a classical solver costs."""
 
 import json
 import os
@@ -11,19 +11,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pinn_ac.app.objects import build
+from pinn_ac.app.saved_run import load_config
 from pinn_ac.files import make_writable, user_cache
-from pinn_ac.problem import AllenCahn
 from pinn_ac.reference import solve
 from pinn_ac.reporting.race import draw_race
 from pinn_ac.reporting.style import write
 from pinn_ac.tracking import read_history
 
 BUDGETS: Mapping[str, tuple[float, ...]] = {"record": (10, 20, 60, 300), "broyden": (300,), "plain": (120,)}
-"""Seconds of training. A run in windows of time has an error of the whole only at its end, so it runs for each."""
+"""Experiment → seconds of training. A run in several time windows knows its error on the whole domain only when it
+ends, so each budget is a run of its own."""
+
+TRAIN = "from pinn_ac.app.commands import train; train()"
+"""The command `train` in a process of its own, wherever the package is installed."""
 
 
 class Result(NamedTuple):
-    """One run: its error at the end of its seconds, and (seconds, error) wherever its history has it of the whole."""
+    """One run: its error at the end of its seconds, and (seconds, error) where its history has that of the whole."""
 
     seconds: float
     error: float
@@ -38,20 +43,20 @@ def run(
 ) -> list[dict[str, Any]]:
     """A row for every experiment and budget, and race.png beside the runs.
 
-    Every run is a process of its own that compiles anew, and its compilation counts. Runs stay in the folder, and
-    those that it holds already are not run again.
+    Every run is a process of its own that compiles everything anew, and its compilation counts. Runs stay in the
+    folder, and those that are there already are not repeated.
 
     Args:
-        seeds: 0, 1, … of them.
+        seeds: how many, from 0 on.
         budgets: experiment → seconds of training.
         folder: by default outputs/benchmarks/race.
-        words: further words of the command line of train.py.
+        words: further words of the command line of `train`.
     """
     folder = folder or Path("outputs/benchmarks/race")
     make_writable(folder)
     places = [(name, seconds) for name, all_seconds in budgets.items() for seconds in all_seconds]
     results = {place: [_result(folder, *place, seed, words) for seed in range(seeds)] for place in places}
-    classical = _classical()
+    classical = _classical(_run_folder(folder, *places[0], 0))
     write(draw_race(results, (classical.seconds, classical.error)), folder / "race.png")
     rows = [summary(name, runs) for (name, _), runs in results.items()]
     return [*rows, summary("spectral solver", [classical])]
@@ -73,11 +78,11 @@ def summary(method: str, runs: Sequence[Result]) -> dict[str, Any]:
 
 
 def _result(folder: Path, experiment: str, seconds: float, seed: int, words: Sequence[str]) -> Result:
-    """Of the run in folder's folder, which is done now if it is not there."""
-    folder = folder / f"{experiment}-{seconds:g}s-seed{seed}"
+    """Read the result of a run from its folder; a run that is not there is done first."""
+    folder = _run_folder(folder, experiment, seconds, seed)
     if not (folder / "metrics.json").exists():
         shutil.rmtree(folder, ignore_errors=True)
-        command = [sys.executable, "scripts/train.py", f"experiment={experiment}", f"seed={seed}"]
+        command = [sys.executable, "-c", TRAIN, f"experiment={experiment}", f"seed={seed}"]
         command += [f"train.seconds={seconds:g}", f"hydra.run.dir={folder}", "estimate=false", *words]
         environment = os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false", "PINN_AC_CACHE": str(user_cache())}
         subprocess.run(command, check=True, stdout=sys.stderr, env=environment)
@@ -90,8 +95,13 @@ def _result(folder: Path, experiment: str, seconds: float, seed: int, words: Seq
     return Result(metrics["train_seconds"], metrics["relative_l2"], curve)
 
 
-def _classical() -> Result:
-    """What the reference solver takes for the lecture's problem, its own check by refinement included."""
+def _run_folder(folder: Path, experiment: str, seconds: float, seed: int) -> Path:
+    return folder / f"{experiment}-{seconds:g}s-seed{seed}"
+
+
+def _classical(run_folder: Path) -> Result:
+    """What the reference solver takes for the problem of the runs, its own check by refinement included."""
+    problem = build(load_config(run_folder).problem)
     start = time.perf_counter()
-    error = solve(AllenCahn()).estimated_error
+    error = solve(problem).estimated_error
     return Result(time.perf_counter() - start, error, [])

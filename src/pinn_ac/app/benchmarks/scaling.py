@@ -1,6 +1,6 @@
-"""What a step costs in time and memory, against points and against parameters.
+"""What a step costs in time and memory, against the number of points and of parameters.
 
-Each row is measured in a process of its own, since a process's peak of memory never falls. Points are drawn and
+Each row is measured in a process of its own, because the peak memory of a process never falls. Points are drawn and
 prepared before the clock starts; their memory counts.
 """
 
@@ -20,11 +20,11 @@ from pinn_ac.optimizers import Adam
 POINTS = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 WIDTHS = (10, 20, 40, 80)
 NETWORK = (10, 2)
-"""Width and depth of the network that many points are measured with."""
+"""Width and depth of the network for the rows over numbers of points."""
 DEPTH, FEW = 3, 4096
-"""Depth of the networks of several widths, and their points."""
+"""Depth and number of points for the rows over widths."""
 SECONDS = 5.0
-"""Steps are repeated no longer than that."""
+"""Steps are repeated for at most so long."""
 
 
 def run(
@@ -67,6 +67,6 @@ def _row(method: str, width: int, depth: int, points: int, rounds: int, precisio
 
 
 def peak_bytes() -> int:
-    """The most memory that this process has had: on its GPU, or else of the host's."""
+    """The most memory that this process has used: on its GPU, or else on the host."""
     statistics_of_device = device_in_use().memory_stats() or {}
     return statistics_of_device.get("peak_bytes_in_use", 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

@@ -9,7 +9,7 @@ import jax
 
 
 class Timing(NamedTuple):
-    """Seconds: of compilation, tracing included, and of a call: median, least and most over the rounds."""
+    """Seconds of compilation, with tracing, and of a call: median, least and most over the rounds."""
 
     compile_seconds: float
     median: float
@@ -20,7 +20,7 @@ class Timing(NamedTuple):
 def compare(programs: Mapping[str, Callable[..., Any]], arguments: tuple, rounds: int = 30) -> dict[str, Timing]:
     """Compile every program for `arguments`, then call them in turn, `rounds` times over.
 
-    In turn, so that a change of the machine's speed meets all of them alike.
+    They are called in turn so that a change of the machine's speed affects all of them alike.
     """
     compiled, compile_seconds = {}, {}
     for name, program in programs.items():

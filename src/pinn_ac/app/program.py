@@ -1,0 +1,23 @@
+"""How the user calls our commands: `pinn-ac train` where the package is installed, or a script of a checkout."""
+
+import sys
+from pathlib import Path
+
+
+def spelled(command: str, program: str | None = None) -> str:
+    """A command as this user would type it, for messages that say what to type next.
+
+    Args:
+        command: its name, such as "train" or "sweep-report".
+        program: the program that is running; by default that of this process.
+
+    Example:
+        >>> spelled("train", "scripts/evaluate.py")
+        'python scripts/train.py'
+        >>> spelled("sweep-report", "/usr/bin/pinn-ac")
+        'pinn-ac sweep-report'
+    """
+    running = Path(sys.argv[0] if program is None else program)
+    if running.suffix == ".py" and running.parent.name == "scripts":
+        return f"python {running.with_name(command.replace('-', '_') + '.py')}"
+    return f"pinn-ac {command}"

@@ -1,0 +1,190 @@
+"""The commands, as `pinn-ac` and as scripts: one list, one sentence and status 2 for a mistake; and the wheel."""
+
+import json
+import os
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from composed import CONFIGS
+from pinn_ac.app.commands import COMMANDS
+from pinn_ac.app.program import spelled
+from typed import typed
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch):
+    """A folder to work in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("words", [(), ("--help",), ("-h",), ("help",)])
+def test_the_commands_are_listed_with_a_line_each(words):
+    listed = typed(*words)
+    assert listed.status == 0
+    lines = [line.split(maxsplit=1) for line in listed.out.splitlines() if line.startswith("  ")]
+    assert [name for name, _ in lines] == list(COMMANDS)
+    assert all(10 < len(summary) < 90 for _, summary in lines)
+
+
+def test_an_unknown_command_is_one_sentence_and_status_2():
+    refused = typed("trian", "model=mlp")
+    assert (refused.status, refused.out) == (2, "")
+    assert refused.err == f"Error: There is no command trian: choose {', '.join(COMMANDS)}.\n"
+
+
+def test_every_script_is_a_command_and_every_command_a_script():
+    scripts = {path.stem.replace("_", "-") for path in (PROJECT / "scripts").glob("*.py")}
+    assert scripts == set(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "sentence"),
+    [
+        ("train", ["problem.diffusivity=-1"], "problem.diffusivity is -1: give a positive number."),
+        ("train", ["model=unknown"], "model=unknown is no option: choose one of mlp, modified_mlp"),
+        ("train", ["optimizer=null"], "by name, such as optimizer=adam"),
+        (
+            "train",
+            ["model.widht=3"],
+            "model (MLP) has no setting widht: it has width, depth, activation, output_scale.",
+        ),
+        ("train", ["resume=/"], "/ is not the folder of a run"),
+        ("train", ["hydra.run.dir=/proc/here"], "/proc/here cannot be written"),
+        ("train", ["seed=1,2"], "seed=1,2 holds several values: add -m"),
+        ("train", ["allow=[5]"], "allow names 5: give names of modules, such as allow=[my_module]"),
+        ("train", ["hydra.run.dir='${started:%Y}'"], "${started:…} is called ${pinn_ac.started:…} now: write that."),
+        ("evaluate", [], "run has no value: give it one by run=…"),
+        ("evaluate", ["run=/"], "/ is not the folder of a run"),
+        ("reference", ["+foo=1"], "A study of the reference has no setting foo: it has problem."),
+        ("reference", ["problem.horizon=-1"], "problem.horizon is -1: give a positive number"),
+        ("reference", ["seed=1"], "There is no setting seed: there are problem."),
+        ("sweep-report", ["nowhere"], "nowhere is not a folder: give that of a sweep"),
+        ("benchmark", ["autodiff", "--precision", "float16"], "precision is 'float16': choose float64 or float32"),
+        ("lesson", ["nix"], "There is no lesson 'nix': choose"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_status_2(project, command, words, sentence):
+    refused = typed(command, *words)
+    assert refused.status == 2
+    assert sentence in refused.err
+    assert "Traceback" not in refused.err
+    assert not list(project.rglob("config.yaml"))
+
+
+def test_help_shows_examples_as_the_user_types_them():
+    for program, start in (("pinn-ac", "pinn-ac train"), ("scripts/train.py", "python scripts/train.py")):
+        words = ("train",) if program == "pinn-ac" else ()
+        helped = typed(*words, "--help", program=program)
+        assert helped.status == 0
+        assert f"    {start} experiment=record model=mlp\n" in helped.out
+        assert "allow=[MODULE]" in helped.out
+        assert "${" not in helped.out.partition("The config as it stands")[0]
+
+
+@pytest.mark.parametrize(
+    ("program", "command"),
+    [
+        ("scripts/evaluate.py", "python scripts/train.py"),
+        ("/a/scripts/train.py", "python /a/scripts/train.py"),
+        ("/usr/bin/pinn-ac", "pinn-ac train"),
+        ("/usr/lib/pytest/__main__.py", "pinn-ac train"),
+    ],
+)
+def test_a_command_is_spelled_as_the_user_calls_it(program, command):
+    assert spelled("train", program) == command
+    assert spelled("sweep-report", "scripts/train.py") == "python scripts/sweep_report.py"
+
+
+def test_two_real_processes(project):
+    """A script, and the console script's function: a refusal, and the list."""
+    script = [sys.executable, str(PROJECT / "scripts/train.py"), "problem.diffusivity=-1"]
+    refused = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert refused.stderr == "Error: problem.diffusivity is -1: give a positive number.\n"
+    assert not list(project.glob("outputs/*/*"))
+    called = [sys.executable, "-c", "from pinn_ac.app.commands import main; main()", "lesson", "--help"]
+    listed = subprocess.run(called, capture_output=True, text=True, check=True)
+    assert "pinn-ac lesson trace" in listed.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The project's wheel, built from the archive of its sources."""
+    pytest.importorskip("hatchling")
+    place = tmp_path_factory.mktemp("wheel")
+    build = "from hatchling.build import build_{0} as build; print(build(r'{1}'))"
+    subprocess.run([sys.executable, "-c", build.format("sdist", place)], cwd=PROJECT, check=True, capture_output=True)
+    (archive,) = place.glob("*.tar.gz")
+    subprocess.run(["tar", "xzf", archive, "-C", place], check=True)
+    sources = archive.with_name(archive.name.removesuffix(".tar.gz"))
+    subprocess.run([sys.executable, "-c", build.format("wheel", place)], cwd=sources, check=True, capture_output=True)
+    (built,) = place.glob("*.whl")
+    return built
+
+
+def test_the_wheel_holds_the_configs_the_types_and_the_command(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        (points,) = (name for name in names if name.endswith("entry_points.txt"))
+        assert "pinn-ac = pinn_ac.app.commands:main" in archive.read(points).decode()
+        for path in CONFIGS.rglob("*.yaml"):
+            packaged = f"pinn_ac/configs/{path.relative_to(CONFIGS).as_posix()}"
+            assert archive.read(packaged).decode() == path.read_text(), packaged
+    assert {"pinn_ac/py.typed", "pinn_ac/__init__.py", "hydra_plugins/pinn_ac_search.py"} <= names
+    assert not [name for name in names if name.startswith(("tests", "scripts", "configs"))]
+
+
+SMALL = ("model.width=4", "model.depth=1", "sampler.num_points=64", "windows=1", "reference=false", "estimate=false")
+
+
+@pytest.mark.landing
+def test_the_wheel_works_in_an_empty_environment(wheel, project):
+    """Installed without anything of the checkout; what the commands write goes to outputs/ where they are called."""
+    place = project / "environment"
+    venv.create(place, with_pip=True)
+    _install(wheel, place)
+    here = project / "empty"
+    here.mkdir()
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+    def called(*words):
+        done = subprocess.run(
+            [place / "bin/pinn-ac", *words], cwd=here, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    called("train", "-m", "model=mlp", "train.steps=2", "seed=0,1", *SMALL, "hydra.sweep.dir=outputs/sweep")
+    run = next(here.glob("outputs/sweep/*/config.yaml")).parent.relative_to(here)
+    called("evaluate", f"run={run}", "times=5", "points=8", "reference=false", "estimate=false")
+    assert json.loads((here / run / "evaluation/5x8/metrics.json").read_text())["git_commit"] is None
+    called("sweep-report", "outputs/sweep")
+    assert (here / "outputs/sweep/report/runs.csv").exists()
+    called("reference", "problem.horizon=0.01")
+    assert "pinn-ac lesson" in called("lesson")
+    called("lesson", "try_it")
+    assert (here / "outputs/lessons/try_it/graph.png").exists()
+    assert "autodiff" in called("benchmark", "--help")
+    assert {path.name for path in here.iterdir()} == {"outputs"}
+
+
+def _install(wheel, place):
+    """By uv where the tests' environment has it, as `make setup` does."""
+    ask = [place / "bin/pip", "config", "get", "global.index-url"]
+    asked = subprocess.run(ask, capture_output=True, text=True, check=False)
+    index = os.environ.get("PIP_INDEX_URL") or asked.stdout.strip()
+    uv = Path(sys.prefix) / "bin/uv"
+    words = (
+        [uv, "pip", "install", "--python", place / "bin/python"] if uv.exists() else [place / "bin/pip", "install"]
+    )
+    environment = os.environ | ({"UV_DEFAULT_INDEX": index} if index else {})
+    subprocess.run([*words, "-c", PROJECT / "constraints.txt", wheel], env=environment, check=True, timeout=600)
