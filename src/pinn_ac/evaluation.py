@@ -1,4 +1,4 @@
-"""How good a field is: its errors against a reference, its residual, its energy and its maximum principle."""
+"""How good a field is: its errors against a reference, its residual, and whether its energy and its bound hold."""
 
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
@@ -10,7 +10,7 @@ from pinn_ac.problem import Problem
 
 
 class ReferenceField(Protocol):
-    """A solution u* of shape (n_t, n_x) on a grid, and the words that say where it comes from."""
+    """A solution u* on a grid, and a sentence that says where it comes from."""
 
     @property
     def t(self) -> np.ndarray:
@@ -35,7 +35,7 @@ class ReferenceField(Protocol):
 
 @dataclass(frozen=True)
 class Sampled:
-    """A field on a grid of times and places, float64.
+    """A field on a grid in t and x, float64.
 
     Args:
         t: (n_t,), ascending, in [0, T].
@@ -64,23 +64,29 @@ class Sampled:
 
 
 def score(problem: Problem, sampled: Sampled, reference: ReferenceField | None) -> dict[str, Any]:
-    """Every metric of a field, as plain floats and lists.
+    """Every metric of a field that its problem allows, as plain floats and lists.
 
-    Residuals are those at t > 0: where u₀ has a kink, u_t and u_xx are singular at t = 0 and the equation
-    asks nothing of them there.
+    The residual is taken at t > 0: where u₀ has a kink, derivatives are singular at t = 0, and the equation does not
+    have to hold there.
+
+    Args:
+        problem: the equation.
+        sampled: the field u with residual f.
+        reference: u* on the same grid, or None.
 
     Returns:
         relative_l2: ‖u − u*‖₂ / ‖u*‖₂ over the whole grid.
         max_error: max |u − u*|.
         relative_l2_by_time: ‖u − u*‖₂ / ‖u*‖₂ over x, for each t.
-        reference: what the errors are against.
-        residual_rms, residual_l1: √mean f² and mean |f|, over t > 0; one over the problem's unit of time.
-        energy_initial, energy_final: E at the first and the last time (see :func:`energy`); length over time.
-        energy_violation: the largest rise of E between consecutive times, relative to E at the first, or in natural
-            units if that is 0; beyond what the grid leaves in doubt (see :func:`energy_doubt`).
-        maximum_principle_violation: by how much max |u| exceeds max(1, max |u₀|).
+        reference: what the errors are measured against.
+        residual_rms, residual_l1: √mean f² and mean |f| over t > 0, in the unit of u_t.
+        energy_initial, energy_final: E at the first and the last time (see :func:`energy`).
+        energy_violation: the largest rise of E between consecutive times, as a share of |E| at the first time (in
+            natural units if that is 0), beyond what is uncertain on this grid (see :func:`energy_doubt`).
+        maximum_principle_violation: by how much max |u| exceeds the bound of the solutions, `problem.bound`.
 
-        Without a reference the first four are left out.
+        Without a reference the first four are left out, as are the entries of an energy or a bound that the problem
+        does not have.
 
     Raises:
         InputError: a value that enters is not finite, or the reference is on another grid.
@@ -90,22 +96,35 @@ def score(problem: Problem, sampled: Sampled, reference: ReferenceField | None) 
     residual = _finite(sampled, "residual", sampled.residual[later], sampled.t[later])
     for name in ("u", "u_x"):
         _finite(sampled, name, getattr(sampled, name), sampled.t)
-    energies = energy(problem, sampled.u, sampled.u_x)
-    doubts = energy_doubt(problem, sampled.u, sampled.u_x, energies)
-    unit = problem.length_unit / problem.time_unit
     metrics = errors(sampled, reference) if reference is not None else {}
-    return metrics | {
-        "residual_rms": float(np.sqrt(np.mean(residual**2))),
-        "residual_l1": float(np.mean(np.abs(residual))),
+    metrics["residual_rms"] = float(np.sqrt(np.mean(residual**2)))
+    metrics["residual_l1"] = float(np.mean(np.abs(residual)))
+    if "energy" in problem.capabilities:
+        metrics |= _energy_metrics(problem, sampled)
+    bound = problem.bound
+    if bound is not None:
+        metrics["maximum_principle_violation"] = max(0.0, float(np.abs(sampled.u).max()) - bound)
+    return metrics
+
+
+def _energy_metrics(problem: Problem, sampled: Sampled) -> dict[str, float]:
+    """The entries of an energy; its rise is computed in natural units, in which it does not depend on the user's."""
+    energies = energy(problem, sampled.u, sampled.u_x)
+    natural, slope = problem.natural, sampled.u_x * problem.length_unit
+    scaled = energy(natural, sampled.u, slope)
+    return {
         "energy_initial": float(energies[0]),
         "energy_final": float(energies[-1]),
-        "energy_violation": largest_rise(energies / unit, doubts / unit),
-        "maximum_principle_violation": max(0.0, float(np.abs(sampled.u).max()) - (problem.bound or np.inf)),
+        "energy_violation": largest_rise(scaled, energy_doubt(natural, sampled.u, slope, scaled)),
     }
 
 
 def errors(sampled: Sampled, reference: ReferenceField) -> dict[str, Any]:
-    """The errors of u against u* alone: the first four entries of :func:`score`."""
+    """The errors of u against u*: the first four entries of :func:`score`.
+
+    Raises:
+        InputError: u* is on another grid, or not finite.
+    """
     exact = np.asarray(reference.u, np.float64)
     same_grid = exact.shape == sampled.u.shape and all(
         np.allclose(ours, theirs, rtol=0, atol=1e-9 * np.ptp(ours))
@@ -123,42 +142,53 @@ def errors(sampled: Sampled, reference: ReferenceField) -> dict[str, Any]:
 
 
 def energy(problem: Problem, u: np.ndarray, u_x: np.ndarray) -> np.ndarray:
-    """E(t) = ∫ D u_x²/2 + R (1 − u²)²/4 dx over one period, by the periodic trapezoidal rule.
+    """E(t) = ∫ e(u, u_x) dx over one period, with e the problem's `energy_density`, by the trapezoidal rule.
 
     Args:
-        u, u_x: (n_t, n_x), on an even grid of one period without its right end.
+        problem: one with the capability "energy".
+        u, u_x: (n_t, n_x), on an even grid of one period without its right end, on which the rule is spectrally
+            accurate.
 
     Returns:
-        E, (n_t,). It never grows along a solution: dE/dt = −∫ u_t² dx.
+        E, (n_t,), which never grows along a solution.
     """
     density: Any = problem.energy_density  # plain algebra, which NumPy arrays go through in float64
     return problem.period * np.mean(density(u, u_x), axis=-1)
 
 
 def energy_doubt(problem: Problem, u: np.ndarray, u_x: np.ndarray, energies: np.ndarray) -> np.ndarray:
-    """By how much E(t) differs on every second point, (n_t,): interfaces thinner than the grid show in it.
+    """By how much E(t) changes if only every second point in x is used: what is thinner than the grid shows in it.
 
-    `energies` are those on every point, (n_t,).
-    0 where the grid has an odd number of points, which has no half.
+    Args:
+        problem, u, u_x: see :func:`energy`.
+        energies: E(t) with every point, (n_t,).
+
+    Returns:
+        The differences; 0 on a grid with an odd number of points, which cannot be halved.
     """
     step = 2 if u.shape[-1] % 2 == 0 else 1
     return np.abs(energies - energy(problem, u[:, ::step], u_x[:, ::step]))
 
 
 def spectral_slope(problem: Problem, u: np.ndarray) -> np.ndarray:
-    """u_x of a periodic field (n_t, n_x) known only on an even grid: the slope of its Fourier series."""
+    """u_x, (n_t, n_x), of a periodic field that is known on an even grid: the derivative of its Fourier series."""
     n_x = u.shape[-1]
     wavenumber = 2 * np.pi / problem.period * np.arange(n_x // 2 + 1)
     coefficients = 1j * wavenumber * np.fft.rfft(u, axis=-1)
-    if n_x % 2 == 0:  # the highest mode is a cosine that the grid sees only at its crests, where its slope is 0
+    if n_x % 2 == 0:  # the highest mode is a cosine that the grid meets at its crests alone, where its slope is 0
         coefficients[..., -1] = 0
     return np.fft.irfft(coefficients, n_x, axis=-1)
 
 
 def largest_rise(energies: np.ndarray, doubts: np.ndarray | float = 0.0) -> float:
-    """max_i (E_{i+1} − E_i) / E_0, or 0 where E only falls; absolute if E_0 is 0. Each E is known up to its doubt."""
+    """max_i (E_{i+1} − E_i) / |E_0|, or 0 where E only falls; not divided if E_0 is 0.
+
+    Args:
+        energies: E_i, (n_t,).
+        doubts: by how much each may be wrong, (n_t,); a rise counts beyond the doubts of its two ends.
+    """
     rises = (energies - doubts)[1:] - (energies + doubts)[:-1]
-    return float(_ratio(float(rises.max(initial=0.0)), energies[0]))
+    return float(_ratio(float(rises.max(initial=0.0)), abs(energies[0])))
 
 
 def _ratio(part: Any, whole: Any) -> np.ndarray:
@@ -167,7 +197,7 @@ def _ratio(part: Any, whole: Any) -> np.ndarray:
 
 
 def _finite(sampled: Sampled, name: str, values: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """The values, if all are finite; otherwise the refusal says where the first is not."""
+    """The values, if all are finite; otherwise an InputError says where the first is not."""
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):
         i, j = bad[0]

@@ -1,5 +1,6 @@
 """Burgers' equation on a periodic interval."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -54,6 +55,13 @@ class Burgers(Problem):
         plain = self.nominal
         speed = abs(plain.speed) * largest_value(self.initial_condition)
         return 2 * plain.viscosity / speed * (2 / self.period) if speed else None
+
+    @property
+    def steepening(self) -> float:  # type: ignore[override]
+        """1/(1 − |c| s T), s = max |u₀'|: what convection alone does to slopes; infinite from t = 1/(|c| s) on."""
+        plain = self.nominal
+        left = 1 - abs(plain.speed) * plain.steepest_slope * plain.horizon
+        return 1 / left if left > 0 else math.inf
 
     def flux(self, u: Any) -> Any:
         """c u²/2."""

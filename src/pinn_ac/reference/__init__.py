@@ -1,4 +1,4 @@
-"""The spectral reference solution that every error is measured against, and a cache of its answers."""
+"""The spectral reference solution that errors are measured against, its refinement study, and a cache of it."""
 
 from pinn_ac.reference.cache import load_or_solve
 from pinn_ac.reference.refinement import study

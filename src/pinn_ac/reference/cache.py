@@ -1,39 +1,43 @@
-"""Reference solutions on disk, each under a key of everything that it depends on."""
+"""A cache of reference solutions on disk, each in a file named by a hash of everything that it depends on."""
 
-import dataclasses
 import hashlib
 import json
 import logging
 import zipfile
+from dataclasses import asdict, fields
 from pathlib import Path
 
+import jax
 import numpy as np
 
 from pinn_ac.files import user_cache, write_whole
 from pinn_ac.problem import Problem
+from pinn_ac.reference.consistency import require_spectral
 from pinn_ac.reference.resolution import MOST_MODES
-from pinn_ac.reference.solver import LARGEST, RELATIVE_L2, TOLERANCE, Reference, check_times, solve
+from pinn_ac.reference.solver import LARGEST, NEEDED, RELATIVE_L2, TOLERANCE, Reference, check_times, solve
 
 logger = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the solver's answers change."""
+
+PROBES = tuple(0.3 * value for value in range(-4, 5))
+"""Values of u at which the nonlinear term enters the key."""
 
 
 def load_or_solve(
     problem: Problem, times: np.ndarray | None = None, points: int = 512, cache_folder: str | Path | None = None
 ) -> Reference:
-    """The reference solution from the cache, or solved and put there.
+    """The reference solution from the cache; where it is not there, it is solved for and put there.
 
     Args:
-        problem: see :func:`solve`.
-        times: see :func:`solve`.
-        points: see :func:`solve`.
-        cache_folder: by default the environment's PINN_AC_CACHE, else `pinn_ac` in the user's cache folder.
+        problem, times, points: see :func:`solve`.
+        cache_folder: by default the environment variable PINN_AC_CACHE, else `pinn_ac` in the user's cache folder.
 
     Raises:
         InputError: as :func:`solve`. A cache that cannot be read or written is only logged.
     """
+    require_spectral(problem, *NEEDED)
     times = check_times(problem, times)
     file = Path(cache_folder or user_cache()).expanduser() / f"reference_{key(problem, times, points)}.npz"
     found = _load(file, times, points)
@@ -45,25 +49,35 @@ def load_or_solve(
 
 
 def key(problem: Problem, times: np.ndarray, points: int) -> str:
-    """A hash of the solver's version, the equation, the initial condition's coefficients and the output grid.
+    """A hash of the solver's version, the problem and the output grid.
 
-    The initial condition enters through its coefficients, so that a changed file of samples is another problem.
+    The equation enters by its name, its coefficients and its symmetries, and by values of L(k), reaction(u) and
+    flux(u), so that an equation that a user redefines under the same name is another one. The initial condition
+    enters by its Fourier coefficients, so that a changed file of samples is another problem.
     """
     condition = problem.initial_condition
-    settings = {
+    coefficients = {
+        one.name: getattr(problem, one.name) for one in fields(problem) if one.name != "initial_condition"
+    }
+    described = {
         "version": [VERSION, RELATIVE_L2, LARGEST, TOLERANCE],
-        "equation": [problem.diffusivity, problem.reaction_rate, problem.domain, problem.horizon],
+        "equation": [type(problem).__qualname__, coefficients, sorted(problem.symmetries), problem.degree],
         "condition": [type(condition).__name__, condition.kinks],
         "points": points,
     }
-    digest = hashlib.sha256(json.dumps(settings).encode())
+    digest = hashlib.sha256(json.dumps(described, default=lambda value: np.asarray(value).tolist()).encode())
     digest.update(np.asarray(times, float).tobytes())
     digest.update(condition.fourier_coefficients(MOST_MODES).tobytes())
+    with jax.enable_x64(True):
+        probes = np.array(PROBES)
+        terms = problem.symbol(np.pi * np.arange(9)), problem.reaction(probes), problem.flux(probes)
+        for values in terms:
+            digest.update(b"none" if values is None else np.asarray(values, float).tobytes())
     return digest.hexdigest()[:32]
 
 
 def _load(file: Path, times: np.ndarray, points: int) -> Reference | None:
-    """What the file holds, or None when there is none, or not this."""
+    """The reference in the file; None where there is no file, or none of these times and points."""
     try:
         with np.load(file, allow_pickle=False) as arrays:
             found = Reference(
@@ -72,16 +86,16 @@ def _load(file: Path, times: np.ndarray, points: int) -> Reference | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        logger.warning("The cached reference %s cannot be read (%s): solving anew.", file, error)
+        logger.warning("The cached reference %s cannot be read (%s): solving again.", file, error)
         return None
     whole = found.u.shape == (len(times), points) and np.isfinite(found.u).all() and np.array_equal(found.t, times)
     return found if whole else None
 
 
 def _store(file: Path, reference: Reference) -> None:
-    """Write it in one go, so that no reader ever meets half a file."""
+    """Write the file in one step, so that no reader ever finds half of one."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, lambda draft: np.savez(draft, **dataclasses.asdict(reference)))
+        write_whole(file, lambda draft: np.savez(draft, **asdict(reference)))
     except OSError as error:
-        logger.warning("The reference cannot be kept in %s (%s): it will be solved again next time.", file, error)
+        logger.warning("The reference cannot be kept in %s (%s): it will be solved for again next time.", file, error)

@@ -1,4 +1,4 @@
-"""Exponential time differencing of fourth order (ETDRK4) for a diagonal linear part."""
+"""Exponential time differencing of fourth order (ETDRK4) for equations whose linear part is diagonal."""
 
 import math
 from collections.abc import Callable
@@ -10,7 +10,7 @@ TAYLOR_TERMS = 18
 """1/18! is below rounding, so this many terms of φ_j are exact for |z| ≤ 1."""
 
 KEPT = 24
-"""Step lengths whose coefficients are kept."""
+"""Number of step lengths whose coefficients are kept in memory."""
 
 
 def phi_functions(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -36,7 +36,7 @@ def phi_functions(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True)
 class Weights:
-    """Coefficients of one step of length h, z = h·linear."""
+    """The coefficients of one step of length h, with z = h·linear."""
 
     half: np.ndarray
     """e^{z/2}"""
@@ -72,7 +72,8 @@ class Stepper:
 
     Args:
         linear: the diagonal linear part (real), shape (modes,).
-        nonlinear: the rest, from coefficients to coefficients.
+        nonlinear: the rest of the right-hand side, a function from coefficients to coefficients.
+        known: the coefficients of steps, kept by step length.
     """
 
     linear: np.ndarray
@@ -91,9 +92,9 @@ class Stepper:
         """One step from c, where nonlinear(c) = rate.
 
         Returns:
-            The new c, nonlinear(c) there, and an estimate of a third-order method's local error: the last
-            stage's share with nonlinear(c) in the stage's place. (The new rate is the next step's first stage, so
-            the estimate costs nothing.)
+            The new c, nonlinear(new c), and an estimate of the local error, of third order: the difference that it
+            makes to use nonlinear(new c) in place of the last stage. It costs nothing, since nonlinear(new c) is the
+            first stage of the next step.
         """
         w = self.weights(step)
         decayed = w.half * c

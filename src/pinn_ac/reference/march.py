@@ -1,24 +1,25 @@
-"""Marching the modes through time: once with a step control, which leaves a schedule, then along it."""
+"""Marching the modes through time: with step control, which leaves a schedule of steps, or along a schedule."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from pinn_ac.errors import InputError, require
+from pinn_ac.errors import require
 from pinn_ac.reference.etd import Stepper
 from pinn_ac.reference.galerkin import Galerkin, norm
+from pinn_ac.reference.resolution import settings
 
 Schedule = list[list[float]]
-"""Step lengths, a list for each output interval."""
+"""Step lengths, one list for each interval between output times."""
 
 FINEST = 40
-"""Steps are output intervals halved 0 to this many times."""
+"""A step is the interval between two output times, halved 0 to this many times."""
 
 
 @dataclass
 class Work:
-    """A purse of modes × steps, shared by the marches of one solve.
+    """A budget of modes × steps, shared by the marches of one solve.
 
     Args:
         left: how much may still be spent; about 2.5e8 a minute on one core.
@@ -26,22 +27,26 @@ class Work:
 
     left: float
 
-    def spend(self, modes: int) -> None:
+    def spend(self, system: Galerkin) -> None:
         """Pay for one step.
 
         Raises:
-            InputError: the purse is empty.
+            InputError: the budget is used up.
         """
-        self.left -= modes
+        self.left -= system.modes
         require(
             self.left >= 0,
-            "The reference solution of this problem takes more than a minute or two: raise problem.diffusivity, or "
-            "lower problem.reaction_rate or problem.horizon, or ask for fewer times.",
+            "The reference solution of this problem takes more than a minute or two: change "
+            f"{settings(system.problem)} so that it is smoother or shorter, or ask for fewer times, or set "
+            "reference=false and train without the true solution.",
         )
 
 
 def intervals(times: np.ndarray) -> list[float]:
-    """Lengths from 0 to each time in turn, rounded to 12 digits without adding up, so that equal ones are equal."""
+    """The lengths of the intervals from 0 to the first time and from each time to the next.
+
+    Rounded to 12 digits, so that equal intervals are equal numbers; the rounding errors do not add up.
+    """
     lengths, reached = [], 0.0
     for time in times:
         lengths.append(float(f"{time - reached:.11e}"))
@@ -55,10 +60,10 @@ def march_controlled(
     """March from t = 0, with each step's estimated local error below `tolerance` relative to the solution.
 
     Args:
-        system: the modes and their rates.
-        times: positive and ascending; at each, `emit` gets the coefficients.
-        tolerance: of the third-order error estimate; the fourth-order solution is far better.
-        emit: takes the coefficients.
+        system: the modes and their rates of change.
+        times: output times, positive and ascending.
+        tolerance: for the third-order error estimate; the error of the fourth-order solution is far smaller.
+        emit: called with the coefficients at each output time.
         work: pays for the steps.
 
     Returns:
@@ -67,25 +72,25 @@ def march_controlled(
     Raises:
         InputError: the steps are too many or too short.
     """
-    stepper = Stepper(system.linear, system.reaction)
+    stepper = Stepper(system.linear, system.nonlinear)
     c = system.start()
-    rate, step, schedule = system.reaction(c), 0.0, []
+    rate, step, schedule = system.nonlinear(c), 0.0, []
     for length in intervals(times):
         halvings = _halvings(length, step) if step else FINEST // 2
         position, steps = 0, []
         while position < 2**FINEST:
             step = length / 2**halvings
-            work.spend(system.modes)
-            with np.errstate(over="ignore", invalid="ignore"):  # of a step that is far too long
+            work.spend(system)
+            with np.errstate(over="ignore", invalid="ignore"):  # a step that is far too long overflows
                 new, new_rate, error = stepper.advance(c, rate, step)
                 share = norm(error) / max(norm(new), 1e-300)
             if not share <= tolerance:  # NaN too
                 halvings += 1
-                _require_step(halvings)
+                _require_step(halvings, system)
                 continue
             c, rate, position = new, new_rate, position + 2 ** (FINEST - halvings)
             steps.append(step)
-            # The estimate falls 16-fold with half the step; a longer one must start at a multiple of itself.
+            # Half the step makes the estimate 16 times smaller. A longer step must start at a multiple of itself.
             if share < tolerance / 40 and halvings > 0 and position % 2 ** (FINEST - halvings + 1) == 0:
                 halvings -= 1
         step = length / 2**halvings
@@ -95,24 +100,24 @@ def march_controlled(
 
 
 def march(system: Galerkin, schedule: Schedule, emit: Callable[[np.ndarray], None], work: Work) -> None:
-    """March along a schedule; `emit` gets the coefficients at the end of each of its intervals."""
-    stepper = Stepper(system.linear, system.reaction)
+    """March along a schedule; `emit` is called with the coefficients at the end of each of its intervals."""
+    stepper = Stepper(system.linear, system.nonlinear)
     c = system.start()
-    rate = system.reaction(c)
+    rate = system.nonlinear(c)
     for steps in schedule:
         for step in steps:
-            work.spend(system.modes)
+            work.spend(system)
             c, rate, _ = stepper.advance(c, rate, step)
         emit(c)
 
 
 def split(schedule: Schedule, parts: int) -> Schedule:
-    """Every step cut into equal parts."""
+    """The schedule with every step divided into `parts` equal steps."""
     return [[step / parts for step in steps for _ in range(parts)] for steps in schedule]
 
 
 def count(schedule: Schedule) -> int:
-    """How many steps it has."""
+    """The number of steps."""
     return sum(map(len, schedule))
 
 
@@ -120,9 +125,9 @@ def _halvings(length: float, step: float) -> int:
     return int(np.clip(np.ceil(np.log2(length / step) - 1e-6), 0, FINEST))
 
 
-def _require_step(halvings: int) -> None:
-    if halvings > FINEST:
-        raise InputError(
-            "The reference solver cannot follow this problem's start with any step: lower "
-            "problem.initial_condition's amplitude or problem.reaction_rate."
-        )
+def _require_step(halvings: int, system: Galerkin) -> None:
+    require(
+        halvings <= FINEST,
+        "The reference solver cannot follow this problem's start with any step: lower "
+        f"problem.initial_condition's amplitude, or change {settings(system.problem)}.",
+    )

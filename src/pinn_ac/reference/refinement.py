@@ -1,4 +1,4 @@
-"""How the reference converges: its error against the number of modes, and against the step."""
+"""How the reference solution converges: its error against the number of modes, and against the time step."""
 
 import math
 from dataclasses import dataclass
@@ -8,13 +8,14 @@ from rich.console import Console
 from rich.table import Table
 
 from pinn_ac.problem import Problem
+from pinn_ac.reference.consistency import require_spectral
 from pinn_ac.reference.galerkin import Galerkin
 from pinn_ac.reference.march import Schedule, Work, count, march, march_controlled, split
 from pinn_ac.reference.resolution import modes_needed
-from pinn_ac.reference.solver import TOLERANCE, check_times, solve
+from pinn_ac.reference.solver import NEEDED, TOLERANCE, check_times, solve
 
 COARSE_TOLERANCE = 3e-8
-"""Step control of the coarsest steps of the study in time."""
+"""Tolerance of the step control that finds the longest steps of the refinement in time."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,10 @@ class Level:
     Args:
         modes: its Fourier modes.
         steps: its time steps.
-        relative_l2: over all output times > 0.
-        max_error: over the same.
-        order: log₂ of the last error over this one, for half the step; NaN on the first level and in space.
+        relative_l2: relative L2 error over all output times > 0.
+        max_error: largest error at these times.
+        order: of convergence in the step, log₂ of the last level's error over this one's; NaN on the first level and
+            where the number of modes is refined.
     """
 
     modes: int
@@ -37,10 +39,15 @@ class Level:
 
 
 def refine_time(problem: Problem, halvings: int = 5, points: int = 512) -> list[Level]:
-    """Errors of a schedule whose every step is halved again and again, at fixed modes.
+    """Errors of a schedule of steps that are halved again and again, with a fixed number of modes.
 
-    Each is against the one halved twice more often than the last; for ETDRK4 the order tends to 4.
+    Each error is the difference from the solution whose steps are a quarter of the last level's. For ETDRK4 the order
+    tends to 4.
+
+    Raises:
+        InputError: as :func:`solve`.
     """
+    require_spectral(problem, *NEEDED)
     times = check_times(problem, None)[1:]
     system = Galerkin(problem, modes_needed(problem, float(times[0])))
     schedule = march_controlled(system, times, COARSE_TOLERANCE, lambda c: None, Work(math.inf))
@@ -55,7 +62,12 @@ def refine_time(problem: Problem, halvings: int = 5, points: int = 512) -> list[
 
 
 def refine_space(problem: Problem, points: int = 512) -> list[Level]:
-    """Errors of 1/8, 1/4, 1/2, 3/4 and 1 of the solver's modes, along its steps, against twice its modes."""
+    """Errors with 1/8, 1/4, 1/2, 3/4 and all of the solver's modes and with its steps, against twice as many modes.
+
+    Raises:
+        InputError: as :func:`solve`.
+    """
+    require_spectral(problem, *NEEDED)
     times = check_times(problem, None)[1:]
     needed = modes_needed(problem, float(times[0]))
     schedule = march_controlled(Galerkin(problem, needed), times, TOLERANCE, lambda c: None, Work(math.inf))
@@ -68,7 +80,7 @@ def refine_space(problem: Problem, points: int = 512) -> list[Level]:
 
 
 def study(problem: Problem, console: Console | None = None) -> None:
-    """Print both refinements, and what the solver says of its own solution.
+    """Print both refinements, below the label of the solver's own solution.
 
     Raises:
         InputError: as :func:`solve`.
@@ -86,7 +98,7 @@ def _rows(system: Galerkin, schedule: Schedule, points: int) -> np.ndarray:
 
 
 def _errors(rows: np.ndarray, finest: np.ndarray) -> tuple[float, float]:
-    """Relative L2 and largest error; infinite where the march diverged."""
+    """Relative L2 error and largest error; infinite where the march diverged."""
     difference = rows - finest
     if not np.isfinite(difference).all():
         return math.inf, math.inf
@@ -95,7 +107,7 @@ def _errors(rows: np.ndarray, finest: np.ndarray) -> tuple[float, float]:
 
 def _table(title: str, levels: list[Level]) -> Table:
     table = Table(title=title)
-    for heading in ("modes", "steps", "relative L2 error", "max error", "order"):
+    for heading in ("modes", "steps", "relative L2 error", "largest error", "order"):
         table.add_column(heading, justify="right")
     for level in levels:
         order = "" if math.isnan(level.order) else f"{level.order:.2f}"

@@ -1,4 +1,4 @@
-"""The reference solution: solved twice, and refined until the two agree."""
+"""The reference solution: the problem is solved at two resolutions, which are refined until the solutions agree."""
 
 import logging
 from dataclasses import dataclass
@@ -9,35 +9,42 @@ import numpy as np
 
 from pinn_ac.errors import InputError, require
 from pinn_ac.problem import Problem
+from pinn_ac.reference.consistency import require_spectral
 from pinn_ac.reference.galerkin import Galerkin
 from pinn_ac.reference.march import Schedule, Work, count, march, march_controlled, split
-from pinn_ac.reference.resolution import MOST_MODES, modes_needed
+from pinn_ac.reference.resolution import MOST_MODES, WITHOUT, modes_needed, settings
 
 logger = logging.getLogger(__name__)
 
 RELATIVE_L2 = 1e-10
-"""Largest estimated relative L2 error of a reference, over all times."""
+"""Largest estimated relative L2 error that a reference may have, over all times."""
 
 LARGEST = 1e-8
-"""Largest estimated error of a reference at any point, relative to its largest value."""
+"""Largest estimated error that it may have at any point, relative to its largest value."""
 
 TOLERANCE = 1e-10
-"""Step control of the coarsest march; it gives a relative L2 error of about 1e-11 on the default problem."""
+"""Tolerance of the first march's step control; about 1e-11 in relative L2 error for the default problem."""
 
 ROUNDS = 4
+"""Refinements before giving up."""
+
 WORK = 4e8
+"""The budget of one solve, in modes × steps; see :class:`~pinn_ac.reference.march.Work`."""
+
+NEEDED = ("The reference solution", WITHOUT)
+"""For :func:`~pinn_ac.reference.consistency.require_spectral`."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """u on a grid in time and space, float64, with an estimate of its error.
+    """u on a grid in t and x, in float64, with an estimate of its error.
 
     Args:
         t: times, shape (n_t,).
         x: x_j = a + (b − a) j/n_x, shape (n_x,).
         u: shape (n_t, n_x).
         estimated_error: relative L2 difference from the solution with fewer modes and twice the step.
-        label: the method, its resolution and this estimate, in words.
+        label: a sentence with the method, its resolution and this estimate.
     """
 
     t: np.ndarray
@@ -48,21 +55,30 @@ class Reference:
 
 
 def solve(problem: Problem, times: np.ndarray | None = None, points: int = 512) -> Reference:
-    """Solve the problem by Fourier–Galerkin and ETDRK4, in float64 whatever JAX's precision is.
+    """Solve u_t = L u + reaction(u) − ∂x flux(u) by a Fourier–Galerkin method and ETDRK4.
 
-    A first march finds the steps by a local error control. A second halves them and has half as many modes again.
-    Their difference estimates (and bounds, while the order holds) the error of the second; until it is small
-    enough, the second becomes the first.
+    Everything is computed in float64, whatever JAX's precision is. A first march finds the steps by local error
+    control. A second one halves them and has half as many modes again. The difference of the two estimates the error
+    of the second (and bounds it, while the order of convergence holds). Until it is small enough, the second becomes
+    the first of the next round.
 
     Args:
-        problem: any variant.
+        problem: any that has the capability "spectral".
         times: ascending, ≥ 0, also beyond the horizon; by default 201 from 0 to the horizon.
-        points: n_x of the output grid; the series is evaluated there, so any number is as exact as another.
+        points: n_x of the output grid. The Fourier series is evaluated there, so that their number does not change
+            the accuracy.
 
     Raises:
-        InputError: times or points are none of these; the problem needs more modes or steps than a minute or two
-            allow; or refinement does not bring the estimate below `RELATIVE_L2` and `LARGEST`.
+        InputError: times or points are none of these; the problem lacks the capability, or its residual is another
+            equation; it needs more modes or steps than a minute or two allow; or refinement does not bring the
+            estimated error below `RELATIVE_L2` and `LARGEST`.
+
+    >>> import numpy as np, pinn_ac
+    >>> reference = solve(pinn_ac.Burgers(viscosity=0.05), np.linspace(0.0, 1.0, 3), points=8)
+    >>> reference.u.shape
+    (3, 8)
     """
+    require_spectral(problem, *NEEDED)
     times = check_times(problem, times)
     is_count = isinstance(points, int | np.integer) and not isinstance(points, bool) and points > 0
     require(is_count, f"The reference's points are {points}: give a whole number from 1.")
@@ -70,7 +86,8 @@ def solve(problem: Problem, times: np.ndarray | None = None, points: int = 512) 
     later = times[times > 0]
     if len(later) == 0:
         return Reference(times, x, _initial_rows(problem, times, points), 0.0, "the initial condition itself")
-    solution = _refine(problem, later, points)
+    with jax.enable_x64(True):  # a problem may define its terms with jax.numpy
+        solution = _refine(problem, later, points)
     u = np.concatenate([_initial_rows(problem, times, points), solution.rows[:, :: solution.finer]])
     label = (
         f"Fourier ETDRK4, {solution.modes} modes, {count(solution.schedule)} steps, "
@@ -80,7 +97,7 @@ def solve(problem: Problem, times: np.ndarray | None = None, points: int = 512) 
 
 
 def check_times(problem: Problem, times: np.ndarray | None) -> np.ndarray:
-    """The times as float64, shape (n_t,); by default 201 from 0 to the horizon.
+    """The output times as float64, shape (n_t,); by default 201 from 0 to the horizon.
 
     Raises:
         InputError: they are not ascending numbers ≥ 0.
@@ -95,6 +112,8 @@ def check_times(problem: Problem, times: np.ndarray | None) -> np.ndarray:
 
 @dataclass
 class _Solution:
+    """One of the solutions that are compared: u at the output times, on a grid `finer` times finer than wanted."""
+
     modes: int
     schedule: Schedule
     rows: np.ndarray
@@ -103,13 +122,14 @@ class _Solution:
     largest: float = np.inf
 
     def compare(self, coarser: "_Solution") -> None:
+        """Estimate the errors from the difference to the coarser solution."""
         difference, scale = self.rows - coarser.rows, np.abs(self.rows).max()
         self.error = float(np.linalg.norm(difference) / np.linalg.norm(self.rows))
         self.largest = float(np.abs(difference).max() / scale)
 
 
 def _refine(problem: Problem, times: np.ndarray, points: int) -> _Solution:
-    finer = -(-256 // points)  # compared on at least 256 points, however few are wanted
+    finer = -(-256 // points)  # the two solutions are compared on at least 256 points
     work = Work(WORK)
     solution = _first(problem, times, points * finer, work)
     solution.finer = finer
@@ -124,8 +144,8 @@ def _refine(problem: Problem, times: np.ndarray, points: int) -> _Solution:
             break
     raise InputError(
         f"The reference solution of this problem cannot be found to {RELATIVE_L2:.0e} (refinement leaves "
-        f"{solution.error:.0e}), for it amplifies rounding errors or moves too fast: shorten problem.horizon, lower "
-        "problem.reaction_rate or raise problem.diffusivity."
+        f"{solution.error:.0e}), because it amplifies rounding errors or moves too fast: change {settings(problem)} "
+        f"so that it is smoother or shorter, or {WITHOUT}."
     )
 
 
@@ -144,7 +164,7 @@ def _finer(problem: Problem, coarser: _Solution, points: int, work: Work) -> _So
 
 
 def _initial_rows(problem: Problem, times: np.ndarray, points: int) -> np.ndarray:
-    """u₀ itself for t = 0, shape (1, points), or (0, points) when the times start later."""
+    """u₀ itself if the first time is 0, shape (1, points), else nothing, shape (0, points)."""
     if times[0] > 0:
         return np.empty((0, points))
     with jax.enable_x64(True):

@@ -1,4 +1,4 @@
-"""Pictures of numbers over training and over time: losses, errors and the energy."""
+"""Figures of curves: the loss and the error over training, and the energy over time."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -13,15 +13,18 @@ from pinn_ac.reporting.style import Axes, Figure, MaxNLocator
 
 Entries = Sequence[Mapping[str, Any]]
 ERRORS = {"over all $t$": "relative_l2", "over the window alone": "window_relative_l2"}
-"""What an error is of, and its entry in the history."""
+"""Label of an error curve → its entry in the history."""
 MOST_ROWS = 4
-"""Of stages' names above a panel."""
+"""Rows that the names of stages above a panel may take."""
 
 
 def draw_history(history: Entries) -> Figure:
     """The loss, its terms (`loss_<name>`) and, where evaluated, the relative L² error, against steps and seconds.
 
-    What is measured in one window of time alone, the loss and `window_relative_l2`, is a curve of its own in each.
+    The loss and `window_relative_l2` are those of one time window, so each window has curves of its own.
+
+    Args:
+        history: the lines of a run's history, one mapping each.
     """
     errors = {name: column(history, key) for name, key in ERRORS.items()}
     errors = {name: values for name, values in errors.items() if np.isfinite(values).any()}
@@ -49,7 +52,7 @@ def draw_history(history: Entries) -> Figure:
 
 
 def column(history: Entries, key: str) -> np.ndarray:
-    """One entry of every line, NaN where it is missing, null or no number."""
+    """One entry of every line, as floats; NaN where it is missing, null or not a number."""
 
     def number(value: Any) -> float:
         return float(value) if isinstance(value, int | float) else np.nan
@@ -77,7 +80,7 @@ def _errors(axes: Axes, history: Entries, along: np.ndarray, errors: Mapping[str
 
 
 def _curves(axes: Axes, history: Entries, along: np.ndarray, values: np.ndarray, **look: Any) -> None:
-    """A curve for each window of time, under one label."""
+    """One curve for each time window, under one label."""
     windows = [_window(entry)[0] for entry in history]
     ends = [line for line in range(1, len(windows)) if windows[line] != windows[line - 1]]
     for part in np.split(np.arange(len(windows)), ends):
@@ -88,26 +91,26 @@ def _curves(axes: Axes, history: Entries, along: np.ndarray, values: np.ndarray,
 
 
 def _window(entry: Mapping[str, Any]) -> tuple[str, str]:
-    """The window of time and the stage of a line: ("2/4", "adam"), and ("", "adam") where there are no windows."""
+    """The time window and the stage of a line: ("2/4", "adam"), or ("", "adam") in a run with one window."""
     words = str(entry.get("stage") or "")
     window, _, stage = words.rpartition(" ")
     return window, stage.replace("_", " ")
 
 
 def _log_axis(axes: Axes) -> None:
-    """Logarithmic, unless there is nothing that a logarithm can show."""
+    """Make the axis logarithmic, unless there is no positive value."""
     if any(np.isfinite(line.get_ydata()).any() for line in axes.get_lines()):
         axes.set_yscale("log")
 
 
 def _mark_stages(axes: Axes, history: Entries, along: np.ndarray, named: bool) -> None:
-    """Every other stage on a grey ground, and their names above.
+    """Give every other stage a grey background; with `named`, write their names above the panel.
 
-    Windows of time are numbered, as many of them as have room; stages are named, in several rows where they must.
+    Time windows are numbered, as many as there is room for. Stages are named, in several rows where necessary.
     """
     names = [_window(entry) for entry in history]
     starts = [line for line in range(len(names)) if line == 0 or names[line] != names[line - 1]]
-    edges = np.array([0.0, *(along[line - 1] for line in starts[1:]), *along[-1:]])  # the first begins with the run
+    edges = np.array([0.0, *(along[line - 1] for line in starts[1:]), *along[-1:]])  # the first stage starts at 0
     if len(starts) < 2 or not np.isfinite(edges).all():
         return
     for left, right in zip(edges[1::2], edges[2::2], strict=False):
@@ -127,7 +130,7 @@ def _mark_stages(axes: Axes, history: Entries, along: np.ndarray, named: bool) -
 
 
 def _number_windows(axes: Axes, windows: Sequence[str], edges: np.ndarray) -> None:
-    """The numbers of windows over their middles; every second, fifth … where not all have room."""
+    """The numbers of windows, centred above each; of every second, fifth … where there is no room for all."""
     room = np.diff(edges).min() / _character(axes)
     longest = max(map(len, windows))
     words = "window " if room > longest + 7 else ""
@@ -143,7 +146,7 @@ def _number_windows(axes: Axes, windows: Sequence[str], edges: np.ndarray) -> No
 
 
 def _name_stages(axes: Axes, labels: Sequence[str], edges: np.ndarray) -> bool:
-    """Each name where its stage begins, in the lowest row that has room; false where four rows have none."""
+    """Each name where its stage begins, in the lowest row with room; False if `MOST_ROWS` rows have no room."""
     character, (_, end) = _character(axes), axes.get_xlim()
     rows, places = [-np.inf] * MOST_ROWS, []
     for label, edge in zip(labels, edges, strict=False):
@@ -160,7 +163,7 @@ def _name_stages(axes: Axes, labels: Sequence[str], edges: np.ndarray) -> bool:
 
 
 def _character(axes: Axes) -> float:
-    """About the width of a character of a label, in the axis' own unit."""
+    """The approximate width of a character of a label, in the units of the x axis."""
     left, right = axes.get_xlim()
     return 0.02 * (right - left)
 
@@ -180,7 +183,13 @@ def _label(axes: Axes, at: float, words: str, row: int = 0, ha: Any = "left") ->
 
 
 def draw_energy(problem: Problem, sampled: Sampled, reference: ReferenceField | None = None) -> Figure:
-    """E(t) of the network and of the reference; beside it, how far they are apart, as a share of E(0)."""
+    """E(t) of the network and of the reference; beside it their difference, as a share of |E(0)|.
+
+    Args:
+        problem: one with the capability "energy".
+        sampled: the network's field.
+        reference: u* on the same grid, or None for the network's energy alone.
+    """
     ours = energy(problem, sampled.u, sampled.u_x)
     figure = style.new_figure(5.0 if reference is None else 9.6, 3.3)
     panels = figure.subplots(1, 1 if reference is None else 2, squeeze=False)[0]
@@ -189,7 +198,7 @@ def draw_energy(problem: Problem, sampled: Sampled, reference: ReferenceField | 
         panels[0].plot(sampled.t, theirs, color=style.REFERENCE, linewidth=5, label="reference")
         difference = np.abs(ours - theirs) / (abs(theirs[0]) or 1.0)
         panels[1].plot(sampled.t, style.magnitude(difference), color=style.WARM, linewidth=1.3)
-        style.dress(panels[1], "Error of the energy", x="$t$", y="$|E_\\theta - E^*|\\; /\\; E^*(0)$")
+        style.dress(panels[1], "Error of the energy", x="$t$", y="$|E_\\theta - E^*|\\; /\\; |E^*(0)|$")
     panels[0].plot(sampled.t, ours, color=style.NETWORK, linewidth=1.5, label="network")
     style.dress(panels[0], "Energy", x="$t$", y="$E(t)$")
     if reference is not None:

@@ -1,4 +1,4 @@
-"""Pictures of the field itself: heat maps, profiles and the points that it was trained on."""
+"""Figures of the field itself: heat maps, profiles and the collocation points."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,13 @@ from pinn_ac.reporting.style import Axes, Figure, Line2D, LogNorm, Normalize, Pa
 
 
 def draw_solution(problem: Problem, sampled: Sampled, reference: ReferenceField | None = None) -> Figure:
-    """u over (t, x) as the network has it; with a reference also that, and |u − u*| on a log scale."""
+    """Heat maps over (t, x): the network's u and, with a reference, u* and |u − u*| on a logarithmic scale.
+
+    Args:
+        problem: gives the domain.
+        sampled: the network's field.
+        reference: u* on the same grid, or None for the first panel alone.
+    """
     exact = None if reference is None else np.asarray(reference.u, float)
     figure = style.new_figure(4.8 if exact is None else 12.4, 3.5)
     panels = figure.subplots(1, 1 if exact is None else 3, sharey=True, squeeze=False)[0]
@@ -54,7 +60,7 @@ def _error_title(u: np.ndarray, exact: np.ndarray) -> str:
 
 
 def scientific(number: float, digits: int = 1) -> str:
-    """3.2e-06 as 3.2 × 10⁻⁶, in mathtext."""
+    """A number in scientific notation for matplotlib: 3.2e-06 as 3.2 × 10⁻⁶."""
     if not np.isfinite(number) or number == 0:
         return f"{number:g}"
     mantissa, exponent = f"{number:.{digits}e}".split("e")
@@ -64,7 +70,14 @@ def scientific(number: float, digits: int = 1) -> str:
 def draw_profiles(
     problem: Problem, sampled: Sampled, reference: ReferenceField | None = None, count: int = 5
 ) -> Figure:
-    """u against x at `count` times from first to last, over the reference; below, the error at each."""
+    """u against x at `count` times from the first to the last, over the reference; below, the error at each.
+
+    Args:
+        problem: gives the domain.
+        sampled: the network's field.
+        reference: u* on the same grid, or None.
+        count: the number of times.
+    """
     rows = np.unique(np.linspace(0, len(sampled.t) - 1, count).round().astype(int))
     figure = style.new_figure(7.6, 3.8 if reference is None else 5.4)
     heights = [1.0] if reference is None else [1.9, 1.0]
@@ -102,18 +115,19 @@ def _profile_legend(axes: Axes, with_reference: bool) -> None:
 def draw_points(
     problem: Problem, points: np.ndarray, residuals: np.ndarray | None = None, breaks: Sequence[float] = ()
 ) -> Figure:
-    """The collocation points in the (t, x) plane, by |residual| where given, with their densities at the edges.
+    """The collocation points in the (t, x) plane, coloured by |residual|, with histograms of t and x at the edges.
 
     Args:
+        problem: gives the domain, the horizon and the unit of time.
         points: (n, 2), each (t, x).
-        residuals: (n,), or None.
-        breaks: times at which a window of time ends and the next begins.
+        residuals: f at each point, (n,), or None for points of one colour.
+        breaks: times at which one time window ends and the next begins.
     """
     t, x = np.asarray(points, float).reshape(-1, 2).T
     figure = style.new_figure(7.8, 4.4)
     grid = figure.add_gridspec(2, 3, width_ratios=(10, 0.9, 0.25), height_ratios=(0.9, 6.5), hspace=0.02, wspace=0.02)
     plane, above, beside = (figure.add_subplot(grid[place]) for place in ((1, 0), (0, 0), (1, 1)))
-    # A sampler of an even field draws one half only: show that half, not an empty other one.
+    # For an even field the points lie in one half of the domain: show that half alone.
     middle = problem.domain[0] + 0.5 * problem.period
     ends = (middle, problem.domain[1]) if t.size and x.min() >= middle else problem.domain
     dots = _scatter(plane, t, x, residuals, 1 / problem.time_unit)
@@ -130,7 +144,7 @@ def draw_points(
     beside.set_ylim(*ends)
     for edge in (above, beside):
         edge.axis("off")
-    windows = f" in {len(breaks) + 1} windows of time," if len(breaks) else ""
+    windows = f" in {len(breaks) + 1} time windows," if len(breaks) else ""
     above.set_title(f"{len(t):,} collocation points{windows} and their density", fontsize=11, color=style.INK)
     return figure
 

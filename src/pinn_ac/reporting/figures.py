@@ -1,4 +1,4 @@
-"""All the figures of a run, written to its folder."""
+"""All figures of a run, written to its folder."""
 
 import os
 from collections.abc import Sequence
@@ -23,23 +23,25 @@ def draw_run(
     point_residuals: np.ndarray | None = None,
     breaks: Sequence[float] = (),
 ) -> list[Path]:
-    """Draw everything that a run can show and say which files were written.
+    """Draw all figures of a run and return the paths of the files.
 
     Args:
-        folder: where solution, profiles, energy, history and points.png go.
+        folder: for solution.png, profiles.png, energy.png, history.png and points.png.
+        problem: what was solved; one without an energy has no energy.png.
         sampled: the network's field.
         reference: u* on the same grid, or None.
-        history: the lines of the run's history; without any there is no history.png.
-        points: (n, 2) collocation points (t, x); without any there is no points.png.
+        history: the lines of the run's history; if it is empty there is no history.png.
+        points: (n, 2) collocation points (t, x); without them there is no points.png.
         point_residuals: (n,), the residual at each.
-        breaks: times at which a window of time ends and the next begins.
+        breaks: times at which one time window ends and the next begins.
     """
     target = Path(folder)
     figures = {
         "solution": draw_solution(problem, sampled, reference),
         "profiles": draw_profiles(problem, sampled, reference),
-        "energy": draw_energy(problem, sampled, reference),
     }
+    if "energy" in problem.capabilities:
+        figures["energy"] = draw_energy(problem, sampled, reference)
     if len(history):
         figures["history"] = draw_history(history)
     if points is not None and len(points):

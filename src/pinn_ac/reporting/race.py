@@ -1,4 +1,4 @@
-"""A picture of methods that race: error against seconds, with the spread over seeds."""
+"""Figure of a race between methods: error against seconds, with the spread over seeds."""
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -10,15 +10,15 @@ from pinn_ac.reporting import style
 from pinn_ac.reporting.style import Axes, Figure
 
 Runs = Sequence[Any]
-"""Each with `seconds`, `error` and `curve`, a list of (seconds, error)."""
+"""Runs, each with `seconds`, `error` and `curve`, a list of (seconds, error)."""
 
 
 def draw_race(results: Mapping[tuple[str, float], Runs], classical: tuple[float, float]) -> Figure:
-    """One line a method, log–log, and the classical solver as a star.
+    """One line for each method on logarithmic axes, and a star for the classical solver.
 
     Args:
-        results: (method, budget in seconds) → its runs. A method with several budgets is drawn through the ends of
-            its runs; with one, through their histories.
+        results: (method, budget in seconds) → its runs. The line of a method with several budgets goes through the
+            final errors of its runs; with one budget, it is the median of their histories.
         classical: seconds and error of the classical solver.
     """
     figure = style.new_figure(7.6, 5.0)
@@ -29,7 +29,7 @@ def draw_race(results: Mapping[tuple[str, float], Runs], classical: tuple[float,
         lines = _ends(all_runs) if len(all_runs) > 1 else _histories(all_runs[0])
         _draw_spread(axes, *lines, colour, f"{method} (median and range of {len(all_runs[0])} seeds)")
     seconds, error = classical
-    axes.plot([seconds], [error], "*", color=style.WARM, markersize=13, label="spectral solver, self-checked")
+    axes.plot([seconds], [error], "*", color=style.WARM, markersize=13, label="spectral solver")
     axes.set_xscale("log")
     axes.set_yscale("log")
     style.dress(axes, x="seconds of training, compilation included", y="relative $L^2$ error")
@@ -39,21 +39,21 @@ def draw_race(results: Mapping[tuple[str, float], Runs], classical: tuple[float,
 
 
 def _ends(all_runs: Sequence[Runs]) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds (m,) and errors (m, seeds) at the ends of the runs, a row a budget."""
+    """Seconds (m,) and errors (m, seeds) at the ends of the runs, one row for each of m budgets."""
     return np.array([np.median([run.seconds for run in runs]) for runs in all_runs]), np.array(
         [[run.error for run in runs] for runs in all_runs]
     )
 
 
 def _histories(runs: Runs) -> tuple[np.ndarray, np.ndarray]:
-    """Errors of all runs at common times, interpolated between the logarithms."""
+    """80 common times and the errors of all runs at these, interpolated linearly in the logarithms."""
     curves = [np.log(np.array(run.curve, float).T) for run in runs]
     common = np.linspace(max(curve[0][0] for curve in curves), min(curve[0][-1] for curve in curves), 80)
     return np.exp(common), np.exp(np.array([np.interp(common, *curve) for curve in curves])).T
 
 
 def _draw_spread(axes: Axes, seconds: np.ndarray, errors: np.ndarray, colour: str, label: str) -> None:
-    marked = range(len(seconds)) if len(seconds) < 20 else [-1]  # the ends of runs
+    marked = range(len(seconds)) if len(seconds) < 20 else [-1]  # few points: each is the end of a run
     axes.plot(
         seconds, np.median(errors, axis=1), "o-", color=colour, markersize=4, markevery=list(marked), label=label
     )

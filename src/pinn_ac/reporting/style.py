@@ -1,8 +1,8 @@
-"""One look for every figure: ink, colours and how axes are dressed, set on the figures themselves.
+"""The common style of all figures: colours, axes, legends and scales, set on the figures themselves.
 
-Nothing here touches pyplot or rcParams, so figures can be drawn in threads and beside a user's own. And nothing but
-this module imports matplotlib, which on first use lists the computer's fonts and says so in sentences that a user can
-do nothing about: they are held back while it is imported, and no longer, since its loggers are a user's own.
+Nothing here changes pyplot or rcParams, so that figures can be drawn in threads and beside a user's own. No other
+module imports matplotlib: on first use it lists the computer's fonts and logs that it does, which is silenced during
+the import alone, since its loggers belong to the user.
 """
 
 import logging
@@ -32,22 +32,22 @@ finally:
 INK, FAINT, GRID, UNKNOWN = "#22262e", "#7b8290", "#e4e6ea", "#9a9a9a"
 NETWORK, REFERENCE, WARM = "#1f4e79", "#c0b8ad", "#b5462f"
 CATEGORICAL = ("#1f4e79", "#c8702a", "#3f8f7f", "#8a5a9e", "#a89132", "#5d6470")
-"""Told apart with any of the common colour blindnesses, and by lightness in grey."""
+"""Distinguishable with the common kinds of colour blindness, and by lightness in grey."""
 
 DIVERGING_COLOURS = ("#0d2a4d", "#2a5f93", "#7fadcb", "#f6f3ee", "#e3a07f", "#b4452f", "#5c1420")
 SEQUENTIAL_COLOURS = ("#f7f3ea", "#e8cfa6", "#d99a6c", "#b65a5a", "#75355f", "#2a1a3d")
 DPI = 160
 PRECISION_FLOOR = 1e-17
-"""Errors below this are drawn as this: a logarithm has no zero."""
+"""Smaller errors, such as 0, are drawn as this on logarithmic axes."""
 
 
 def diverging() -> Colormap:
-    """For u: blue below zero, red above, pale at zero, as dark at −1 as at +1."""
+    """Colours for u: blue below zero, red above, pale at zero, equally dark at both ends."""
     return _ramp("pinn_ac_diverging", DIVERGING_COLOURS)
 
 
 def sequential(skipped: int = 0) -> Colormap:
-    """For magnitudes: pale where small, dark where large; `skipped` leaves out the palest, unseen in single dots."""
+    """Colours for magnitudes: pale where small, dark where large; `skipped` leaves out the palest ones."""
     return _ramp("pinn_ac_sequential", SEQUENTIAL_COLOURS[skipped:])
 
 
@@ -56,20 +56,20 @@ def _ramp(name: str, colours: tuple[str, ...]) -> Colormap:
 
 
 def shade(share: float) -> Any:
-    """The colour of a time, `share` of the way to the horizon."""
+    """The colour of a time that is the given share of the horizon."""
     ramp = LinearSegmentedColormap.from_list("times", ("#e0a458", "#c8613f", "#8c3a5b", "#4a2f6b", "#16213f"))
     return ramp(share)
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure in inches, with an Agg canvas and a layout that leaves room for every label."""
+    """An empty figure, its size in inches, with an Agg canvas and a layout that leaves room for every label."""
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def dress(axes: Axes, title: str = "", x: str = "", y: str = "", grid: bool = True) -> Axes:
-    """Title, labels, thin spines and a quiet grid."""
+    """Set the title, the labels, thin spines and a light grid."""
     axes.set_title(title, fontsize=11, color=INK, pad=7)
     axes.set_xlabel(x, fontsize=10.5, color=INK)
     axes.set_ylabel(y, fontsize=10.5, color=INK)
@@ -86,7 +86,7 @@ def dress(axes: Axes, title: str = "", x: str = "", y: str = "", grid: bool = Tr
 
 
 def colorbar(figure: Figure, colours: Collection, label: str = "", ticks: Any = None, **place: Any) -> None:
-    """A slim bar beside `place`'s ax (one axes or several), or in its cax."""
+    """A slim colour bar beside the axes `ax` (one or several), or in the axes `cax`."""
     look: dict[str, Any] = place if "cax" in place else place | {"pad": 0.02, "aspect": 28}
     bar = figure.colorbar(colours, ticks=ticks, **look)
     bar.set_label(label, fontsize=10, color=INK)
@@ -101,20 +101,20 @@ def legend(axes: Axes, **where: Any) -> None:
 
 
 def magnitude(values: np.ndarray, unit: float = 1.0) -> np.ndarray:
-    """|values| that a logarithm can take: zeros at the floor in their natural unit, infinities masked as NaN."""
+    """|values| for a logarithmic axis: at least `PRECISION_FLOOR` in the given unit, and NaN where not finite."""
     size = np.abs(np.asarray(values, float))
     return np.maximum(np.where(np.isfinite(size), size, np.nan), PRECISION_FLOOR * unit)
 
 
 def log_scale(size: np.ndarray, decades: float = 6.0) -> LogNorm:
-    """From the 2nd percentile, but 2 to `decades` decades below the top, to the largest magnitude."""
+    """A scale up to the largest magnitude, from the 2nd percentile but within 2 to `decades` decades below."""
     known = size[np.isfinite(size)]
     top, low = (float(known.max()), float(np.percentile(known, 2))) if known.size else 2 * (PRECISION_FLOOR,)
     return LogNorm(max(min(low, top / 100), top / 10**decades), top)
 
 
 def show_decades(axes: Axes, decades: float = 7.0) -> None:
-    """Make y logarithmic and show at most so many decades below the largest value: zeros fall off the picture."""
+    """Make y logarithmic and show at most so many decades below the largest value; zeros are not shown."""
     lines = [np.asarray(line.get_ydata(), float) for line in axes.get_lines()]
     known = np.concatenate([values[values > PRECISION_FLOOR] for values in lines] or [np.empty(0)])
     if known.size:
@@ -124,7 +124,7 @@ def show_decades(axes: Axes, decades: float = 7.0) -> None:
 
 
 def spread_ticks(axes: Axes) -> None:
-    """More labels on a logarithmic axis of fewer than two decades: a single one tells no scale."""
+    """More labels on logarithmic axes of less than two decades, which would have one label or none."""
     for axis in (axes.xaxis, axes.yaxis):
         low, high = sorted(axis.get_view_interval())
         if axis.get_scale() == "log" and low > 0 and high < 100 * low:
@@ -135,7 +135,7 @@ def spread_ticks(axes: Axes) -> None:
 
 
 def plain(value: float) -> str:
-    """200 as 200 and 0.002 as 2 × 10⁻³, in mathtext."""
+    """A number for matplotlib: 200 as 200 and 0.002 as 2 × 10⁻³."""
     if value == 0 or 1e-2 <= abs(value) < 1e4:
         return f"{value:g}"
     mantissa, exponent = f"{value:e}".split("e")
@@ -143,6 +143,6 @@ def plain(value: float) -> str:
 
 
 def write(figure: Figure, path: Path) -> Path:
-    """Write a PNG in one move, so that nobody ever sees half a picture."""
+    """Write a PNG file in one step, so that no reader ever finds half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return write_whole(path, lambda draft: figure.savefig(draft, format="png", dpi=DPI))

@@ -1,4 +1,4 @@
-"""Pictures of a sweep: errors against time, and what each setting did."""
+"""Figures of a sweep: errors against time, and the effect of each setting."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,10 +15,11 @@ MOST_TICKS = 6
 
 
 def draw_histories(configurations: Mapping[str, Sequence[Curve]], path: Path) -> Path | None:
-    """Error against seconds, log–log: a colour for each of the first configurations, grey for the others.
+    """Error against seconds on logarithmic axes; the first configurations have colours, all others are grey.
 
     Args:
         configurations: name → the curves of its runs, lists of (seconds, error).
+        path: of the PNG file.
 
     Returns:
         `path`, or None where no run has an error yet.
@@ -45,11 +46,12 @@ def draw_histories(configurations: Mapping[str, Sequence[Curve]], path: Path) ->
 
 
 def draw_effects(settings: Sequence[str], runs: Sequence[tuple[Mapping[str, Any], float]], path: Path) -> Path | None:
-    """One panel a setting: every run's error over the setting's values, and the median of each value.
+    """One panel for each setting: every run's error against the setting's value, and the median at each value.
 
     Args:
         settings: their dotted names.
         runs: (setting → value, error) of each finished run.
+        path: of the PNG file.
 
     Returns:
         `path`, or None where no run has finished.
@@ -63,13 +65,11 @@ def draw_effects(settings: Sequence[str], runs: Sequence[tuple[Mapping[str, Any]
     for axes, setting in zip(panels, settings, strict=False):
         values = [labels[setting] for labels, _ in runs]
         errors = np.array([error for _, error in runs])
-        places, ticks, is_log = _places(values)
-        at = np.array([places[str(value)] for value in values])
+        positions, ticks, is_log = _positions(values)
+        at = np.array([positions[str(value)] for value in values])
         axes.plot(at, style.magnitude(errors), ".", color=style.FAINT, alpha=0.7)
         order = sorted(set(at))
-        axes.plot(
-            order, [np.median(errors[at == place]) for place in order], "o-", color=style.NETWORK, label="median"
-        )
+        axes.plot(order, [np.median(errors[at == one]) for one in order], "o-", color=style.NETWORK, label="median")
         axes.set_yscale("log")
         if is_log:
             axes.set_xscale("log")
@@ -77,7 +77,7 @@ def draw_effects(settings: Sequence[str], runs: Sequence[tuple[Mapping[str, Any]
         style.spread_ticks(axes)
         if ticks:
             axes.set_xticks(range(len(ticks)), ticks, rotation=20 if max(map(len, ticks)) > 8 else 0)
-        elif len(order) <= MOST_TICKS:  # those values that there are, and none between
+        elif len(order) <= MOST_TICKS:  # ticks at the values that were tried, and nowhere else
             axes.set_xticks(order, [style.plain(value) for value in order])
             axes.xaxis.set_minor_locator(NullLocator())
     for axes in panels[len(settings) :]:
@@ -86,8 +86,8 @@ def draw_effects(settings: Sequence[str], runs: Sequence[tuple[Mapping[str, Any]
     return style.write(figure, path)
 
 
-def _places(values: Sequence[Any]) -> tuple[dict[str, float], list[str], bool]:
-    """Where each value stands, the names of the ticks (none for numbers), and whether the axis is logarithmic."""
+def _positions(values: Sequence[Any]) -> tuple[dict[str, float], list[str], bool]:
+    """The position of each value, the names of the ticks (none for numbers), and whether the axis is logarithmic."""
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         wide = min(values) > 0 and max(values) >= 20 * min(values)
         return {str(value): float(value) for value in values}, [], wide

@@ -1,4 +1,4 @@
-"""Tables of a run's numbers, and of several runs' side by side."""
+"""Tables: the summary of one run, and a comparison of several."""
 
 import math
 import os
@@ -18,7 +18,7 @@ ACCURACY = (
     ("relative L² error at the final time", "relative_l2_final"),
     ("largest error", "max_error"),
     ("residual, root mean square", "residual_rms"),
-    ("residual, mean absolute", "residual_l1"),
+    ("residual, mean absolute value", "residual_l1"),
     ("energy violation", "energy_violation"),
     ("maximum principle violation", "maximum_principle_violation"),
     ("measured against", "reference"),
@@ -42,9 +42,13 @@ def print_summary(
     figures: Iterable[str | os.PathLike[str]] = (),
     console: Console | None = None,
 ) -> None:
-    """Print the one table that ends a run: how good, how much work, and where everything was written.
+    """Print the summary of a run: its accuracy, how it was trained, and where its files are.
 
-    Metrics that are missing leave their line out.
+    Args:
+        metrics: of the run; a metric that is missing has no line.
+        folder: of the run.
+        figures: the files of its figures.
+        console: to print on; by default the terminal.
     """
     console = console or Console()
     by_time = metrics.get("relative_l2_by_time")
@@ -62,7 +66,7 @@ def print_summary(
         table.add_row("", "")
     console.print()
     console.print(table)
-    # Outside of the table, which would fold them: a path or a commit is there to be copied, whatever the width.
+    # Not in the table, which would fold them: paths and commits are there to be copied.
     whole = {"commit": metrics.get("git_commit"), "written to": str(folder)}
     whole["figures"] = ", ".join(Path(figure).name for figure in figures)
     for label, value in whole.items():
@@ -71,16 +75,16 @@ def print_summary(
 
 
 def _steps_in_words(metrics: Metrics) -> str | None:
-    """How many steps were taken, in how many windows of time, and what ended the run."""
+    """How many steps were taken, in how many time windows, and what ended the run."""
     if metrics.get("steps") is None:
         return None
     windows, ended = metrics.get("windows") or 1, metrics.get("ended_by")
-    several = f" in {windows} windows of time" if windows > 1 else ""
+    several = f" in {windows} time windows" if windows > 1 else ""
     return f"{show(metrics['steps'])}{several}{f', ended by {ended}' if ended else ''}"
 
 
 def _estimate_in_words(metrics: Metrics) -> str | None:
-    """The estimated error, with a warning where it is not to be trusted; None where none was made."""
+    """The estimated error, marked where it is unreliable; None where no estimate was made."""
     if "estimate_unreliable" not in metrics:
         return None
     estimated = show(metrics.get("estimated_relative_l2"))
@@ -105,7 +109,8 @@ def metrics_table(rows: Sequence[Metrics], columns: Mapping[str, str] | Sequence
 
 
 def show(value: Any, key: str = "") -> str:
-    """A metric in a few characters: seconds by name, whole numbers with separators, others with three digits."""
+    """A metric in a few characters: with its unit where `key` ends in "seconds", integers with separators, other
+    numbers with three digits."""
     if value is None:
         return "–"
     if isinstance(value, Mapping):
