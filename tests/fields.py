@@ -1,6 +1,7 @@
 """Fields and parameters for tests; parameters come from NumPy, since compiling JAX's generator takes seconds."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,51 @@ import numpy as np
 
 from pinn_ac.ansatz import Field, ReactionFlow
 from pinn_ac.models import MLP, Splitting
-from pinn_ac.problem import AllenCahn
+from pinn_ac.problem import AllenCahn, Problem
+
+AC = {
+    "lecture": AllenCahn(1e-3),
+    "other": AllenCahn(2e-2, 1.5, domain=(0.5, 3.5), horizon=2.0),
+}
+"""Problems in two systems of units; the second has no number in common with the defaults."""
+
+
+@dataclass(frozen=True)
+class KdV(Problem):
+    """u_t + 6 u u_x + δ u_xxx = 0, the Korteweg–de Vries equation."""
+
+    dispersion: float = 1e-2
+    amplitude_unit: float = 1.0
+    orders = ("t", "x", "xxx")
+    dimensions: ClassVar = {"dispersion": (3, -1), "amplitude_unit": (1, -1)}
+
+    def residual(self, u, point):
+        return u["t"] + 6 * self.amplitude_unit * u["u"] * u["x"] + self.dispersion * u["xxx"]
+
+
+@dataclass(frozen=True)
+class Telegraph(Problem):
+    """(u_tt + 2b u_t − c² u_xx) / 2b = 0, the telegraph equation, with its f in the unit of u_t."""
+
+    damping: float = 0.5
+    speed: float = 1.0
+    orders = ("t", "tt", "xx")
+    dimensions: ClassVar = {"damping": (0, -1), "speed": (1, -1)}
+
+    def residual(self, u, point):
+        return (u["tt"] - self.speed**2 * u["xx"]) / (2 * self.damping) + u["t"]
+
+
+@dataclass(frozen=True)
+class BenjaminBonaMahony(Problem):
+    """u_t + u_x − β u_txx = sin(x − t): a mixed derivative, and a source that depends on the point."""
+
+    beta: float = 0.1
+    orders = ("t", "x", "txx")
+    autonomous = False
+
+    def residual(self, u, point):
+        return u["t"] + u["x"] - self.beta * u["txx"] - jnp.sin(point["x"] - point["t"])
 
 
 def random_params(network: Any, features: int, seed: int = 0) -> Any:
@@ -24,7 +69,7 @@ def random_params(network: Any, features: int, seed: int = 0) -> Any:
 
 
 def a_field(
-    problem: AllenCahn | None = None, embedding: Any = None, network: Any = None, ansatz: Any = None, seed: int = 0
+    problem: Problem | None = None, embedding: Any = None, network: Any = None, ansatz: Any = None, seed: int = 0
 ) -> tuple[Field, Any]:
     """A field of these parts, by default small ones, and parameters that are not small."""
     problem = AllenCahn() if problem is None else problem

@@ -24,6 +24,7 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 from omegaconf.basecontainer import BaseContainer
+from pinn_ac.app.run import evaluate, load_reference, train_ensemble_in, train_in
 from threadpoolctl import threadpool_info
 
 import pinn_ac
@@ -31,7 +32,6 @@ from composed import EASY, composed
 from pinn_ac.app import run as runs
 from pinn_ac.app.assembly import assemble
 from pinn_ac.app.objects import build
-from pinn_ac.app.run import evaluate, load_reference, train_ensemble_in, train_in
 from pinn_ac.app.saved_run import load_config
 from pinn_ac.compute import ComputeSettings, in_another_thread
 from pinn_ac.errors import InputError

@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from pinn_ac.app.run import train_in
 
 import pinn_ac
 from composed import composed
 from fields import random_params
 from pinn_ac.app import run as runs
 from pinn_ac.app.assembly import assemble
-from pinn_ac.app.run import train_in
 from pinn_ac.app.saved_run import load_config
 from pinn_ac.errors import InputError
 from pinn_ac.experiment import count_windows

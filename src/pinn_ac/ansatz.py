@@ -1,6 +1,7 @@
 """Ansätze: how a network N becomes a field u(t, x).
 
-What is trained is the field of a problem in natural units (`Problem.natural`), so that t N means the same in all.
+The field that is trained is that of the problem in natural units (`Problem.natural`), so that a factor t means the
+same whatever the user's units are.
 """
 
 from collections.abc import Callable
@@ -23,15 +24,15 @@ class Embedding(Protocol):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The capabilities that it needs of a problem, of `problem.CAPABILITIES`."""
+        """The capabilities that it needs a problem to have: names in `problem.CAPABILITIES`."""
         ...
 
     def __call__(self, problem: Problem, t: jax.Array, x: jax.Array) -> jax.Array:
-        """The features z, of shape (d,), at one point."""
+        """The features z, of shape (d,), of one point."""
         ...
 
     def even(self, problem: Problem) -> bool:
-        """Whether z(t, −ξ) = z(t, ξ). Then u is even too, and collocation points cover half of the domain."""
+        """Whether z(t, −ξ) = z(t, ξ). Then u is even in ξ too, and collocation points cover half of the domain."""
         ...
 
 
@@ -40,22 +41,26 @@ class Ansatz(Protocol):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The capabilities that it needs of a problem, of `problem.CAPABILITIES`."""
+        """The capabilities that it needs a problem to have: names in `problem.CAPABILITIES`."""
         ...
 
     @property
     def exact_at_start(self) -> bool:
-        """Whether u(0, x) = u₀(x) for every network; otherwise the loss has a term for the initial condition."""
+        """Whether u(0, x) = u₀(x) whatever N is; otherwise the loss has a term for the initial condition."""
         ...
 
     def combine(self, problem: Problem, t: jax.Array, g: jax.Array, n: jax.Array) -> jax.Array:
-        """u(t, x) from g(t, x) and N."""
+        """u(t, x) from the lift g(t, x) and the network's value N there."""
         ...
 
 
 @dataclass(frozen=True)
 class Soft:
-    """u = N: the initial condition is learned from a term of the loss; periodicity comes from the embedding."""
+    """u = N: the initial condition is learned through a term of the loss. The embedding makes u periodic.
+
+    >>> Soft().combine(None, 0.5, 1.0, 2.0)
+    2.0
+    """
 
     needs: ClassVar[tuple[str, ...]] = ()
     exact_at_start: ClassVar[bool] = False
@@ -66,9 +71,12 @@ class Soft:
 
 @dataclass(frozen=True)
 class Lifted:
-    """u = g + t N, with the heat flow g = exp(tD∂²)u₀ of the initial condition.
+    """u = g + t N, with g = exp(tD∂²)u₀, the heat flow of the initial condition.
 
     With u₀ itself in place of g, a kink of u₀ would stay in u for all time.
+
+    >>> Lifted().combine(None, 0.5, 1.0, 2.0)
+    2.0
     """
 
     needs: ClassVar[tuple[str, ...]] = ("lift",)
@@ -80,10 +88,14 @@ class Lifted:
 
 @dataclass(frozen=True)
 class ReactionFlow:
-    """u = Φ(t, g + t N), with Φ the exact flow of the reaction and g the heat flow of the initial condition.
+    """u = Φ(t, g + t N), with Φ(t, w) the exact flow of the reaction and g the heat flow of the initial condition.
 
-    The stiff reaction leaves the residual: with w = g + t N the residual of u_t = D u_xx + r(u) becomes
+    This takes the stiff reaction out of the residual: with w = g + t N that of u_t = D u_xx + r(u) is
     Φ_w [w_t − D w_xx − D Φ_ww/Φ_w w_x²]. See docs/method.md.
+
+    >>> from pinn_ac import AllenCahn
+    >>> float(ReactionFlow().combine(AllenCahn(), 1.0, 1.0, 0.0))
+    1.0
     """
 
     needs: ClassVar[tuple[str, ...]] = ("lift", "flow")
@@ -96,8 +108,20 @@ class ReactionFlow:
 class Field(NamedTuple):
     """A function (params, t, x) → u of one point, without a batch axis.
 
-    What depends on the point alone, the lift and the network's features, is its *background*: it can be
-    computed once for a set of points and be handed to :meth:`on_background` every time the parameters change.
+    What depends on the point alone, the lift and the network's features, is called the *background*. It can be
+    computed once for a set of points and be given to :meth:`on_background` whenever the parameters change.
+
+    problem: in natural units; so are t and x.
+    embedding: the features of a point.
+    network: (params, features) → N.
+    ansatz: makes u of the lift and N.
+
+    >>> import jax.numpy as jnp
+    >>> from pinn_ac import AllenCahn
+    >>> from pinn_ac.models import Periodic
+    >>> field = Field(AllenCahn(), Periodic(), lambda params, z: params * z[1], Soft())  # N = p cos πx
+    >>> round(float(field(3.0, jnp.asarray(0.5), jnp.asarray(0.0))), 6)
+    3.0
     """
 
     problem: Problem
@@ -106,13 +130,13 @@ class Field(NamedTuple):
     ansatz: Ansatz
 
     def starting_from(self, condition: InitialCondition | None) -> "Field":
-        """The same field with another initial condition; with None, itself."""
+        """The same field with another initial condition; with None, the field itself."""
         if condition is None:
             return self
         return self._replace(problem=self.problem.with_initial_condition(condition))
 
     def background(self, t: jax.Array, x: jax.Array) -> jax.Array:
-        """(g, z_1, …, z_d) at one point; g is u₀ where the problem has no heat flow."""
+        """(g, z_1, …, z_d) at one point; where the problem has no diffusion, g is u₀."""
         if self.problem.diffusion is not None:
             g = self.problem.lift(t, x)
         else:
@@ -126,7 +150,7 @@ class Field(NamedTuple):
         return jax.eval_shape(self.background, point, point).size - 1
 
     def on_background(self, params: Parameters, t: jax.Array, background: jax.Array) -> jax.Array:
-        """u at one point whose background is known."""
+        """u at one point, from its background."""
         return self.ansatz.combine(self.problem, t, background[0], self.network(params, background[1:]))
 
     def __call__(self, params: Parameters, t: jax.Array, x: jax.Array) -> jax.Array:

@@ -1,7 +1,7 @@
 """Training a network on a problem: `fit`, and the steps that it is made of."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict, Unpack
 
@@ -21,17 +21,9 @@ from pinn_ac.problem import Problem
 from pinn_ac.reference import Reference, solve
 from pinn_ac.sampling import Monitor, Sobol
 from pinn_ac.solution import Solution
-from pinn_ac.tracking import Memory, Tracker, steps_of_stages
-from pinn_ac.training import (
-    Checkpoints,
-    Intervals,
-    OverfitGuard,
-    Trainer,
-    TrainingState,
-    Unsaved,
-    unstacked,
-)
-from pinn_ac.windows import enter_windows
+from pinn_ac.tracking import Memory, Tracker, steps_of_stages, tracked
+from pinn_ac.training import Checkpoints, Intervals, OverfitGuard, Trainer, TrainingState, unstacked
+from pinn_ac.windows import time_windows
 
 REMEDIES = ("enlarge", "stop", "ignore")
 """What can be done about over-fitting."""
@@ -175,14 +167,12 @@ def fit(
     if progress:
         from pinn_ac.reporting.progress import Progress  # only here, as it is slow to import
 
-        told.append(Progress(experiment.total_steps, plan.seconds))
+        told.append(Progress())
     if reference is True:
         grid = np.linspace(0.0, problem.horizon, 201)
         reference = solve(problem, grid)
     with computing(experiment):
-        training = Training(experiment, plan, told, reference or None)
-        state = training.trainer.run(training.begin())
-        return training.finish(state)
+        return Training(experiment, plan, told, reference or None).run()
 
 
 def choose(
@@ -197,7 +187,7 @@ def choose(
     has = problem.capabilities
     ansatz = ReactionFlow() if {"lift", "flow"} <= has else Lifted() if "lift" in has else Soft()
     known = tuple(name for name in ("flow", "heat", "slope") if {"lift"} | ({name} & {"flow"}) <= has)
-    defaults = {
+    defaults: dict[str, Any] = {
         "network": MLP(),
         "embedding": Splitting(known=known) if known else Periodic(),
         "ansatz": ansatz,
@@ -268,11 +258,11 @@ class Training:
 
     Args:
         experiment: what is trained.
-        plan: how long.
+        plan: how long, and how often it logs and evaluates.
         trackers: told how it goes.
         reference: what errors are measured against, if they are.
         checkpoints: where the state is saved, if it is.
-        description: of the run, for the trackers.
+        past: the history before, where a run resumes.
     """
 
     def __init__(
@@ -282,27 +272,63 @@ class Training:
         trackers: Iterable[Tracker] = (),
         reference: Reference | None = None,
         checkpoints: Checkpoints | None = None,
-        description: Mapping[str, Any] | None = None,
+        past: Iterable[Mapping[str, Any]] = (),
     ) -> None:
-        self.experiment, self.plan, self.description = experiment, plan, dict(description or {})
-        self.memory = Memory()
-        self.checkpoints: Any = checkpoints or Unsaved()
+        self.experiment, self.plan, self.checkpoints = experiment, plan, checkpoints
+        self.memory = Memory.of(past)
         self.trackers = [self.memory, *trackers] if is_first() else []
-        self.trainer = build_trainer(experiment, plan, self.trackers, self.checkpoints, reference)
+        self.trainer = Trainer(
+            stages=experiment.stages,
+            windows=time_windows(experiment, reference),
+            trackers=self.trackers,
+            checkpoints=checkpoints,
+            intervals=Intervals(plan.log_every, plan.evaluate_every, plan.checkpoint_every),
+            seconds=plan.seconds,
+            guard=OverfitGuard(experiment.programs.loss, plan.overfit, plan.overfit_ratio),
+        )
+
+    @property
+    def resumes(self) -> bool:
+        """There is a checkpoint to go on from."""
+        return self.checkpoints is not None and self.checkpoints.exist()
 
     def begin(self) -> TrainingState:
         """The state to train from: a fresh one, or that of the newest checkpoint."""
-        if not self.checkpoints.exist():
-            state = self.trainer.begin()
-        else:
-            state = self.trainer.resume(self.experiment.initial_params())
-            state = state._replace(optimizer=self.experiment.objective.shards.replicated(state.optimizer))
-        for tracker in self.trackers:
-            tracker.start({**self.description, "step": state.step})
-        return state
+        if not self.resumes:
+            return self.trainer.begin()
+        state = self.trainer.resume(self.experiment.initial_params())
+        return state._replace(optimizer=self.experiment.objective.shards.replicated(state.optimizer))
 
-    def finish(self, state: TrainingState) -> Solution:
-        """The trained field with what the training tells; processes but the first have no history."""
+    def run(self, description: Mapping[str, Any] | None = None) -> Solution:
+        """Train to the end.
+
+        Args:
+            description: of the run, for the trackers; see :meth:`pinn_ac.tracking.Tracker.start`.
+
+        Raises:
+            Diverged, Stopped: see :func:`fit`.
+        """
+        # A fresh run shows that it is starting: the state before its first step takes seconds to compile.
+        state = self.begin() if self.resumes else None
+        with self.tracked(0 if state is None else state.step, description) as metrics:
+            solution = self.solution(self.trainer.run(self.begin() if state is None else state))
+            metrics.update(solution.metrics)
+        return solution
+
+    def tracked(
+        self, step: int, description: Mapping[str, Any] | None = None
+    ) -> AbstractContextManager[dict[str, Any]]:
+        """Within it the trackers are told how the run goes from this step on; see :func:`~pinn_ac.tracking.tracked`."""
+        ends = {"total_steps": self.experiment.total_steps, "seconds_budget": self.plan.seconds}
+        return tracked(self.trackers, {"step": step, **ends, **(description or {})})
+
+    def close(self) -> None:
+        """Let go of the folder of checkpoints, if there is one."""
+        if self.checkpoints is not None:
+            self.checkpoints.close()
+
+    def solution(self, state: TrainingState) -> Solution:
+        """The trained field at a state, with what the training tells."""
         params = (*unstacked(state.finished), on_host(state.best_params))
         metrics = {
             "train_seconds": state.seconds,
@@ -315,8 +341,6 @@ class Training:
             "ended_by": self._ended_by(state),
             "devices": self.experiment.objective.shards.count,
         }
-        for tracker in self.trackers:
-            tracker.finish(metrics)
         return Solution(self.experiment, params, self.memory.history, metrics)
 
     def _ended_by(self, state: TrainingState) -> str:
@@ -325,25 +349,3 @@ class Training:
         if seconds is not None and state.seconds >= seconds:
             return "the clock"
         return "over-fitting" if guard is not None and guard.stops(state.overfits) else "the number of steps"
-
-
-def build_trainer(
-    experiment: Experiment,
-    plan: Plan,
-    trackers: Sequence[Tracker] = (),
-    checkpoints: Any = None,
-    reference: Reference | None = None,
-) -> Trainer:
-    """What trains the experiment as the plan says; it measures errors where there is a reference."""
-    return Trainer(
-        stages=experiment.stages,
-        enter=enter_windows(experiment, reference),
-        windows=experiment.windows,
-        easy_start=experiment.field.ansatz.exact_at_start,
-        resample_every=experiment.sampler.resample_every,
-        trackers=trackers,
-        checkpoints=checkpoints or Unsaved(),
-        intervals=Intervals(plan.log_every, plan.evaluate_every, plan.checkpoint_every),
-        seconds=plan.seconds,
-        guard=OverfitGuard(experiment.programs.loss, plan.overfit, plan.overfit_ratio),
-    )

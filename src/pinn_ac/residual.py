@@ -1,4 +1,4 @@
-"""The residual of a field at one collocation point, and what is known of a set of points before training."""
+"""The residual of a field at collocation points, and what can be computed of these before training."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from pinn_ac.ansatz import Field, Parameters
 from pinn_ac.derivatives import Engine, order_of
+from pinn_ac.errors import InputError
 from pinn_ac.problem import LOCAL_ORDERS, Problem, with_local_lift
 
 CHUNK = 64
@@ -16,15 +17,16 @@ CHUNK = 64
 
 
 class PreparedPoint(NamedTuple):
-    """A point (t, x), and the Taylor polynomial of the field's background about it.
+    """A point (t, x), and the Taylor polynomial of the field's background B about it.
 
-    A field on the polynomial B + (t'−t) B_t + (x'−x) B_x + (x'−x)² B_xx/2 + … has at (t, x) the same derivatives as
-    on the background itself, up to the orders of the polynomial. So lifts and features are differentiated once for a
-    set of points, and not again for every change of the parameters. In a batch, leaves have a leading axis of n
-    points.
+    At (t, x) the field has the same derivatives on the polynomial B + (t'−t) B_t + (x'−x) B_x + (x'−x)² B_xx/2 + … in
+    place of the background, up to the orders of the polynomial. So the lift and the features are differentiated once
+    for a set of points, and not again whenever the parameters change.
 
     t, x: the point.
-    background: "u" → B, and its derivatives by their names.
+    background: "u" → B, and its derivatives by their names, of the orders that :func:`closure` gives.
+
+    In a batch all of these have a leading axis of n points.
     """
 
     t: jax.Array
@@ -32,7 +34,7 @@ class PreparedPoint(NamedTuple):
     background: Mapping[str, jax.Array]
 
     def background_at(self, t: jax.Array, x: jax.Array) -> jax.Array:
-        """The polynomial of one point at (t, x)."""
+        """The value of the polynomial of one point at (t, x)."""
         total, dt, dx = self.background["u"], t - self.t, x - self.x
         for name in closure(name for name in self.background if name != "u"):  # a pytree sorts a mapping's keys
             total = total + _monomial(dt, dx, *order_of(name)) * self.background[name]
@@ -40,7 +42,10 @@ class PreparedPoint(NamedTuple):
 
 
 def closure(orders: Iterable[str]) -> tuple[str, ...]:
-    """The derivatives that a Taylor polynomial needs to have these: ("t", "xx") → ("t", "x", "xx")."""
+    """The derivatives that a polynomial needs for a function of it to have these: ("t", "xx") → ("t", "x", "xx").
+
+    By the chain rule a derivative of order (i, j) in (t, x) of F(t, B(t, x)) contains those of B up to i and j.
+    """
     wanted = {(a, b) for i, j in map(order_of, orders) for a in range(i + 1) for b in range(j + 1)} - {(0, 0)}
     return tuple("t" * a + "x" * b for a, b in sorted(wanted, key=lambda order: (sum(order), order[1])))
 
@@ -54,26 +59,45 @@ def _monomial(dt: jax.Array, dx: jax.Array, i: int, j: int) -> jax.Array:
 
 
 def prepare(field: Field, engine: Engine, points: jax.Array) -> PreparedPoint:
-    """The `points`, of shape (n, 2) with columns t and x, and the background of the field about each."""
+    """The `points`, of shape (n, 2) with columns t and x, and the polynomial of the field's background about each."""
     t, x = points[:, 0], points[:, 1]
     orders = closure(field.problem.orders)
 
     def about(point):
-        there = _local(field, orders, *point)
-        return engine(there.background, *point, orders)
+        t, x = point
+        return engine(_local(field, orders, t, x).background, t, x, orders)
 
     # A few at a time, since a lift may be a long series.
     return PreparedPoint(t, x, jax.lax.map(about, (t, x), batch_size=CHUNK))
 
 
 def _local(field: Field, orders: Iterable[str], t: jax.Array, x: jax.Array) -> Field:
-    """The field for derivatives of these orders at (t, x), where its lift may be a polynomial."""
-    enough = LOCAL_ORDERS.issuperset(orders)
-    return field._replace(problem=with_local_lift(field.problem, t, x)) if enough else field
+    """The field to differentiate at (t, x): with a polynomial for its lift, where that has these `orders` right."""
+    is_enough = LOCAL_ORDERS.issuperset(orders)
+    return field._replace(problem=with_local_lift(field.problem, t, x)) if is_enough else field
+
+
+class _Named(dict):
+    """Derivatives by their names; a missing one is a mistake in the problem's class, which has not asked for it."""
+
+    def __init__(self, problem: Problem, values: Mapping[str, jax.Array]) -> None:
+        super().__init__(values)
+        self._problem = problem
+
+    def __missing__(self, name: str) -> jax.Array:
+        cls = type(self._problem)
+        raise InputError(
+            f"The residual of {cls.__name__} uses the derivative {name!r}, which is none of its orders "
+            f"{tuple(cls.orders)}: add it to them."
+        )
+
+
+def _residual_of(problem: Problem, values: Mapping[str, jax.Array], t: jax.Array, x: jax.Array) -> jax.Array:
+    return problem.residual(_Named(problem, values), {"t": t, "x": x})
 
 
 def differentiate(field: Field, engine: Engine, params: Parameters, point: PreparedPoint) -> dict[str, jax.Array]:
-    """ "u" and the derivatives that the problem's residual needs, at one prepared point."""
+    """u and the derivatives that the problem's residual needs, at one prepared point, by their names."""
 
     def u(t, x):
         return field.on_background(params, t, point.background_at(t, x))
@@ -83,27 +107,27 @@ def differentiate(field: Field, engine: Engine, params: Parameters, point: Prepa
 
 def residual(field: Field, engine: Engine, params: Parameters, point: PreparedPoint) -> jax.Array:
     """f at one prepared point; see :meth:`pinn_ac.Problem.residual`."""
-    u = differentiate(field, engine, params, point)
-    return field.problem.residual(u, {"t": point.t, "x": point.x})
+    return _residual_of(field.problem, differentiate(field, engine, params, point), point.t, point.x)
 
 
 def derivatives_at(
     field: Field, engine: Engine, params: Parameters, t: jax.Array, x: jax.Array, orders: tuple[str, ...]
 ) -> dict[str, Any]:
-    """ "u", the derivatives of `orders` and, where these suffice for it, the "residual" at any point (t, x)."""
+    """u, the derivatives of `orders` and, where these suffice for it, the "residual", at any point (t, x)."""
     here = _local(field, orders, t, x)
     found = engine(lambda t, x: here(params, t, x), t, x, orders)
     if set(field.problem.orders) <= set(orders):
-        found["residual"] = field.problem.residual(found, {"t": t, "x": x})
+        found["residual"] = _residual_of(field.problem, found, t, x)
     return found
 
 
 def approximation_slope(problem: Problem, engine: Engine, points: jax.Array) -> jax.Array:
-    """|∂ξ| of what is known of u before training, ξ the unit coordinate, at `points` (n, 2), columns t and x."""
+    """|∂ξ| of :meth:`Problem.approximation`, ξ being the unit coordinate, at `points` (n, 2) with columns t and x."""
     t, x = points[:, 0], points[:, 1]
 
     def slope(point):
-        return engine(with_local_lift(problem, *point).approximation, *point, ("x",))["x"]
+        t, x = point
+        return engine(with_local_lift(problem, t, x).approximation, t, x, ("x",))["x"]
 
     slopes = jax.lax.map(slope, (t, x), batch_size=CHUNK)
     return 0.5 * problem.period * jnp.abs(slopes)

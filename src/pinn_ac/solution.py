@@ -27,7 +27,7 @@ from pinn_ac.problem import FourierCondition
 from pinn_ac.reference import Reference, solve
 from pinn_ac.residual import CHUNK as AT_ONCE
 from pinn_ac.residual import derivatives_at
-from pinn_ac.tracking import Jsonl
+from pinn_ac.tracking import HISTORY, History
 from pinn_ac.training import Checkpoints, stacked
 
 CHUNK = 2**16
@@ -244,7 +244,7 @@ class Solution:
 
         if reference is None:
             reference = "spectral" in self.problem.capabilities
-        figure = draw_solution(self.sample(), self.reference() if reference else None)
+        figure = draw_solution(self.problem, self.sample(), self.reference() if reference else None)
         if path is not None:
             write(figure, Path(path))
         return figure
@@ -269,10 +269,10 @@ class Solution:
         if sample_file:
             shutil.copy(Path(sample_file).expanduser(), place)
         with closing(Checkpoints(place / "checkpoints")) as checkpoints:
-            checkpoints.save_params(stacked(self.params), len(self.params) - 1, int(self.metrics.get("steps", 0)))
-        history = Jsonl(place / "history.jsonl")
+            checkpoints.save_params(stacked(self.params), int(self.metrics.get("steps", 0)))
+        history = History(place / HISTORY)
         for entry in self.history:
-            history.write(entry)
+            history.append(**entry)
         metrics = json.dumps(self.metrics, indent=2) + "\n"
         write_whole(place / "metrics.json", lambda path: path.write_text(metrics))
         text = yaml.safe_dump(described, sort_keys=False, allow_unicode=True)

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from omegaconf import OmegaConf
+from pinn_ac.app.run import train_in
 
 import pinn_ac
 from composed import EASY, composed
 from pinn_ac.app.jobs import read_job
-from pinn_ac.app.run import train_in
 from pinn_ac.app.saved_run import load_config
 from pinn_ac.errors import InputError
 from pinn_ac.evaluation import Sampled, errors

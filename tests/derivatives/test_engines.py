@@ -1,26 +1,33 @@
-"""One table for all engines: known derivatives, activations, every kind of field, and the expanded background."""
+"""One table for all engines: known derivatives of any order, activations, every kind of field, prepared points."""
 
 import itertools
 from functools import cache
 
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pytest
 
 from composed import built, options
 from fields import a_field
-from pinn_ac.derivatives import Derivatives, JaxJvp
+from pinn_ac.ansatz import ReactionFlow
+from pinn_ac.derivatives import JaxJvp, order_of
+from pinn_ac.errors import InputError
 from pinn_ac.models import MLP, ModifiedMLP
 from pinn_ac.models.layers import ACTIVATIONS, activation
-from pinn_ac.problem import AllenCahn, Fourier, XSquaredCosine
-from pinn_ac.residual import differentiate, expand
+from pinn_ac.problem import AllenCahn, Fourier, Sine, XSquaredCosine
+from pinn_ac.residual import differentiate, prepare
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 ENGINES = options("derivatives")
+SECOND = ("t", "x", "xx")
+HIGH = ("ttt", "xxx", "tx", "txx")
 NETWORKS = {"mlp": MLP(5, 2, "tanh", 1.0), "modified_mlp": ModifiedMLP(4, 1, "sin", 1.0)}
-KINDS = list(itertools.product(options("ansatz"), options("embedding"), options("model")))
+EMBEDDINGS = ("periodic", "splitting")
+"""Other options of the embedding are settings of these."""
+KINDS = list(itertools.product(options("ansatz"), EMBEDDINGS, options("model")))
 # Between them these have every ansatz, embedding and network, and both precisions; the others are slow tests.
 QUICK = [
     (("reaction_flow", "splitting", "modified_mlp"), "float64"),
@@ -39,8 +46,8 @@ def engine(request):
     return built("derivatives", request.param)
 
 
-def at(engine, f, t, x):
-    return jax.jit(jax.vmap(lambda t, x: engine(f, t, x)))(t, x)
+def at(engine, f, t, x, orders=SECOND):
+    return jax.jit(jax.vmap(lambda t, x: engine(f, t, x, orders)))(t, x)
 
 
 def points(count=40):
@@ -52,8 +59,10 @@ def points(count=40):
 
 def assert_close(found, expected, tolerance):
     """Each derivative within `tolerance` of the largest value that it takes."""
-    for name, a, b in zip(Derivatives._fields, found, expected, strict=True):
-        largest = max(1.0, np.abs(np.asarray(b)).max())
+    assert set(found) == set(expected)
+    for name, a in found.items():
+        b = np.asarray(expected[name], float)
+        largest = max(1.0, np.abs(b).max())
         np.testing.assert_allclose(np.asarray(a, float), b, rtol=0, atol=tolerance * largest, err_msg=name)
 
 
@@ -65,27 +74,66 @@ def known(t, x):
 
 def known_derivatives(t, x):
     s, c, decay = np.sin(3 * x + 1), np.cos(3 * x + 1), np.exp(-2 * t)
-    rows = (
-        (x**3 * t**2 - 2 * x * t + 1, s * decay, t / (2 + x), np.cos(x * t) ** 2),
-        (2 * x**3 * t - 2 * x, -2 * s * decay, 1 / (2 + x), -x * np.sin(2 * x * t)),
-        (3 * x**2 * t**2 - 2 * t, 3 * c * decay, -t / (2 + x) ** 2, -t * np.sin(2 * x * t)),
-        (6 * x * t**2, -9 * s * decay, 2 * t / (2 + x) ** 3, -2 * t**2 * np.cos(2 * x * t)),
-    )
-    return [np.stack(row, -1).reshape(-1, 2, 2) for row in rows]
+    rows = {
+        "u": (x**3 * t**2 - 2 * x * t + 1, s * decay, t / (2 + x), np.cos(x * t) ** 2),
+        "t": (2 * x**3 * t - 2 * x, -2 * s * decay, 1 / (2 + x), -x * np.sin(2 * x * t)),
+        "x": (3 * x**2 * t**2 - 2 * t, 3 * c * decay, -t / (2 + x) ** 2, -t * np.sin(2 * x * t)),
+        "xx": (6 * x * t**2, -9 * s * decay, 2 * t / (2 + x) ** 3, -2 * t**2 * np.cos(2 * x * t)),
+    }
+    return {name: np.stack(row, -1).reshape(-1, 2, 2) for name, row in rows.items()}
 
 
 def test_known_derivatives_of_an_array(engine, precision):
     t, x = points()
     found = at(engine, known, jnp.asarray(t, float), jnp.asarray(x, float))
-    assert all(values.dtype == precision for values in found)
+    assert all(values.dtype == precision for values in found.values())
     # A dozen operations on numbers of size one, each off by half an eps, and at most doubled by differentiating.
     assert_close(found, known_derivatives(t.astype(float), x.astype(float)), 32 * np.finfo(precision).eps)
 
 
-def test_a_scalar_function_has_scalar_derivatives(engine):
-    d = engine(lambda t, x: t**2 * x**3, jnp.float64(2.0), jnp.float64(3.0))
-    np.testing.assert_allclose(np.asarray(d), [108.0, 108.0, 108.0, 72.0], rtol=32 * np.finfo(float).eps)
-    assert all(jnp.shape(value) == () for value in d)
+EXACT = {"wave": lambda m, t, x: m.sin(3 * x + 1) * m.exp(-2 * t), "quotient": lambda m, t, x: t**3 * x / (2 + x + t)}
+"""Each as a function of the module that knows sine and exponential: JAX's, or mpmath of 50 digits."""
+
+
+@cache
+def fifty_digits(name):
+    """Order → derivative at each of five points, by central differences in 50 digits."""
+    f, found = EXACT[name], {}
+    with mpmath.workdps(50):
+        for order in ("u", *HIGH):
+            times = order_of(order) if order != "u" else (0, 0)
+            values = [mpmath.diff(lambda t, x: f(mpmath, t, x), (a, b), times) for a, b in five_points().tolist()]
+            found[order] = np.array([float(value) for value in values])
+    return found
+
+
+def five_points():
+    return np.array([[0.0, 0.3], [0.25, -0.5], [1.0, 0.0], [0.6, 1.0], [0.1, -0.9]])
+
+
+def test_derivatives_of_any_order_are_those_of_fifty_digits(engine):
+    """Of an array too, whose values are the functions of the table."""
+    found = at(engine, lambda t, x: jnp.stack([f(jnp, t, x) for f in EXACT.values()]), *five_points().T, orders=HIGH)
+    assert list(engine(lambda t, x: t * x, jnp.ones(()), jnp.ones(()), HIGH)) == ["u", *HIGH]
+    for index, name in enumerate(EXACT):
+        # A third derivative doubles the roundings of the quotient three times.
+        assert_close({order: values[:, index] for order, values in found.items()}, fifty_digits(name), 1e-13)
+
+
+@pytest.mark.parametrize("orders", [("xx",), ("t",), ("tx",), ("xt",), ()])
+def test_what_is_not_asked_for_is_not_given(engine, orders):
+    d = engine(lambda t, x: t**2 * x**3, jnp.float64(2.0), jnp.float64(3.0), orders)
+    exact = {"xx": 72.0, "t": 108.0, "tx": 108.0, "xt": 108.0}
+    assert list(d) == ["u", *orders]
+    assert all(jnp.shape(value) == () for value in d.values())
+    for name, value in d.items():
+        assert float(value) == pytest.approx(exact.get(name, 108.0), rel=64 * np.finfo(float).eps)
+
+
+@pytest.mark.parametrize("name", ["q", "", "tq", "u", "X", None, 2])
+def test_a_name_of_no_derivative_is_refused(engine, name):
+    with pytest.raises(InputError, match=r"is no derivative: write the axes that it is taken along, such as .*\.$"):
+        engine(lambda t, x: t * x, jnp.ones(()), jnp.ones(()), ("t", name))
 
 
 def test_a_function_of_one_variable_only(engine):
@@ -93,7 +141,10 @@ def test_a_function_of_one_variable_only(engine):
     t, x = jnp.float64(0.5), jnp.float64(2.0)
     # Taylor mode makes a power from a logarithm's recurrence, which rounds some twenty times.
     for f, expected in ((lambda t, x: x**2, [4.0, 0.0, 4.0, 2.0]), (lambda t, x: t**2, [0.25, 1.0, 0.0, 0.0])):
-        np.testing.assert_allclose(np.asarray(engine(f, t, x)), expected, rtol=0, atol=128 * np.finfo(float).eps)
+        found = list(engine(f, t, x, SECOND).values())
+        np.testing.assert_allclose(np.asarray(found), expected, rtol=0, atol=128 * np.finfo(float).eps)
+        mixed = engine(f, t, x, ("tx", "ttx"))
+        assert mixed["tx"] == mixed["ttx"] == 0
 
 
 def test_every_activation_by_every_engine(engine):
@@ -103,11 +154,11 @@ def test_every_activation_by_every_engine(engine):
     @jax.vmap
     def all_of_them(x):
         def known(a):
-            return 2 * a(x), a(x), 2 * jax.grad(a)(x), 2 * jax.grad(jax.grad(a))(x)
+            return {"u": 2 * a(x), "t": a(x), "x": 2 * jax.grad(a)(x), "xx": 2 * jax.grad(jax.grad(a))(x)}
 
         two = jnp.asarray(2.0)
         functions = {name: activation(name) for name in ACTIVATIONS}
-        return {name: (engine(lambda t, x, a=a: t * a(x), two, x), known(a)) for name, a in functions.items()}
+        return {name: (engine(lambda t, x, a=a: t * a(x), two, x, SECOND), known(a)) for name, a in functions.items()}
 
     for found, expected in all_of_them(x).values():
         assert_close(found, expected, 32 * np.finfo(float).eps)
@@ -116,7 +167,7 @@ def test_every_activation_by_every_engine(engine):
 def field_of(kind, condition):
     ansatz, embedding, model = kind
     # A kink in a thin layer takes few terms, hence little compiling.
-    problem = AllenCahn(1e-6 if condition == "even" else 1e-3, 5.0, (-1.0, 1.0), 1.0, CONDITION[condition])
+    problem = AllenCahn(1e-6 if condition == "even" else 1e-3, initial_condition=CONDITION[condition])
     network = NETWORKS.get(model) or built("model", model, "model.width=4", "model.depth=1")
     return a_field(problem, built("embedding", embedding), network, built("ansatz", ansatz))
 
@@ -136,20 +187,21 @@ def reference(kind):
     """The derivatives at random points and at the edges, by JAX's forward mode straight through the field."""
     field, params = field_of(kind, "general" if kind[2] == "mlp" else "even")
     everywhere = np.concatenate([np.column_stack(points()), EDGES])
-    return [np.asarray(d) for d in at(JaxJvp(), lambda t, x: field(params, t, x), *everywhere.T)]
+    return {name: np.asarray(d) for name, d in at(JaxJvp(), lambda t, x: field(params, t, x), *everywhere.T).items()}
 
 
-def on_expanded_background(field, engine, params, points):
-    expanded = expand(field, engine, points)
-    return jax.vmap(lambda point: differentiate(field, engine, params, point))(expanded)
+def on_prepared_points(field, engine, params, points):
+    prepared = prepare(field, engine, points)
+    return jax.vmap(lambda point: differentiate(field, engine, params, point))(prepared)
 
 
 def directly(field, engine, params, points):
-    return jax.vmap(lambda t, x: engine(lambda t, x: field(params, t, x), t, x))(*points.T)
+    orders = field.problem.orders
+    return jax.vmap(lambda t, x: engine(lambda t, x: field(params, t, x), t, x, orders))(*points.T)
 
 
 @pytest.mark.parametrize(("kind", "precision"), FIELDS)
-def test_fields_directly_and_on_their_expanded_background(engine, kind, precision, restored):
+def test_fields_directly_and_at_prepared_points(engine, kind, precision, restored):
     """All engines agree, and differentiating on the background's polynomial changes nothing.
 
     In double precision also on the kink, near it and at the start, where a second derivative is 10⁷ or the
@@ -164,33 +216,87 @@ def test_fields_directly_and_on_their_expanded_background(engine, kind, precisio
     # which a share e^{−5} is seen beside u_xx itself; two dozen such roundings.
     tolerance = 24 * np.exp(5) * np.finfo(precision).eps
     # Straight through the field only where it is small, since compiling is what these tests cost.
-    ways = [on_expanded_background, *([directly] if kind[1] == "periodic" else [])]
+    ways = [on_prepared_points, *([directly] if kind[1] == "periodic" else [])]
     for way in ways:
         found = jax.jit(lambda params, points, way=way: way(field, engine, params, points))(params, everywhere)
-        assert all(values.dtype == precision for values in found)
-        assert_close([values[:n] for values in found], [values[:n] for values in exact], tolerance)
+        assert set(found) == {"u", "t", "xx"}
+        assert all(values.dtype == precision for values in found.values())
+        inside, edges = (
+            {name: values[part] for name, values in found.items()} for part in (slice(n), slice(n, None))
+        )
+        assert_close(inside, {name: exact[name][:n] for name in found}, tolerance)
         if precision == "float64":
-            without_u_t = 2 if way is on_expanded_background else 0
-            assert_close_at_edges([values[n:] for values in found], [values[n:] for values in exact], without_u_t)
+            without_u_t = 2 if way is on_prepared_points else 0
+            assert_close_at_edges(edges, {name: values[n:] for name, values in exact.items()}, without_u_t)
 
 
 def assert_close_at_edges(found, exact, without_u_t):
     """The same terms in another order. Those of u_xx are products of first derivatives, or the field's curvature.
 
     At the kink itself and at t = 0, the first two edges, u_t does not exist: straight through the field it is 0 by
-    the clamped width, and on the expanded background D u_xx, with which the heat equation holds.
+    the clamped width, and at prepared points D u_xx, with which the heat equation holds.
     """
-    for name, a, b in zip(Derivatives._fields, found, exact, strict=True):
+    for name, a in found.items():
         assert np.isfinite(a).all(), name
-        a, b = (values[without_u_t:] if name == "u_t" else values for values in (a, b))
-        terms = 1 + np.abs(b) + exact[2][-len(b) :] ** 2
+        a, b = (values[without_u_t:] if name == "t" else values for values in (a, exact[name]))
+        terms = 1 + np.abs(b) + exact["x"][-len(b) :] ** 2
         np.testing.assert_array_less(np.abs(np.asarray(a) - b) / terms, 1e4 * np.finfo(float).eps, err_msg=name)
+
+
+D, R, AMPLITUDE = 0.02, 2.0, 0.6
+
+
+def reaction_flow(m, tanh, t, x):
+    """Φ(t, g + t N) of a sine, with N = tanh(1 + 2t − sin πx), by the functions of the module m."""
+    wave = m.sin(m.pi * x)
+    w = AMPLITUDE * m.exp(-D * m.pi**2 * t) * wave + t * tanh(1 + 2 * t - wave)
+    decay = m.exp(-2 * R * t)
+    return w / m.sqrt(decay + w**2 * (1 - decay))
+
+
+OTHERS = ("t", "xxx", "tx", "tt")
+
+
+@cache
+def reaction_flow_in_fifty_digits():
+    found = {}
+    with mpmath.workdps(50):
+        for order in ("u", *OTHERS):
+            times = order_of(order) if order != "u" else (0, 0)
+            values = [
+                mpmath.diff(lambda t, x: reaction_flow(mpmath, mpmath.tanh, t, x), (a, b), times)
+                for a, b in five_points().tolist()
+            ]
+            found[order] = np.array([float(value) for value in values])
+    return found
+
+
+class Other(AllenCahn):
+    """Allen–Cahn's field with other derivatives, whatever they are for."""
+
+    orders = OTHERS
+
+
+@pytest.mark.parametrize("way", [directly, on_prepared_points], ids=lambda way: way.__name__)
+def test_a_field_has_the_derivatives_of_any_order_of_fifty_digits(engine, way):
+    """The reaction flow of a sine, at t = 0 too, straight through the field and at prepared points."""
+
+    class Features:
+        def __call__(self, problem, t, x):
+            return jnp.stack([1 + 2 * t, jnp.sin(jnp.pi * x)])
+
+    problem = Other(D, R, initial_condition=Sine(AMPLITUDE))
+    field, _ = a_field(problem, Features(), ansatz=ReactionFlow())
+    field = field._replace(network=lambda params, z: jnp.tanh(z[0] - params * z[1]))
+    found = jax.jit(lambda params, points: way(field, engine, params, points))(1.0, jnp.asarray(five_points()))
+    # Φ takes its floor under e^{−2Rt} into account; third derivatives of size π³ carry a few hundred roundings.
+    assert_close(found, reaction_flow_in_fifty_digits(), 1e-12)
 
 
 @pytest.mark.parametrize("option", ENGINES)
 def test_a_long_horizon_is_differentiated_too(option):
     """There the reaction flow may have a form of its own."""
-    problem = AllenCahn(1e-3, 5.0, (-1.0, 1.0), 6.0, CONDITION["general"])
+    problem = AllenCahn(1e-3, horizon=6.0, initial_condition=CONDITION["general"])
     t, x = jnp.asarray([0.0, 0.5, 5.0]), jnp.asarray([0.1, -0.4, 0.7])
 
     def u(t, x):  # the network apart, which the other tests differentiate

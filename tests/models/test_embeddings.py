@@ -19,7 +19,7 @@ EVEN, ODD, GENERAL = XSquaredCosine(0.7), Sine(0.5, 2), Fourier(0.2, (0.4,), (0.
 
 
 def problem(condition):
-    return AllenCahn(1e-2, 1.0, DOMAIN, HORIZON, condition)
+    return AllenCahn(1e-2, 1.0, domain=DOMAIN, horizon=HORIZON, initial_condition=condition)
 
 
 @pytest.mark.parametrize("condition", [EVEN, ODD], ids=["even", "odd"])

@@ -49,7 +49,7 @@ def exact(problem, t, x, order):
 @pytest.mark.parametrize("diffusivity", [1e-5, 1e-4, 1e-2, 1.0])
 def test_lift_is_the_fourier_series(condition, diffusivity, order):
     for horizon in (1.0, 20.0):
-        problem = AllenCahn(diffusivity, 5.0, (-1, 1), horizon, condition)
+        problem = AllenCahn(diffusivity, horizon=horizon, initial_condition=condition)
         lift = compiled(problem, order)
         for t in (1e-2, 0.1, 0.7, 1.0, horizon):
             g = lift(jnp.float64(t), X)
@@ -68,7 +68,7 @@ def test_closed_form_meets_the_series_where_it_gives_way():
 
 @pytest.mark.parametrize("diffusivity", [1e-4, 1e-2, 1.0])
 def test_lift_solves_the_heat_equation(condition, diffusivity):
-    problem = AllenCahn(diffusivity, 5.0, (-1, 1), 1.0, condition)
+    problem = AllenCahn(diffusivity, initial_condition=condition)
     g_t = jax.jit(jax.vmap(jax.grad(problem.lift, 0), (None, 0)))
     g_xx = jax.jit(jax.vmap(jax.grad(jax.grad(problem.lift, 1), 1), (None, 0)))
     for t in (1e-4, 5e-3, 0.3, 1.0):

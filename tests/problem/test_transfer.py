@@ -1,11 +1,11 @@
-"""A condition carried from window to window: the same series, the same heat flow, one program for all."""
+"""A condition transferred from window to window: the same series, the same heat flow, one program for all."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pinn_ac.problem import AllenCahn, Carried, Cosine, Fourier, Sine, carry, modes_needed
+from pinn_ac.problem import AllenCahn, Cosine, Fourier, FourierCondition, Sine, modes_needed, transfer
 
 SERIES = {"even": Fourier(0.2, (0.5, 0.0, -0.3), ()), "general": Fourier(0.1, (0.3, -0.2), (0.5, 0.1, -0.2))}
 XI = -1 + 2 * np.arange(512) / 512
@@ -15,34 +15,36 @@ XI = -1 + 2 * np.arange(512) / 512
 def pair(request):
     """A series, and the condition through its samples."""
     series = SERIES[request.param]
-    return series, carry(np.asarray(series(XI)), 128, series.even)
+    return series, transfer(np.asarray(series(XI)), 128, series.even)
 
 
 @pytest.mark.parametrize("variance", [0.0, 0.003])
 def test_it_flows_as_the_series_through_the_samples(pair, variance):
     """Coefficients carry roundings of 1e-16, of which 128 modes make 2e-15, each derivative up to 128π times that."""
-    series, carried = pair
+    series, transferred = pair
     xi, variances = jnp.asarray([-0.93, -0.2, 0.0, 0.41, 1.0]), jnp.full(5, variance)
     expected = series.heat_flow(variances, xi, 1.0)
-    found = jax.vmap(lambda v, x: carried.heat_flow(v, x, 1.0))(variances, xi)
+    found = jax.vmap(lambda v, x: transferred.heat_flow(v, x, 1.0))(variances, xi)
     for order, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-15 * (128 * np.pi) ** order)
 
 
 def test_its_coefficients_and_slope_are_those_of_the_series(pair):
-    series, carried = pair
-    np.testing.assert_allclose(carried.fourier_coefficients(200), series.fourier_coefficients(200), atol=1e-15)
-    assert float(carried.steepest_slope) == pytest.approx(series.steepest_slope, rel=1e-3)  # seen on other points
+    series, transferred = pair
+    np.testing.assert_allclose(transferred.fourier_coefficients(200), series.fourier_coefficients(200), atol=1e-15)
+    assert float(transferred.steepest_slope) == pytest.approx(series.steepest_slope, rel=1e-3)  # seen on other points
 
 
 def test_modes_beyond_the_last_are_left_out():
-    carried = carry(np.asarray(Sine(1.0, 3)(XI) + Cosine(0.5, 40)(XI)), 32, False)
-    np.testing.assert_allclose(carried.fourier_coefficients(64), Sine(1.0, 3).fourier_coefficients(64), atol=1e-15)
+    transferred = transfer(np.asarray(Sine(1.0, 3)(XI) + Cosine(0.5, 40)(XI)), 32, False)
+    np.testing.assert_allclose(
+        transferred.fourier_coefficients(64), Sine(1.0, 3).fourier_coefficients(64), atol=1e-15
+    )
 
 
 def test_one_program_serves_every_condition_of_a_kind(compilations):
     flow = jax.jit(lambda condition, xi: condition.heat_flow(jnp.asarray(0.01), xi, 1.0)[0])
-    conditions = [carry(np.asarray(Cosine(a)(XI)), 64, True) for a in (1.0, 0.5)]
+    conditions = [transfer(np.asarray(Cosine(a)(XI)), 64, True) for a in (1.0, 0.5)]
     first = flow(conditions[0], jnp.asarray(0.3))
     compiled = len(compilations)
     second = flow(conditions[1], jnp.asarray(0.3))
@@ -71,7 +73,7 @@ def test_modes_hold_what_diffusion_has_left_of_the_initial_condition():
 
 
 def test_a_constant_has_slope_one(precision):
-    carried = carry(np.full(512, 0.3), 64, True)
-    assert isinstance(carried, Carried)
-    assert float(carried.steepest_slope) == 1.0
-    assert carried.cosine.dtype == precision
+    transferred = transfer(np.full(512, 0.3), 64, True)
+    assert isinstance(transferred, FourierCondition)
+    assert float(transferred.steepest_slope) == 1.0
+    assert transferred.cosine.dtype == precision

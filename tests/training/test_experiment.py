@@ -6,11 +6,11 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
+from pinn_ac.app.run import build_trainer
 
 from composed import composed
 from fields import random_params
 from pinn_ac.app.assembly import assemble
-from pinn_ac.app.run import build_trainer
 from pinn_ac.tracking import Tracker
 from pinn_ac.training import Checkpoints, Stopped
 

@@ -12,6 +12,7 @@ from pinn_ac.errors import require
 from pinn_ac.fitting import Plan, choose
 from pinn_ac.loss import Loss
 from pinn_ac.optimizers import Method
+from pinn_ac.tracking import Tracker
 
 
 def assemble(config: DictConfig) -> experiment.Experiment:
@@ -58,6 +59,13 @@ def plan(config: DictConfig) -> Plan:
     """The settings `train` of a config."""
     settings = {name: config.train[name] for name in Plan.__dataclass_fields__}
     return Plan(**settings)
+
+
+def trackers(config: DictConfig) -> list[Tracker]:
+    """The trackers that a config names, in order."""
+    nodes = config.tracker or {}
+    require(isinstance(nodes, DictConfig), f"tracker is {nodes}: choose some, as in 'tracker=[jsonl,tensorboard]'.")
+    return [build(node) for node in nodes.values()]
 
 
 def stage_methods(config: DictConfig) -> dict[str, Method]:

@@ -1,21 +1,33 @@
 """An ensemble: the run of a config for several seeds, whose steps are computed together."""
 
 import statistics
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
+from pinn_ac.app.assembly import trackers
 from pinn_ac.app.config import ENSEMBLE
 from pinn_ac.app.jobs import FAILED_SCORE, note_failure
 from pinn_ac.app.report import load_reference
 from pinn_ac.app.run_folder import claimed, write_config
-from pinn_ac.app.train import assembled, finish_in, score_of, settled_score, training_in
+from pinn_ac.app.train import (
+    Logged,
+    assembled,
+    described,
+    finish_in,
+    progress,
+    score_of,
+    settled_score,
+    training_in,
+)
 from pinn_ac.errors import require
-from pinn_ac.fitting import computing
-from pinn_ac.reporting.progress import Progress
-from pinn_ac.training import Diverged, Stopped, TrainingState, require_one_program, train_ensemble
+from pinn_ac.fitting import Training, computing
+from pinn_ac.tracking import Shared, Tracker, tracked
+from pinn_ac.training import Diverged, End, Stopped, TrainingState, require_one_program, run_ensemble
 
 
 def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, retry: bool | None = None) -> float:
@@ -51,26 +63,24 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
         held.enter_context(claimed(folder, resuming))
         write_config(config, folder, ENSEMBLE)
         reference = load_reference(experiment.problem, config.reference)
-        shown, members = Progress(experiment.total_steps, config.train.seconds), []
+        shown, members = progress(), []
         for seed in range(config.seed, config.seed + config.ensemble):
-            place, own = folder / f"seed={seed}", config.copy()
+            place, own, label = folder / f"seed={seed}", config.copy(), f"seed={seed}"
             own.update(seed=seed, ensemble=1)
             settled = None if retry is None else settled_score(place, own, retry)
             if settled is not None:
                 scores.append(settled)
                 continue
             held.enter_context(claimed(place, resuming))
-            member = replace(experiment, seed=seed)
-            training = training_in(place, member, own, reference, [shown], f"seed={seed}: ")
-            held.callback(training.checkpoints.close)
+            told = [*trackers(own), Logged(label), Shared(shown, label)]
+            training = training_in(place, replace(experiment, seed=seed), own, reference, told)
+            held.callback(training.close)
             members.append((place, own, training))
-        begun = [training.begin() for _, _, training in members]
-        if begun:
-            ends = train_ensemble([training.trainer for _, _, training in members], begun)
+        ends = _train([(training, described(place, own)) for place, own, training in members], shown)
         for (place, own, training), end in zip(members, ends, strict=True):
             if isinstance(end, TrainingState):
                 others = {"ensemble": config.ensemble}
-                metrics = finish_in(place, own, training, end, reference, show=False, others=others)
+                metrics = finish_in(place, own, training.solution(end), reference, show=False, others=others)
                 scores.append(score_of(config, metrics))
             elif isinstance(end, Diverged):
                 diverged = end
@@ -83,3 +93,20 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
         raise diverged
     finished = [score for score in scores if score != FAILED_SCORE]
     return statistics.median(finished) if finished else FAILED_SCORE
+
+
+def _train(members: Sequence[tuple[Training, Mapping[str, Any]]], shown: Tracker) -> list[End]:
+    """How each member ends, its trackers told; `shown` is shared by all."""
+    if not members:
+        return []
+    with tracked([shown], {"total_steps": members[0][0].experiment.total_steps}), ExitStack() as told:
+        begun = [training.begin() for training, _ in members]
+        results = [
+            told.enter_context(training.tracked(state.step, description))
+            for (training, description), state in zip(members, begun, strict=True)
+        ]
+        ends = run_ensemble([training.trainer for training, _ in members], begun)
+        for (training, _), end, metrics in zip(members, ends, results, strict=True):
+            if isinstance(end, TrainingState):
+                metrics.update(training.solution(end).metrics)
+        return ends

@@ -83,6 +83,7 @@ def draw(
 
     experiment = solution.experiment
     points = experiment.collocation(solution.params, solution.conditions)
-    at_points = solution.derivatives(*points.T, ("residual",))["residual"]
+    t, x = points.T
+    at_points = solution.derivatives(t, x, ("residual",))["residual"]
     entries = [dict(entry) for entry in history]
     return draw_run(folder, solution.problem, sampled, reference, entries, points, at_points, experiment.breaks)

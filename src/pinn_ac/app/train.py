@@ -2,14 +2,14 @@
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac.app.assembly import assemble, plan, trackers
 from pinn_ac.app.config import can_go_on, check_scalars
@@ -21,7 +21,8 @@ from pinn_ac.experiment import Experiment
 from pinn_ac.fitting import Training, computing
 from pinn_ac.parallel import first_begins, is_first
 from pinn_ac.reference import Reference
-from pinn_ac.tracking import Tracker
+from pinn_ac.solution import Solution
+from pinn_ac.tracking import HISTORY, Tracker, read_history
 from pinn_ac.training import Checkpoints
 
 log = logging.getLogger(__name__)
@@ -71,10 +72,26 @@ def train_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[s
     with computing(experiment), ExitStack() as held:
         first_begins(lambda: held.enter_context(claimed(folder, resuming)))
         reference = load_reference(experiment.problem, config.reference)
-        training = training_in(folder, experiment, config, reference, progress_trackers(experiment, config))
-        held.callback(training.checkpoints.close)
-        state = training.train()
-        return finish_in(folder, config, training, state, reference)
+        told = [*trackers(config), Logged(), *([progress()] if is_first() else [])]
+        training = training_in(folder, experiment, config, reference, told)
+        held.callback(training.close)
+        solution = training.run(described(folder, config))
+        return finish_in(folder, config, solution, reference)
+
+
+class Logged(Tracker):
+    """Passes what the user should know on to the log, which Hydra keeps in the run's folder.
+
+    Args:
+        label: put in front, where there are several runs.
+    """
+
+    def __init__(self, label: str = "") -> None:
+        self.label = label
+
+    def say(self, sentence: str) -> None:
+        """One warning."""
+        log.warning("%s%s", f"{self.label}: " if self.label else "", sentence)
 
 
 def assembled(config: DictConfig) -> tuple[Experiment, DictConfig]:
@@ -84,3 +101,67 @@ def assembled(config: DictConfig) -> tuple[Experiment, DictConfig]:
     experiment, counted = assemble(config), config.copy()
     counted.windows = experiment.windows
     return experiment, counted
+
+
+def progress() -> Tracker:
+    """The progress bar."""
+    from pinn_ac.reporting.progress import Progress  # here, as it is slow to import
+
+    return Progress()
+
+
+def training_in(
+    folder: Path, experiment: Experiment, config: DictConfig, reference: Reference | None, told: Iterable[Tracker]
+) -> Training:
+    """The training of a run in its folder, which is claimed; the config is written there, a failure's note removed."""
+    past = []
+    if is_first():
+        (folder / FAILURE).unlink(missing_ok=True)
+        write_config(config, folder)
+        past = read_history(folder / HISTORY) if (folder / HISTORY).is_file() else []
+    return Training(experiment, plan(config), told, reference, Checkpoints(folder / "checkpoints"), past)
+
+
+def described(folder: Path, config: DictConfig) -> dict[str, Any]:
+    """What the trackers of a run are told of it."""
+    return {"folder": folder, "config": OmegaConf.to_yaml(config, resolve=True)}
+
+
+def finish_in(
+    folder: Path,
+    config: DictConfig,
+    solution: Solution,
+    reference: Reference | None,
+    show: bool = True,
+    others: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Write what came of a run; processes but the first return what the training tells alone.
+
+    Args:
+        folder, config: of the run.
+        solution: what came of it.
+        reference: the true solution, if there is one.
+        show: draw the figures and print the table.
+        others: further metrics.
+    """
+    others = {"name": config.name, **(others or {})}
+    if not is_first():
+        return {"relative_l2": math.nan, **solution.metrics, **others}
+    return report(solution, folder, reference, estimate=config.estimate, show=show, others=others)
+
+
+def settled_score(folder: Path, config: DictConfig, retry: bool) -> float | None:
+    """The score of a run that needs no more training; None for one that does."""
+    job = read_job(folder)
+    if job.status == "finished":
+        log.info("%s is finished.", folder)
+        return score_of(config, job.metrics)
+    if job.failure and not retry:
+        log.warning("%s failed before (%s): retry=true runs it again.", folder, job.failure)
+        return FAILED_SCORE
+    return None
+
+
+def score_of(config: DictConfig, metrics: Mapping[str, Any]) -> float:
+    """What a sweep minimises: the error, or the validation loss of a run without a reference."""
+    return metrics["relative_l2"] if config.reference else metrics["validation_loss"]

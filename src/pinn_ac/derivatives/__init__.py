@@ -1,4 +1,4 @@
-"""Engines that differentiate a function of (t, x), one module each."""
+"""Engines, each in its own module, that differentiate a function of (t, x)."""
 
 from pinn_ac.derivatives.engine import Engine, order_of
 from pinn_ac.derivatives.jax_jet import JaxJet

@@ -1,4 +1,8 @@
-"""What every derivative engine takes and gives, and how derivatives are named."""
+"""The interface of every derivative engine, how derivatives are named, and the loops that engines share.
+
+Sources: A. Griewank and A. Walther, Evaluating Derivatives, SIAM 2008: chapters 3 (forward and reverse mode) and 13
+(Taylor mode).
+"""
 
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
@@ -9,41 +13,51 @@ from pinn_ac.errors import require
 
 Function = Callable[[jax.Array, jax.Array], jax.Array]
 Order = tuple[int, int]
-"""How many times in t, and how many times in x."""
+"""(i, j): differentiated i times in t and j times in x."""
 
 
 class Engine(Protocol):
-    """One way to differentiate. All of them agree to rounding."""
+    """One way to differentiate. All engines give the same values up to rounding.
+
+    >>> import jax.numpy as jnp
+    >>> from pinn_ac.derivatives import JaxJvp
+    >>> found = JaxJvp()(lambda t, x: t**2 * x**3, jnp.asarray(2.0), jnp.asarray(1.0), ("t", "xx", "txx"))
+    >>> {name: float(value) for name, value in found.items()}
+    {'u': 4.0, 't': 4.0, 'xx': 24.0, 'txx': 24.0}
+    """
 
     def __call__(self, f: Function, t: jax.Array, x: jax.Array, orders: Iterable[str]) -> dict[str, jax.Array]:
         """f and its derivatives at the scalars (t, x); f may have values of any shape.
 
         Args:
             f: (t, x) → value.
-            t, x: where.
-            orders: which derivatives, each named by the axes it is taken along: "t", "x", "xx", "tx", "xxx", …
+            t, x: the point.
+            orders: the derivatives wanted, each named by the axes that it is taken along: "t", "xx", "tx", "xxx", …
 
         Returns:
-            Name → derivative, of the shape of f's values, in the order of `orders` after "u", f itself.
+            Name → value: first f itself as "u", then the derivatives in the order of `orders`, each of f's shape.
+
+        Raises:
+            InputError: a name of no derivative.
         """
         ...
 
 
 def order_of(name: str) -> Order:
-    """How often a derivative's name has t and x: "txx" is (1, 2).
+    """How many times a derivative is taken in t and in x, by its name: "txx" is (1, 2), and so is "xtx".
 
     Raises:
-        InputError: the name has another letter, or none.
+        InputError: the name has no letter, or one that is no axis.
     """
     require(
         isinstance(name, str) and bool(name) and set(name) <= {"t", "x"},
-        f"{name!r} is the name of no derivative: write the axes that it is taken along, such as t, x, xx, tx or xxx.",
+        f"{name!r} is no derivative: write the axes that it is taken along, such as t, x, xx, tx or xxx.",
     )
     return name.count("t"), name.count("x")
 
 
 def along_x(orders: Iterable[str]) -> dict[int, int]:
-    """For each number of times in t, 0 first, the most times in x that it is asked for with."""
+    """i → the highest j of the orders (i, j), for i in ascending order; 0 is always among them."""
     most: dict[int, int] = {0: 0}
     for i, j in map(order_of, orders):
         most[i] = max(most.get(i, 0), j)
@@ -51,17 +65,21 @@ def along_x(orders: Iterable[str]) -> dict[int, int]:
 
 
 def named(orders: Iterable[str], found: dict[Order, Any]) -> dict[str, Any]:
-    """The derivatives by their names, after f itself as "u"."""
+    """f itself as "u", then the derivatives by their names, in the order of `orders`."""
     return {"u": found[0, 0], **{name: found[order_of(name)] for name in orders}}
 
 
 def towers(
     jvp: Callable[..., tuple[Any, Any]], f: Function, t: Any, x: Any, one: Any, orders: Iterable[str]
 ) -> dict[Order, Any]:
-    """All derivatives by forward mode over itself: those in x by a tower of `jvp`, and about it one in t."""
+    """The derivatives by forward mode over itself: nested calls of `jvp` in x, and around these in t.
+
+    One tower of calls in x gives all orders up to its height: each level returns the values of the level below and
+    the slope of the last of them.
+    """
 
     def tower(g: Callable[[Any], tuple[Any, ...]], height: int) -> Callable[[Any], tuple[Any, ...]]:
-        """s → the values of g, then the derivatives of its last one up to this order."""
+        """s → the values of g, then the derivatives of the last of them, up to the order `height`."""
         if height == 0:
             return g
 
@@ -72,7 +90,7 @@ def towers(
         return raised
 
     def along_both(i: int, j: int) -> tuple[Any, ...]:
-        """f_{t…t}, its slope in x, … up to j times."""
+        """The derivatives of order (i, 0), (i, 1), …, (i, j)."""
         if i == 0:
             return tower(lambda x: (f(t, x),), j)(x)
 
@@ -92,7 +110,7 @@ def _derivative(jvp: Callable[..., tuple[Any, Any]], g: Callable[[Any], Any], on
 
 
 def sweeps(jacrev: Callable[..., Any], f: Function, t: Any, x: Any, orders: Iterable[str]) -> dict[Order, Any]:
-    """All derivatives by reverse mode over itself; one sweep gives both first ones where both are wanted."""
+    """The derivatives by reverse mode over itself; where f_t and f_x are both wanted, one sweep gives both."""
     found: dict[Order, Any] = {}
     wanted = list(map(order_of, orders))
     if {(1, 0), (0, 1)} <= set(wanted):
@@ -115,11 +133,11 @@ def series(
     one: Any,
     orders: Iterable[str],
 ) -> dict[Order, Any]:
-    """All derivatives by Taylor mode along x and along t; mixed ones by forward mode in t over that along x.
+    """The derivatives by Taylor mode along x and along t; mixed ones by forward mode in t over Taylor mode in x.
 
     Args:
-        along: (g, s, order ≥ 1) → g and its derivatives up to that order at s.
-        jvp: forward mode, which goes through `along`.
+        along: (g, s, order ≥ 1) → the values at s of g and of its derivatives up to that order.
+        jvp: forward mode, which must be able to differentiate `along`.
     """
     most = along_x(orders)
     in_t = max((i for i, j in map(order_of, orders) if j == 0), default=0)
@@ -127,10 +145,7 @@ def series(
     found |= {(i, 0): value for i, value in enumerate(_up_to(along, lambda t: f(t, x), t, in_t)) if i}
     for i, j in most.items():
         if i and j:
-
-            def slopes(t, j=j):
-                return along(lambda x: f(t, x), x, j)
-
+            slopes: Callable[[Any], Any] = lambda t, j=j: along(lambda x: f(t, x), x, j)  # noqa: E731
             for _ in range(i):
                 slopes = _derivative(jvp, slopes, one)
             found |= {(i, k): value for k, value in enumerate(slopes(t))}

@@ -1,4 +1,4 @@
-"""Taylor mode: the coefficients of f along a line in x, and along one in t."""
+"""Taylor mode: all derivatives of f along x in one pass, and all along t in another."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from pinn_ac.derivatives.engine import Function, named, series
 
 @dataclass(frozen=True)
 class JaxJet:
-    """`jax.experimental.jet`; mixed derivatives by `jax.jvp` of it."""
+    """`jax.experimental.jet`; mixed derivatives by `jax.jvp` over it."""
 
     def __call__(self, f: Function, t: jax.Array, x: jax.Array, orders: Iterable[str]) -> dict[str, jax.Array]:
         orders = tuple(orders)

@@ -11,7 +11,7 @@ from pinn_ac.derivatives.engine import Function, named, towers
 
 @dataclass(frozen=True)
 class JaxJvp:
-    """`jax.jvp` of `jax.jvp`."""
+    """`jax.jvp` over `jax.jvp`: each level of nesting raises the order by one."""
 
     def __call__(self, f: Function, t: jax.Array, x: jax.Array, orders: Iterable[str]) -> dict[str, jax.Array]:
         orders = tuple(orders)

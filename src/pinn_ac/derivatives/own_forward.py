@@ -12,7 +12,7 @@ from pinn_ac.derivatives.engine import Function, named, towers
 
 @dataclass(frozen=True)
 class OwnForward:
-    """`autodiff.jvp` of `autodiff.jvp`: tangents travel along our Wengert list."""
+    """`autodiff.jvp` over `autodiff.jvp`: tangents are carried along our Wengert list."""
 
     def __call__(self, f: Function, t: jax.Array, x: jax.Array, orders: Iterable[str]) -> dict[str, jax.Array]:
         orders = tuple(orders)

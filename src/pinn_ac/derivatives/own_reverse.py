@@ -11,7 +11,7 @@ from pinn_ac.derivatives.engine import Function, named, sweeps
 
 @dataclass(frozen=True)
 class OwnReverse:
-    """`autodiff.jacrev` of `autodiff.jacrev`: adjoints travel back along our Wengert list."""
+    """`autodiff.jacrev` over `autodiff.jacrev`: adjoints are carried back along our Wengert list."""
 
     def __call__(self, f: Function, t: jax.Array, x: jax.Array, orders: Iterable[str]) -> dict[str, jax.Array]:
         orders = tuple(orders)

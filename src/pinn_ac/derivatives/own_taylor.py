@@ -12,7 +12,7 @@ from pinn_ac.derivatives.engine import Function, along_x, named, order_of, serie
 
 @dataclass(frozen=True)
 class OwnTaylor:
-    """`autodiff.taylor_curves`: along t and along x, on one trace that both share; mixed ones by our forward mode."""
+    """`autodiff.taylor_curves` along t and x, on one trace of f; mixed derivatives by our forward mode over it."""
 
     def __call__(self, f: Function, t: jax.Array, x: jax.Array, orders: Iterable[str]) -> dict[str, jax.Array]:
         orders, f, one = tuple(orders), autodiff.from_jax(f), jnp.ones_like(x)
@@ -23,18 +23,10 @@ class OwnTaylor:
                 return (value, *derivatives)
 
             return named(orders, series(along, autodiff.jvp, f, t, x, one, orders))
-        highest = max(along_x(orders)), along_x(orders)[0]
-        curves: list = []
-        if highest[0]:
-            curves.append(([one, *[None] * (highest[0] - 1)], []))
-        if highest[1]:
-            curves.append(([], [one, *[None] * (highest[1] - 1)]))
-        if not curves:
-            return {"u": f(t, x)}
-        u, found = autodiff.taylor_curves(f, (t, x), curves)
-        derivatives = {(0, 0): u}
-        if highest[1]:
-            derivatives |= {(0, j): value for j, value in enumerate(found[-1], start=1)}
-        if highest[0]:
-            derivatives |= {(i, 0): value for i, value in enumerate(found[0], start=1)}
-        return named(orders, derivatives)
+        most = along_x(orders)
+        in_t, in_x = ([one, *[None] * (order - 1)] if order else [] for order in (max(most), most[0]))
+        u, (along_t, along_x_) = autodiff.taylor_curves(f, (t, x), [(in_t, []), ([], in_x)])
+        found = {(0, 0): u}
+        found |= {(i, 0): value for i, value in enumerate(along_t, start=1)}
+        found |= {(0, j): value for j, value in enumerate(along_x_, start=1)}
+        return named(orders, found)

@@ -64,7 +64,12 @@ def differentiate(p: dict, t: Any, x: Any) -> Derivatives:
 
 def residual(p: dict, t: Any, x: Any) -> Any:
     """The residual f = u_t − 0.0001 u_xx + 5u³ − 5u at the points, of shape (n,)."""
-    return AllenCahn().residual(*differentiate(p, t, x))
+    return equation(*differentiate(p, t, x))
+
+
+def equation(u: Any, u_t: Any, u_xx: Any) -> Any:
+    """f from u and its derivatives."""
+    return AllenCahn().residual({"u": u, "t": u_t, "xx": u_xx}, {})
 
 
 def points(n: int = 24) -> tuple[Any, Any]:
@@ -107,10 +112,10 @@ def teach(page: Page) -> None:
     p = parameters()
     t, x = jnp.array(POINTS).T
     found = differentiate(p, t, x)
-    rows = zip(t, x, *found, AllenCahn().residual(*found), strict=True)
+    rows = zip(t, x, *found, equation(*found), strict=True)
     page.table(("t", "x", "u", "u_t", "u_xx", "f"), [tuple(map(number, row)) for row in rows])
     at = Derivatives(*(values[2] for values in found))
-    graph = trace(lambda *d: AllenCahn().residual(*d), *at)
+    graph = trace(equation, *at)
     names: dict[str, Any] = {"inputs": Derivatives._fields, "output": "f"}
     page.say("The compute graph of f at (t, x) = (0.5, 0.5), and the adjoints of u, u_t and u_xx:")
     page.graph(graph, r"$f = u_t - 0.0001\, u_{xx} + 5u^3 - 5u$", **names)

@@ -11,7 +11,7 @@ from pinn_ac.errors import is_number, is_whole, require
 
 
 def softplus(z: jax.Array) -> jax.Array:
-    """log(1 + e^z) = −log σ(−z), in functions that every engine differentiates; JAX's own stops Taylor mode."""
+    """log(1 + e^z) = −log σ(−z), by functions that every engine differentiates; that of JAX breaks Taylor mode."""
     small = jnp.minimum(z, 40.0)  # e^{−40} is below the rounding of 40
     return jnp.where(z > small, z, -jnp.log(nn.sigmoid(-small)))
 
@@ -26,7 +26,7 @@ ACTIVATIONS = MappingProxyType(
         "sigmoid": nn.sigmoid,
     }
 )
-"""All twice differentiable: the residual holds u_xx."""
+"""Name → function; all are smooth, since a residual contains second or higher derivatives."""
 
 
 def activation(name: str) -> Callable[[jax.Array], jax.Array]:
@@ -46,7 +46,7 @@ def dense(features: int, scale: float = 1.0, bias_width: float = 0.1) -> nn.Dens
 
 
 def require_shape(width: int, depth: int, activation_name: str, output_scale: float) -> None:
-    """Refuse a network without units or layers, with an unknown activation, or with a scale that is no number."""
+    """Refuse a network without units or layers, with an unknown activation, or whose output scale is not a number."""
     for name, value in (("width", width), ("depth", depth)):
         require(is_whole(value, 1), f"model.{name} is {value}: give a whole number from 1.")
     known = ", ".join(sorted(ACTIVATIONS))

@@ -13,7 +13,16 @@ class MLP(nn.Module):
         width: units in each hidden layer.
         depth: hidden layers d.
         activation: a, by name (see `layers.ACTIVATIONS`).
-        output_scale: factor on the initial output weights; small, so that training starts at the ansatz itself.
+        output_scale: factor on the initial output weights; small, so that training starts close to N = 0.
+
+    Raises:
+        InputError: a size that is not a whole number from 1, or an unknown activation.
+
+    >>> import jax
+    >>> network = MLP(width=8, depth=2)
+    >>> params = network.init(jax.random.key(0), jax.numpy.ones(3))
+    >>> network.apply(params, jax.numpy.ones(3)).shape
+    ()
     """
 
     width: int = 20

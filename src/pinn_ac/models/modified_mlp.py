@@ -1,4 +1,7 @@
-"""The modified multilayer perceptron of Wang, Teng and Perdikaris (2021, arXiv 2001.04536, eqs. 42–46)."""
+"""The modified multilayer perceptron.
+
+Source: S. Wang, Y. Teng and P. Perdikaris, SIAM J. Sci. Comput. 43 (2021) A3055–A3081, arXiv 2001.04536, eqs. 42–46.
+"""
 
 import flax.linen as nn
 import jax
@@ -7,16 +10,19 @@ from pinn_ac.models.layers import activation, dense, require_shape
 
 
 class ModifiedMLP(nn.Module):
-    """An MLP whose every hidden layer mixes two encodings of the input.
+    """A perceptron each of whose hidden layers mixes two encodings U and V of the input z.
 
-    U = a(W_U z), V = a(W_V z), Z_k = a(W_k h_{k−1}), h_k = (1 − Z_k) U + Z_k V (products by component);
-    every linear map has its bias.
+    U = a(W_U z), V = a(W_V z), Z_k = a(W_k h_{k−1}), h_k = (1 − Z_k) U + Z_k V, with products component by component,
+    h_0 = z, and a bias in every linear map (not written).
 
     Args:
         width: units in each layer and each encoding.
         depth: mixing layers.
         activation: a, by name (see `layers.ACTIVATIONS`).
-        output_scale: factor on the initial output weights.
+        output_scale: factor on the initial output weights; see :class:`~pinn_ac.models.MLP`.
+
+    Raises:
+        InputError: a size that is not a whole number from 1, or an unknown activation.
     """
 
     width: int = 20

@@ -1,4 +1,4 @@
-"""The embedding that makes a network periodic in x."""
+"""The embedding that makes every network periodic in x."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,11 +12,23 @@ from pinn_ac.problem import Problem
 
 @dataclass(frozen=True)
 class Periodic:
-    """z = (2t/T − 1, cos πξ, …, cos mπξ, sin πξ, …, sin mπξ); no sines where `even` holds, so that u is even too.
+    """z = (2t/T − 1, cos πξ, …, cos mπξ, sin πξ, …, sin mπξ), with ξ in [−1, 1] the unit coordinate.
+
+    Where the equation and u₀ are even in ξ, so is u. Then the sines are left out, which makes every network even, and
+    collocation points need to cover only half of the domain.
 
     Args:
         modes: m ≥ 1.
-        symmetry: where u₀ is even, build the evenness of u in.
+        symmetry: whether to do so; with False the sines stay.
+
+    Raises:
+        InputError: `modes` is not a whole number from 1, or `symmetry` not a truth value.
+
+    >>> import jax.numpy as jnp
+    >>> from pinn_ac import AllenCahn
+    >>> from pinn_ac.problem import Sine
+    >>> Periodic(modes=2)(AllenCahn(initial_condition=Sine()), jnp.asarray(1.0), jnp.asarray(0.0)).tolist()
+    [1.0, 1.0, 1.0, 0.0, 0.0]
     """
 
     modes: int = 1
@@ -29,7 +41,7 @@ class Periodic:
         require(isinstance(self.symmetry, bool), f"embedding.symmetry is {self.symmetry}: give true or false.")
 
     def even(self, problem: Problem) -> bool:
-        """z(t, −ξ) = z(t, ξ): `symmetry` is wanted, and both u₀ and the equation have it."""
+        """Whether z(t, −ξ) = z(t, ξ): `symmetry` is True, and both the equation and u₀ are even."""
         return self.symmetry and "even" in problem.symmetries and problem.initial_condition.even
 
     def __call__(self, problem: Problem, t: jax.Array, x: jax.Array) -> jax.Array:

@@ -1,4 +1,4 @@
-"""The embedding that tells a network what operator splitting already knows of the solution."""
+"""The embedding that gives a network what operator splitting already knows of the solution."""
 
 from dataclasses import dataclass
 
@@ -10,22 +10,29 @@ from pinn_ac.models.periodic import Periodic
 from pinn_ac.problem import Problem
 
 KNOWN = ("flow", "heat", "slope")
+"""What can be given: Φ(t, g), g, and g_x."""
 
 
 @dataclass(frozen=True)
 class Splitting(Periodic):
-    """The periodic features, then Φ(t, g), g and (g_x/s)², with s the steepest slope of u₀.
+    """The periodic features, then Φ(t, g), g and (g_x/s)², with g the heat flow of u₀ and s its steepest slope.
 
-    Φ(t, g), `Problem.flow`, is one step of Lie splitting (heat, then reaction); g_x² drives the first correction
-    to it, and where `even` does not hold g_x/s stands beside it. A network of these is smooth in its inputs where
-    u itself has interfaces of width √(D/R).
+    Φ(t, g), by `Problem.flow`, is one step of Lie splitting: first the heat flow, then the reaction. The leading
+    correction to it is proportional to g_x². Where :meth:`even` does not hold, g_x/s is given too. A network of these
+    features can be smooth in them even where u has thin interfaces, of width √(D/R) for Allen–Cahn.
 
     Args:
         modes, symmetry: see :class:`Periodic`.
-        known: which of "flow", Φ(t, g), "heat", g, and "slope", g_x, it tells.
+        known: what is given, in this order: of "flow", Φ(t, g); "heat", g; and "slope", g_x.
 
     Raises:
-        InputError: another name.
+        InputError: another name, or see :class:`Periodic`.
+
+    >>> import jax.numpy as jnp
+    >>> from pinn_ac import Burgers
+    >>> t, x = jnp.asarray(0.0), jnp.asarray(-0.5)
+    >>> [round(value, 3) for value in Splitting(known=("heat",))(Burgers(), t, x).tolist()]  # 2t/T − 1, cos, sin, g
+    [-1.0, -0.0, -1.0, 1.0]
     """
 
     known: tuple[str, ...] = KNOWN
@@ -40,19 +47,19 @@ class Splitting(Periodic):
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The lift for whatever is told, and the reaction's flow for "flow"."""
+        """The lift for anything that is given, and the flow of the reaction for "flow"."""
         return ("lift",) * bool(self.known) + ("flow",) * ("flow" in self.known)
 
     def __call__(self, problem: Problem, t: jax.Array, x: jax.Array) -> jax.Array:
-        """z at one point: the periodic features and up to four more."""
-        g = problem.lift(t, x)
+        """z at one point: the periodic features, and up to four more."""
+        g = problem.lift(t, x) if self.known else jnp.zeros(())
         features = {
             "flow": lambda: [problem.flow(t, g)],
             "heat": lambda: [g],
             "slope": lambda: self._slope(problem, t, x),
         }
-        told = [jnp.reshape(value, (1,)) for name in self.known for value in features[name]()]
-        return jnp.concatenate([Periodic.__call__(self, problem, t, x), *told])
+        given = [jnp.reshape(value, (1,)) for name in self.known for value in features[name]()]
+        return jnp.concatenate([Periodic.__call__(self, problem, t, x), *given])
 
     def _slope(self, problem: Problem, t: jax.Array, x: jax.Array) -> list[jax.Array]:
         slope = problem.lift(t, x, order=1) / problem.steepest_slope

@@ -11,7 +11,7 @@ from pinn_ac.problem.initial_conditions import (
     XSquaredCosine,
 )
 from pinn_ac.problem.local_lift import LOCAL_ORDERS, with_local_lift
-from pinn_ac.problem.problem import CAPABILITIES, Axis, Problem
+from pinn_ac.problem.problem import CAPABILITIES, Problem
 from pinn_ac.problem.tabulated import Tabulated
 from pinn_ac.problem.transfer import FourierCondition, modes_needed, transfer
 
@@ -19,7 +19,6 @@ __all__ = [
     "CAPABILITIES",
     "LOCAL_ORDERS",
     "AllenCahn",
-    "Axis",
     "BandLimited",
     "Burgers",
     "Cosine",

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from pinn_ac.problem.initial_conditions import InitialCondition, Sine
-from pinn_ac.problem.problem import Problem, largest_value
+from pinn_ac.problem.initial_conditions import InitialCondition, Sine, largest_value
+from pinn_ac.problem.problem import Problem
 
 
 @dataclass(frozen=True)

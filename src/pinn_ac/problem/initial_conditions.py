@@ -47,6 +47,12 @@ class InitialCondition(Protocol):
         ...
 
 
+def largest_value(condition: InitialCondition) -> float:
+    """max |u₀|, in double precision, on 8193 points of the period."""
+    with jax.enable_x64(True):
+        return float(np.abs(np.asarray(condition(jnp.linspace(-1.0, 1.0, 8193)))).max())
+
+
 class _Series:
     """What follows from the Fourier coefficients."""
 

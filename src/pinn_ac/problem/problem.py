@@ -3,16 +3,18 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pinn_ac.errors import InputError, numbers, require
+from pinn_ac.errors import InputError, is_number, numbers, require
 from pinn_ac.problem.initial_conditions import Cosine, InitialCondition
+from pinn_ac.problem.leaves import flatten, unflatten, with_condition
+from pinn_ac.problem.units import require_units
 
 CAPABILITIES: Mapping[str, str] = MappingProxyType(
     {
@@ -23,33 +25,27 @@ CAPABILITIES: Mapping[str, str] = MappingProxyType(
         "bound": "a bound of its solutions (`bound`)",
     }
 )
-"""What a problem may know beside its residual, in words, with the members that define it."""
-
-
-class Axis(NamedTuple):
-    """One axis of space: its two ends, and what holds there ("periodic")."""
-
-    left: float
-    right: float
-    ends: str = "periodic"
+"""What may be known of a problem beside its residual: name → in words, with the members that define it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """u_t + … = 0 on [a, b) × [0, T] with u(0, x) = u₀(x), periodic in x: the base of every equation.
+    """An evolution equation f(u, u_t, u_x, …) = 0 for u(t, x) on [a, b) × [0, T], u(0, x) = u₀(x), periodic in x.
 
-    A subclass is a frozen dataclass. Its fields are the coefficients; it must define `orders`, `dimensions` and
-    `residual`. Whatever else it defines makes more methods available (see `CAPABILITIES`):
+    To state an equation of your own, write a frozen dataclass that inherits from this one. Its fields are the
+    coefficients. It must define :attr:`orders`, the derivatives that appear in the equation, and :meth:`residual`;
+    and :attr:`dimensions`, the units of its coefficients, if it is to be trained in natural units. Whatever else is
+    known of the equation is optional, and makes more methods available (see `CAPABILITIES`):
 
-    * `diffusion`: the lifted ansatz and the features of the heat flow;
-    * `flow`: the reaction-flow ansatz;
-    * `reaction` or `flux`: the spectral reference solver and the error estimate;
+    * `diffusion` (D of a term D u_xx): the lifted ansatz, and features of the heat flow of u₀;
+    * `flow` (the exact solution of the reaction alone): the reaction-flow ansatz and its feature;
+    * `reaction` or `flux` (the nonlinear term): the spectral reference solution and the error estimate;
     * `energy_density`, `bound`: metrics.
 
-    t and x may have any units; u has none. What is trained is the same problem in natural units, :attr:`natural`.
+    t and x may have any units; u has none. What is trained is the same problem in natural units (:attr:`natural`).
 
-    A problem is a JAX pytree whose leaves are its coefficients, so that they can be traced, differentiated and
-    trained; see :meth:`with_coefficients`.
+    A problem is a JAX pytree whose leaves are its coefficients, and the arrays of an initial condition that is a
+    pytree. So coefficients can be traced, differentiated and trained; see :meth:`with_coefficients`.
 
     Args:
         domain: (a, b) with a < b; one period.
@@ -58,9 +54,10 @@ class Problem:
             [−1, 1); on the default domain ξ is x.
 
     Raises:
-        InputError: a coefficient is not a finite number, the domain is empty, or the horizon is not positive.
+        InputError: a coefficient is not a finite number, the domain is empty, or the horizon is not positive; or the
+            class lacks a residual, or gives units of coefficients that it does not have.
 
-    Example: the Fisher–KPP equation u_t = D u_xx + r u (1 − u):
+    Example: the Fisher–KPP equation u_t = D u_xx + r u (1 − u).
 
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)
@@ -80,28 +77,30 @@ class Problem:
     initial_condition: InitialCondition = field(default_factory=Cosine)
 
     orders: ClassVar[tuple[str, ...]] = ("t", "x", "xx")
-    """The derivatives of u that the residual needs, as words of axis names: "t", "x", "xx", "tx", …"""
+    """The derivatives of u that the residual needs, named by the axes that it is taken along: "t", "xx", "tx"."""
     dimensions: ClassVar[Mapping[str, tuple[int, int]] | None] = None
-    """Coefficient → (p, q) where its unit is length^p time^q. None: trained in the user's own units."""
+    """Coefficient → (p, q), where its unit is length^p time^q. None: the problem is trained in its own units."""
     symmetries: ClassVar[frozenset[str]] = frozenset()
-    """Of the equation: "even" if u(t, −x) solves it too, "odd" if −u(t, −x) does, "sign" if −u does."""
+    """Which of these solve the equation whenever u does: "even", u(t, −x); "odd", −u(t, −x); "sign", −u(t, x)."""
     steepening: ClassVar[float] = 10.0
-    """By what factor the slopes of u₀ may grow, at most: a rough guess, from which resolutions start."""
+    """The factor by which the slopes of u₀ grow, at most: a rough guess, from which resolutions start."""
     degree: ClassVar[int] = 3
-    """Of the nonlinear term as a polynomial in u, for the number of harmonics that it makes of u₀."""
+    """The degree of the nonlinear term as a polynomial in u: from it follows how many harmonics of u₀ it excites."""
     most_growth: ClassVar[float] = math.inf
-    """The largest :attr:`growth` in one window of time."""
+    """The largest :attr:`growth` that one time window may have."""
     autonomous: ClassVar[bool] = True
-    """The residual does not depend on t itself, so that time can be cut into windows."""
+    """Whether the residual is free of t itself, so that [0, T] can be cut into time windows."""
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
-        jax.tree_util.register_pytree_node(cls, _flatten, lambda static, leaves: _unflatten(cls, static, leaves))
+        jax.tree_util.register_pytree_node(cls, flatten, partial(unflatten, cls))
 
     def __post_init__(self) -> None:
+        self._require_definition()
         object.__setattr__(self, "domain", numbers("problem.domain", self.domain))
-        for name in self.coefficients:
+        for name, value in self.coefficients.items():
             self.require_number(name)
+            object.__setattr__(self, name, float(value))  # whole numbers could not be differentiated
         self.require_number("horizon", above=0.0)
         require(
             callable(self.initial_condition),
@@ -113,26 +112,36 @@ class Problem:
             f"problem.domain is {list(self.domain)}: give two finite numbers, the left end below the right one.",
         )
 
+    def _require_definition(self) -> None:
+        cls, own = type(self), sorted({one.name for one in fields(self)} - _OF_EVERY_PROBLEM)
+        is_stated = cls.residual is not Problem.residual
+        require(is_stated, f"{cls.__name__} does not say what its equation is: define residual(self, u, point).")
+        unknown = ", ".join(name for name in cls.dimensions or () if name not in own)
+        require(
+            not unknown,
+            f"{cls.__name__}.dimensions gives the unit of {unknown}, which is none of its fields: they are "
+            f"{', '.join(own) or 'none'}.",
+        )
+
     def require_number(self, name: str, least: float = -math.inf, above: float = -math.inf) -> None:
-        """Refuse a field that is not a finite number, is below `least`, or is not above `above`.
+        """Refuse a field whose value is not a finite number ≥ `least` and > `above`; for `__post_init__`.
 
         Raises:
-            InputError: it is one of these.
+            InputError: it is refused.
         """
         value = getattr(self, name)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        wanted = "a finite number"
-        if above == 0:
-            wanted = "a positive number"
-        elif least == 0:
-            wanted = "zero or a positive number"
-        require(is_number and value >= least and value > above, f"problem.{name} is {value}: give {wanted}.")
+        wanted = (
+            "a positive number" if above == 0 else "zero or a positive number" if least == 0 else "a finite number"
+        )
+        hint = "; arrays and traced values are set by with_coefficients" if isinstance(value, jax.Array) else ""
+        is_in_range = is_number(value) and value >= least and value > above
+        require(is_in_range, f"problem.{name} is {value}: give {wanted}{hint}.")
 
     def residual(self, u: Mapping[str, Any], point: Mapping[str, Any]) -> Any:
-        """f at one point, zero for a solution; in the unit of u_t.
+        """f at one point: zero for a solution, with the unit of u_t.
 
         Args:
-            u: "u" and the derivatives of `orders` by their names, such as u["xx"].
+            u: "u" and the derivatives of :attr:`orders` by their names, such as u["xx"].
             point: the coordinates "t" and "x" in the problem's own units, for equations that depend on them.
         """
         raise NotImplementedError
@@ -141,46 +150,47 @@ class Problem:
 
     @property
     def coefficients(self) -> dict[str, Any]:
-        """Name → value, of those that `dimensions` lists."""
-        return {name: getattr(self, name) for name in self.dimensions or ()}
+        """Name → value: the fields that `dimensions` lists; without it, all that are annotated as `float`."""
+        known, own = self.dimensions, [one for one in fields(self) if one.name not in _OF_EVERY_PROBLEM]
+        names = [one.name for one in own if (one.type in (float, "float") if known is None else one.name in known)]
+        return {name: getattr(self, name) for name in names}
 
     def with_coefficients(self, values: Mapping[str, Any]) -> Self:
-        """The problem with other coefficients, which may be traced.
+        """The problem with other coefficients, which may be arrays or traced values; they are not checked.
 
-        What is decided once and for all before anything is computed (units, windows, which formulas are compiled) is
-        still decided by the plain numbers that this problem has; see :attr:`nominal`.
+        Everything that is decided before anything is computed (units, time windows, which formulas are compiled) is
+        still decided by the plain numbers that the problem had before; see :attr:`nominal`.
 
         Args:
             values: name → number, array or traced value, of some of :attr:`coefficients`.
 
         Raises:
-            InputError: a name of no coefficient.
+            InputError: there is no coefficient of that name.
+
+        >>> import jax
+        >>> from pinn_ac import AllenCahn
+        >>> def f(rate):
+        ...     problem = AllenCahn().with_coefficients({"reaction_rate": rate})
+        ...     return problem.residual({"u": 2.0, "t": 0.0, "xx": 0.0}, {})
+        >>> float(jax.grad(f)(5.0))
+        6.0
         """
-        unknown = [name for name in values if name not in self.coefficients]
+        names = list(self.coefficients)
+        unknown = [name for name in values if name not in names]
         require(
             not unknown,
-            f"{type(self).__name__} has no coefficient {', '.join(unknown)}: it has {', '.join(self.coefficients)}.",
+            f"{type(self).__name__} has no coefficient {', '.join(unknown)}: it has {', '.join(names) or 'none'}.",
         )
-        leaves, static = _flatten(self)
-        names = list(self.coefficients)
-        return _unflatten(
-            type(self), static, [*map((self.coefficients | dict(values)).get, names), *leaves[len(names) :]]
-        )
+        leaves, static = flatten(self)
+        return unflatten(type(self), static, [*(self.coefficients | dict(values)).values(), *leaves[len(names) :]])
 
     def with_initial_condition(self, condition: Any) -> Self:
         """The problem with another initial condition, which may hold traced values; all else stays as it is."""
-        problem = object.__new__(type(self))
-        vars(problem).update({one.name: getattr(self, one.name) for one in fields(self)})
-        vars(problem).update({"initial_condition": condition, **self._kept_decisions(condition)})
-        return problem
-
-    def _kept_decisions(self, condition: Any) -> dict[str, Any]:
-        plain = self.nominal
-        return {} if plain is self else {"_nominal": plain.with_initial_condition(condition)}
+        return with_condition(self, condition)
 
     @property
     def nominal(self) -> Self:
-        """The problem with plain numbers as coefficients; itself where it has them."""
+        """The problem with plain numbers: those that its coefficients were before they became arrays or traced."""
         return vars(self).get("_nominal", self)
 
     # --- units ------------------------------------------------------------------------------------------------
@@ -189,11 +199,6 @@ class Problem:
     def period(self) -> float:
         """b − a."""
         return self.domain[1] - self.domain[0]
-
-    @property
-    def axes(self) -> tuple[Axis, ...]:
-        """Of space; the interface of problems in several dimensions, of which there are none yet."""
-        return (Axis(*self.domain),)
 
     @property
     def length_unit(self) -> float:
@@ -207,35 +212,36 @@ class Problem:
 
     @cached_property
     def natural(self) -> Self:
-        """The same problem in natural units, on [−1, 1): its u at (t/`time_unit`, ξ) is u at (t, x).
+        """The same problem in natural units, on [−1, 1): its solution at (t/`time_unit`, ξ) is u(t, x).
 
-        Problems that differ in their units alone have the same one, but for the rounding of its coefficients.
+        Problems that differ in their units alone have the same natural one, up to the rounding of its coefficients.
+
+        Raises:
+            InputError: the residual has not the units that `dimensions` tells.
         """
         if self.dimensions is None:
             return self
         plain = self.nominal
-        values = {name: self._in_natural_units(name) for name in self.coefficients}
+        values = {}
+        for name, value in self.coefficients.items():
+            p, q = self.dimensions[name]
+            values[name] = value * (1 / plain.length_unit) ** p * plain.time_unit**-q
         if plain is self:
-            return replace(self, **values, domain=(-1.0, 1.0), horizon=self.horizon / self.time_unit)
+            natural = replace(self, **values, domain=(-1.0, 1.0), horizon=self.horizon / self.time_unit)
+            require_units(self, natural)
+            return natural
         return plain.natural.with_coefficients(values)
 
-    def _in_natural_units(self, name: str) -> Any:
-        assert self.dimensions is not None
-        length, time = self.dimensions[name]
-        plain = self.nominal
-        return getattr(self, name) * (1 / plain.length_unit) ** length * plain.time_unit ** (-time)
-
     def unit_of(self, order: str) -> float:
-        """What a derivative in natural units is divided by to be one in the user's, of "" (u itself), "t", "xx", …"""
+        """The unit by which a derivative in natural units is divided to be in the user's: of "t", "xx", "" (u), …"""
         return self.time_unit ** order.count("t") * self.length_unit ** (len(order) - order.count("t"))
 
     def to_natural(self, t: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(t, x) in natural units, in NumPy's double precision whatever a run's is; x wrapped into the domain."""
-        xi = (x - 0.5 * (self.domain[0] + self.domain[1])) * (2 / self.period)
+        middle = 0.5 * (self.domain[0] + self.domain[1])
+        xi = (x - middle) * (2 / self.period)
         xi = xi - 2 * np.round(xi / 2)
-        if self.dimensions is None:
-            return t, 0.5 * (self.domain[0] + self.domain[1]) + 0.5 * self.period * xi
-        return t / self.time_unit, xi
+        return (t, middle + 0.5 * self.period * xi) if self.dimensions is None else (t / self.time_unit, xi)
 
     def from_natural(self, t: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(t, x) in the user's units of a point in natural units."""
@@ -244,20 +250,20 @@ class Problem:
         return t * self.time_unit, 0.5 * (self.domain[0] + self.domain[1]) + 0.5 * self.period * x
 
     def to_unit(self, x: jax.Array) -> jax.Array:
-        """ξ in [−1, 1] for any x, wrapped periodically."""
+        """ξ in [−1, 1] of any x, wrapped periodically."""
         xi = (jnp.asarray(x) - 0.5 * (self.domain[0] + self.domain[1])) * (2 / self.period)
         return xi - 2 * jnp.round(xi / 2)
 
-    # --- what decides windows and resolutions ---------------------------------------------------------------------
+    # --- what decides time windows and resolutions ----------------------------------------------------------------
 
     @property
     def growth(self) -> float:
-        """The number of e-folds by which a small disturbance may grow over the horizon; 0 where none does."""
+        """By how many e-folds a small disturbance may grow over the horizon; 0 where none grows."""
         return 0.0
 
     @property
     def excess(self) -> float:
-        """By how many e-folds one window over the whole horizon would be too long; negative where it is not."""
+        """By how many e-folds of growth the horizon is too long for one time window; negative where it is not."""
         return -math.inf
 
     @property
@@ -274,7 +280,7 @@ class Problem:
 
     @property
     def diffusion(self) -> Any:
-        """D of the linear part D u_xx, with which the heat flow of u₀ is built in; None where there is none."""
+        """D of the equation's term D u_xx; with it the heat flow of u₀ can be built in. None where there is none."""
         return None
 
     @property
@@ -283,16 +289,16 @@ class Problem:
         return self.diffusion * (2 / self.period) ** 2
 
     def symbol(self, wavenumber: np.ndarray) -> np.ndarray:
-        """L(k), real: the linear part takes e^{ikx} to L(k) e^{ikx}; of diffusion −D k²."""
+        """L(k), real: the linear part L takes e^{ikx} to L(k) e^{ikx}. Of diffusion alone it is −D k²."""
         return -self.diffusion * wavenumber**2
 
     def heat_coordinates(self, t: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """What a heat flow depends on at (t, x): the variance 2Dt, with the D of ξ, and ξ."""
+        """What the heat flow of u₀ depends on at (t, x): the variance 2Dt, with D in units of ξ, and ξ."""
         return 2 * self.unit_diffusivity * jnp.asarray(t), self.to_unit(x)
 
     @property
     def largest_variance(self) -> float:
-        """Of a heat flow up to the horizon."""
+        """The variance of the heat flow at the horizon."""
         return 2 * self.nominal.unit_diffusivity * self.horizon
 
     def lift(self, t: jax.Array, x: jax.Array, order: int = 0) -> jax.Array:
@@ -301,14 +307,14 @@ class Problem:
         return flow[order] * (2 / self.period) ** order
 
     def approximation(self, t: jax.Array, x: jax.Array) -> jax.Array:
-        """What is known of u before any training: here the lift."""
+        """An approximation of u before any training: the lift, unless the equation knows a better one."""
         return self.lift(t, x)
 
     def kink_layer(self, t: jax.Array, x: jax.Array) -> jax.Array:
         """Σ exp(−d²/(16s))/√s over the kinks of u₀, with d the distance in ξ to each; 0 where u₀ has none.
 
-        s = Dt + 1e-8 with the D of ξ: a density as wide as the layer that diffusion makes of the kink, of the same
-        integral over ξ at every time, 4√π a kink.
+        s = Dt + 1e-8, with D in units of ξ: a density as wide as the layer into which diffusion spreads the kink.
+        Its integral over ξ is the same at every time, 4√π for each kink.
         """
         xi = self.to_unit(x)
         s = self.unit_diffusivity * jnp.asarray(t) + 1e-8
@@ -321,19 +327,19 @@ class Problem:
     # --- nonlinear term -------------------------------------------------------------------------------------------
 
     def flow(self, t: jax.Array, w: jax.Array) -> jax.Array:
-        """Φ(t, w): the solution at t of the equation without its linear part that starts from w, at one point."""
+        """Φ(t, w): the solution at time t of u' = reaction(u) with u(0) = w, an ordinary differential equation."""
         raise NotImplementedError
 
     def reaction(self, u: Any) -> Any:
-        """The local part of the nonlinear term N(u) = reaction(u) − ∂x flux(u): the equation is u_t = L u + N(u)."""
+        """The reaction in the nonlinear term N(u) = reaction(u) − ∂x flux(u) of u_t = L u + N(u)."""
         return 0.0 * u
 
     def flux(self, u: Any) -> Any:
-        """The flux of the nonlinear term; None where it has none."""
+        """The flux in the nonlinear term; None where it has none; see :meth:`reaction`."""
         return None
 
     def reaction_defect(self, u: Any, e: Any) -> Any:
-        """reaction(u + e) − reaction(u); to be overridden by a form that does not cancel where e is tiny."""
+        """reaction(u + e) − reaction(u); override it by a form without cancellation for tiny e."""
         return self.reaction(u + e) - self.reaction(u)
 
     def flux_defect(self, u: Any, e: Any) -> Any:
@@ -344,19 +350,19 @@ class Problem:
     # --- diagnostics ----------------------------------------------------------------------------------------------
 
     def energy_density(self, u: Any, u_x: Any) -> Any:
-        """e(u, u_x), whose integral over x never grows along a solution."""
+        """e(u, u_x), an energy density: its integral over x never grows along a solution."""
         raise NotImplementedError
 
     @property
     def bound(self) -> float | None:
-        """No solution leaves [−bound, bound]; None where no such bound is known."""
+        """A number that |u| never exceeds; None where none is known."""
         return None
 
     # --- capabilities -----------------------------------------------------------------------------------------------
 
     @cached_property
     def capabilities(self) -> frozenset[str]:
-        """Which of `CAPABILITIES` it has."""
+        """The names of those `CAPABILITIES` that this problem has."""
 
         def own(name: str) -> bool:
             return getattr(type(self), name) is not getattr(Problem, name)
@@ -375,8 +381,8 @@ class Problem:
 
         Args:
             capability: one of `CAPABILITIES`.
-            who: needs it, as the user would write it: "ansatz=reaction_flow".
-            instead: what to choose instead, as the end of the sentence.
+            who: what needs it, as the beginning of the sentence: "The error estimate".
+            instead: what to do about it, as the end of the sentence.
 
         Raises:
             InputError: the problem lacks it.
@@ -385,37 +391,5 @@ class Problem:
             raise InputError(f"{who} needs {CAPABILITIES[capability]}, which {type(self).__name__} lacks: {instead}.")
 
 
-def largest_value(condition: InitialCondition) -> float:
-    """max |u₀|, in double precision, on 8193 points of the period."""
-    with jax.enable_x64(True):
-        return float(np.abs(np.asarray(condition(jnp.linspace(-1.0, 1.0, 8193)))).max())
-
-
-def _flatten(problem: Problem) -> tuple[list[Any], tuple[Any, ...]]:
-    """The leaves: the coefficients, then an initial condition that is a pytree. The rest is static."""
-    condition = problem.initial_condition
-    is_tree = not jax.tree_util.all_leaves([condition])
-    names = set(problem.coefficients) | {"initial_condition"}
-    others = tuple((one.name, getattr(problem, one.name)) for one in fields(problem) if one.name not in names)
-    plain = all(isinstance(value, int | float) for value in problem.coefficients.values())
-    nominal = tuple(problem.nominal.coefficients.values()) if plain or "_nominal" in vars(problem) else None
-    static = (others, None if is_tree else condition, nominal)
-    return [*problem.coefficients.values(), *([condition] if is_tree else [])], static
-
-
-def _unflatten(cls: type, static: tuple[Any, ...], leaves: Any) -> Any:
-    others, condition, nominal = static
-    problem = object.__new__(cls)
-    values = dict(others)
-    names = tuple(cls.dimensions or ())  # type: ignore[attr-defined]
-    leaves = list(leaves)
-    values |= dict(zip(names, leaves, strict=False))
-    values["initial_condition"] = condition if condition is not None else leaves[len(names)]
-    for name, value in values.items():
-        object.__setattr__(problem, name, value)
-    if nominal is not None and not all(isinstance(leaf, int | float) for leaf in leaves[: len(names)]):
-        plain = object.__new__(cls)
-        for name, value in (values | dict(zip(names, nominal, strict=True))).items():
-            object.__setattr__(plain, name, value)
-        object.__setattr__(problem, "_nominal", plain)
-    return problem
+_OF_EVERY_PROBLEM = frozenset(one.name for one in fields(Problem))
+"""Fields that are no coefficients."""

@@ -67,6 +67,16 @@ class Checkpoints:
                 )
                 self._manager.save(state.step, args=items, force=True)
 
+    def save_params(self, params: Any, step: int) -> None:
+        """Write a checkpoint of parameters alone, stacked over the time windows; it cannot be resumed from."""
+        windows = jax.tree.leaves(params)[0].shape[0]
+        progress = {"window": windows - 1, "stage": 0, "step": step}
+        items = ocp.args.Composite(
+            params=ocp.args.StandardSave(on_host(params)), progress=ocp.args.JsonSave(progress)
+        )
+        with _logging_left_alone():
+            self._manager.save(step, args=items, force=True)
+
     def exist(self) -> bool:
         """Whether there is at least one."""
         return bool(self._manager.all_steps())
@@ -119,8 +129,8 @@ class Checkpoints:
         if isinstance(shapes, TrainingState):
             require(
                 "points" in progress,
-                f"{self.folder} was saved by an earlier version, without its points: it can be evaluated but not "
-                "resumed, so start a new run.",
+                f"{self.folder} was saved without what resuming needs, by `Solution.save` or by an earlier version: "
+                "it can be evaluated but not resumed, so start a new run.",
             )
             real = jax.dtypes.canonicalize_dtype(float)
             points = {name: jax.ShapeDtypeStruct(tuple(shape), real) for name, shape in progress["points"].items()}

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from pinn_ac.problem.initial_conditions import InitialCondition, XSquaredCosine
-from pinn_ac.problem.problem import Problem, largest_value
+from pinn_ac.problem.initial_conditions import InitialCondition, XSquaredCosine, largest_value
+from pinn_ac.problem.problem import Problem
 
 REACTIONS = 5.0
 """The largest reaction rate in natural units: the lecture's."""
@@ -23,16 +23,17 @@ EXCESS = 3.0
 class AllenCahn(Problem):
     """u_t − D u_xx + R u³ − R u = 0 on [a, b) × [0, T], with u(0, x) = u₀(x), periodic in x.
 
-    t and x may have any units, u has none. Networks are trained on the same problem in natural units
-    (:attr:`natural`). The defaults are the lecture's problem, whose units are the natural ones.
+    t and x may have any units; u has none. The defaults are the problem of the lecture, in natural units.
 
     Args:
         diffusivity: D > 0.
         reaction_rate: R ≥ 0.
-        domain, horizon, initial_condition: of :class:`~pinn_ac.problem.Problem`; by default u₀ = x² cos πx.
+        domain, horizon, initial_condition: see :class:`~pinn_ac.problem.Problem`; by default u₀ = x² cos πx.
 
     Raises:
         InputError: a coefficient is out of range or not finite, or the domain is empty.
+
+    The constants −1, 0 and 1 are solutions:
 
     >>> AllenCahn(diffusivity=1e-3).residual({"u": 1.0, "t": 0.0, "xx": 0.0}, {})
     0.0
@@ -58,9 +59,10 @@ class AllenCahn(Problem):
 
     @property
     def time_unit(self) -> float:
-        """T, or 5/R where that is less; 1 for the lecture's problem.
+        """T, or 5/R where that is less; 1 for the problem of the lecture.
 
-        In 5/R the reaction grows e⁵-fold. Not simply T, or t would stay small in each window of a long horizon.
+        In the time 5/R a small u grows e⁵-fold. It is not simply T, because then t would stay small in every time
+        window of a long horizon.
         """
         rate = self.nominal.reaction_rate
         return min(self.horizon, REACTIONS / rate) if rate else self.horizon
@@ -71,26 +73,26 @@ class AllenCahn(Problem):
 
     @property
     def growth(self) -> float:
-        """R T, the e-folds of the reaction, to 12 digits: what it decides must not depend on a rounding error."""
+        """R T, rounded to 12 digits, so that what it decides does not depend on the unit of time's rounding error."""
         return float(f"{self.nominal.reaction_rate * self.horizon:.11e}")
 
     @property
     def interface_width(self) -> float | None:
-        """√(2D/R) in ξ, the width of the stationary interface tanh(ξ/w); None without a reaction."""
+        """w = √(2D/R) in ξ, the width of the stationary interface tanh(ξ/w); None without a reaction."""
         plain = self.nominal
         return math.sqrt(2 * plain.unit_diffusivity / plain.reaction_rate) if plain.reaction_rate else None
 
     @property
     def steepening(self) -> float:  # type: ignore[override]
-        """e^{RT}: the reaction alone makes slopes so much steeper, at most."""
+        """e^{RT}: the reaction alone makes slopes steeper by at most this factor."""
         return math.exp(min(self.growth, 700.0))
 
     @property
     def excess(self) -> float:
         """R (T − t₁): by how many e-folds the flow of the reaction alone makes interfaces too thin.
 
-        Alone it steepens an interface of slope s to a width e^{−Rt}/s. Diffusion holds it at δ = √(2D/R), which
-        it reaches at t₁ = ln(1/(δs))/R, or not before t₁ = 1/R.
+        The flow alone steepens an interface of slope s to the width e^{−Rt}/s. With diffusion it gets no thinner than
+        δ = √(2D/R), a width that the flow reaches at t₁ = ln(1/(δs))/R; t₁ is taken as 1/R where that is later.
         """
         plain = self.nominal
         if plain.reaction_rate == 0:
@@ -118,41 +120,42 @@ class AllenCahn(Problem):
     def react(self, t: jax.Array, w: jax.Array) -> jax.Array:
         """Φ(t, w) = w / √(e^{−2Rt} + w²(1 − e^{−2Rt})): the exact flow of u' = R(u − u³) from u(0) = w.
 
-        Multiplied through by e^{−Rt}, so that no horizon overflows.
+        Numerator and denominator are multiplied by e^{−Rt}, so that no time is too long for it.
         """
         decay = jnp.exp(-2 * self.reaction_rate * jnp.asarray(t))
-        # Once e^{−2Rt} has underflown, w = 0 would give 0/0; below this floor, which rounding absorbs until then,
+        # Once e^{−2Rt} has underflown, w = 0 would give 0/0. Rounding absorbs this floor until then; with a lower one
         # the third derivative in w would overflow.
         decay = decay + math.sqrt(float(jnp.finfo(jnp.result_type(decay, w)).tiny))
         return w / jnp.sqrt(decay + w**2 * (1 - decay))
 
     @cached_property
     def longest_flow(self) -> float | None:
-        """The time after which the flow of the reaction alone stops, for :meth:`flow`; None if it never does.
+        """The time at which :meth:`flow` stops the flow of the reaction; None if it never does.
 
-        A flow that goes on a little after t₁ (see :attr:`excess`) is still the better start; where the horizon would
-        let it make interfaces more than e^`EXCESS` times too thin, it stops at t₁.
+        A flow that goes on a little after t₁ (see :attr:`excess`) still makes the better ansatz. Where it would make
+        interfaces more than e^`EXCESS` times too thin by the horizon, it is stopped at t₁.
         """
         plain = self.nominal
-        # The first condition is never false where the second is true; it spares the initial condition of a window of
-        # time, which is traced, the question.
+        # The second condition follows from the first. That one is asked all the same: the initial condition of a time
+        # window is traced, and then `excess` has no plain number to give.
         if plain.growth <= 1 + EXCESS or plain.excess <= EXCESS:
             return None
         return plain.horizon - plain.excess / plain.reaction_rate
 
     def flow(self, t: jax.Array, w: jax.Array) -> jax.Array:
-        """Φ(τ(t), w) with τ = t, or where the horizon is long, τ = t at first and constant in the end.
+        """Φ(τ(t), w) with τ = t; where the horizon is long, with a τ that is t at first and constant in the end.
 
-        τ = −ln(e^{−2Rt} + e^{−2RT₁})/(2R), less its value at 0, with T₁ = `longest_flow`.
+        That is τ = −ln(e^{−2Rt} + e^{−2RT₁})/(2R), less its value at t = 0, with T₁ = `longest_flow`.
         """
         t = jnp.asarray(t)
         if self.longest_flow is None:
             return self.react(t, w)
         twice = 2 * self.reaction_rate
-        # Not `jnp.logaddexp`, which stops jax.experimental.jet.
-        rest = (jnp if isinstance(twice, jax.Array) else math).exp(-twice * self.longest_flow)  # type: ignore[attr-defined]
+        # Not `jnp.logaddexp`, which jax.experimental.jet cannot differentiate.
+        exp = jnp.exp if isinstance(twice, jax.Array) else math.exp
+        rest = exp(-twice * self.longest_flow)
         return self.react(jnp.log((1 + rest) / (jnp.exp(-twice * t) + rest)) / twice, w)
 
     def approximation(self, t: jax.Array, x: jax.Array) -> jax.Array:
-        """Φ(t, g), one step of Lie splitting (heat, then reaction): what is known of u before any training."""
+        """Φ(t, g), one step of Lie splitting: first the heat flow, then the reaction."""
         return self.flow(t, self.lift(t, x))

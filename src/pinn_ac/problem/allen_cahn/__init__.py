@@ -1,5 +1,0 @@
-"""The Allen–Cahn equation."""
-
-from pinn_ac.problem.allen_cahn.equation import AllenCahn
-
-__all__ = ["AllenCahn"]
