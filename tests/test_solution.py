@@ -108,7 +108,7 @@ def test_names_may_be_written_with_a_u(whole):
 
 @pytest.mark.parametrize("name", ["q", "", "u_", "xq", 3])
 def test_a_name_of_no_derivative_is_one_sentence(whole, name):
-    with pytest.raises(InputError, match="is the name of no derivative"):
+    with pytest.raises(InputError, match="is no derivative: write the axes"):
         whole.derivatives(0.5, 0.25, (name,))
 
 

@@ -318,7 +318,7 @@ class Training:
     def tracked(
         self, step: int, description: Mapping[str, Any] | None = None
     ) -> AbstractContextManager[dict[str, Any]]:
-        """Within it the trackers are told how the run goes from this step on; see :func:`~pinn_ac.tracking.tracked`."""
+        """Within it the trackers are told how the run goes from this step on; see `pinn_ac.tracking.tracked`."""
         ends = {"total_steps": self.experiment.total_steps, "seconds_budget": self.plan.seconds}
         return tracked(self.trackers, {"step": step, **ends, **(description or {})})
 

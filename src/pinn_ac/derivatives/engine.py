@@ -145,7 +145,7 @@ def series(
     found |= {(i, 0): value for i, value in enumerate(_up_to(along, lambda t: f(t, x), t, in_t)) if i}
     for i, j in most.items():
         if i and j:
-            slopes: Callable[[Any], Any] = lambda t, j=j: along(lambda x: f(t, x), x, j)  # noqa: E731
+            slopes = _along_x(along, f, x, j)
             for _ in range(i):
                 slopes = _derivative(jvp, slopes, one)
             found |= {(i, k): value for k, value in enumerate(slopes(t))}
@@ -154,3 +154,7 @@ def series(
 
 def _up_to(along: Callable[..., tuple[Any, ...]], g: Callable[[Any], Any], s: Any, order: int) -> tuple[Any, ...]:
     return along(g, s, order) if order else (g(s),)
+
+
+def _along_x(along: Callable[..., tuple[Any, ...]], f: Function, x: Any, order: int) -> Callable[[Any], Any]:
+    return lambda t: along(lambda x: f(t, x), x, order)

@@ -59,6 +59,6 @@ def with_condition(problem: Any, condition: Any) -> Any:
 
 
 def _made(cls: type, values: dict[str, Any]) -> Any:
-    problem = object.__new__(cls)
+    problem: Any = object.__new__(cls)
     vars(problem).update(values)
     return problem
