@@ -12,7 +12,7 @@ from pinn_ac.reporting.style import Axes, Figure, LogNorm
 def draw_error_against_step(
     steps: np.ndarray, errors: np.ndarray, third: float, value: float, automatic: float
 ) -> Figure:
-    """The error of the central difference against the step h, with its asymptotes, and that of the automatic derivative.
+    """The error of the central difference against the step h, its asymptotes, and that of the automatic derivative.
 
     Args:
         steps: h, of shape (n,).
