@@ -1,4 +1,4 @@
-"""Functions with derivative rules of their own: a reader's are followed as JAX follows them, JAX's own are known."""
+"""Functions with derivative rules of their own: a user's are followed as JAX follows them, JAX's own are known."""
 
 import itertools
 
@@ -93,7 +93,7 @@ X, Y = jnp.asarray(0.3), jnp.asarray([0.5, -1.5])
 
 @pytest.mark.parametrize("f", [rounded, relu, relu_with_another_rule, lambda x: logaddexp(x, 2.0 * x)])
 @pytest.mark.parametrize("around", [lambda f: f, jax.jit, lambda f: lambda x: jax.vmap(f)(x * Y)[1] - x])
-def test_a_readers_forward_rule_is_followed_in_every_mode(f, around):
+def test_a_users_forward_rule_is_followed_in_every_mode(f, around):
     g = around(f)
     ours = from_jax(g)
     twice = lambda x: jax.jvp(g, (x,), (1.0,))[1]  # noqa: E731
@@ -151,7 +151,7 @@ def test_a_rule_that_asks_which_tangents_are_zero():
     assert ad.jvp(f, (X, X), (1.0, 1.0))[1] == 11.0
 
 
-def test_a_readers_reverse_rule_is_followed():
+def test_a_users_reverse_rule_is_followed():
     for around in (lambda f: f, jax.jit, lambda f: lambda x: jax.vmap(f)(jnp.stack([x, x]))[0]):
         assert ad.grad(lambda x, around=around: 100.0 * from_jax(around(clipped))(x))(2.0) == 1.0
     f = lambda x: jnp.sum(clipped(x) ** 3)  # noqa: E731
@@ -364,7 +364,7 @@ def test_comparisons_of_bits_are_constants():
 
 
 @pytest.mark.parametrize("name", ["sin", "relu", "reduce_sum", "scan", "stop_gradient", "jit"])
-def test_a_readers_operation_is_not_taken_for_jaxs(name):
+def test_a_users_operation_is_not_taken_for_jaxs(name):
     own = jax.extend.core.Primitive(name)
     own.def_impl(lambda x: 7.0 * x)
     own.def_abstract_eval(lambda x: jax.core.ShapedArray(x.shape, x.dtype))
