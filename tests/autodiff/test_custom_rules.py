@@ -1,4 +1,4 @@
-"""Functions with derivative rules of their own: a reader's are followed as JAX follows them, JAX's own are known."""
+"""Functions with derivative rules of their own: a user's are followed as JAX follows them, JAX's own are known."""
 
 import itertools
 
@@ -93,18 +93,33 @@ X, Y = jnp.asarray(0.3), jnp.asarray([0.5, -1.5])
 
 @pytest.mark.parametrize("f", [rounded, relu, relu_with_another_rule, lambda x: logaddexp(x, 2.0 * x)])
 @pytest.mark.parametrize("around", [lambda f: f, jax.jit, lambda f: lambda x: jax.vmap(f)(x * Y)[1] - x])
-def test_a_readers_forward_rule_is_followed_in_every_mode(f, around):
+def test_a_users_forward_rule_is_followed_in_every_mode(f, around):
     g = around(f)
     ours = from_jax(g)
     twice = lambda x: jax.jvp(g, (x,), (1.0,))[1]  # noqa: E731
-    for x in (X, -X):
-        onp.testing.assert_allclose(ours(x), g(x))
-        onp.testing.assert_allclose(ad.jvp(ours, (x,), (1.0,)), jax.jvp(g, (x,), (1.0,)))
-        onp.testing.assert_allclose(ad.value_and_grad(ours)(x), jax.value_and_grad(g)(x))
+
+    def both(x):
         value, series = ad.taylor(ours, (x,), ([1.0, None],))
-        onp.testing.assert_allclose([value, *series], [g(x), twice(x), jax.grad(twice)(x)])
-        onp.testing.assert_allclose(ad.grad(ad.grad(ours))(x), jax.grad(jax.grad(g))(x))
-        onp.testing.assert_allclose(ad.hessian(ours)(x), jax.hessian(g)(x))
+        got = (
+            ours(x),
+            ad.jvp(ours, (x,), (1.0,)),
+            ad.value_and_grad(ours)(x),
+            [value, *series],
+            ad.grad(ad.grad(ours))(x),
+            ad.hessian(ours)(x),
+        )
+        expected = (
+            g(x),
+            jax.jvp(g, (x,), (1.0,)),
+            jax.value_and_grad(g)(x),
+            [g(x), twice(x), jax.grad(twice)(x)],
+            jax.grad(jax.grad(g))(x),
+            jax.hessian(g)(x),
+        )
+        return got, expected
+
+    for got, expected in compiled(lambda xs: [both(x) for x in xs], [X, -X]):
+        jax.tree.map(lambda a, b: onp.testing.assert_allclose(a, b, rtol=1e-7), got, expected)
 
 
 def test_a_forward_rule_for_several_arguments_and_results():
@@ -112,10 +127,11 @@ def test_a_forward_rule_for_several_arguments_and_results():
         out = several(x, 3, y)
         return out["s"][1] * out["p"] + out["k"]
 
-    onp.testing.assert_allclose(ad.grad(from_jax(f), (0, 1))(X, Y)[1], jax.grad(f, (0, 1))(X, Y)[1])
-    onp.testing.assert_allclose(ad.grad(from_jax(f), (0, 1))(X, Y)[0], jax.grad(f, (0, 1))(X, Y)[0])
-    onp.testing.assert_allclose(ad.jvp(from_jax(f), (X, Y), (1.0, Y)), jax.jvp(f, (X, Y), (1.0, Y)))
-    onp.testing.assert_allclose(ad.jacfwd(from_jax(f), 1)(X, Y), jax.jacfwd(f, 1)(X, Y))
+    def everything(engine, f, x, y):
+        return engine.grad(f, (0, 1))(x, y), engine.jvp(f, (x, y), (1.0, y)), engine.jacfwd(f, 1)(x, y)
+
+    got, expected = compiled(lambda x, y: (everything(ad, from_jax(f), x, y), everything(jax, f, x, y)), X, Y)
+    jax.tree.map(lambda a, b: onp.testing.assert_allclose(a, b, rtol=1e-7), got, expected)
     out = from_jax(several)(X, 3, Y)
     assert jax.tree.map(jnp.shape, out) == {"s": (2,), "k": (), "p": ()}
 
@@ -135,19 +151,21 @@ def test_a_rule_that_asks_which_tangents_are_zero():
     assert ad.jvp(f, (X, X), (1.0, 1.0))[1] == 11.0
 
 
-def test_a_readers_reverse_rule_is_followed():
+def test_a_users_reverse_rule_is_followed():
     for around in (lambda f: f, jax.jit, lambda f: lambda x: jax.vmap(f)(jnp.stack([x, x]))[0]):
         assert ad.grad(lambda x, around=around: 100.0 * from_jax(around(clipped))(x))(2.0) == 1.0
     f = lambda x: jnp.sum(clipped(x) ** 3)  # noqa: E731
-    onp.testing.assert_allclose(ad.grad(from_jax(f))(Y), jax.grad(f)(Y))
-    onp.testing.assert_allclose(ad.hessian(from_jax(f))(Y), jax.hessian(f)(Y))  # forward over reverse
-    onp.testing.assert_allclose(
-        ad.grad(lambda y: np.sum(ad.grad(from_jax(f))(y) ** 2))(Y),
-        jax.grad(lambda y: jnp.sum(jax.grad(f)(y) ** 2))(Y),
-    )
-    onp.testing.assert_allclose(
-        ad.jacrev(from_jax(lambda x: clipped(3.0 * x)))(Y), jax.jacrev(lambda x: clipped(3 * x))(Y)
-    )
+
+    def everything(engine, np, fit, y):
+        return (
+            engine.grad(fit(f))(y),
+            engine.hessian(fit(f))(y),  # forward over reverse
+            engine.grad(lambda y: np.sum(engine.grad(fit(f))(y) ** 2))(y),
+            engine.jacrev(fit(lambda x: clipped(3.0 * x)))(y),
+        )
+
+    got, expected = compiled(lambda y: (everything(ad, np, from_jax, y), everything(jax, jnp, lambda f: f, y)), Y)
+    jax.tree.map(lambda a, b: onp.testing.assert_allclose(a, b, rtol=1e-7), got, expected)
 
 
 def test_a_reverse_rule_for_several_arguments_and_results():
@@ -243,48 +261,62 @@ def test_determinants_of_single_numbers_and_of_a_batch():
     onp.testing.assert_allclose(got, jnp.stack([jnp.zeros((5, 5)), jnp.eye(5)]), atol=1e-15)
 
 
-@pytest.mark.parametrize(
-    ("f", "at", "gradient"),
-    [
-        (jax.scipy.special.xlogy, (0.0, 0.5), (onp.log(0.5), 0.0)),
-        (jax.scipy.special.xlog1py, (0.0, -0.5), (onp.log(0.5), 0.0)),
-        (jnp.logaddexp, (1.0, 1.0), (0.5, 0.5)),
-        (jnp.logaddexp2, (1.0, 1.0), (0.5, 0.5)),
-        (jnp.logaddexp2, (-3.0, -3.0), (0.5, 0.5)),
-        (jnp.logaddexp, (-onp.inf, 1.0), (0.0, 1.0)),
-        (jnp.logaddexp2, (-onp.inf, 1.0), (0.0, 1.0)),
-        (jax.nn.relu6, (0.0,), (0.0,)),
-        (jax.nn.relu6, (6.0,), (0.0,)),
-        (jax.scipy.special.logit, (1e-300,), (1e300,)),
-        (jax.scipy.special.entr, (0.5,), (onp.log(2.0) - 1.0,)),
-        (lambda x: jnp.linalg.slogdet(x * jnp.eye(2))[1], (-2.0,), (-1.0,)),
-        (lambda x: jnp.linalg.slogdet(x * jnp.eye(4))[1], (-2.0,), (-2.0,)),
-        (lambda x: jnp.linalg.pinv(jnp.ones((3, 1)) * x)[0, 0], (2.0,), (-1.0 / 12.0,)),
-        (lambda x: jax.nn.softmax(jnp.stack([x, 0.0 * x]))[0], (0.0,), (0.25,)),
-        (lambda x: jax.nn.softmax(jnp.stack([x, -jnp.inf]))[0], (0.0,), (0.0,)),
-        (jax.scipy.special.log_ndtr, (-40.0,), (40.02496884720726,)),
-        (jax.scipy.special.logit, (1 - 2.0**-53,), (2.0**53,)),
-        (jax.nn.log1mexp, (1e-300,), (1e300,)),
-        (jax.scipy.special.spence, (1.0,), (-1.0,)),
-        (jax.scipy.special.boxcox, (2.0, 0.0), (0.5, onp.log(2.0) ** 2 / 2)),
-        (jax.scipy.special.boxcox1p, (1.0, 0.0), (0.5, onp.log(2.0) ** 2 / 2)),
-        (jax.nn.softplus, (-700.0,), (onp.exp(-700.0),)),
-        (jax.nn.soft_sign, (-1e200,), (0.0,)),
-        (jax.nn.mish, (-700.0,), (-699 * onp.exp(-700.0),)),
-        (lambda x: jax.nn.log_sigmoid(x), (40.0,), (onp.exp(-40.0),)),
-        (jnp.hypot, (1e200, 1e200), (onp.sqrt(0.5), onp.sqrt(0.5))),
-        (jnp.hypot, (1e-200, 0.0), (1.0, 0.0)),
-        (jax.scipy.special.expi, (1.0,), (onp.e,)),
-        (jax.scipy.special.dawsn, (0.0,), (1.0,)),
-    ],
-)  # fmt: skip
-def test_functions_of_jaxs(f, at, gradient):
-    arguments = tuple(range(len(at)))
+FUNCTIONS = [
+    (jax.scipy.special.xlogy, (0.0, 0.5), (onp.log(0.5), 0.0)),
+    (jax.scipy.special.xlog1py, (0.0, -0.5), (onp.log(0.5), 0.0)),
+    (jnp.logaddexp, (1.0, 1.0), (0.5, 0.5)),
+    (jnp.logaddexp2, (1.0, 1.0), (0.5, 0.5)),
+    (jnp.logaddexp2, (-3.0, -3.0), (0.5, 0.5)),
+    (jnp.logaddexp, (-onp.inf, 1.0), (0.0, 1.0)),
+    (jnp.logaddexp2, (-onp.inf, 1.0), (0.0, 1.0)),
+    (jax.nn.relu6, (0.0,), (0.0,)),
+    (jax.nn.relu6, (6.0,), (0.0,)),
+    (jax.scipy.special.logit, (1e-300,), (1e300,)),
+    (jax.scipy.special.entr, (0.5,), (onp.log(2.0) - 1.0,)),
+    (lambda x: jnp.linalg.slogdet(x * jnp.eye(2))[1], (-2.0,), (-1.0,)),
+    (lambda x: jnp.linalg.slogdet(x * jnp.eye(4))[1], (-2.0,), (-2.0,)),
+    (lambda x: jnp.linalg.pinv(jnp.ones((3, 1)) * x)[0, 0], (2.0,), (-1.0 / 12.0,)),
+    (lambda x: jax.nn.softmax(jnp.stack([x, 0.0 * x]))[0], (0.0,), (0.25,)),
+    (lambda x: jax.nn.softmax(jnp.stack([x, -jnp.inf]))[0], (0.0,), (0.0,)),
+    (jax.scipy.special.log_ndtr, (-40.0,), (40.02496884720726,)),
+    (jax.scipy.special.logit, (1 - 2.0**-53,), (2.0**53,)),
+    (jax.nn.log1mexp, (1e-300,), (1e300,)),
+    (jax.scipy.special.spence, (1.0,), (-1.0,)),
+    (jax.scipy.special.boxcox, (2.0, 0.0), (0.5, onp.log(2.0) ** 2 / 2)),
+    (jax.scipy.special.boxcox1p, (1.0, 0.0), (0.5, onp.log(2.0) ** 2 / 2)),
+    (jax.nn.softplus, (-700.0,), (onp.exp(-700.0),)),
+    (jax.nn.soft_sign, (-1e200,), (0.0,)),
+    (jax.nn.mish, (-700.0,), (-699 * onp.exp(-700.0),)),
+    (lambda x: jax.nn.log_sigmoid(x), (40.0,), (onp.exp(-40.0),)),
+    (jnp.hypot, (1e200, 1e200), (onp.sqrt(0.5), onp.sqrt(0.5))),
+    (jnp.hypot, (1e-200, 0.0), (1.0, 0.0)),
+    (jax.scipy.special.expi, (1.0,), (onp.e,)),
+    (jax.scipy.special.dawsn, (0.0,), (1.0,)),
+]  # fmt: skip
+
+
+def gradient_and_slopes(f, at):
+    """By reverse mode, and by forward mode one argument after another."""
+    arguments = range(len(at))
+    unit = lambda i: [jnp.where(j == i, 1.0, 0.0) for j in arguments]  # noqa: E731
+    return ad.grad(from_jax(f), tuple(arguments))(*at), [ad.jvp(from_jax(f), at, unit(i))[1] for i in arguments]
+
+
+@pytest.fixture(scope="module")
+def computed():
+    """The derivatives of all FUNCTIONS, in one program."""
+    points = [tuple(map(float, at)) for _, at, _ in FUNCTIONS]
+    every = lambda points: [gradient_and_slopes(f, at) for (f, _, _), at in zip(FUNCTIONS, points, strict=True)]  # noqa: E731
+    return compiled(every, points)
+
+
+@pytest.mark.parametrize("i", range(len(FUNCTIONS)), ids=lambda i: getattr(FUNCTIONS[i][0], "__name__", str(i)))
+def test_functions_of_jaxs(computed, i):
+    by_reverse, by_forward = computed[i]
+    gradient = FUNCTIONS[i][2]
     # A dozen operations of relative error ε each, in linear algebra a few more; 0 stands for less than the smallest.
-    onp.testing.assert_allclose(ad.grad(from_jax(f), arguments)(*at), gradient, rtol=1e-13, atol=1e-308)
-    for i in arguments:
-        along = [1.0 if j == i else 0.0 for j in arguments]
-        onp.testing.assert_allclose(ad.jvp(from_jax(f), at, along)[1], gradient[i], rtol=1e-13, atol=1e-308)
+    onp.testing.assert_allclose(by_reverse, gradient, rtol=1e-13, atol=1e-308)
+    onp.testing.assert_allclose(by_forward, gradient, rtol=1e-13, atol=1e-308)
 
 
 def test_second_derivatives_in_a_tail():
@@ -332,7 +364,7 @@ def test_comparisons_of_bits_are_constants():
 
 
 @pytest.mark.parametrize("name", ["sin", "relu", "reduce_sum", "scan", "stop_gradient", "jit"])
-def test_a_readers_operation_is_not_taken_for_jaxs(name):
+def test_a_users_operation_is_not_taken_for_jaxs(name):
     own = jax.extend.core.Primitive(name)
     own.def_impl(lambda x: 7.0 * x)
     own.def_abstract_eval(lambda x: jax.core.ShapedArray(x.shape, x.dtype))

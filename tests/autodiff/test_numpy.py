@@ -73,7 +73,6 @@ def test_broadcasting_on_random_shapes(shapes, name):
             ad.taylor(lambda x, y: f(np, x, y), (x, y), ([x, None], [None, y])),
         )
 
-    got = compiled(everything, x, y)
     theirs = lambda x, y: f(jnp, x, y)  # noqa: E731
 
     def all_of_jax(x, y):
@@ -84,7 +83,7 @@ def test_broadcasting_on_random_shapes(shapes, name):
             (theirs(x, y), [jax.jvp(second, (0.0,), (1.0,))[1], jax.grad(jax.grad(second))(0.0)]),
         )
 
-    expected = compiled(all_of_jax, x, y)
+    got, expected = compiled(lambda x, y: (everything(x, y), all_of_jax(x, y)), x, y)
     # Sums of at most 27 O(10) numbers in float64.
     jax.tree.map(lambda a, b: onp.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-11), got, expected)
 
@@ -170,22 +169,26 @@ def test_a_list_of_integers_is_an_index():
 def test_containers_as_arguments():
     f = lambda np, d: np.sum(np.stack(d["a"]) @ d["b"][0]) * np.hstack(d["b"])[1]  # noqa: E731
     d = {"a": (jnp.arange(2.0), jnp.ones(2)), "b": [jnp.array([0.5, 2.0]), jnp.array([1.0])]}
-    got, expected = ad.grad(lambda d: f(np, d))(d), jax.grad(lambda d: f(jnp, d))(d)
+    got, expected = compiled(lambda d: (ad.grad(lambda d: f(np, d))(d), jax.grad(lambda d: f(jnp, d))(d)), d)
     jax.tree.map(lambda a, b: onp.testing.assert_allclose(a, b, rtol=1e-14), got, expected)
     assert jax.tree.structure(got) == jax.tree.structure(expected)
 
 
 def test_what_r_and_c_join():
     x, y = jnp.arange(1.0, 4.0), jnp.asarray([0.5, 2.0, 1.5])
-    for join in (
+    joins = (
         lambda np, x, y: np.r_[x, 1.0, y, 0:3],
         lambda np, x, y: np.r_["0,2", x, y],
         lambda np, x, y: np.c_[x, y, x],
-    ):
-        onp.testing.assert_array_equal(join(np, x, y), join(jnp, x, y))
-        got = ad.grad(lambda x, y, join=join: np.sum(join(np, x, y) ** 2), (0, 1))(x, y)
-        expected = jax.grad(lambda x, y, join=join: jnp.sum(join(jnp, x, y) ** 2), (0, 1))(x, y)
-        onp.testing.assert_array_equal(got, expected)
+    )
+
+    def both(join, x, y):
+        got = ad.grad(lambda x, y: np.sum(join(np, x, y) ** 2), (0, 1))(x, y)
+        expected = jax.grad(lambda x, y: jnp.sum(join(jnp, x, y) ** 2), (0, 1))(x, y)
+        return (join(np, x, y), got), (join(jnp, x, y), expected)
+
+    for got, expected in compiled(lambda x, y: [both(join, x, y) for join in joins], x, y):
+        jax.tree.map(onp.testing.assert_array_equal, got, expected)
 
 
 def test_methods_of_universal_functions():
@@ -197,8 +200,7 @@ def test_methods_of_universal_functions():
 
 
 def test_python_numbers_as_operands():
-    x = jnp.ones(3)
-    for f in (
+    functions = (
         lambda np, x: np.dot(x, 0.79),
         lambda np, x: np.dot(0.79, x),
         lambda np, x: np.inner(x, 0.79),
@@ -210,12 +212,21 @@ def test_python_numbers_as_operands():
         lambda np, x: np.append(x, 0.79),
         lambda np, x: np.pad(x, 2, constant_values=0.79) * 0.79,
         lambda np, x: np.clip(x, 0.5, 2) * 0.79,
-    ):
-        ours = lambda x, f=f: np.sum(f(np, x))  # noqa: E731
-        theirs = lambda x, f=f: jnp.sum(f(jnp, x))  # noqa: E731
-        assert ad.grad(ours)(x).tolist() == jax.grad(theirs)(x).tolist()
-        assert ad.jvp(ours, (x,), (x,)) == jax.jvp(theirs, (x,), (x,))
-        assert ad.taylor(ours, (x,), ([x, None],))[1][1] == 0.0
+    )
+
+    def both(f, x):
+        ours = lambda x: np.sum(f(np, x))  # noqa: E731
+        theirs = lambda x: jnp.sum(f(jnp, x))  # noqa: E731
+        second = ad.taylor(ours, (x,), ([x, None],))[1][1]
+        return (
+            (ad.grad(ours)(x), ad.jvp(ours, (x,), (x,))),
+            (jax.grad(theirs)(x), jax.jvp(theirs, (x,), (x,))),
+            second,
+        )
+
+    for got, expected, second in compiled(lambda x: [both(f, x) for f in functions], jnp.ones(3)):
+        jax.tree.map(onp.testing.assert_array_equal, got, expected)
+        assert second == 0.0
 
 
 def test_a_plain_array_cannot_be_filled_with_traced_values():

@@ -94,7 +94,7 @@ def test_what_is_not_understood_is_one_sentence_and_status_2(tmp_path, capsys, w
     assert "Traceback" not in complaint
 
 
-def test_a_readers_own_formula_is_traced(tmp_path):
+def test_a_users_own_formula_is_traced(tmp_path):
     status, said = teach(tmp_path, "trace", "ln(x1) + x1*x2 - sin(x2)", "x1=2", "x2=5")
     assert status == 0
     for words in ("= 11.652", "= 5.5", "= 1.716", "1 / x₁"):

@@ -1,4 +1,4 @@
-"""A reader's formula means what it means on paper, and nothing but a formula is understood."""
+"""A user's formula means what it means on paper, and nothing but a formula is understood."""
 
 import math
 
@@ -121,7 +121,7 @@ def test_values_are_checked_against_the_variables(words, sentence):
     assert sentence in str(caught.value)
 
 
-def test_values_may_be_formulas_of_numbers_and_keep_the_readers_order():
+def test_values_may_be_formulas_of_numbers_and_keep_the_users_order():
     assert assign(parse("a*b"), ["b=pi/2", "a=-1e-3"]) == {"b": math.pi / 2, "a": -1e-3}
 
 

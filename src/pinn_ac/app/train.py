@@ -113,7 +113,7 @@ def progress() -> Tracker:
 def training_in(
     folder: Path, experiment: Experiment, config: DictConfig, reference: Reference | None, told: Iterable[Tracker]
 ) -> Training:
-    """The training of a run in its folder, which is claimed; the config is written there, a failure's note removed."""
+    """The training of a run in its claimed folder; the config is written there, a failure's note removed."""
     past = []
     if is_first():
         (folder / FAILURE).unlink(missing_ok=True)

@@ -28,9 +28,9 @@ class MissingRuleError(AutodiffError, NotImplementedError):
     """The table has no rule for an operation on a traced value."""
 
 
-def in_engine(place: str) -> bool:
-    """Whether `place`, which begins with a file's path, lies in this engine's own code."""
-    return place.startswith(_ENGINE)
+def in_engine(line: str) -> bool:
+    """Whether `line`, which begins with the path of a file, is in this engine's own code."""
+    return line.startswith(_ENGINE)
 
 
 def user_line() -> str:

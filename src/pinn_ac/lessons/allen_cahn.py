@@ -111,7 +111,7 @@ def teach(page: Page) -> None:
     page.say(f"A small field, u = x² cos πx + t N with {WIDTH} hidden units, and its derivatives by our own engine:")
     p = parameters()
     t, x = jnp.array(POINTS).T
-    found = differentiate(p, t, x)
+    found = jax.jit(differentiate)(p, t, x)
     rows = zip(t, x, *found, equation(*found), strict=True)
     page.table(("t", "x", "u", "u_t", "u_xx", "f"), [tuple(map(number, row)) for row in rows])
     at = Derivatives(*(values[2] for values in found))
@@ -127,7 +127,8 @@ def _descend(page: Page) -> None:
     training, (t, x) = train(), points(64)
     page.say(f"{STEPS} steps of gradient descent with our own gradient (reverse over forward, under jax.jit):")
     page.say(f"    L before = {training.losses[0]:.4f}     L after = {training.losses[-1]:.4f}")
-    sizes = [onp.abs(residual(p, t, x)).reshape(64, 64) for p in (training.before, training.after)]
+    f = jax.jit(residual)
+    sizes = [onp.abs(f(p, t, x)).reshape(64, 64) for p in (training.before, training.after)]
     page.figure(draw_residuals(sizes[0], sizes[1], training.losses), "residual")
     page.say("The real training uses the same loss L with", "    python scripts/train.py experiment=lecture")
     page.say(

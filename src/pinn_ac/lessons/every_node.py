@@ -68,8 +68,8 @@ def sensitivities(step: float = 1e-5) -> list[Sensitivity]:
     return found
 
 
-def _replayed(graph: Graph, shaken: Node, change: float) -> float:
-    """The value of y when `change` is added to the value of the node `shaken`."""
+def _replayed(graph: Graph, changed: Node, change: float) -> float:
+    """The value of y when `change` is added to the value of the node `changed`."""
     values: dict[int, Any] = {}
     for node in graph:
         if node.primitive is None:
@@ -77,7 +77,7 @@ def _replayed(graph: Graph, shaken: Node, change: float) -> float:
         else:
             operands = [values[a.index] if isinstance(a, Node) else a for a in node.arguments]
             value = node.primitive.evaluate(*operands, **node.params)
-        values[node.index] = value + change if node is shaken else value
+        values[node.index] = value + change if node is changed else value
     return float(values[graph.outputs[0].index])
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as onp
 
@@ -48,7 +49,7 @@ def closed_form(w: float) -> float:
 
 def descend(rate: float = RATE, steps: int = STEPS) -> Descent:
     """Gradient descent (w, b) ← (w, b) − rate ∇E, from (0, 0)."""
-    step = value_and_grad(error, argnums=(0, 1))
+    step = jax.jit(value_and_grad(error, argnums=(0, 1)))
     w, b = map(jnp.asarray, START)
     path, errors = [(float(w), float(b))], []
     for _ in range(steps):

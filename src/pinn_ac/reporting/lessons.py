@@ -12,7 +12,7 @@ from pinn_ac.reporting.style import Axes, Figure, LogNorm
 def draw_error_against_step(
     steps: np.ndarray, errors: np.ndarray, third: float, value: float, automatic: float
 ) -> Figure:
-    """The error of the central difference against the step h, with its asymptotes, and the automatic derivative's.
+    """The error of the central difference against the step h, its asymptotes, and that of the automatic derivative.
 
     Args:
         steps: h, of shape (n,).
@@ -40,8 +40,8 @@ def draw_error_against_step(
     return figure
 
 
-def _note(axes: Axes, place: tuple[float, float], text: str, colour: str, side: Any, below: bool = False) -> None:
-    axes.text(*place, text, color=colour, fontsize=10.5, ha=side, va="top" if below else "bottom")
+def _note(axes: Axes, point: tuple[float, float], text: str, colour: str, side: Any, below: bool = False) -> None:
+    axes.text(*point, text, color=colour, fontsize=10.5, ha=side, va="top" if below else "bottom")
 
 
 def draw_descent(x: np.ndarray, y: np.ndarray, path: np.ndarray, errors: np.ndarray) -> Figure:
@@ -57,8 +57,8 @@ def draw_descent(x: np.ndarray, y: np.ndarray, path: np.ndarray, errors: np.ndar
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.15))
     style.dress(left, "Data and line", "$x$", r"$\hat y = \hat w x + \hat b$")
     shown = [k for k in (0, 1, 2, 5, 20) if k < len(path)] + [len(path) - 1]
-    for place, k in enumerate(shown):
-        colour = style.shade(place / max(len(shown) - 1, 1))
+    for rank, k in enumerate(shown):
+        colour = style.shade(rank / max(len(shown) - 1, 1))
         left.plot(x, path[k, 0] * x + path[k, 1], color=colour, linewidth=1.5, label=f"step {k}")
     left.plot(x, y, "o", color="white", markeredgecolor=style.INK, markersize=5.5, label="data", zorder=4)
     style.legend(left, loc="upper left")
