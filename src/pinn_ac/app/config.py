@@ -182,9 +182,8 @@ def _check_object(name: str, settings: Mapping[str, Any]) -> None:
     own, needed = [key for key in settings if key not in ("_target_", "_partial_")], []
     if "_target_" in settings or _group(name) in KINDS:
         target = _object(name, settings.get("_target_"))
-        require(
-            not settings.get("_partial_", False), f"{name}._partial_ is {settings.get('_partial_')}: leave it out."
-        )
+        partial = settings.get("_partial_", False)
+        require(partial is False, f"{name}._partial_ is {partial}: leave it out.")
         known = _settings(target)
         unknown = [key for key in own if key not in known]
         require(not unknown, _has_no(name, target, unknown, known))
@@ -211,7 +210,7 @@ def _group(name: str) -> str:
 
 
 def _object(name: str, target: Any) -> Any:
-    """The class or the factory that `_target_` names.
+    """The class that `_target_` names.
 
     Raises:
         InputError: it is none that may stand here: a run's folder may be a stranger's.
@@ -224,8 +223,8 @@ def _object(name: str, target: Any) -> Any:
         now = getattr(module, "RENAMED", {}).get(own)
         require(now is None, f"{name}._target_ is {target}, which is {room}.{now} now: write that, and no _partial_.")
         found = getattr(module, own) if own in module.__all__ else None
-    fits = callable(found) and not getattr(found, "_is_protocol", False)
-    if not fits or kind is None or not _offers(found, kind.offers):
+    fits = isinstance(found, type) and not getattr(found, "_is_protocol", False)
+    if not fits or kind is None or not any(kind.offers in vars(base) for base in found.__mro__):
         options = [path for path in CONFIGS.rglob(f"{group}/*.yaml") if "experiment" not in path.parts]
         choice = (
             f"choose one of {', '.join(sorted(path.stem for path in options))} by its name"
@@ -234,10 +233,6 @@ def _object(name: str, target: Any) -> Any:
         )
         raise InputError(f"{name}._target_ is {target}, which is not part of pinn_ac or not of this group: {choice}.")
     return found
-
-
-def _offers(found: Any, name: str) -> bool:
-    return isinstance(found, type) and any(name in vars(base) for base in found.__mro__)
 
 
 def _settings(target: Any) -> dict[str, inspect.Parameter]:
@@ -293,11 +288,8 @@ def in_words(error: BaseException, sweeping: bool = False) -> str:
 
 def _unknown_setting(error: OmegaConfBaseException) -> str:
     holder = error.parent_node
-    name, own = (
-        holder._get_full_key(None),
-        [str(key) for key in holder if key not in ("hydra", "_target_", "_partial_")],
-    )
-    name = name or str(error.full_key).rpartition(".")[0]
+    own = [str(key) for key in holder if key not in ("hydra", "_target_", "_partial_")]
+    name = holder._get_full_key(None) or str(error.full_key).rpartition(".")[0]
     if not name:
         return f"There is no setting {error.key}: there are {', '.join(own)}."
     try:
