@@ -342,7 +342,10 @@ def test_a_value_of_another_kind_of_any_setting_is_refused_by_name_or_is_one_tha
         ("problem/initial_condition=nope", "choose one of cosine, fourier, sine, tabulated, x_squared_cosine."),
         ("stages=[adam]", "stages=adam is no option: choose one of adam_lbfgs, adam_ssbroyden."),
         ("+stages.adam=5", "stages.adam is 5: choose an optimizer for it"),
-        ("stages=adam_lbfgs +stages.adam.nonsense=1", "stages.adam (Adam) has no setting nonsense: it has steps"),
+        (
+            "stages=adam_lbfgs +stages.adam.nonsense=1",
+            "stages.adam (Adam) has no setting nonsense: it has learning_rate",
+        ),
         (
             "stages=adam_lbfgs stages.lbfgs.learning_rate=1",
             "(LBFGS) has no setting learning_rate: it has steps, memory",

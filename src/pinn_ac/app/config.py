@@ -217,11 +217,11 @@ def _object(name: str, target: Any) -> Any:
     """
     group, (room, _, own) = _group(name), str(target).rpartition(".")
     kind = KINDS.get(group)
-    found = None
+    found: Any = None
     if kind is not None and room == f"pinn_ac.{kind.room}":
         module = importlib.import_module(room)
         now = getattr(module, "RENAMED", {}).get(own)
-        require(now is None, f"{name}._target_ is {target}, which is {room}.{now} now: write that, and no _partial_.")
+        require(now is None, f"{name}._target_ is {target}, now {room}.{now}: write that, and no _partial_.")
         found = getattr(module, own) if own in module.__all__ else None
     fits = isinstance(found, type) and not getattr(found, "_is_protocol", False)
     if not fits or kind is None or not any(kind.offers in vars(base) for base in found.__mro__):
