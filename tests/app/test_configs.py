@@ -185,8 +185,8 @@ SENTENCES = {
     "loss=l1": "set loss.norm=mse, or choose optimizer=adam",
     "optimizer.damping=0": "optimizer.damping is 0: give a positive number",
     "optimizer.damping=some": "optimizer.damping is some: give a positive number",
-    "optimizer.tries=2.5": "optimizer.tries is 2.5: give a whole number from 1",
-    "optimizer.steps=0": "has 0 steps: give a whole number from 1",
+    "optimizer.max_damping_trials=2.5": "optimizer.max_damping_trials is 2.5: give a whole number from 1",
+    "optimizer.steps=0": "optimizer.steps is 0: give a whole number from 1",
     "train.steps=0": "train.steps is 0: give a whole number from 1",
     "problem.diffusivity=-1e-4": "problem.diffusivity is -0.0001: give a positive number",
     "problem.domain=[1,0]": "problem.domain is",
@@ -241,7 +241,7 @@ def test_unusable_settings_are_refused_with_a_sentence(override):
             "optimizer.c2 is 1e-05: give a number between c1 = 0.0001 and 1",
         ),
         (["stages=adam_lbfgs", "train.steps=10"], "set stages.NAME.steps for adam, lbfgs"),
-        (["stages=adam_lbfgs", "stages.adam.steps=0"], "stage adam has 0 steps"),
+        (["stages=adam_lbfgs", "stages.adam.steps=0"], "optimizer.steps is 0"),
     ],
 )
 def test_unusable_pairs_are_refused_with_a_sentence(overrides, sentence):
@@ -344,10 +344,13 @@ def test_a_value_of_another_kind_of_any_setting_is_refused_by_name_or_is_one_tha
         ("problem/initial_condition=nope", "choose one of cosine, fourier, sine, tabulated, x_squared_cosine."),
         ("stages=[adam]", "stages=adam is no option: choose one of adam_lbfgs, adam_ssbroyden."),
         ("+stages.adam=5", "stages.adam is 5: choose an optimizer for it"),
-        ("stages=adam_lbfgs +stages.adam.nonsense=1", "stages.adam (adam) has no setting nonsense: it has steps"),
+        (
+            "stages=adam_lbfgs +stages.adam.nonsense=1",
+            "stages.adam (Adam) has no setting nonsense: it has learning_rate",
+        ),
         (
             "stages=adam_lbfgs stages.lbfgs.learning_rate=1",
-            "(lbfgs) has no setting learning_rate: it has steps, memory",
+            "(LBFGS) has no setting learning_rate: it has steps, memory",
         ),
         ("optimizer=null", "Options are chosen by name, such as optimizer=adam"),
         ("+model=mlp", "model is chosen already"),
@@ -368,7 +371,17 @@ def test_a_value_of_another_kind_of_any_setting_is_refused_by_name_or_is_one_tha
         ("seed=1,2", "seed=1,2 holds several values: add -m to run each"),
         ("+model._args_=[1]", "model (MLP) has no setting _args_"),
         ("+model._partial_=true", "model._partial_ is True: leave it out."),
-        ("~optimizer._partial_", "optimizer._partial_ is False: set it to true."),
+        ("optimizer.cut=3", "optimizer.cut is called optimizer.damping_decrease now: write that."),
+        ("+optimizer.halvings=0", "optimizer.halvings is called optimizer.max_backtracks now: write that."),
+        (
+            "stages=adam_lbfgs stages.adam.final_share=0.1",
+            "stages.adam.final_share is called stages.adam.final_lr_fr",
+        ),
+        (
+            "optimizer._target_=pinn_ac.optimizers.levenberg_marquardt +optimizer._partial_=true",
+            "optimizer._target_ is pinn_ac.optimizers.levenberg_marquardt, now "
+            "pinn_ac.optimizers.LevenbergMarquardt: write that, and no _partial_.",
+        ),
     ],
 )
 def test_whatever_cannot_be_read_is_said_in_a_sentence(words, sentence):
@@ -385,7 +398,7 @@ def test_whatever_cannot_be_read_is_said_in_a_sentence(words, sentence):
         ("sampler", "pinn_ac.sampling.draw_points"),
         ("derivatives", "pinn_ac.derivatives.Derivatives"),
         ("derivatives", "pinn_ac.derivatives.Engine"),
-        ("optimizer", "pinn_ac.optimizers.Outcome"),
+        ("optimizer", "pinn_ac.optimizers.StepInfo"),
         ("problem", "pinn_ac.problem.Sine"),
         ("problem.initial_condition", "pinn_ac.problem.AllenCahn"),
         ("model", "5"),
@@ -405,6 +418,6 @@ def test_a_sweep_is_told_how_to_give_a_setting_that_its_first_option_does_not_ha
         composed("optimizer.learning_rate=1e-3")
     assert in_words(raised.value, sweeping=True).endswith("write ++optimizer.learning_rate=1e-3.")
     assert assemble(composed("optimizer=adam", "++optimizer.learning_rate=1e-3")).stages
-    assert "optimizer (lbfgs) has no setting learning_rate" in sentence_about(
+    assert "optimizer (LBFGS) has no setting learning_rate" in sentence_about(
         "optimizer=lbfgs", "++optimizer.learning_rate=1e-3"
     )

@@ -172,7 +172,7 @@ def _object(name: str, target: Any) -> Any:
     room, _, own = str(target).rpartition(".")
     if kind is not None and room == f"pinn_ac.{kind.room}":
         now = getattr(_module(room), "RENAMED", {}).get(own)
-        require(now is None, f"{name}._target_ is {target}, which is {room}.{now} now: write that, and no _partial_.")
+        require(now is None, f"{name}._target_ is {target}, now {room}.{now}: write that, and no _partial_.")
     if kind is not None and room == f"pinn_ac.{kind.room}" and own in getattr(_module(room), "__all__", ()):
         found = getattr(_module(room), own)
         if _fits(found, kind):
