@@ -66,11 +66,10 @@ def time_windows(experiment: Experiment, reference: Reference | None = None) -> 
 
 def _weighting(experiment: Experiment) -> BatchWeighting | None:
     """The weights that the experiment's weighting, if it has one, gives a batch."""
-    programs: Any = experiment.programs
-    weighting = getattr(programs, "weighting", None)
+    weighting = experiment.programs.weighting
     if weighting is None:
         return None
-    return BatchWeighting(weighting.init, weighting.renew, programs.weigh, weighting.figures)
+    return BatchWeighting(weighting.init, weighting.renew, experiment.programs.weigh, weighting.figures)
 
 
 def _start(fresh: Any, finished: tuple[Any, ...], loss: Callable[[Any], float]) -> Any:
