@@ -196,7 +196,7 @@ def test_what_cannot_be_a_module_is_refused(names):
         pass
 
 
-def test_a_run_with_a_network_of_the_users_is_loaded_where_its_module_is_allowed_and_a_folder_cannot_allow_it(
+def test_a_run_with_the_users_network_is_loaded_where_its_module_is_allowed_which_a_folder_cannot_do(
     modules,
 ):
     config, folder = composed(*SMALL), modules / "run"
