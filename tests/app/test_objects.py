@@ -241,7 +241,7 @@ def configs(modules):
 def trained(configs, *words):
     """A small run of the user's network by the command."""
     mine = (f"--config-dir={configs}", "model=mine", *[word for word in SMALL if "width" not in word])
-    return typed("train", *mine, *words)
+    return typed("train", *words, *mine)
 
 
 def test_a_config_folder_and_a_module_of_the_users_on_the_command_line(configs, modules):
