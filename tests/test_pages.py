@@ -27,7 +27,7 @@ from hydra.errors import HydraException
 import pinn_ac
 import typed
 from composed import CONFIGS
-from pinn_ac.app import config, run
+from pinn_ac.app import cli, config, run
 from pinn_ac.app.benchmarks import command as benchmark
 from pinn_ac.app.commands import COMMANDS
 from pinn_ac.app.jobs import find_jobs
@@ -156,7 +156,7 @@ def of_script(words):
 def composed(words):
     """The config that they describe, with Hydra's part; a setting that is swept has one of its values."""
     config.register()
-    plain = [word for word in words if not word.startswith("-")]
+    plain = [cli.for_hydra(word) for word in words if not word.startswith("-")]
     plain = [re.sub(r"^([\w./]+=[^,\[('\"]+),.*", r"\1", word) for word in plain]
     plain = [word for word in plain if not re.search(r"=(tag|choice|interval|range)\(", word)]
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):

@@ -16,6 +16,7 @@ from typed import typed
 pytestmark = pytest.mark.usefixtures("own_cache")
 SMALL = (
     *EASY,
+    "optimizer=adam",
     "windows=1",
     "model.width=3",
     "sampler.num_points=64",
@@ -195,38 +196,27 @@ def test_what_cannot_be_a_module_is_refused(names):
         pass
 
 
-@pytest.fixture
-def folder(modules):
-    """The folder of a small run with a network of the user's, whose module is forgotten again."""
-    config = composed(*SMALL)
+def test_a_run_with_the_users_network_is_loaded_where_its_module_is_allowed_which_a_folder_cannot_do(
+    modules,
+):
+    config, folder = composed(*SMALL), modules / "run"
     config.model = {"_target_": "my_module.Net", "width": 3}
     with allowing(["my_module"]):
-        train_in(modules / "run", config)
-    del sys.modules["my_module"]
-    return modules / "run"
-
-
-def test_a_run_with_a_network_of_the_users_is_loaded_where_its_module_is_allowed(folder):
-    with pytest.raises(InputError, match="not part of pinn_ac"):
-        pinn_ac.load_run(folder)
-    assert "my_module" not in sys.modules
-    with allowing(["my_module"]):
+        train_in(folder, config)
         loaded = pinn_ac.load_run(folder)
     assert type(loaded.experiment.network).__module__ == "my_module"
     assert abs(loaded.predict(0.0, 0.25) - 2**-0.5) < 1e-9  # cos(pi x)
-
-
-def test_a_folder_cannot_allow_anything(folder):
-    """Neither its own module, nor another that it names."""
+    del sys.modules["my_module"]
+    with pytest.raises(InputError, match="not part of pinn_ac"):
+        pinn_ac.load_run(folder)
+    with allowing(["my_package"]), pytest.raises(InputError, match="not part of pinn_ac"):
+        pinn_ac.load_run(folder)
     text = (folder / "config.yaml").read_text()
     assert "allow" not in text
     (folder / "config.yaml").write_text(text + "allow: [my_module]\n")
     with pytest.raises(InputError, match="no setting allow"):
         pinn_ac.load_run(folder)
     with allowing(["my_package"]), pytest.raises(InputError, match="no setting allow"):
-        pinn_ac.load_run(folder)
-    (folder / "config.yaml").write_text(text)
-    with allowing(["my_package"]), pytest.raises(InputError, match="not part of pinn_ac"):
         pinn_ac.load_run(folder)
     assert "my_module" not in sys.modules
 
@@ -248,38 +238,42 @@ def configs(modules):
     return modules / "conf"
 
 
-def test_a_config_folder_and_a_module_of_the_users_on_the_command_line(configs, modules):
-    """Trained, refused without allow=, resumed and evaluated with it, in a sweep too."""
+def trained(configs, *words):
+    """A small run of the user's network by the command."""
     mine = (f"--config-dir={configs}", "model=mine", *[word for word in SMALL if "width" not in word])
-    refused = typed("train", *mine, "hydra.run.dir=run")
+    return typed("train", *words, *mine)
+
+
+def test_a_config_folder_and_a_module_of_the_users_on_the_command_line(configs, modules):
+    refused = trained(configs, "hydra.run.dir=run")
     assert refused.status == 2
     assert "model._target_ is my_module.Net, which is not part of pinn_ac" in refused.err
-    sly = typed("train", *mine, "experiment=sly", "hydra.run.dir=run")
+    sly = trained(configs, "experiment=sly", "hydra.run.dir=run")
     assert sly.status == 2
     assert "The config file experiment/sly sets allow, and there is no such setting" in sly.err
-    trained = typed("train", *mine, "allow=[my_module]", "hydra.run.dir=run")
-    assert trained.status == 0, trained.err
+    assert "my_module" not in sys.modules
+    done = trained(configs, "allow=[my_module]", "hydra.run.dir=run")
+    assert done.status == 0, done.err
     assert "my_module" in (modules / "run/config.yaml").read_text()
-    resume = ("train", "resume=run", "train.steps=3")
-    assert "not part of pinn_ac" in typed(*resume).err
-    resumed = typed(*resume, "allow=my_module")
-    assert resumed.status == 0, resumed.err
-    assert read_job(modules / "run").metrics["steps"] == 3
-    evaluate = ("evaluate", "run=run", "times=3", "points=8", "estimate=false", "reference=false")
-    assert "not part of pinn_ac" in typed(*evaluate).err
-    assert typed(*evaluate, "allow=[my_module]").status == 0
-    swept = typed("train", "-m", *mine, "seed=0,1", "allow=[my_module]", "hydra.sweep.dir=sweep")
-    assert swept.status == 0, swept.err
-    assert len(list(modules.glob("sweep/*/metrics.json"))) == 2
-    assert not list(modules.glob("sweep/*allow*"))
+    for words in (("train", "resume=run", "train.steps=3"), ("evaluate", "run=run")):
+        refused = typed(*words)
+        assert refused.status == 2
+        assert "not part of pinn_ac" in refused.err
     assert str(modules) not in sys.path
 
 
 @pytest.mark.landing
-def test_jobs_in_other_processes_keep_what_is_allowed(configs, modules):
+def test_a_run_of_the_users_network_is_resumed_and_evaluated_and_jobs_in_other_processes_know_its_module(
+    configs, modules
+):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
-    mine = (f"--config-dir={configs}", "model=mine", *[word for word in SMALL if "width" not in word])
-    words = ("seed=0,1", "allow=[my_module]", "hydra/launcher=cores", "hydra.sweep.dir=sweep")
-    swept = typed("train", "-m", *mine, *words)
+    words = ("-m", "seed=0,1", "allow=[my_module]", "hydra/launcher=cores", "hydra.sweep.dir=sweep")
+    swept = trained(configs, *words)
     assert swept.status == 0, swept.err
-    assert len(list(modules.glob("sweep/*/metrics.json"))) == 2
+    run, _ = sorted(path.parent for path in modules.glob("sweep/*/metrics.json"))
+    assert "allow" not in run.name
+    resumed = typed("train", f"resume={run}", "train.steps=3", "allow=my_module")
+    assert resumed.status == 0, resumed.err
+    assert read_job(run).metrics["steps"] == 3
+    evaluate = ("evaluate", f"run={run}", "times=3", "points=8", "estimate=false", "reference=false")
+    assert typed(*evaluate, "allow=[my_module]").status == 0
