@@ -12,7 +12,7 @@ from pinn_ac.estimate import (
     Window,
     estimate_error,
     march,
-    places_needed,
+    points_needed,
     steps_needed,
     time_grids,
     without_spikes,
@@ -48,7 +48,7 @@ def flat_error(problem, start, times):
 
 @pytest.fixture(scope="module", params=["wide", "thin"])
 def solution(request):
-    """A problem, and u* on the grid of 200 steps × 512 places, with the rows of the 201 even times."""
+    """A problem, and u* on the grid of 200 steps × 512 points, with the rows of the 201 even times."""
     diffusivity, rate = {"wide": (1e-3, 2.0), "thin": (1e-4, 5.0)}[request.param]  # interfaces
     problem = AllenCahn(diffusivity, rate, initial_condition=Cosine(0.8))
     (t,) = time_grids(1.0, (), 200)
@@ -72,7 +72,7 @@ def test_a_solution_with_a_known_error_added_has_that_error(solution, size):
 
     error = derivatives(times[:, None], -1 + 2 * np.arange(512) / 512)["u"] - exact
     true = np.linalg.norm(error[even]) / np.linalg.norm(exact[even])
-    assert estimated(problem, derivatives, places=512, steps=200) == pytest.approx(true, rel=5e-3)
+    assert estimated(problem, derivatives, points=512, steps=200) == pytest.approx(true, rel=5e-3)
 
 
 def test_a_resting_interface_has_no_error():
@@ -84,7 +84,7 @@ def test_a_resting_interface_has_no_error():
 
     def derivatives(t, x):
         u = np.tanh((0.5 - np.abs(x)) / width) + 0 * t
-        return {"u": u, "residual": np.asarray(problem.residual(u, 0.0, -2 * u * (1 - u**2) / width**2))}
+        return {"u": u, "residual": problem.residual({"u": u, "t": 0.0, "xx": -2 * u * (1 - u**2) / width**2}, {})}
 
     assert estimated(problem, derivatives) < 1e-13
 
@@ -94,15 +94,15 @@ def test_a_field_that_starts_elsewhere_is_wrong_from_the_start(rate, horizon):
     """No residual, but u(0) ≠ u₀. Rh ≤ 1/16 on the longest: (Rh)² ~ 4e-3 while e lives."""
     problem = AllenCahn(reaction_rate=rate, horizon=horizon, initial_condition=FLAT.initial_condition)
     true = flat_error(problem, 0.33, horizon * EVEN_TIMES)
-    assert estimated(problem, flat_solution(problem, 0.33), places=8) == pytest.approx(true, rel=5e-3)
+    assert estimated(problem, flat_solution(problem, 0.33), points=8) == pytest.approx(true, rel=5e-3)
 
 
 def test_a_field_that_starts_as_it_should_and_solves_the_equation_has_no_error():
-    assert estimated(FLAT, flat_solution(FLAT, 0.3), places=8) < 1e-13
+    assert estimated(FLAT, flat_solution(FLAT, 0.3), points=8) < 1e-13
 
 
 def test_jumps_between_windows_are_errors(precision):
-    """A window that goes on from another value; at the break itself the field says nothing."""
+    """The second window starts from another value; at the break itself the field is undefined."""
     jump = 0.3712
     before, after = (flat_solution(FLAT, start) for start in (0.3, 0.33))
 
@@ -115,13 +115,13 @@ def test_jumps_between_windows_are_errors(precision):
     error = np.asarray(FLAT.react(EVEN_TIMES, 0.33), float) - exact
     error[: np.searchsorted(EVEN_TIMES, jump)] = 0
     true = np.linalg.norm(error) / np.linalg.norm(exact)
-    assert estimated(FLAT, derivatives, breaks=(jump,), places=8) == pytest.approx(true, rel=2e-3)
+    assert estimated(FLAT, derivatives, breaks=(jump,), points=8) == pytest.approx(true, rel=2e-3)
 
 
 def test_several_windows_of_one_field_change_nothing():
     derivatives = flat_solution(FLAT, 0.33)
-    whole = estimated(FLAT, derivatives, places=8)
-    assert estimated(FLAT, derivatives, breaks=(0.21, 0.5, 0.77), places=8) == pytest.approx(whole, rel=1e-4)
+    whole = estimated(FLAT, derivatives, points=8)
+    assert estimated(FLAT, derivatives, breaks=(0.21, 0.5, 0.77), points=8) == pytest.approx(whole, rel=1e-4)
 
 
 def test_the_march_is_of_second_order():
@@ -149,27 +149,27 @@ def test_half_the_grid_is_the_grid_of_half_the_steps():
     assert np.array_equal(half.u[:, 0] % 1, np.zeros(len(coarse)))
 
 
-def broken(name, place):
+def broken(name, point):
     """A field with one value that is not finite."""
 
     def derivatives(t, x):
         values = flat_solution(FLAT, 0.33)(t, x)
-        values[name][place] = np.nan
+        values[name][point] = np.nan
         return values
 
     return derivatives
 
 
-@pytest.mark.parametrize(("name", "place"), [("residual", (50, 3)), ("u", (0, 0)), ("u", (50, 3))])
-def test_an_estimate_of_what_is_not_finite_is_none(name, place):
-    found = estimate_error(FLAT, broken(name, place), places=16)
+@pytest.mark.parametrize(("name", "point"), [("residual", (50, 3)), ("u", (0, 0)), ("u", (50, 3))])
+def test_an_estimate_of_what_is_not_finite_is_none(name, point):
+    found = estimate_error(FLAT, broken(name, point), points=16)
     assert found == {"estimated_relative_l2": None, "estimate_unreliable": True}
 
 
 def test_the_residual_at_the_very_start_is_not_used():
-    """At a kink it is a rounding of something huge, or not a number."""
-    whole = estimated(FLAT, flat_solution(FLAT, 0.33), places=16)
-    assert estimated(FLAT, broken("residual", (0, 3)), places=16) == whole
+    """At a kink it is rounding error, or not a number."""
+    whole = estimated(FLAT, flat_solution(FLAT, 0.33), points=16)
+    assert estimated(FLAT, broken("residual", (0, 3)), points=16) == whole
 
 
 def test_a_lone_spike_is_left_out_and_all_that_is_resolved_or_stays_is_kept():
@@ -185,17 +185,17 @@ def test_a_lone_spike_is_left_out_and_all_that_is_resolved_or_stays_is_kept():
 
 
 def test_a_residual_too_thin_for_the_grid_is_said_to_be_so():
-    """It meets one place, at x = 0, and that stands for a cell: half as much on a grid twice as fine."""
+    """It hits one point, x = 0, which counts as a whole cell: half as much on a grid twice as fine."""
 
     def derivatives(t, x):
         u = np.asarray(FLAT.react(t, 0.3)) + 0 * x
         return {"u": u, "residual": 1e-3 * np.exp(-((x / 1e-4) ** 2)) + 0 * t}
 
-    assert estimate_error(FLAT, derivatives, places=64)["estimate_unreliable"] is True
+    assert estimate_error(FLAT, derivatives, points=64)["estimate_unreliable"] is True
 
 
 def test_what_a_first_grid_is_too_coarse_for_is_tried_on_a_finer_one():
-    """A residual of width 0.01 is seen as one place of 128, as it is of 512."""
+    """A residual of width 0.01 hits one point of 128; a grid of 256 resolves it."""
     asked = []
 
     def derivatives(t, x):
@@ -203,9 +203,9 @@ def test_what_a_first_grid_is_too_coarse_for_is_tried_on_a_finer_one():
         u = np.asarray(FLAT.react(t, 0.3)) + 0 * x
         return {"u": u, "residual": 1e-3 * np.exp(-((x / 0.01) ** 2)) + 0 * t}
 
-    coarse = estimated(FLAT, derivatives, places=128)
+    coarse = estimated(FLAT, derivatives, points=128)
     assert asked == [128, 256]
-    assert coarse == pytest.approx(estimated(FLAT, derivatives, places=512), rel=0.05)
+    assert coarse == pytest.approx(estimated(FLAT, derivatives, points=512), rel=0.05)
 
 
 def test_an_absurd_residual_stays_within_the_maximum_principle():
@@ -214,13 +214,13 @@ def test_an_absurd_residual_stays_within_the_maximum_principle():
         return {"u": u, "residual": np.full_like(u, -1e6)}
 
     # u + e = 1 wherever e ends, so e is 0.7 of it.
-    assert estimated(FLAT, derivatives, places=8) == pytest.approx(0.7, rel=2e-2)
+    assert estimated(FLAT, derivatives, points=8) == pytest.approx(0.7, rel=2e-2)
 
 
 def test_the_grid_follows_the_problem():
-    assert (places_needed(AllenCahn()), places_needed(AllenCahn(reaction_rate=0.0))) == (1024, 512)
-    assert places_needed(AllenCahn(reaction_rate=20.0)) == 2048
-    assert places_needed(AllenCahn(diffusivity=1e-3)) == 512
+    assert (points_needed(AllenCahn()), points_needed(AllenCahn(reaction_rate=0.0))) == (1024, 512)
+    assert points_needed(AllenCahn(reaction_rate=20.0)) == 2048
+    assert points_needed(AllenCahn(diffusivity=1e-3)) == 512
     assert (steps_needed(AllenCahn(), 1024), steps_needed(AllenCahn(horizon=10.0), 1024)) == (400, 800)
     assert steps_needed(AllenCahn(reaction_rate=20.0, horizon=10.0), 2048) == 3200
 
@@ -230,7 +230,7 @@ def test_the_grid_follows_the_problem():
     [
         ({"breaks": (0.5, 0.5)}, "give ascending times between 0 and 1"),
         ({"breaks": (1.0,)}, "give ascending times between 0 and 1"),
-        ({"places": 9}, "places is 9: give an even whole number from 8"),
+        ({"points": 9}, "points is 9: give an even whole number from 8"),
         ({"steps": 1.5}, "steps is 1.5: give a whole number from 2"),
     ],
 )

@@ -1,15 +1,16 @@
 """Scores of fields whose errors, residuals and energies are known in closed form."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
 from pinn_ac.errors import InputError
-from pinn_ac.evaluation import Sampled, bound, energy, largest_rise, score, spectral_slope
-from pinn_ac.problem import AllenCahn, Cosine, Fourier, Sine
+from pinn_ac.evaluation import Sampled, energy, largest_rise, score, spectral_slope
+from pinn_ac.problem import AllenCahn, Burgers, Cosine, Fourier, Problem, Sine
 
 T = np.linspace(0, 1, 41)
 X = -1 + 2 * np.arange(128) / 128
@@ -22,7 +23,7 @@ def heat_wave(problem: AllenCahn, amplitude: float = 0.8) -> Sampled:
     u = amplitude * np.exp(-rate * t) * np.cos(np.pi * x)
     u_x = -np.pi * amplitude * np.exp(-rate * t) * np.sin(np.pi * x)
     u_t, u_xx = -rate * u, -(np.pi**2) * u
-    return Sampled(T, X, u, u_t, u_x, u_xx, np.asarray(problem.residual(u, u_t, u_xx)))
+    return Sampled(T, X, u, u_x, problem.residual({"u": u, "t": u_t, "xx": u_xx}, {}))
 
 
 def uniform_state(problem: AllenCahn, start: float = 0.3) -> Sampled:
@@ -30,7 +31,7 @@ def uniform_state(problem: AllenCahn, start: float = 0.3) -> Sampled:
     u = np.tile(np.asarray(problem.react(T, start))[:, None], (1, X.size))
     u_t = problem.reaction_rate * (u - u**3)
     flat = np.zeros_like(u)
-    return Sampled(T, X, u, u_t, flat, flat, np.asarray(problem.residual(u, u_t, flat)))
+    return Sampled(T, X, u, flat, problem.residual({"u": u, "t": u_t, "xx": flat}, {}))
 
 
 def as_reference(sampled: Sampled) -> SimpleNamespace:
@@ -98,7 +99,8 @@ def test_energy_of_a_wave_is_its_closed_form_on_any_period():
 def test_energy_decays_at_the_rate_of_the_dissipation():
     exact = heat_wave(HEAT)
     energies = energy(HEAT, exact.u, exact.u_x)
-    dissipated = HEAT.period * np.mean(exact.u_t**2, axis=1)
+    u_t = -HEAT.unit_diffusivity * np.pi**2 * exact.u
+    dissipated = HEAT.period * np.mean(u_t**2, axis=1)
     np.testing.assert_allclose(np.gradient(energies, T, edge_order=2)[1:-1], -dissipated[1:-1], rtol=2e-3)
 
 
@@ -112,21 +114,18 @@ def test_a_rise_of_the_energy_is_reported_as_a_share_of_the_first():
 
 
 def test_fronts_too_thin_for_the_grid_raise_no_alarm():
-    """tanh fronts of width 1e-4, seen or missed by points 1.6e-2 apart as they move."""
+    """Moving tanh fronts of width 1e-4, which points 1.6e-2 apart may hit or miss."""
     problem, width = AllenCahn(diffusivity=1e-8, reaction_rate=2.0), 1e-4
     t, x = np.meshgrid(T, X, indexing="ij")
     y = np.abs(x) - 0.49 - 0.01 * t
     u, u_x = np.tanh(y / width), np.sign(x) / np.cosh(np.minimum(np.abs(y) / width, 300)) ** 2 / width
     assert largest_rise(energy(problem, u, u_x)) > 0.1
-    nothing = np.zeros_like(u)
-    fronts = Sampled(T, X, u, nothing, u_x, nothing, nothing)
+    fronts = Sampled(T, X, u, u_x, np.zeros_like(u))
     assert score(problem, fronts, None)["energy_violation"] == 0
 
 
 def test_the_maximum_principle_allows_what_the_initial_condition_has():
-    assert bound(AllenCahn()) == 1
     tall = AllenCahn(initial_condition=Cosine(1.5))
-    assert bound(tall) == pytest.approx(1.5, abs=1e-12)
     exact = heat_wave(HEAT)
     over = replace(exact, u=exact.u + 0.3)
     assert score(HEAT, over, None)["maximum_principle_violation"] == pytest.approx(0.1, abs=1e-12)
@@ -139,6 +138,47 @@ def test_the_default_problem_split_in_two_decays_in_energy():
     u = np.asarray(problem.react(t, problem.lift(t, x)))
     energies = energy(problem, u, spectral_slope(problem, u))
     assert largest_rise(energies) == 0
+
+
+@dataclass(frozen=True)
+class KortewegDeVries(Problem):
+    """u_t + u u_x + μ u_xxx = 0: without an energy or a bound, and without a real symbol."""
+
+    dispersion: float = 1e-3
+    orders = ("t", "x", "xxx")
+    dimensions: ClassVar = {"dispersion": (3, -1)}
+
+    def residual(self, u, point):
+        return u["t"] + u["u"] * u["x"] + self.dispersion * u["xxx"]
+
+
+def test_what_a_problem_does_not_have_is_not_scored():
+    exact = heat_wave(HEAT)
+    metrics = score(KortewegDeVries(), exact, as_reference(exact))
+    assert not [name for name in metrics if name.startswith(("energy", "maximum"))]
+    assert {"relative_l2", "residual_rms"} <= set(metrics)
+
+
+def test_the_energy_and_the_bound_are_those_of_the_problem():
+    """u²/2 of Burgers' equation, and max |u₀|."""
+    exact, problem = heat_wave(HEAT), Burgers(initial_condition=Sine(0.5))
+    metrics = score(problem, exact, None)
+    for name, row in (("energy_initial", 0), ("energy_final", -1)):
+        assert metrics[name] == pytest.approx(np.mean(exact.u[row] ** 2), rel=1e-13)
+    assert metrics["maximum_principle_violation"] == pytest.approx(0.3, abs=1e-12)
+
+
+def test_the_rise_of_the_energy_does_not_depend_on_units():
+    """Not even where E starts at 0, of which it cannot be a share."""
+    rises = []
+    for length, time in ((1.0, 1.0), (3.0, 50.0)):
+        problem = AllenCahn(1e-2 * length**2 / time, 5 / time, domain=(-length, length), horizon=time)
+        u = 1 - 0.2 * T[:, None] * np.cos(np.pi * X)
+        u_x = 0.2 * np.pi / length * T[:, None] * np.sin(np.pi * X)
+        sampled = Sampled(time * T, length * X, u, u_x, np.zeros_like(u))
+        rises.append(score(problem, sampled, None)["energy_violation"])
+    assert rises[0] > 1e-3
+    assert rises[1] == pytest.approx(rises[0], rel=1e-12)
 
 
 def test_metrics_are_plain_json():
@@ -156,5 +196,5 @@ def test_what_cannot_be_scored_is_refused_in_a_sentence():
     shifted = SimpleNamespace(t=T, x=X + 0.01, u=exact.u, label="shifted")
     with pytest.raises(InputError, match="another grid"):
         score(HEAT, exact, shifted)
-    with pytest.raises(InputError, match="u_t has shape"):
-        replace(exact, u_t=exact.u_t[1:])
+    with pytest.raises(InputError, match="u_x has shape"):
+        replace(exact, u_x=exact.u_x[1:])

@@ -103,7 +103,7 @@ def test_what_is_there_to_be_copied_is_on_one_line(width, terminal):
     ("others", "said"),
     [
         ({}, "105"),
-        ({"windows": 4, "ended_by": "the clock"}, "105 in 4 windows of time, ended by the clock"),
+        ({"windows": 4, "ended_by": "the clock"}, "105 in 4 time windows, ended by the clock"),
         ({"windows": 1, "ended_by": "the number of steps"}, "105, ended by the number of steps"),
     ],
 )
