@@ -89,12 +89,12 @@ class Programs:
 
     @cached_property
     def at_end(self) -> Callable[..., jax.Array]:
-        """(params, condition, x) → u at a window's end, (n,)."""
+        """(params, condition, ξ) → u at a window's end and at ξ ∈ [−1, 1] of the domain, (n,)."""
         end = jnp.asarray(self.field.problem.horizon)
 
-        def at_end(params, condition, x):
+        def at_end(params, condition, xi):
             field = self.field.starting_from(condition)
-            return jax.lax.map(lambda x: field(params, end, x), x, batch_size=CHUNK)
+            return jax.lax.map(lambda xi: field(params, end, xi), xi, batch_size=CHUNK)
 
         return _alone(at_end)
 
