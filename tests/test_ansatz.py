@@ -10,6 +10,7 @@ import pytest
 from composed import built, options
 from fields import a_field
 from pinn_ac.derivatives import JaxJvp
+from pinn_ac.models import MLP
 from pinn_ac.problem import AllenCahn, Cosine, Fourier, Sine, Tabulated, XSquaredCosine
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -23,6 +24,9 @@ PROBLEMS = [
     ("fourier", "other"),
     ("tabulated", "other"),
 ]
+SMALL = MLP(4, 1, "tanh", 1.0)
+# The closed form and the finite series, which all others are; compiling derivatives of each is what takes the time.
+FORMULAS = [PROBLEMS[0], PROBLEMS[1], PROBLEMS[4]]
 # Either precision for a kinked and a smooth condition; one of them for the others.
 BOTH = [PROBLEMS[0], PROBLEMS[4]]
 WITH_PRECISION = [(problem, "float32") for problem in BOTH] + [(problem, "float64") for problem in PROBLEMS]
@@ -58,7 +62,7 @@ def grid_points(problem):
 
 def evaluate(problem, at_points, *points):
     """ansatz → `at_points(u, t, x)` over points, for the field u of each ansatz; all in one program."""
-    fields = {name: a_field(problem, ansatz=ansatz) for name, ansatz in ANSAETZE.items()}
+    fields = {name: a_field(problem, ansatz=ansatz, network=SMALL) for name, ansatz in ANSAETZE.items()}
 
     @jax.jit
     @jax.vmap
@@ -84,6 +88,7 @@ def test_initial_condition_is_exact_whatever_the_network(problem, precision):
             assert np.abs(u - expected).max() > 1e-3, name
 
 
+@pytest.mark.parametrize("problem", FORMULAS, indirect=True)
 def test_field_and_slope_are_periodic_after_the_start(problem):
     t = jnp.repeat(jnp.asarray([1e-3, 0.1, problem.horizon]), 2)
 
@@ -99,12 +104,13 @@ def test_field_and_slope_are_periodic_after_the_start(problem):
         assert (np.abs(left - right) < 1e4 * np.finfo(float).eps * scale).all(), name
 
 
-@pytest.mark.parametrize(("problem", "precision"), WITH_PRECISION, indirect=True)
+@pytest.mark.parametrize("precision", ["float32", "float64"], indirect=True)
+@pytest.mark.parametrize("problem", FORMULAS[1:], indirect=True)
 def test_gradient_at_the_start_is_finite(problem, precision):
     """In the point and in the parameters, on the kink, beside it and away from it."""
     left, right = problem.domain
     x = jnp.asarray([left, right, right - 1e-6, right - 0.01, 0.5 * (left + right)])
-    fields = [a_field(problem, ansatz=ansatz) for ansatz in ANSAETZE.values()]
+    fields = [a_field(problem, ansatz=ansatz, network=SMALL) for ansatz in ANSAETZE.values()]
 
     @jax.jit
     def program(all_params):

@@ -96,7 +96,7 @@ def foreign(name):
 def test_the_reader_reads():
     """It sees the imports that there are: an empty answer would pass every rule."""
     assert len(NAMES) > 50
-    assert "pinn_ac.errors" in imports("pinn_ac.problem.allen_cahn")
+    assert "pinn_ac.errors" in imports("pinn_ac.problem.problem")
     assert "pinn_ac.ansatz" in imports("pinn_ac.residual")
     assert "hydra" in foreign("pinn_ac.app.config")
     assert foreign("pinn_ac.reporting.style") >= {"matplotlib"}

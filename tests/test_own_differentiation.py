@@ -10,7 +10,7 @@ from jax.flatten_util import ravel_pytree
 from composed import composed, options
 from pinn_ac.app.assembly import assemble
 
-SMALL = ("model.width=10", "model.depth=2", "sampler.num_points=128", "sampler.num_initial=32", "sampler=uniform")
+SMALL = ("model.width=6", "model.depth=2", "sampler.num_points=64", "sampler.num_initial=16", "sampler=uniform")
 OWN = [name for name in options("derivatives") if name.startswith("own")]
 
 

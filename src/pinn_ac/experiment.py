@@ -191,7 +191,9 @@ class Experiment:
         """Where the next window begins: what a window's field is at its end."""
         modes, even = self._modes, self.field.embedding.even(self.problem)
         xi = jnp.arange(2 * modes + 1 if even else 4 * modes) / (2 * modes) - (0 if even else 1)
-        u = np.asarray(self.programs.at_end(params, condition, xi), np.float64)
+        left, right = self.field.problem.domain
+        x = xi if (left, right) == (-1.0, 1.0) else 0.5 * (left + right) + 0.5 * (right - left) * xi
+        u = np.asarray(self.programs.at_end(params, condition, x), np.float64)
         return transfer(np.concatenate([u[::-1], u[1:-1]]) if even else u, modes, even)
 
     @cached_property

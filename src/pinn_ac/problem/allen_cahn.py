@@ -64,8 +64,8 @@ class AllenCahn(Problem):
         In the time 5/R a small u grows e⁵-fold. It is not simply T, because then t would stay small in every time
         window of a long horizon.
         """
-        rate = self.nominal.reaction_rate
-        return min(self.horizon, REACTIONS / rate) if rate else self.horizon
+        rate, longest = self.nominal.reaction_rate, super().time_unit
+        return min(longest, REACTIONS / rate) if rate and self.dimensions is not None else longest
 
     @property
     def diffusion(self) -> Any:
