@@ -9,11 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from pinn_ac.app.run import build_trainer
 
 from composed import composed, options
 from fields import random_params
 from pinn_ac.app.assembly import assemble
+from pinn_ac.app.run import build_trainer
 from pinn_ac.app.saved_run import Run
 from pinn_ac.estimate import estimate_error, places_needed, steps_needed
 from pinn_ac.evaluation import Sampled, score

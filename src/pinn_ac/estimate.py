@@ -91,7 +91,7 @@ def estimate_error(
 
     >>> import numpy as np, pinn_ac
     >>> from pinn_ac.problem import Cosine
-    >>> heat = pinn_ac.AllenCahn(diffusivity=0.1, reaction_rate=0.0, initial_condition=Cosine())
+    >>> heat = pinn_ac.Burgers(viscosity=0.1, speed=0.0, initial_condition=Cosine())
     >>> def derivatives(t, x):
     ...     u = 1.01 * np.exp(-0.1 * np.pi**2 * t) * np.cos(np.pi * x)
     ...     return {"u": u, "residual": 0 * u}

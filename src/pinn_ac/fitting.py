@@ -118,8 +118,8 @@ def fit(
 ) -> Solution:
     """Train a network on a problem.
 
-    Without further choices this is the package's best method for the problem: for Allen–Cahn the reaction-flow
-    ansatz, features of operator splitting and Levenberg–Marquardt, as in `experiment=record`.
+    Without further choices this is the package's best method for the problem: the reaction-flow ansatz if its
+    reaction has a known flow, features of operator splitting and Levenberg–Marquardt, as in `experiment=record`.
 
     Args:
         problem: what to solve.
@@ -142,7 +142,7 @@ def fit(
         TypeError: a choice that there is none of.
 
     >>> import pinn_ac
-    >>> problem = pinn_ac.AllenCahn(diffusivity=1e-2)
+    >>> problem = pinn_ac.Burgers(viscosity=0.1)
     >>> solution = pinn_ac.fit(problem, steps=3, seed=1, progress=False)
     >>> from pinn_ac.ansatz import Soft
     >>> from pinn_ac.models import MLP, Periodic
@@ -183,7 +183,7 @@ def choose(
     Raises:
         InputError: the seed or the optimizers cannot be used.
     """
-    require(isinstance(problem, Problem), f"The problem is {problem!r}: give one such as pinn_ac.AllenCahn().")
+    require(isinstance(problem, Problem), f"The problem is {problem!r}: give one such as pinn_ac.Burgers().")
     has = problem.capabilities
     ansatz = ReactionFlow() if {"lift", "flow"} <= has else Lifted() if "lift" in has else Soft()
     known = tuple(name for name in ("flow", "heat", "slope") if {"lift"} | ({name} & {"flow"}) <= has)

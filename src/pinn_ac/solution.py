@@ -58,7 +58,7 @@ class Solution:
     """A trained field u(t, x), with its own precision and device.
 
     A solution computes in the precision that it was trained in, whatever the process or other solutions do, and
-    leaves them as they are. It is what :func:`pinn_ac.fit` and :func:`pinn_ac.load_run` return.
+    leaves them as they are. :func:`pinn_ac.fit` and :func:`pinn_ac.load_run` return it.
 
     Args:
         experiment: what was trained.
@@ -69,7 +69,7 @@ class Solution:
         folder: where the run lies, if it does.
 
     >>> import pinn_ac
-    >>> solution = pinn_ac.fit(pinn_ac.AllenCahn(diffusivity=1e-2), steps=2, progress=False)
+    >>> solution = pinn_ac.fit(pinn_ac.Burgers(viscosity=0.1), steps=2, progress=False)
     >>> solution(0.5, [-0.5, 0.0, 0.5]).shape
     (3,)
     """
@@ -126,7 +126,7 @@ class Solution:
             InputError: a time outside [0, T], or a value that is not finite.
 
         >>> import jax, pinn_ac
-        >>> solution = pinn_ac.fit(pinn_ac.AllenCahn(diffusivity=1e-2), steps=2, progress=False)
+        >>> solution = pinn_ac.fit(pinn_ac.Burgers(viscosity=0.1), steps=2, progress=False)
         >>> slope = jax.grad(lambda x: solution(0.5, x))(0.3)
         """
         if _traced(t, x):
@@ -148,7 +148,7 @@ class Solution:
             InputError: as for calling it, or a name that is none.
 
         >>> import pinn_ac
-        >>> solution = pinn_ac.fit(pinn_ac.AllenCahn(diffusivity=1e-2), steps=2, progress=False)
+        >>> solution = pinn_ac.fit(pinn_ac.Burgers(viscosity=0.1), steps=2, progress=False)
         >>> sorted(solution.derivatives(0.5, 0.25, orders=("t", "xx", "tx")))
         ['t', 'tx', 'xx']
         """

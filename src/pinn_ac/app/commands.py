@@ -95,7 +95,7 @@ def _composed(name: str, task: Callable[[DictConfig], Any]) -> Callable[[], Any]
 
 
 def _train(settings: DictConfig) -> float:
-    from pinn_ac.app.train import train as command
+    from pinn_ac.app.run import train as command
 
     return cli.execute(command, settings)
 

@@ -25,9 +25,8 @@ class Periodic:
         InputError: `modes` is not a whole number from 1, or `symmetry` not a truth value.
 
     >>> import jax.numpy as jnp
-    >>> from pinn_ac import AllenCahn
-    >>> from pinn_ac.problem import Sine
-    >>> Periodic(modes=2)(AllenCahn(initial_condition=Sine()), jnp.asarray(1.0), jnp.asarray(0.0)).tolist()
+    >>> from pinn_ac import Burgers
+    >>> Periodic(modes=2)(Burgers(), jnp.asarray(1.0), jnp.asarray(0.0)).tolist()
     [1.0, 1.0, 1.0, 0.0, 0.0]
     """
 

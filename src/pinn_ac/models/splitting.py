@@ -19,7 +19,7 @@ class Splitting(Periodic):
 
     Φ(t, g), by `Problem.flow`, is one step of Lie splitting: first the heat flow, then the reaction. The leading
     correction to it is proportional to g_x². Where :meth:`even` does not hold, g_x/s is given too. A network of these
-    features can be smooth in them even where u has thin interfaces, of width √(D/R) for Allen–Cahn.
+    features can be smooth in them even where u has thin interfaces.
 
     Args:
         modes, symmetry: see :class:`Periodic`.

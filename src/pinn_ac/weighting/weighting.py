@@ -7,7 +7,7 @@ import jax
 
 State = Any
 Points = Mapping[str, jax.Array]
-"""Name of a term → its points as drawn, (n, 2) with columns t and x in natural units (`AllenCahn.natural`)."""
+"""Name of a term → its points as drawn, (n, 2) with columns t and x in natural units (`Problem.natural`)."""
 
 
 class Measured(Protocol):

@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 
 from pinn_ac.ansatz import Field, ReactionFlow
+from pinn_ac.app.benchmarks.setting import default_problem
 from pinn_ac.app.benchmarks.timing import Timing, compare
 from pinn_ac.derivatives import Engine, JaxJet, JaxJvp, JaxReverse, OwnForward, OwnReverse, OwnTaylor
 from pinn_ac.gradients import Gradient, JaxGradient, OwnGradient
 from pinn_ac.loss import Objective, build_terms
 from pinn_ac.models import MLP, Splitting
-from pinn_ac.problem import AllenCahn
 from pinn_ac.residual import differentiate
 from pinn_ac.sampling import Sobol, draw_points
 from pinn_ac.seeds import named_key
@@ -34,7 +34,7 @@ def run(rounds: int = 30) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for width, depth, points in SIZES:
         network: Any = MLP(width, depth)
-        field = Field(AllenCahn(), Splitting(), network.apply, ReactionFlow())
+        field = Field(default_problem(), Splitting(), network.apply, ReactionFlow())
         sample = draw_points(Sobol(points), ((0.0, 1.0), (0.0, 1.0)), 0, "benchmark", 0)
         batch_points = {name: jnp.asarray(values, float) for name, values in sample.items()}
         params = network.init(named_key(0, "network"), jnp.zeros(field.features))

@@ -17,6 +17,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from pinn_ac.ansatz import Field, ReactionFlow
+from pinn_ac.app.benchmarks.setting import default_problem
 from pinn_ac.derivatives import JaxJvp
 from pinn_ac.errors import InputError
 from pinn_ac.gradients import JaxGradient
@@ -24,7 +25,6 @@ from pinn_ac.loss import Objective, build_terms
 from pinn_ac.models import MLP, Splitting
 from pinn_ac.optimizers import LevenbergMarquardt
 from pinn_ac.optimizers.least_squares import LeastSquares, SolverSettings
-from pinn_ac.problem import AllenCahn
 from pinn_ac.sampling import Sobol, draw_points
 from pinn_ac.seeds import named_key
 
@@ -111,7 +111,7 @@ def _row(label, task, who, seconds, share=None, gflops=None, peak=1.0, ratio=Non
 def setting_of(width: int, depth: int, points: int) -> Setting:
     """The record's network and loss on so many evenly spread points, from its untrained parameters."""
     network: Any = MLP(width, depth)
-    field = Field(AllenCahn(), Splitting(), network.apply, ReactionFlow())
+    field = Field(default_problem(), Splitting(), network.apply, ReactionFlow())
     objective = Objective(build_terms(field, JaxJvp()), {}, "mse", JaxGradient())
     sample = draw_points(Sobol(points), ((0.0, 1.0), (0.0, 1.0)), 0, "benchmark", 0)
     batch = jax.jit(objective.prepare)({"residual": jnp.asarray(sample.pop("residual"), float)})

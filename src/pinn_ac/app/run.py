@@ -1,0 +1,40 @@
+"""`train`: a run or an ensemble, fresh or resumed, alone or as a job of a sweep."""
+
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from pinn_ac.app.config import can_go_on
+from pinn_ac.app.ensemble import train_ensemble_in
+from pinn_ac.app.run_folder import require_same, resumed
+from pinn_ac.app.train import score_of, settled_score, train_in
+from pinn_ac.errors import require
+
+
+def train(config: DictConfig) -> float:
+    """Train the run or the ensemble that `config` describes, or go on with one; write all it has to show.
+
+    A job of a sweep whose folder holds the same run already goes on with it, or, if that is finished, is done.
+
+    Returns:
+        The relative L2 error, or the validation loss of a run without a reference: what a sweep minimises; of an
+        ensemble the median. One that failed before counts `FAILED_SCORE`, unless `retry` asks to run it again.
+    """
+    folder, resuming, settled = Path(HydraConfig.get().runtime.output_dir), config.resume is not None, None
+    retry = None if resuming else config.retry
+    if resuming:
+        place = Path(config.resume).expanduser()
+        config = resumed(config, HydraConfig.get().overrides.task)
+        require(
+            folder.resolve() == place.resolve(),
+            f"resume goes on with a run in its own folder, {place}: leave out -m and hydra.run.dir.",
+        )
+    elif HydraConfig.get().mode == RunMode.MULTIRUN and can_go_on(folder):
+        require_same(config, folder)
+        resuming = True
+        settled = settled_score(folder, config, config.retry)
+    if config.ensemble != 1:
+        return train_ensemble_in(folder, config, resuming, retry)
+    return score_of(config, train_in(folder, config, resuming)) if settled is None else settled
