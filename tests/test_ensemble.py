@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pinn_ac.app.run import train_ensemble_in, train_in
 
 import pinn_ac
 from composed import EASY, composed
+from pinn_ac.app.ensemble import train_ensemble_in
 from pinn_ac.app.jobs import FAILED_SCORE, find_jobs
+from pinn_ac.app.train import train_in
 from pinn_ac.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("own_cache", "quick_compilation_of_module")

@@ -23,7 +23,7 @@ FLOORS = [
     {"loss", "training"},
     {"programs"},
     {"experiment"},
-    {"description", "windows"},
+    {"description", "traced", "windows"},
     {"solution"},
     {"fitting"},
     {"lessons"},

@@ -27,10 +27,11 @@ from hydra.errors import HydraException
 import pinn_ac
 import typed
 from composed import CONFIGS
-from pinn_ac.app import cli, config, run
+from pinn_ac.app import cli, config
 from pinn_ac.app.benchmarks import command as benchmark
 from pinn_ac.app.commands import COMMANDS
 from pinn_ac.app.jobs import find_jobs
+from pinn_ac.app.train import train_in
 from pinn_ac.lessons import LESSONS, command, every_node
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -217,7 +218,7 @@ def folder(tmp_path_factory, own_cache):
     words = ("optimizer=adam", "windows=1", *SMALL, "train.steps=2")
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         config.register()
-        run.train_in(place, compose("config", list(words)))
+        train_in(place, compose("config", list(words)))
     shutil.copytree(place, place / "seed=K")
     return place
 

@@ -24,15 +24,18 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 from omegaconf.basecontainer import BaseContainer
-from pinn_ac.app.run import evaluate, load_reference, train_ensemble_in, train_in
 from threadpoolctl import threadpool_info
 
 import pinn_ac
 from composed import EASY, composed
-from pinn_ac.app import run as runs
+from pinn_ac.app import report
 from pinn_ac.app.assembly import assemble
+from pinn_ac.app.ensemble import train_ensemble_in
+from pinn_ac.app.evaluate import evaluate
 from pinn_ac.app.objects import build
+from pinn_ac.app.report import load_reference
 from pinn_ac.app.saved_run import load_config
+from pinn_ac.app.train import train_in
 from pinn_ac.compute import ComputeSettings, in_another_thread
 from pinn_ac.errors import InputError
 from pinn_ac.estimate import estimate_error
@@ -139,7 +142,7 @@ def folders(tmp_path_factory):
     """A run in double precision and the same in single, by their names."""
     place = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "_draw", lambda *arguments: [])  # which would take longer than the runs
+        patch.setattr(report, "draw", lambda *arguments: [])  # which would take longer than the runs
         for precision in ("float64", "float32"):
             train_in(place / precision, composed(*SMALL, f"precision={precision}"))
     return {precision: place / precision for precision in ("float64", "float32")}
@@ -157,7 +160,7 @@ def alone(folders):
 
 def everything(run):
     """All that a run is asked for, name → array."""
-    reference = load_reference(run.experiment, times=5, points=16)
+    reference = load_reference(run.problem, times=5, points=16)
     metrics = score(run.experiment.problem, run.sample(5, 16), reference)
     metrics |= estimate_error(run.experiment.problem, run.derivatives, run.experiment.breaks, 64, 32)
     numbers = {name: value for name, value in metrics.items() if isinstance(value, float | list)}

@@ -12,14 +12,14 @@ import pytest
 
 from composed import composed, options
 from fields import random_params
-from pinn_ac.app.assembly import assemble
-from pinn_ac.app.run import build_trainer
-from pinn_ac.app.saved_run import Run
+from pinn_ac.app.assembly import assemble, plan
 from pinn_ac.estimate import estimate_error, places_needed, steps_needed
 from pinn_ac.evaluation import Sampled, score
 from pinn_ac.experiment import count_windows
+from pinn_ac.fitting import Training
 from pinn_ac.problem import AllenCahn, Sine
 from pinn_ac.reference import solve
+from pinn_ac.solution import Solution
 from pinn_ac.training import Checkpoints, unstacked
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -110,10 +110,10 @@ def trained(folder, problem, case, *others):
     config = composed(*words, *words_of(problem), *SMALL, f"train.steps={steps}", *others)
     experiment, recorder = assemble(config), Recorder()
     assert experiment.problem == replace(problem, initial_condition=experiment.problem.initial_condition)
-    trainer = build_trainer(experiment, config.train, [recorder], Checkpoints(folder), waves(experiment.problem))
+    trainer = Training(experiment, plan(config), [recorder], waves(experiment.problem), Checkpoints(folder)).trainer
     state = trainer.run(trainer.begin())
     params = (*unstacked(state.finished), state.best_params)
-    run = Run(experiment, params)
+    run = Solution(experiment, params)
     end = state.best_params, state.finished, state.points
     return SimpleNamespace(lines=recorder.lines, end=end, run=run, shown=unitless(run))
 
@@ -291,7 +291,7 @@ def test_windows_meet_at_the_same_rows_of_a_grid(name):
     """A time of an even grid at which two windows meet belongs to the first, however both are rounded."""
     experiment = assemble(composed(*words_of(in_units(PROBLEM, name)), *SMALL, "windows=6"))
     networks = tuple(random_params(experiment.network, experiment.field.features, seed) for seed in range(6))
-    run, horizon = Run(experiment, networks), experiment.problem.horizon
+    run, horizon = Solution(experiment, networks), experiment.problem.horizon
     grid = np.linspace(0, horizon, 61)  # every tenth is a break, by another formula than the run's
     x = experiment.problem.domain[0] + 0.3 * experiment.problem.period
     at, before = (run.derivatives(t, x)["u_t"] * horizon for t in (grid[10:-1:10], grid[10:-1:10] * (1 - 1e-9)))
@@ -317,7 +317,7 @@ def test_energy_alarms_know_no_unit():
 
 def test_a_figure_shows_points_in_the_users_units(tmp_path, monkeypatch):
     """Those of every window, in the t and x that they have in the whole."""
-    from pinn_ac.app import run as runs
+    from pinn_ac.app import report
     from pinn_ac.reporting import figures
 
     seen = {}
@@ -325,8 +325,8 @@ def test_a_figure_shows_points_in_the_users_units(tmp_path, monkeypatch):
     problem = in_units(PROBLEM, "thin and fast")
     experiment = assemble(composed(*words_of(problem), *SMALL, "windows=2"))
     params = random_params(experiment.network, experiment.field.features)
-    run = Run(experiment, (params, params))
-    runs._draw(run, tmp_path, run.sample(9, 16), None, [])
+    run = Solution(experiment, (params, params))
+    report.draw(run, tmp_path, run.sample(9, 16), None, [])
     t, x = seen["points"].T
     (left, right), end = problem.domain, problem.horizon
     assert 0 <= t.min() < 0.1 * end

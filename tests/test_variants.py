@@ -3,7 +3,7 @@
 import pytest
 
 from composed import composed
-from pinn_ac.app.run import train_in
+from pinn_ac.app.train import train_in
 from variants import VARIANTS
 
 pytestmark = pytest.mark.slow

@@ -8,14 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from pinn_ac.app.run import train_in
 
 import pinn_ac
 from composed import composed
 from fields import random_params
-from pinn_ac.app import run as runs
+from pinn_ac.app import report
 from pinn_ac.app.assembly import assemble
 from pinn_ac.app.saved_run import load_config
+from pinn_ac.app.train import train_in
 from pinn_ac.errors import InputError
 from pinn_ac.experiment import count_windows
 from pinn_ac.problem import AllenCahn, Sine
@@ -74,7 +74,7 @@ def test_each_window_begins_where_the_last_ends(condition):
     networks = tuple(
         jax.tree.map(lambda leaf: 0.3 * leaf, random_params(experiment.network, features, seed)) for seed in range(3)
     )
-    run = pinn_ac.Run(experiment, networks)
+    run = pinn_ac.Solution(experiment, networks)
     x = np.linspace(-1, 1, 41)
     for end in experiment.breaks:
         before, after = run.derivatives(end, x), run.derivatives(end * (1 + 1e-12), x)
@@ -96,7 +96,7 @@ def test_windows_follow_the_solution_where_the_networks_are_silent():
         experiment = assemble(composed(*(word for word in SMALL if word[:7] not in ("windows", "problem")), *words,
                                        "problem.reaction_rate=2"))  # fmt: skip
         silent = jax.tree.map(jnp.zeros_like, experiment.initial_params())
-        u = pinn_ac.Run(experiment, windows * (silent,)).predict(reference.t[:, None], reference.x)
+        u = pinn_ac.Solution(experiment, windows * (silent,)).predict(reference.t[:, None], reference.x)
         errors.append(np.linalg.norm(u[-1] - reference.u[-1]))
     ratios = np.divide(errors[:-1], errors[1:])
     assert (ratios > 1.6).all()
@@ -107,7 +107,7 @@ def test_windows_follow_the_solution_where_the_networks_are_silent():
 def no_figures():
     """Nothing is drawn, which would take longer than these runs."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "_draw", lambda *arguments: [])
+        patch.setattr(report, "draw", lambda *arguments: [])
         yield
 
 

@@ -27,6 +27,7 @@ from pinn_ac.problem import FourierCondition
 from pinn_ac.reference import Reference, solve
 from pinn_ac.residual import CHUNK as AT_ONCE
 from pinn_ac.residual import derivatives_at
+from pinn_ac.traced import traced_point
 from pinn_ac.tracking import HISTORY, History
 from pinn_ac.training import Checkpoints, stacked
 
@@ -330,7 +331,10 @@ class Solution:
             except ValueError as error:
                 shapes = f"t has shape {jnp.shape(t)} and x {jnp.shape(x)}"
                 raise InputError(f"{shapes}: give shapes that go together.") from error
-            point, flat = self._traced_point(at_point), (t.ravel(), x.ravel())
+            point, flat = (
+                traced_point(self.experiment, self.params, self.conditions, at_point),
+                (t.ravel(), x.ravel()),
+            )
             if t.size <= AT_ONCE:
                 values = jax.vmap(point)(*flat)
             else:
@@ -339,38 +343,6 @@ class Solution:
             return {
                 name: value.astype(min(lowest, real, key=lambda kind: kind.itemsize)) for name, value in found.items()
             }
-
-    def _traced_point(self, at_point: Callable[..., dict[str, jax.Array]]) -> Callable[..., dict[str, jax.Array]]:
-        problem, first = self.problem, self.experiment.field
-        scaled = problem.dimensions is not None
-
-        def local(t, x, index):
-            start = t - index * self.experiment.window_length
-            return (start / problem.time_unit, problem.to_unit(x)) if scaled else (start, x)
-
-        if self.experiment.windows == 1:
-            params = jax.tree.map(jnp.asarray, self.params[0])
-            return lambda t, x: at_point(first, params, *local(t, x, 0))
-        stacked, conditions = (
-            jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees) for trees in (self.params, self.conditions[1:])
-        )
-        breaks = jnp.asarray(self.experiment.breaks)
-
-        def point(t, x):
-            index = jnp.sum(t > breaks)
-            is_first = index == 0
-            params, condition = (
-                jax.tree.map(lambda leaf, at=at: leaf[at], tree)
-                for tree, at in ((stacked, index), (conditions, jnp.maximum(index - 1, 0)))
-            )
-            here, xi = local(t, x, index)
-            # Both fields are evaluated and one is taken; each at a time of its own, so that the other stays finite.
-            middle = 0.5 * first.problem.horizon
-            in_first = at_point(first, params, jnp.where(is_first, here, middle), xi)
-            later = at_point(first.starting_from(condition), params, jnp.where(is_first, middle, here), xi)
-            return jax.tree.map(lambda one, other: jnp.where(is_first, one, other), in_first, later)
-
-        return point
 
     def _checked(self, t: Any, x: Any) -> tuple[np.ndarray, np.ndarray]:
         """t and x in double precision and of one shape.

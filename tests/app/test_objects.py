@@ -4,12 +4,12 @@ import sys
 
 import pytest
 from omegaconf import OmegaConf
-from pinn_ac.app.run import train_in
 
 import pinn_ac
 from composed import EASY, composed
 from pinn_ac.app.jobs import read_job
 from pinn_ac.app.objects import allowed_modules, allowing, build
+from pinn_ac.app.train import train_in
 from pinn_ac.errors import InputError
 from typed import typed
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from omegaconf import OmegaConf
-from pinn_ac.app.run import train_in
 
 import pinn_ac
 from composed import EASY, composed
 from pinn_ac.app.jobs import read_job
 from pinn_ac.app.saved_run import load_config
+from pinn_ac.app.train import train_in
 from pinn_ac.errors import InputError
 from pinn_ac.evaluation import Sampled, errors
 from pinn_ac.reference import load_or_solve
@@ -52,7 +52,7 @@ def finished(tmp_path_factory):
 def test_training_lowers_the_error_well_below_that_of_the_ansatz_alone(tmp_path):
     metrics = train(tmp_path, "train.steps=25")
     run = pinn_ac.load_run(tmp_path)
-    untrained = pinn_ac.Run(run.experiment, run.experiment.initial_params()).sample()
+    untrained = pinn_ac.Solution(run.experiment, run.experiment.initial_params()).sample()
     reference = load_or_solve(run.experiment.problem)
     assert metrics["relative_l2"] < 0.25 * errors(untrained, reference)["relative_l2"]
 

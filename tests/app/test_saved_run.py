@@ -6,8 +6,8 @@ import pytest
 
 from composed import EASY, composed
 from pinn_ac.app.assembly import assemble
-from pinn_ac.app.saved_run import Run
 from pinn_ac.errors import InputError
+from pinn_ac.solution import Solution
 
 HORIZON, WINDOWS = 0.3, 3
 KINDS = [np.float16, jnp.bfloat16, np.float32, np.float64]
@@ -18,14 +18,14 @@ def run():
     """An untrained field in three windows, which jumps where they meet."""
     words = (f"problem.horizon={HORIZON}", f"windows={WINDOWS}", "model.width=4", "model.output_scale=3")
     experiment = assemble(composed(*EASY, *words))
-    return Run(experiment, WINDOWS * (experiment.initial_params(),))
+    return Solution(experiment, WINDOWS * (experiment.initial_params(),))
 
 
 @pytest.mark.parametrize("sampler", ["sobol", "r3", "rad", "monitor"])
 def test_every_window_shows_the_points_that_its_sampler_draws(sampler):
     words = ("windows=4", "model.width=4", f"sampler={sampler}", "sampler.num_points=128")
     experiment = assemble(composed(*EASY, *words))
-    run = Run(experiment, 4 * (experiment.initial_params(),))
+    run = Solution(experiment, 4 * (experiment.initial_params(),))
     t, x = experiment.collocation(run.params, run.conditions).T
     assert np.histogram(t, [0, 0.25, 0.5, 0.75, 1])[0].tolist() == [128] * 4
     (_, _), (left, right) = experiment.box

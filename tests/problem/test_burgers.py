@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from pinn_ac.app.run import train_in
 
 from composed import composed
 from pinn_ac.ansatz import Lifted, Soft
 from pinn_ac.app.assembly import assemble
 from pinn_ac.app.config import build
 from pinn_ac.app.saved_run import load_run
+from pinn_ac.app.train import train_in
 from pinn_ac.errors import InputError
 from pinn_ac.models import Periodic, Splitting
 from pinn_ac.problem import AllenCahn, Burgers, Sine

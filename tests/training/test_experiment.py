@@ -6,11 +6,11 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
-from pinn_ac.app.run import build_trainer
 
 from composed import composed
 from fields import random_params
-from pinn_ac.app.assembly import assemble
+from pinn_ac.app.assembly import assemble, plan
+from pinn_ac.fitting import Training
 from pinn_ac.tracking import Tracker
 from pinn_ac.training import Checkpoints, Stopped
 
@@ -45,7 +45,7 @@ class Recorder(Tracker):
 
 
 def work_on(experiment, config, folder):
-    return build_trainer(experiment, config.train, [Recorder()], Checkpoints(folder))
+    return Training(experiment, plan(config), [Recorder()], None, Checkpoints(folder)).trainer
 
 
 @pytest.mark.parametrize(
