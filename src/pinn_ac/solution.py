@@ -94,7 +94,7 @@ class Solution:
         count = sum(leaf.size for leaf in jax.tree.leaves(self.params))
         parts = [f"{count} parameters", "float64" if self.compute.double else "float32"]
         if windows > 1:
-            parts.insert(0, f"{windows} windows of time")
+            parts.insert(0, f"{windows} time windows")
         if "relative_l2" in self.metrics:
             parts.append(f"relative L2 error {self.metrics['relative_l2']:.1e}")
         return f"Solution of {self.problem!r}: {', '.join(parts)}"
@@ -280,7 +280,7 @@ class Solution:
         write_whole(place / CONFIG, lambda path: path.write_text(text, encoding="utf-8"))  # last: now it is a run
         return place
 
-    # --- the windows of time ------------------------------------------------------------------------------------
+    # --- the time windows ------------------------------------------------------------------------------------
 
     @cached_property
     def conditions(self) -> list[FourierCondition | None]:

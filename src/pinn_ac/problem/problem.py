@@ -20,7 +20,7 @@ CAPABILITIES: Mapping[str, str] = MappingProxyType(
     {
         "lift": "the heat flow of the initial condition (`diffusion`)",
         "flow": "the exact flow of the reaction alone (`flow`)",
-        "spectral": "its linear part and its nonlinear term (`diffusion` or `symbol`, and `reaction` or `flux`)",
+        "spectral": "a declared linear part and nonlinear term (`diffusion` or `symbol`, and `reaction` or `flux`)",
         "energy": "an energy (`energy_density`)",
         "bound": "a bound of its solutions (`bound`)",
     }
