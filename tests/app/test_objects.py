@@ -238,10 +238,10 @@ def configs(modules):
     return modules / "conf"
 
 
-def trained(configs, *words):
-    """A small run of the user's network by the command."""
+def trained(configs, *words, options=()):
+    """A small run of the user's network by the command; Hydra wants its options before all settings."""
     mine = (f"--config-dir={configs}", "model=mine", *[word for word in SMALL if "width" not in word])
-    return typed("train", *words, *mine)
+    return typed("train", *options, *mine, *words)
 
 
 def test_a_config_folder_and_a_module_of_the_users_on_the_command_line(configs, modules):
@@ -267,8 +267,8 @@ def test_a_run_of_the_users_network_is_resumed_and_evaluated_and_jobs_in_other_p
     configs, modules
 ):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
-    words = ("-m", "seed=0,1", "allow=[my_module]", "hydra/launcher=cores", "hydra.sweep.dir=sweep")
-    swept = trained(configs, *words)
+    words = ("seed=0,1", "allow=[my_module]", "hydra/launcher=cores", "hydra.sweep.dir=sweep")
+    swept = trained(configs, *words, options=["-m"])
     assert swept.status == 0, swept.err
     run, _ = sorted(path.parent for path in modules.glob("sweep/*/metrics.json"))
     assert "allow" not in run.name

@@ -66,7 +66,7 @@ def test_a_sweep_given_the_folder_of_another_goes_on_with_it(tmp_path):
     assert after[done] == before[done]
     assert f"{done} is finished" in said
     assert after[cut][0]["relative_l2"] == before[cut][0]["relative_l2"]
-    refused = sweep(tmp_path, "seed=3", f"hydra.sweep.subdir={cut.name}", check=False)  # another run's folder
+    refused = sweep(tmp_path, "seed=3", f"hydra.sweep.subdir='{cut.name}'", check=False)  # another run's folder
     assert refused.status != 0
     assert "holds a run with another seed" in refused.err
 
