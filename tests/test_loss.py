@@ -63,8 +63,8 @@ def direct_vectors(field, params):
     @jax.jit
     @jax.vmap
     def f(point):
-        d = engine(lambda t, x: field(params, t, x), point[0], point[1])
-        return d.u_t - 1e-2 * d.u_xx + 2.0 * (d.u**3 - d.u)
+        d = engine(lambda t, x: field(params, t, x), point[0], point[1], ("t", "xx"))
+        return d["t"] - 1e-2 * d["xx"] + 2.0 * (d["u"] ** 3 - d["u"])
 
     x = np.asarray(drawn["initial"])[:, 1]
     at_start = jax.jit(jax.vmap(field, (None, None, 0)))(params, jnp.zeros(()), jnp.asarray(x))

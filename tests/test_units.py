@@ -13,7 +13,7 @@ import pytest
 from composed import composed, options
 from fields import random_params
 from pinn_ac.app.assembly import assemble, plan
-from pinn_ac.estimate import estimate_error, places_needed, steps_needed
+from pinn_ac.estimate import estimate_error, points_needed, steps_needed
 from pinn_ac.evaluation import Sampled, score
 from pinn_ac.experiment import count_windows
 from pinn_ac.fitting import Training
@@ -142,8 +142,9 @@ def unitless(run):
     estimate = estimate_error(problem, run.derivatives, run.experiment.breaks, 32, 40)
     per = {"residual_rms": time, "residual_l1": time, "energy_initial": time / length, "energy_final": time / length}
     shown = {name: np.multiply(value, per.get(name, 1.0)) for name, value in metrics.items() if name != "reference"}
-    shown |= {"u": sampled.u, "u_t": sampled.u_t * time, "u_x": sampled.u_x * length}
-    shown |= {"u_xx": sampled.u_xx * length**2, "residual": sampled.residual * time}
+    shown |= {"u": sampled.u, "u_x": sampled.u_x * length, "residual": sampled.residual * time}
+    found = run.derivatives(sampled.t[:, None], sampled.x, ("t", "xx", "tx"))
+    shown |= {"t": found["t"] * time, "xx": found["xx"] * length**2, "tx": found["tx"] * time * length}
     return shown | estimate
 
 
@@ -258,7 +259,7 @@ def test_no_rounding_of_a_unit_decides_what_is_chosen(growth):
         windows = [count_windows(problem, "auto", seconds) for seconds in (None, 30.0)]
         fewest = max(2, math.ceil(growth / 4))
         first = replace(problem.natural, horizon=problem.natural.horizon / fewest)
-        grid = places_needed(problem), steps_needed(problem, 512)
+        grid = points_needed(problem), steps_needed(problem, 512)
         return windows, count_windows(problem, fewest, None), first.longest_flow, grid
 
     expected, rounded = choices(problem), 0
@@ -290,7 +291,7 @@ def test_the_reference_is_the_same_in_other_units(name):
 def test_windows_meet_at_the_same_rows_of_a_grid(name):
     """A time of an even grid at which two windows meet belongs to the first, however both are rounded."""
     experiment = assemble(composed(*words_of(in_units(PROBLEM, name)), *SMALL, "windows=6"))
-    networks = tuple(random_params(experiment.network, experiment.field.features, seed) for seed in range(6))
+    networks = tuple(random_params(experiment.setup.network, experiment.field.features, seed) for seed in range(6))
     run, horizon = Solution(experiment, networks), experiment.problem.horizon
     grid = np.linspace(0, horizon, 61)  # every tenth is a break, by another formula than the run's
     x = experiment.problem.domain[0] + 0.3 * experiment.problem.period
@@ -310,7 +311,7 @@ def test_energy_alarms_know_no_unit():
         growing = (t / problem.horizon)[:, None]
         u, u_x = 0.5 + growing * np.cos(np.pi * xi), -growing * np.pi * np.sin(np.pi * xi) / problem.length_unit
         zero = np.zeros_like(u)
-        violations.append(score(problem, Sampled(t, x, u, zero, u_x, zero, zero), None)["energy_violation"])
+        violations.append(score(problem, Sampled(t, x, u, u_x, zero), None)["energy_violation"])
     assert violations[0] > 1e-3
     np.testing.assert_allclose(violations[1:], violations[0], rtol=1e-12)
 
@@ -324,7 +325,7 @@ def test_a_figure_shows_points_in_the_users_units(tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "draw_run", lambda *given: seen.update(points=given[5], residuals=given[6]) or [])
     problem = in_units(PROBLEM, "thin and fast")
     experiment = assemble(composed(*words_of(problem), *SMALL, "windows=2"))
-    params = random_params(experiment.network, experiment.field.features)
+    params = random_params(experiment.setup.network, experiment.field.features)
     run = Solution(experiment, (params, params))
     report.draw(run, tmp_path, run.sample(9, 16), None, [])
     t, x = seen["points"].T

@@ -72,7 +72,8 @@ def test_each_window_begins_where_the_last_ends(condition):
     experiment = assemble(composed(*SMALL, f"problem/initial_condition={condition}"))
     features = jax.eval_shape(experiment.field.background, *2 * [jax.ShapeDtypeStruct((), float)]).shape[0] - 1
     networks = tuple(
-        jax.tree.map(lambda leaf: 0.3 * leaf, random_params(experiment.network, features, seed)) for seed in range(3)
+        jax.tree.map(lambda leaf: 0.3 * leaf, random_params(experiment.setup.network, features, seed))
+        for seed in range(3)
     )
     run = pinn_ac.Solution(experiment, networks)
     x = np.linspace(-1, 1, 41)

@@ -285,7 +285,8 @@ class Solution:
     @cached_property
     def conditions(self) -> list[FourierCondition | None]:
         """The initial condition of each window of time; None for the first, which has the problem's."""
-        return self.experiment.conditions(self.params)
+        with jax.ensure_compile_time_eval():  # numbers, also where a trace asks for them first
+            return self.experiment.conditions(self.params)
 
     @under_own_settings
     def _map(self, program: Callable[..., dict[str, jax.Array]], t: Any, x: Any) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ import pytest
 from composed import composed
 from pinn_ac.ansatz import Lifted, Soft
 from pinn_ac.app.assembly import assemble
-from pinn_ac.app.config import build
+from pinn_ac.app.objects import build
 from pinn_ac.app.saved_run import load_run
 from pinn_ac.app.train import train_in
 from pinn_ac.errors import InputError

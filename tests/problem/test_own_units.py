@@ -1,6 +1,6 @@
 """A problem without `dimensions` is trained in its own units: on any domain, in one time window and in two."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +10,8 @@ import pytest
 from composed import composed
 from fields import random_params
 from pinn_ac import experiment
-from pinn_ac.app.assembly import build_setup
-from pinn_ac.compute import ComputeSettings
+from pinn_ac.app.assembly import arguments
+from pinn_ac.fitting import choose
 from pinn_ac.problem import AllenCahn, Fourier
 from pinn_ac.solution import Solution
 
@@ -32,8 +32,8 @@ class Undimensioned(AllenCahn):
 def solution_of(problem, windows):
     """A field with random parameters, of a run that is not trained."""
     words = ("model.width=5", "model.depth=1", "sampler.num_points=64", "sampler=monitor")
-    setup = replace(build_setup(composed(*words)), problem=problem, windows=windows)
-    made = experiment.assemble(setup, ComputeSettings.of("float64", "cpu"))
+    setup = choose(problem, None, None, 0, arguments(composed(*words))[1] | {"windows": windows})
+    made = experiment.assemble(setup)
     params = [random_params(setup.network, made.field.features, seed) for seed in range(windows)]
     return Solution(made, tuple(params))
 

@@ -8,10 +8,11 @@ import pytest
 from composed import built, composed
 from fields import random_params
 from pinn_ac.app.assembly import assemble
+from pinn_ac.batch import Points
 from pinn_ac.derivatives import JaxJvp
 from pinn_ac.errors import InputError
 from pinn_ac.problem import AllenCahn
-from pinn_ac.residual import splitting_slope
+from pinn_ac.residual import approximation_slope
 from pinn_ac.sampling import Guides, Monitor, ResidualDistribution, RetainRelease, Sobol, draw_points
 from pinn_ac.sampling.sampler import _chances
 
@@ -133,7 +134,7 @@ def lecture():
         composed("problem.diffusivity=1e-3", "model.width=4", "model.depth=1", "embedding=periodic",
                  "ansatz=lifted", "windows=1", "sampler=monitor", "sampler.num_points=1024")
     )  # fmt: skip
-    return experiment, random_params(experiment.network, 2)
+    return experiment, random_params(experiment.setup.network, 2)
 
 
 def test_guides_are_the_residual_the_slope_and_the_layer(lecture):
@@ -144,11 +145,11 @@ def test_guides_are_the_residual_the_slope_and_the_layer(lecture):
     points = np.column_stack([generator.uniform(0.1, 1, 40), generator.uniform(0, 1, 40)])
     prepare = jax.jit(experiment.objective.terms["residual"].prepare)
     f = jax.jit(experiment.objective.vector, static_argnums=0)(
-        "residual", params, {"residual": prepare(jnp.asarray(points))}
+        "residual", params, Points(prepare(jnp.asarray(points)))
     )
     np.testing.assert_allclose(guides.residual(points), np.abs(f), rtol=0, atol=1e-10 * np.abs(f).max())
     h = 1e-5  # h² times a third derivative (1e5 in an interface of width 0.02) is 1e-5; eps/h is less
-    splitting = jax.jit(jax.vmap(problem.splitting))
+    splitting = jax.jit(jax.vmap(problem.approximation))
     differences = np.abs(splitting(points[:, 0], points[:, 1] + h) - splitting(points[:, 0], points[:, 1] - h))
     # The guide is a table, linear between nine times, while slopes grow e-fold in a fifth of the horizon and
     # interfaces move: good to a quarter nearly everywhere, and to a factor of two where a front passes.
@@ -178,7 +179,7 @@ def test_the_monitor_of_a_problem_in_other_units_is_the_same():
     near, far = AllenCahn(1e-3), AllenCahn(1e-1, domain=(0.0, 20.0))
     points = np.random.default_rng(0).uniform(0.01, 1, (20, 2))
     moved = np.column_stack([points[:, 0], 10 + 10 * points[:, 1]])
-    slopes = [splitting_slope(one, JaxJvp(), jnp.asarray(at)) for one, at in ((near, points), (far, moved))]
+    slopes = [approximation_slope(one, JaxJvp(), jnp.asarray(at)) for one, at in ((near, points), (far, moved))]
     np.testing.assert_allclose(*slopes, rtol=1e-9, atol=1e-12)
 
 
@@ -201,7 +202,7 @@ def test_draws_follow_the_parameters_where_they_should(option):
     experiment = assemble(
         composed(f"sampler={option}", "sampler.num_points=64", "model.width=4", "model.depth=1", "embedding=periodic")
     )
-    one, other = random_params(experiment.network, 2), random_params(experiment.network, 2, seed=1)
+    one, other = random_params(experiment.setup.network, 2), random_params(experiment.setup.network, 2, seed=1)
     first = experiment.draw(0, one, {})
     second, again, elsewhere = (experiment.draw(5, params, first)["residual"] for params in (one, one, other))
     np.testing.assert_array_equal(second, again)

@@ -30,7 +30,7 @@ def drawn(experiment, step=0, enlargement=1):
     """The points of a step of some network, at the first draw."""
     point = jax.ShapeDtypeStruct((), float)
     features = jax.eval_shape(experiment.field.background, point, point).shape[0] - 1
-    return experiment.draw(step, random_params(experiment.network, features), {}, enlargement)
+    return experiment.draw(step, random_params(experiment.setup.network, features), {}, enlargement)
 
 
 def unit(points):
