@@ -29,6 +29,7 @@ import pinn_ac
 import typed
 from composed import CONFIGS
 from composed import composed as config_of
+from pinn_ac.ansatz import Soft
 from pinn_ac.app import cli, config
 from pinn_ac.app.assembly import assemble
 from pinn_ac.app.benchmarks import command as benchmark
@@ -37,7 +38,7 @@ from pinn_ac.app.jobs import find_jobs
 from pinn_ac.app.train import train_in
 from pinn_ac.fitting import fit
 from pinn_ac.lessons import LESSONS, command, every_node
-from pinn_ac.models import MLP
+from pinn_ac.models import MLP, Periodic
 from pinn_ac.sampling import Sobol
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -403,9 +404,14 @@ def at_the_place(text, request):
 
 
 def at_a_small_size(problem, **choices):
-    """`pinn_ac.fit` with the same words, but for a few steps, points and weights: no clock ends it."""
-    network, sampler = choices.get("network", MLP()), choices.get("sampler", Sobol())
-    chosen = choices | {"network": network.clone(width=4, depth=1), "sampler": replace(sampler, num_points=64)}
+    """`pinn_ac.fit` with the same words, but for a few steps, points and weights: no clock ends it.
+
+    Where the words leave it open the method is the one that compiles fastest; tests/test_fit.py trains with the best.
+    """
+    defaults = {"network": MLP(), "sampler": Sobol(), "ansatz": Soft(), "embedding": Periodic(modes=1)}
+    chosen = defaults | choices
+    chosen["network"] = chosen["network"].clone(width=4, depth=1)
+    chosen["sampler"] = replace(chosen["sampler"], num_points=64)
     return fit(problem, **chosen | {"steps": min(2, choices.get("steps", 2)), "progress": False, "windows": 1})
 
 
