@@ -13,7 +13,7 @@ from omegaconf import OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from composed import CONFIGS, composed, options
-from pinn_ac.app.assembly import assemble
+from pinn_ac.app.assembly import assemble, trackers
 from pinn_ac.app.config import check_scalars
 from pinn_ac.app.environment import configure
 from pinn_ac.app.objects import build
@@ -31,6 +31,8 @@ GROUPS = (
     "optimizer",
     "stages",
     "problem",
+    "weighting",
+    "tracker",
 )
 EVERY = [
     (group, option) for group in (*GROUPS, "experiment", "problem/initial_condition") for option in options(group)
@@ -51,8 +53,7 @@ def needs(group, option, folder):
 @pytest.mark.parametrize(("group", "option"), EVERY, ids=lambda value: value)
 def test_every_option_composes_and_assembles(group, option, tmp_path):
     config = composed(f"{group}={option}", *needs(group, option, tmp_path))
-    check_scalars(config)
-    experiment = assemble(config)
+    experiment = checked_and_assembled(config)
     assert [stage.steps for stage in experiment.stages] == [
         node.steps for node in (config.stages.values() if config.stages else [config.optimizer])
     ]
@@ -132,7 +133,7 @@ def test_settings_arrive():
     problem = experiment.problem
     assert (problem.diffusivity, problem.reaction_rate, problem.horizon) == (1e-3, 1, 2)
     assert problem.initial_condition.amplitude == 0.5
-    assert (experiment.network.width, experiment.seed, experiment.sampler.num_points) == (9, 4, 33)
+    assert (experiment.setup.network.width, experiment.seed, experiment.sampler.num_points) == (9, 4, 33)
     assert experiment.objective.weight("residual") == 2
     assert [(stage.name, stage.steps) for stage in experiment.stages] == [("levenberg_marquardt", 7)]
 
@@ -214,7 +215,9 @@ def test_a_group_without_a_choice_is_refused(group):
 
 
 def checked_and_assembled(config):
+    """As a command does it before anything is computed."""
     check_scalars(config)
+    trackers(config)
     return assemble(config)
 
 
@@ -284,21 +287,26 @@ def sentence_about(*overrides):
     return None
 
 
-def place(group):
-    """Where the config holds what a group's option says."""
-    return group.replace("/", ".")
+def place(group, option):
+    """Where the config holds the object that a group's option describes."""
+    return f"tracker.{option}" if group == "tracker" else group.replace("/", ".")
 
 
 def words_of(group, option, folder):
     return [f"{group}={option}", *needs(group, option, folder)]
 
 
-OBJECTS = [pair for pair in EVERY if pair[0] not in ("experiment", "stages")]
+OBJECTS = [pair for pair in EVERY if pair[0] not in ("experiment", "stages") and pair != ("weighting", "none")]
 
 
-def sentence_of(config):
-    """What checking and building a composed config refuses; None where nothing. Composing takes six times as long."""
+def sentence_of(config, node=None):
+    """What checking and building a composed config refuses; None where nothing. Composing takes six times as long.
+
+    What the object of `node` refuses by itself is not asked of the whole, which takes ten times as long.
+    """
     try:
+        if node is not None and "_target_" in node:
+            build(node)
         checked_and_assembled(config)
     except InputError as error:
         return str(error)
@@ -315,10 +323,10 @@ def read(value):
 def test_an_unknown_setting_of_any_option_is_named_beside_those_that_there_are(group, option, tmp_path):
     chosen = words_of(group, option, tmp_path)
     config = composed(*chosen)
-    settings = list(OmegaConf.select(config, place(group)))
-    OmegaConf.update(config, f"{place(group)}.nonsense", 1, force_add=True)  # as +GROUP.nonsense=1 does
-    for said in (sentence_about(*chosen, f"{place(group)}.nonsense=1"), sentence_of(config)):
-        assert said.startswith(place(group))
+    settings = list(OmegaConf.select(config, place(group, option)))
+    OmegaConf.update(config, f"{place(group, option)}.nonsense", 1, force_add=True)  # as +GROUP.nonsense=1 does
+    for said in (sentence_about(*chosen, f"{place(group, option)}.nonsense=1"), sentence_of(config)):
+        assert said.startswith(place(group, option))
         assert "has no setting nonsense: it has " in said
         for name in settings:
             assert name.startswith("_") or name in said, name
@@ -328,10 +336,10 @@ def test_an_unknown_setting_of_any_option_is_named_beside_those_that_there_are(g
 @pytest.mark.parametrize(("group", "option"), OBJECTS, ids=lambda value: value)
 def test_a_missing_setting_of_any_option_is_named_or_has_a_default(group, option, tmp_path):
     chosen = words_of(group, option, tmp_path)
-    for name in OmegaConf.select(composed(*chosen), place(group)):
+    for name in OmegaConf.select(composed(*chosen), place(group, option)):
         config = composed(*chosen)
         with open_dict(config):
-            del OmegaConf.select(config, place(group))[name]
+            del OmegaConf.select(config, place(group, option))[name]
         said = sentence_of(config)
         assert said is None or name in said or (group == "optimizer" and "steps" in said), (name, said)
         assert said is None or not PYTHON.search(said.replace("_target_", "").replace("_partial_", "")), said
@@ -339,18 +347,20 @@ def test_a_missing_setting_of_any_option_is_named_or_has_a_default(group, option
 
 @pytest.mark.parametrize(("group", "option"), OBJECTS, ids=lambda value: value)
 def test_a_value_of_another_kind_of_any_setting_is_refused_by_name_or_is_one_that_it_takes(group, option, tmp_path):
-    chosen = words_of(group, option, tmp_path)
-    refused = set()
-    settings = [name for name in OmegaConf.select(composed(*chosen), place(group)) if not name.startswith("_")]
+    config, refused = composed(*words_of(group, option, tmp_path)), set()
+    node = OmegaConf.select(config, place(group, option))
+    settings = [name for name in node if not name.startswith("_")]
     for name in settings:
+        usable = node[name]
         for value in OTHER_KINDS:
-            config = composed(*chosen)
-            OmegaConf.update(config, f"{place(group)}.{name}", read(value), merge=False)
-            said = sentence_of(config)
+            OmegaConf.update(node, name, read(value), merge=False)
+            said = sentence_of(config, node)
             if said is not None:
                 refused.add(name)
                 assert name in said, said
                 assert not PYTHON.search(said), said
+        OmegaConf.update(node, name, usable, merge=False)
+    assert sentence_of(config) is None
     assert refused == set(settings)
 
 
@@ -364,7 +374,10 @@ def test_a_value_of_another_kind_of_any_setting_is_refused_by_name_or_is_one_tha
         ("train=5", "train is 5: give its settings one by one, such as train.steps"),
         ("reference=perhaps", "reference is perhaps: give true or false."),
         ("model=nothing", "model=nothing is no option: choose one of mlp, modified_mlp."),
-        ("problem/initial_condition=nope", "choose one of cosine, fourier, sine, tabulated, x_squared_cosine."),
+        (
+            "problem/initial_condition=nope",
+            "choose one of cosine, fourier, negative_sine, sine, tabulated, x_squared_cosine.",
+        ),
         ("stages=[adam]", "stages=adam is no option: choose one of adam_lbfgs, adam_ssbroyden."),
         ("+stages.adam=5", "stages.adam is 5: choose an optimizer for it"),
         (

@@ -204,7 +204,7 @@ def test_a_run_with_the_users_network_is_loaded_where_its_module_is_allowed_whic
     with allowing(["my_module"]):
         train_in(folder, config)
         loaded = pinn_ac.load_run(folder)
-    assert type(loaded.experiment.network).__module__ == "my_module"
+    assert type(loaded.experiment.setup.network).__module__ == "my_module"
     assert abs(loaded.predict(0.0, 0.25) - 2**-0.5) < 1e-9  # cos(pi x)
     del sys.modules["my_module"]
     with pytest.raises(InputError, match="not part of pinn_ac"):

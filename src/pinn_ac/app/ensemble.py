@@ -52,6 +52,7 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
     from pinn_ac.app.sweep_report import report as report_sweep
 
     experiment, config = assembled(config)
+    trackers(config)  # each member has its own; what cannot be used is refused before anything is computed
     require_one_program(experiment.stages)
     devices = experiment.objective.shards.count
     require(

@@ -37,10 +37,11 @@ def train_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[s
         Diverged: the loss is not finite; the last good state is saved.
     """
     experiment, config = assembled(config)
+    told = [*trackers(config), Logged()]
     with computing(experiment), ExitStack() as held:
         first_begins(lambda: held.enter_context(claimed(folder, resuming)))
         reference = load_reference(experiment.problem, config.reference)
-        told = [*trackers(config), Logged(), *([progress()] if is_first() else [])]
+        told += [progress()] if is_first() else []
         training = training_in(folder, experiment, config, reference, told)
         held.callback(training.close)
         solution = training.run(described(folder, config))

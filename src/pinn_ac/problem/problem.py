@@ -135,7 +135,8 @@ class Problem:
         )
         hint = "; arrays and traced values are set by with_coefficients" if isinstance(value, jax.Array) else ""
         is_in_range = is_number(value) and value >= least and value > above
-        require(is_in_range, f"problem.{name} is {value}: give {wanted}{hint}.")
+        given = str(value).removesuffix(".0")  # coefficients are floats by now: -1 is said as it was given
+        require(is_in_range, f"problem.{name} is {given}: give {wanted}{hint}.")
 
     def residual(self, u: Mapping[str, Any], point: Mapping[str, Any]) -> Any:
         """f at one point: zero for a solution, with the unit of u_t.

@@ -27,6 +27,9 @@ class Jsonl(Tracker):
     Args:
         path: the file. A relative path lies inside the run's folder.
 
+    Raises:
+        InputError: `path` is no path.
+
     Example:
         ::
 
@@ -36,6 +39,9 @@ class Jsonl(Tracker):
 
     path: str = HISTORY
     _history: "History | None" = field(default=None, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        require_path("tracker.jsonl.path", self.path, "file")
 
     def start(self, description: Mapping[str, Any]) -> None:
         """Find the file; of a run that continues from `description["step"]`, drop the lines of later steps."""
@@ -47,6 +53,16 @@ class Jsonl(Tracker):
         assert self._history is not None, "start() comes first"
         others = {name: value for name, value in figures.items() if name not in ("seconds", "loss")}
         self._history.append(step, figures["seconds"], figures["loss"], None, stage=stage, **others)
+
+
+def require_path(name: str, path: Any, kind: str) -> None:
+    """Refuse what is no path, before anything is computed.
+
+    Raises:
+        InputError: it is none; the sentence calls it `name`, and asks for the name of a `kind`: a file or a folder.
+    """
+    is_path = isinstance(path, str | os.PathLike) and str(path) != ""
+    require(is_path, f"{name} is {path!r}: give the name of a {kind}.")
 
 
 def in_folder(path: str, description: Mapping[str, Any], name: str, setting: str) -> Path:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pinn_ac.errors import require
-from pinn_ac.tracking.jsonl import in_folder
+from pinn_ac.tracking.jsonl import in_folder, require_path
 from pinn_ac.tracking.tracker import Tracker
 
 FLUSH_SECONDS = 10
@@ -26,7 +26,8 @@ class TensorBoard(Tracker):
         folder: where the event file goes. A relative path lies inside the run's folder.
 
     Raises:
-        InputError: tensorboardX is not installed; when the object is made, before anything is computed.
+        InputError: tensorboardX is not installed, or `folder` is no path; when the object is made, before anything
+            is computed.
 
     Example:
         On the command line `tracker=[jsonl,tensorboard]`, then `tensorboard --logdir outputs`; in Python::
@@ -40,6 +41,7 @@ class TensorBoard(Tracker):
     _stage: str | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        require_path("tracker.tensorboard.folder", self.folder, "folder")
         require(
             importlib.util.find_spec("tensorboardX") is not None,
             "The TensorBoard tracker needs the package tensorboardX: install it by pip install "
