@@ -12,6 +12,8 @@ from pinn_ac.app.environment import prepare_process
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_default_matmul_precision", "highest")  # as a run has it; only GPUs would do otherwise
+# Programs run once here, so that compiling them is what takes the time; the commands' own processes compile as ever.
+jax.config.update("jax_disable_most_optimizations", True)
 jax.config.update("jax_num_cpu_devices", 4)  # for the tests of several; all else runs on the first
 
 
@@ -50,22 +52,6 @@ def precision(request):
     jax.config.update("jax_enable_x64", request.param == "float64")
     yield request.param
     jax.config.update("jax_enable_x64", True)
-
-
-@pytest.fixture
-def quick_compilation():
-    """Compile with the least of optimisation: for programs that run once, compiling is what takes the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
-@pytest.fixture(scope="module")
-def quick_compilation_of_module():
-    """The same for all tests of a module, and for its fixtures."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture

@@ -13,8 +13,6 @@ from pinn_ac.derivatives import JaxJvp
 from pinn_ac.models import MLP
 from pinn_ac.problem import AllenCahn, Cosine, Fourier, Sine, Tabulated, XSquaredCosine
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 COEFFICIENTS = {"lecture": AllenCahn(), "other": AllenCahn(2e-3, 1.5, domain=(0.5, 3.5), horizon=2.0)}
 PROBLEMS = [
     ("x_squared_cosine", "lecture"),

@@ -160,7 +160,9 @@ PUBLIC = [name for name in pinn_ac.__all__ if not inspect.ismodule(getattr(pinn_
 def test_every_public_name_has_an_example_that_runs(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     thing = getattr(pinn_ac, name)
-    tests = [test for test in doctest.DocTestFinder(recurse=False).find(thing, name, module=False) if test.examples]
+    names = {"pinn_ac": pinn_ac} | {one: getattr(pinn_ac, one) for one in pinn_ac.__all__}
+    found = doctest.DocTestFinder(recurse=False).find(thing, name, module=False, globs=names)
+    tests = [test for test in found if test.examples]
     assert tests, f"{name} has no example"
     for test in tests:
         runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)

@@ -20,8 +20,6 @@ from pinn_ac.loss import Objective, build_terms
 from pinn_ac.models import MLP, Periodic
 from pinn_ac.problem import AllenCahn, Sine
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 WEIGHTS = {"residual": 0.5, "initial": 30.0}
 EPS = np.finfo(float).eps
 PROBLEM = AllenCahn(1e-2, 2.0, initial_condition=Sine(0.5, 1))

@@ -416,7 +416,7 @@ def at_a_small_size(problem, **choices):
 
 
 @pytest.mark.parametrize("block", EXAMPLES)
-def test_every_example_in_python_runs(block, request, project, monkeypatch, quick_compilation):
+def test_every_example_in_python_runs(block, request, project, monkeypatch):
     """What comes of it is finite, and each file that it names is written."""
     monkeypatch.setattr(pinn_ac, "fit", at_a_small_size)
     names: dict[str, object] = {}
@@ -451,9 +451,7 @@ def given():
 
 
 @pytest.mark.parametrize("name", [name for name in modules() if examples_of(name)])
-def test_every_example_in_a_docstring_gives_what_it_says(
-    name, request, given, project, monkeypatch, quick_compilation
-):
+def test_every_example_in_a_docstring_gives_what_it_says(name, request, given, project, monkeypatch):
     """At a small size where it trains; tests/test_fit.py runs those of the public names as they stand."""
     monkeypatch.setattr(pinn_ac, "fit", at_a_small_size)
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)

@@ -74,7 +74,6 @@ def reductions(compiled):
     return {name: found.count(name) for name in set(found)}
 
 
-@pytest.mark.usefixtures("quick_compilation")
 @pytest.mark.parametrize(
     "method", [one if one in QUICK else pytest.param(one, marks=pytest.mark.slow) for one in METHODS]
 )

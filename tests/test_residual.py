@@ -17,8 +17,6 @@ from pinn_ac.models import Periodic, Splitting
 from pinn_ac.problem import AllenCahn, Burgers, Fourier, Problem, Sine, XSquaredCosine
 from pinn_ac.residual import approximation_slope, closure, derivatives_at, differentiate, prepare, residual
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 EPS = np.finfo(float).eps
 KINKED, SMOOTH = XSquaredCosine(), Fourier(0.1, (0.4,), (0.0, 0.3))
 

@@ -22,8 +22,6 @@ from pinn_ac.reference import solve
 from pinn_ac.solution import Solution
 from pinn_ac.training import Checkpoints, unstacked
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 UNITS = {
     # half the domain, its middle, and a unit of time
     "binary": (2.0**-20, 0.0, 2.0**-10),

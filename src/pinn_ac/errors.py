@@ -6,7 +6,15 @@ from typing import Any
 
 
 class InputError(ValueError):
-    """A setting, file or folder of the user's cannot be used; raised before any compute is spent."""
+    """A setting, file or folder of the user's cannot be used; raised before any compute is spent.
+
+    >>> import pinn_ac
+    >>> try:
+    ...     pinn_ac.Burgers(viscosity=-1.0)
+    ... except pinn_ac.InputError as error:
+    ...     print(error)
+    problem.viscosity is -1.0: give a positive number.
+    """
 
 
 def require(condition: bool, sentence: str) -> None:

@@ -48,6 +48,9 @@ class Choices(TypedDict, total=False):
     device: "cpu", "gpu" or "auto".
     devices: how many share the points: a number, "all" or "auto".
     plan: how often the loop logs and evaluates, and what it does about over-fitting, :class:`Plan`.
+
+    >>> import pinn_ac
+    >>> small: pinn_ac.Choices = {"windows": 1, "precision": "float32"}  # for fit(problem, **small)
     """
 
     network: Any
@@ -81,6 +84,9 @@ class Plan:
 
     Raises:
         InputError: a value out of range.
+
+    >>> Plan(seconds=60.0, evaluate_every=10).overfit
+    'enlarge'
     """
 
     seconds: float | None = None

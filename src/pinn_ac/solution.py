@@ -44,6 +44,10 @@ class Estimate(float):
     Args:
         value: ‖u − u*‖₂/‖u*‖₂ as estimated; NaN where the estimate is not finite.
         reliable: the estimate agrees with the one on half of the points.
+
+    >>> estimate = Estimate(3e-9, reliable=True)
+    >>> estimate < 1e-8, estimate.reliable
+    (True, True)
     """
 
     reliable: bool

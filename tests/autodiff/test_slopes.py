@@ -312,7 +312,7 @@ def faults(name: str, dtype: Any) -> list[str]:
 
 @pytest.mark.parametrize("dtype", [jnp.float64, jnp.float32], ids=["float64", "float32"])
 @pytest.mark.parametrize("name", sorted(ORACLES))
-def test_derivatives_are_right_relative_to_their_size(name, dtype, quick_compilation):
+def test_derivatives_are_right_relative_to_their_size(name, dtype):
     lines = faults(name, dtype)
     assert not lines, "\n".join(lines)
 

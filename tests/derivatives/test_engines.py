@@ -19,8 +19,6 @@ from pinn_ac.models.layers import ACTIVATIONS, activation
 from pinn_ac.problem import AllenCahn, Fourier, Sine, XSquaredCosine
 from pinn_ac.residual import differentiate, prepare
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 ENGINES = options("derivatives")
 SECOND = ("t", "x", "xx")
 HIGH = ("ttt", "xxx", "tx", "txx")

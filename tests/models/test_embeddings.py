@@ -12,8 +12,6 @@ from pinn_ac.errors import InputError
 from pinn_ac.models import Periodic, Splitting
 from pinn_ac.problem import AllenCahn, Cosine, Fourier, Sine, XSquaredCosine
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 DOMAIN, HORIZON = (0.5, 3.5), 2.0
 EVEN, ODD, GENERAL = XSquaredCosine(0.7), Sine(0.5, 2), Fourier(0.2, (0.4,), (0.3,))
 

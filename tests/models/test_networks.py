@@ -11,8 +11,6 @@ from pinn_ac.errors import InputError
 from pinn_ac.models import MLP, ModifiedMLP
 from pinn_ac.models.layers import ACTIVATIONS, activation
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 FEATURES = 5
 Z = np.linspace(-0.9, 1.1, FEATURES)
 

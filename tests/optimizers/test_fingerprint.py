@@ -2,11 +2,8 @@
 
 import jax
 import numpy as np
-import pytest
 
 from pinn_ac.optimizers.fingerprint import fingerprint
-
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 def test_only_equal_batches_share_it(precision):

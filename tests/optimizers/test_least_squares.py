@@ -23,8 +23,6 @@ from pinn_ac.optimizers.least_squares import LeastSquares, SolverSettings, Syste
 from pinn_ac.optimizers.least_squares.gram import double_gram, gram
 from pinn_ac.problem import AllenCahn
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 EPS = np.finfo(float).eps
 SOLVERS = {
     "normal": {"solver": "normal"},

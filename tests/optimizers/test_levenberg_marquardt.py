@@ -12,8 +12,6 @@ from pinn_ac.loss import Objective
 from pinn_ac.optimizers import LevenbergMarquardt
 from pinn_ac.optimizers.least_squares import cholesky
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 EPS = np.finfo(float).eps
 
 

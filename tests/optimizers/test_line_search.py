@@ -9,8 +9,6 @@ import pytest
 
 from pinn_ac.optimizers.line_search import strong_wolfe
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 EPS = np.finfo(float).eps
 # Functions of one number → (f, where from, where its minimum is). The last is not finite from 1 on.
 LINES = {

@@ -18,8 +18,6 @@ from pinn_ac.gradients import JaxGradient
 from pinn_ac.loss import Objective, Term
 from pinn_ac.optimizers import Adam
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 OPTIMIZERS = options("optimizer")
 # option → settings with which it reaches the minimum of either problem, and how near √loss comes to zero.
 # The steps of first-order methods end with the schedule; the others converge faster than linearly, down to rounding.

@@ -12,8 +12,6 @@ from pinn_ac.optimizers.self_scaled import Curvature, SelfScaled, updated
 from pinn_ac.optimizers.ssbfgs import scaling as bfgs_scaling
 from pinn_ac.optimizers.ssbroyden import scaling as broyden_scaling
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 EPS = np.finfo(float).eps
 METHODS = {method.name: method for method in (SSBFGS, SSBroyden)}
 

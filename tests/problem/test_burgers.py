@@ -17,8 +17,6 @@ from pinn_ac.errors import InputError
 from pinn_ac.models import Periodic, Splitting
 from pinn_ac.problem import AllenCahn, Burgers, Sine
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def cole_hopf(viscosity, t, x):
     """The solution from u₀ = −sin πx: ∫ −sin π(x−η) F dη / ∫ F dη with F = exp(−cos π(x−η)/(2πν) − η²/(4νt)).

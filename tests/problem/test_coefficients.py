@@ -15,8 +15,6 @@ from pinn_ac.models import MLP, Periodic, Splitting
 from pinn_ac.problem import AllenCahn, Burgers, Fourier, Problem, Sine, transfer
 from pinn_ac.residual import prepare, residual
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SMOOTH = Fourier(0.1, (0.4,), (0.0, 0.3))
 PROBLEMS = {
     "allen_cahn": (replace(AC["other"], initial_condition=SMOOTH), {}),

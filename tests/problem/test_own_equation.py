@@ -16,8 +16,6 @@ from pinn_ac.app.objects import allowing
 from pinn_ac.errors import InputError
 from pinn_ac.problem import Fourier
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "own_equation.md").read_text(encoding="utf-8")
 SCRIPT, FILE = (re.search(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)[1] for kind in ("python", "yaml"))
 

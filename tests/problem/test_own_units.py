@@ -15,8 +15,6 @@ from pinn_ac.fitting import choose
 from pinn_ac.problem import AllenCahn, Fourier
 from pinn_ac.solution import Solution
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 CONDITION = Fourier(0.1, (0.4,), (0.0, 0.3))
 DOMAIN = (0.5, 3.5)
 SLOW = {"reaction_rate": 1.5, "domain": DOMAIN, "horizon": 2.0, "initial_condition": CONDITION}

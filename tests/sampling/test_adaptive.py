@@ -16,8 +16,6 @@ from pinn_ac.residual import approximation_slope
 from pinn_ac.sampling import Guides, Monitor, ResidualDistribution, RetainRelease, Sobol, draw_points
 from pinn_ac.sampling.sampler import _chances
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 BOX = ((0.0, 1.0), (0.0, 1.0))
 COUNT = 2048
 GUIDES = Guides(

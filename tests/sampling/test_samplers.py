@@ -11,8 +11,6 @@ from pinn_ac.app.assembly import assemble
 from pinn_ac.errors import InputError
 from pinn_ac.sampling import Grid, LatinHypercube, Sobol, Uniform, draw_points
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 BOX = ((0.0, 2.5), (-3.0, 0.5))
 
 

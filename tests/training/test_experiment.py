@@ -14,8 +14,6 @@ from pinn_ac.fitting import Training
 from pinn_ac.tracking import Tracker
 from pinn_ac.training import Checkpoints, Stopped
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SMALL = (
     "problem/initial_condition=cosine",
     "problem.diffusivity=1e-2",

@@ -24,8 +24,6 @@ from pinn_ac.programs import Programs
 from pinn_ac.weighting import Causal, CausalState
 from pinn_ac.weighting.causal import causal_weights, chunk_means
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 WEIGHTINGS = [option for option in options("weighting") if option != "none"]
 N = 24
 DRAWN = {

@@ -16,7 +16,11 @@ MAX_ENLARGEMENT = 16
 
 
 class Stopped(Exception):
-    """The run was stopped by the signal `signal_number`, and has saved a checkpoint."""
+    """The run was stopped by the signal `signal_number`, and has saved a checkpoint if it keeps any.
+
+    >>> print(Stopped(15))
+    stopped by SIGTERM
+    """
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)  # the arguments of __init__, since unpickling passes these to it
@@ -27,7 +31,11 @@ class Stopped(Exception):
 
 
 class Diverged(Exception):
-    """The loss stayed non-finite after every retry; the last state with a finite loss is saved."""
+    """The loss stayed non-finite after every retry; the last state with a finite loss is saved.
+
+    >>> issubclass(Diverged, Exception)  # `except pinn_ac.Diverged:` around `pinn_ac.fit` catches it
+    True
+    """
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,6 @@ def test_shares_and_rates_are_ratios_of_medians():
     assert rows["product"]["share"] is None
 
 
-@pytest.mark.usefixtures("quick_compilation")
 def test_every_stage_and_both_libraries_are_measured():
     rows = optimizers.run(1, sizes=((4, 1, 64),), peak_size=8)
     assert {row["who"] for row in rows if row["task"] == "step"} == {
@@ -85,7 +84,6 @@ def test_every_stage_and_both_libraries_are_measured():
     assert ours["loss_after"] > 0
 
 
-@pytest.mark.usefixtures("quick_compilation")
 @pytest.mark.parametrize("method", ["adam", "levenberg_marquardt"])
 def test_a_step_is_measured_for_any_size(monkeypatch, method):
     monkeypatch.setattr(scaling, "configure", lambda *settings, **options: None)
