@@ -24,6 +24,13 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.xdist_group("slurm"))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def programs_of_other_modules_are_dropped():
+    """JAX keeps what it has compiled for ever: workers would grow to gigabytes."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture(scope="module")
 def own_cache(tmp_path_factory):
     """One folder for the references and compiled programs of all such modules' tests, of their subprocesses too."""
