@@ -353,7 +353,7 @@ def objectives():
 @pytest.mark.parametrize(
     "words",
     [
-        ("optimizer=levenberg_marquardt",),
+        pytest.param(("optimizer=levenberg_marquardt",), marks=pytest.mark.landing),
         pytest.param(("optimizer=lbfgs", "sampler=rad"), marks=pytest.mark.landing),
         pytest.param(("optimizer=ssbroyden", "derivatives=own_taylor", "gradient=own"), marks=pytest.mark.landing),
     ],
@@ -373,6 +373,7 @@ def test_a_finished_run_is_let_go_of(tmp_path, words):
     assert len(objectives()) == before
 
 
+@pytest.mark.landing
 def test_a_run_that_diverged_is_let_go_of(tmp_path):
     before = len(objectives())
     for _ in range(2):

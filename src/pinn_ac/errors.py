@@ -10,10 +10,10 @@ class InputError(ValueError):
 
     >>> import pinn_ac
     >>> try:
-    ...     pinn_ac.Burgers(viscosity=-1.0)
+    ...     pinn_ac.Burgers(viscosity=-0.5)
     ... except pinn_ac.InputError as error:
     ...     print(error)
-    problem.viscosity is -1.0: give a positive number.
+    problem.viscosity is -0.5: give a positive number.
     """
 
 

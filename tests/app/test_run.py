@@ -189,7 +189,10 @@ def test_samples_of_a_user_travel_with_the_run(tmp_path):
     "overrides",
     [
         ("ansatz=soft", "optimizer=adam", "sampler=uniform"),
-        ("ansatz=lifted", "stages=adam_lbfgs", "stages.adam.steps=4", "stages.lbfgs.steps=4"),
+        pytest.param(
+            ("ansatz=lifted", "stages=adam_lbfgs", "stages.adam.steps=4", "stages.lbfgs.steps=4"),
+            marks=pytest.mark.landing,
+        ),
         pytest.param(
             ("loss=l1", "optimizer=adam", "model=modified_mlp", "sampler=latin_hypercube"), marks=pytest.mark.slow
         ),
@@ -357,7 +360,7 @@ def test_the_scripts_from_any_folder(tmp_path):
     assert not (tmp_path / "other").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.landing)])
 def test_a_signal_saves_the_run_and_says_how_to_go_on(tmp_path, number):
     folder = tmp_path / "run"
     words = [

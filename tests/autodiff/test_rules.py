@@ -80,7 +80,7 @@ ROWS = {name: rows_of(case) for name, case in CASES.items()}
 
 
 def covering(rows):
-    """A few cases that together use all these rows; to repeat every mode for all cases is slow."""
+    """A few cases that together use all these rows; the others run before a change lands."""
     left = set(rows)
     while left:
         name = max(ROWS, key=lambda name: len(ROWS[name] & left) / (10 + len(ROWS[name])))
@@ -95,7 +95,7 @@ QUICK = {*covering(set(ad.TABLE) - set(ORACLES)), "exp", "operators", "power"}
 
 
 each_row = pytest.mark.parametrize(
-    "case", [pytest.param(c, id=n, marks=() if n in QUICK else pytest.mark.slow) for n, c in CASES.items()]
+    "case", [pytest.param(c, id=n, marks=() if n in QUICK else pytest.mark.landing) for n, c in CASES.items()]
 )
 
 

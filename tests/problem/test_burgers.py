@@ -58,7 +58,7 @@ def test_its_nonlinear_term_is_a_flux():
 
 
 def test_a_viscosity_that_is_not_positive_is_refused():
-    with pytest.raises(InputError, match=r"problem\.viscosity is 0\.0: give a positive number"):
+    with pytest.raises(InputError, match=r"problem\.viscosity is 0(\.0)?: give a positive number"):
         Burgers(0.0)
 
 
