@@ -62,7 +62,7 @@ def test_a_run_of_our_own_calls_no_derivative_of_jax(no_jax_derivatives, engine)
     "choice",
     [
         "optimizer=levenberg_marquardt",
-        "optimizer=ssbroyden",
+        pytest.param("optimizer=ssbroyden", marks=pytest.mark.landing),
         pytest.param("optimizer.solver=cg", marks=pytest.mark.slow),
     ],
 )

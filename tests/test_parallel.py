@@ -47,7 +47,8 @@ METHODS = {
     # Solved to the end and well conditioned: on the way there conjugate gradients amplify rounding.
     "cg": ("optimizer.solver=cg", "optimizer.chunk=10", "optimizer.cg_tolerance=1e-13", "optimizer.damping=1"),
 }
-QUICK = ("adam_l1_soft", "lbfgs", "normal", "accumulated")
+QUICK = ("adam_l1_soft", "normal")
+LANDING = ("lbfgs", "accumulated")
 
 
 def experiment(devices, *words):
@@ -75,7 +76,11 @@ def reductions(compiled):
 
 
 @pytest.mark.parametrize(
-    "method", [one if one in QUICK else pytest.param(one, marks=pytest.mark.slow) for one in METHODS]
+    "method",
+    [
+        pytest.param(one, marks=() if one in QUICK else pytest.mark.landing if one in LANDING else pytest.mark.slow)
+        for one in METHODS
+    ],
 )
 def test_devices_give_the_history_of_one(method):
     one = history(experiment(1, *METHODS[method]), 6)

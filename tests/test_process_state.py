@@ -240,7 +240,7 @@ def on_grid(folder, **settings):
     return OmegaConf.create({**defaults, **settings})
 
 
-LONG = ("train_in on the host", "train_ensemble_in", "resuming")
+LONG = ("train_in on the host", "train_ensemble_in", "resuming", "evaluate", "load_run on a CPU")
 CALLS = {
     "assemble": lambda config, folder, finished: assemble(config),
     "build": lambda config, folder, finished: [build(config[group]) for group in ("problem", "model", "sampler")],
@@ -393,6 +393,7 @@ def test_a_handler_of_signals_that_python_does_not_know_stays(monkeypatch):
     assert set_by_us == []
 
 
+@pytest.mark.landing
 def test_a_finished_ensemble_is_let_go_of(tmp_path):
     before = len(objectives())
     train_ensemble_in(tmp_path / "all", composed(*SMALL, "ensemble=2"))

@@ -188,7 +188,7 @@ def test_samples_of_a_user_travel_with_the_run(tmp_path):
 @pytest.mark.parametrize(
     "overrides",
     [
-        ("ansatz=soft", "optimizer=adam", "sampler=uniform"),
+        pytest.param(("ansatz=soft", "optimizer=adam", "sampler=uniform"), marks=pytest.mark.landing),
         pytest.param(
             ("ansatz=lifted", "stages=adam_lbfgs", "stages.adam.steps=4", "stages.lbfgs.steps=4"),
             marks=pytest.mark.landing,

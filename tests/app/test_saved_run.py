@@ -21,7 +21,9 @@ def run():
     return Solution(experiment, WINDOWS * (experiment.initial_params(),))
 
 
-@pytest.mark.parametrize("sampler", ["sobol", "r3", "rad", "monitor"])
+@pytest.mark.parametrize(
+    "sampler", ["sobol", "r3", *(pytest.param(one, marks=pytest.mark.landing) for one in ("rad", "monitor"))]
+)
 def test_every_window_shows_the_points_that_its_sampler_draws(sampler):
     words = ("windows=4", "model.width=4", f"sampler={sampler}", "sampler.num_points=128")
     experiment = assemble(composed(*EASY, *words))

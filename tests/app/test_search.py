@@ -125,7 +125,9 @@ def same_logging(monkeypatch):
 RATE = "optimizer.damping=tag(log, interval(1e-4, 1))"
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random", "nsgaii"])
+@pytest.mark.parametrize(
+    "sampler", ["tpe", *(pytest.param(one, marks=pytest.mark.landing) for one in ("random", "nsgaii"))]
+)
 def test_every_sampler_of_optuna_searches(tmp_path, sampler):
     words = (f"hydra/sweeper/sampler={sampler}", "hydra.sweeper.n_trials=3", RATE)
     study = search(tmp_path / "new", lambda settings: settings.optimizer.damping, *words)
