@@ -82,3 +82,12 @@ def a_field(
 def zeros_like(params: Any) -> Any:
     """Parameters for which N = 0."""
     return jax.tree.map(jnp.zeros_like, params)
+
+
+def known_error(size: float, t: Any, x: Any) -> tuple[Any, Any, Any]:
+    """e = size t (cos 3πx + sin 2πx cos 7t), which is 0 at the start, with e_t and e_xx."""
+    a, b = np.cos(3 * np.pi * x), np.sin(2 * np.pi * x)
+    e = size * t * (a + b * np.cos(7 * t))
+    e_t = size * (a + b * np.cos(7 * t) - 7 * t * b * np.sin(7 * t))
+    e_xx = -size * np.pi**2 * t * (9 * a + 4 * b * np.cos(7 * t))
+    return e, e_t, e_xx

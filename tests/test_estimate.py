@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from fields import known_error
 from pinn_ac.errors import InputError
 from pinn_ac.estimate import (
     HALVINGS,
@@ -62,10 +63,7 @@ def test_a_solution_with_a_known_error_added_has_that_error(solution, size):
 
     def derivatives(t, x):
         assert np.array_equal(t.ravel(), times)
-        a, b = np.cos(3 * np.pi * x), np.sin(2 * np.pi * x)
-        e = size * t * (a + b * np.cos(7 * t))
-        e_t = size * (a + b * np.cos(7 * t) - 7 * t * b * np.sin(7 * t))
-        e_xx = -size * np.pi**2 * t * (9 * a + 4 * b * np.cos(7 * t))
+        e, e_t, e_xx = known_error(size, t, x)
         # f of u* + e, without the terms that cancel since u* is a solution
         reaction = problem.reaction_rate * e * (3 * exact**2 + 3 * exact * e + e**2 - 1)
         return {"u": exact + e, "residual": e_t - problem.diffusivity * e_xx + reaction}

@@ -1,16 +1,16 @@
 """Scores of fields whose errors, residuals and energies are known in closed form."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import SimpleNamespace
-from typing import ClassVar
 
 import numpy as np
 import pytest
 
+from fields import KdV
 from pinn_ac.errors import InputError
 from pinn_ac.evaluation import Sampled, energy, largest_rise, score, spectral_slope
-from pinn_ac.problem import AllenCahn, Burgers, Cosine, Fourier, Problem, Sine
+from pinn_ac.problem import AllenCahn, Burgers, Cosine, Fourier, Sine
 
 T = np.linspace(0, 1, 41)
 X = -1 + 2 * np.arange(128) / 128
@@ -140,21 +140,9 @@ def test_the_default_problem_split_in_two_decays_in_energy():
     assert largest_rise(energies) == 0
 
 
-@dataclass(frozen=True)
-class KortewegDeVries(Problem):
-    """u_t + u u_x + μ u_xxx = 0: without an energy or a bound, and without a real symbol."""
-
-    dispersion: float = 1e-3
-    orders = ("t", "x", "xxx")
-    dimensions: ClassVar = {"dispersion": (3, -1)}
-
-    def residual(self, u, point):
-        return u["t"] + u["u"] * u["x"] + self.dispersion * u["xxx"]
-
-
 def test_what_a_problem_does_not_have_is_not_scored():
     exact = heat_wave(HEAT)
-    metrics = score(KortewegDeVries(), exact, as_reference(exact))
+    metrics = score(KdV(), exact, as_reference(exact))
     assert not [name for name in metrics if name.startswith(("energy", "maximum"))]
     assert {"relative_l2", "residual_rms"} <= set(metrics)
 

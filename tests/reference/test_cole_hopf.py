@@ -7,6 +7,7 @@ import mpmath
 import numpy as np
 import pytest
 
+from fields import known_error
 from pinn_ac.estimate import HALVINGS, estimate_error, points_needed, steps_needed, time_grids
 from pinn_ac.evaluation import spectral_slope
 from pinn_ac.problem import Burgers, Fourier, Sine
@@ -181,10 +182,7 @@ def test_the_estimate_of_a_known_error_is_that_error(on_the_grid, size):
 
     def derivatives(t, x):
         assert np.array_equal(t.ravel(), times)
-        a, b = np.cos(3 * np.pi * x), np.sin(2 * np.pi * x)
-        e = size * t * (a + b * np.cos(7 * t))
-        e_t = size * (a + b * np.cos(7 * t) - 7 * t * b * np.sin(7 * t))
-        e_xx = -size * np.pi**2 * t * (9 * a + 4 * b * np.cos(7 * t))
+        e, e_t, e_xx = known_error(size, t, x)
         # f of u* + e, without the terms that cancel since u* is a solution
         convection = spectral_slope(problem, problem.speed * (exact * e + 0.5 * e**2))
         return {"u": exact + e, "residual": e_t - problem.viscosity * e_xx + convection}

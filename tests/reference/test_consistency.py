@@ -2,13 +2,13 @@
 
 import inspect
 from dataclasses import dataclass
-from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import pinn_ac.problem
+from fields import KdV
 from pinn_ac.errors import InputError
 from pinn_ac.estimate import estimate_error
 from pinn_ac.evaluation import energy, spectral_slope
@@ -152,25 +152,13 @@ def test_a_residual_of_another_equation_is_refused(cls):
         estimate_error(cls(), lambda t, x: {})
 
 
-@dataclass(frozen=True)
-class KortewegDeVries(Problem):
-    """u_t + u u_x + μ u_xxx = 0, whose symbol is not real."""
-
-    dispersion: float = 1e-3
-    orders = ("t", "x", "xxx")
-    dimensions: ClassVar = {"dispersion": (3, -1)}
-
-    def residual(self, u, point):
-        return u["t"] + u["u"] * u["x"] + self.dispersion * u["xxx"]
-
-
 @pytest.mark.parametrize("solver", [solve, load_or_solve])
 def test_a_problem_without_a_spectral_form_is_told_what_to_do(solver):
-    wanted = r"The reference solution needs .*`reaction` or `flux`.*KortewegDeVries lacks: set reference=false"
+    wanted = r"The reference solution needs .*`reaction` or `flux`.*KdV lacks: set reference=false"
     with pytest.raises(InputError, match=wanted):
-        solver(KortewegDeVries())
-    with pytest.raises(InputError, match=r"The error estimate needs .*KortewegDeVries lacks: "):
-        estimate_error(KortewegDeVries(), lambda t, x: {})
+        solver(KdV())
+    with pytest.raises(InputError, match=r"The error estimate needs .*KdV lacks: "):
+        estimate_error(KdV(), lambda t, x: {})
 
 
 @dataclass(frozen=True)
