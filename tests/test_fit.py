@@ -83,7 +83,8 @@ def test_its_defaults_are_the_best_that_the_problem_allows():
 
 def test_without_a_word_the_record_is_what_is_run_for_some_seconds():
     """The same objects and intervals as `experiment=record`."""
-    from pinn_ac.app.assembly import arguments, plan
+    from pinn_ac.app.assembly import arguments
+    from pinn_ac.app.config import plan
 
     config = composed("experiment=record")
     problem, choices = arguments(config)

@@ -12,7 +12,8 @@ import pytest
 
 from composed import composed, options
 from fields import random_params
-from pinn_ac.app.assembly import assemble, plan
+from pinn_ac.app.assembly import assemble
+from pinn_ac.app.config import plan
 from pinn_ac.estimate import estimate_error, points_needed, steps_needed
 from pinn_ac.evaluation import Sampled, score
 from pinn_ac.experiment import count_windows

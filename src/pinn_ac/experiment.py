@@ -59,7 +59,6 @@ class Experiment:
         programs: compiled; they serve every seed.
         sampler: draws its points.
         stages: train it.
-        seed: root of all randomness.
         compute: under these settings all of it is computed.
     """
 
@@ -70,13 +69,21 @@ class Experiment:
     programs: Programs
     sampler: Sampler
     stages: list[Stage]
-    seed: int
     compute: ComputeSettings
 
     @property
     def problem(self) -> Problem:
         """The whole problem, in the user's units."""
         return self.setup.problem
+
+    @property
+    def seed(self) -> int:
+        """The root of all randomness."""
+        return self.setup.seed
+
+    def with_seed(self, seed: int) -> "Experiment":
+        """The same with another seed; both share what is compiled."""
+        return replace(self, setup=replace(self.setup, seed=seed))
 
     @property
     def engine(self) -> Engine:
@@ -290,7 +297,7 @@ def assemble(setup: Setup) -> Experiment:
         sampler = _with_points(setup.sampler, field, setup.network, shards.count)
         _require_even_shares(sampler, objective)
         programs = Programs(setup.network, field, setup.derivatives, objective, setup.weighting)
-    return Experiment(setup, windows, field, objective, programs, sampler, stages, setup.seed, compute)
+    return Experiment(setup, windows, field, objective, programs, sampler, stages, compute)
 
 
 def _require_capabilities(setup: Setup) -> None:

@@ -5,16 +5,15 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict, Unpack
 
-import numpy as np
-
 from pinn_ac.ansatz import Lifted, ReactionFlow, Soft
 from pinn_ac.derivatives import OwnTaylor
-from pinn_ac.errors import is_number, require
+from pinn_ac.errors import is_number, is_whole, require
 from pinn_ac.experiment import Experiment, Setup, assemble
 from pinn_ac.gradients import JaxGradient
 from pinn_ac.lapack import lapack_on_one_thread
 from pinn_ac.loss import Loss
 from pinn_ac.models import MLP, Periodic, Splitting
+from pinn_ac.models.splitting import KNOWN
 from pinn_ac.optimizers import LevenbergMarquardt
 from pinn_ac.parallel import is_first, on_host
 from pinn_ac.problem import Problem
@@ -99,8 +98,7 @@ class Plan:
     def __post_init__(self) -> None:
         for name in ("log_every", "evaluate_every", "checkpoint_every"):
             value = getattr(self, name)
-            whole = value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 1)
-            require(whole, f"train.{name} is {value}: give a whole number from 1.")
+            require(value is None or is_whole(value, 1), f"train.{name} is {value}: give a whole number from 1.")
         require(
             self.seconds is None or (is_number(self.seconds) and self.seconds > 0),
             f"train.seconds is {self.seconds}: give a positive number of seconds.",
@@ -169,16 +167,18 @@ def fit(
         plan = replace(plan, log_every=plan.log_every or 5, evaluate_every=plan.evaluate_every or 10)
     setup = choose(problem, steps, plan.seconds, seed, choices)
     experiment = assemble(setup)
-    told = list(trackers)
-    if progress:
-        from pinn_ac.reporting.progress import Progress  # only here, as it is slow to import
-
-        told.append(Progress())
+    told = [*trackers, *([progress_bar()] if progress else [])]
     if reference is True:
-        grid = np.linspace(0.0, problem.horizon, 201)
-        reference = solve(problem, grid)
+        reference = solve(problem)
     with computing(experiment):
         return Training(experiment, plan, told, reference or None).run()
+
+
+def progress_bar() -> Tracker:
+    """Shows the progress, in a terminal, in a notebook and in a log."""
+    from pinn_ac.reporting.progress import Progress  # here, as it is slow to import
+
+    return Progress()
 
 
 def choose(
@@ -190,18 +190,21 @@ def choose(
         InputError: the seed or the optimizers cannot be used.
     """
     require(isinstance(problem, Problem), f"The problem is {problem!r}: give one such as pinn_ac.Burgers().")
-    has = problem.capabilities
-    ansatz = ReactionFlow() if {"lift", "flow"} <= has else Lifted() if "lift" in has else Soft()
-    known = tuple(name for name in ("flow", "heat", "slope") if {"lift"} | ({name} & {"flow"}) <= has)
+
+    def best(*methods: Any) -> Any:
+        """The first that the problem has all capabilities for."""
+        return next(method for method in methods if problem.capabilities.issuperset(method.needs))
+
+    known = tuple(name for name in KNOWN if problem.capabilities.issuperset(Splitting(known=(name,)).needs))
     defaults: dict[str, Any] = {
         "network": MLP(),
         "embedding": Splitting(known=known) if known else Periodic(),
-        "ansatz": ansatz,
+        "ansatz": best(ReactionFlow(), Lifted(), Soft()),
         "derivatives": OwnTaylor(),
         "gradient": JaxGradient(),
         "loss": Loss(),
         "weighting": None,
-        "sampler": Monitor() if "lift" in has else Sobol(),
+        "sampler": best(Monitor(), Sobol()),
         "optimizer": LevenbergMarquardt(),
         "windows": "auto",
         "precision": "float64",
@@ -211,8 +214,7 @@ def choose(
     chosen = defaults | {name: value for name, value in choices.items() if value is not None and name != "plan"}
     optimizers = stages(chosen.pop("optimizer"), steps)
     # JAX's keys would be those of the lower 32 bits in single precision.
-    whole = isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**32
-    require(whole, f"seed is {seed}: give a whole number from 0 to {2**32 - 1}.")
+    require(is_whole(seed, 0) and seed < 2**32, f"seed is {seed}: give a whole number from 0 to {2**32 - 1}.")
     return Setup(problem=problem, optimizers=optimizers, seconds=seconds, seed=seed, **chosen)
 
 
@@ -247,8 +249,7 @@ def stages(optimizers: Any, steps: int | None = None) -> dict[str, Any]:
     if steps is not None:
         named = {name: replace(one, steps=steps) for name, one in named.items()}
     for name, one in named.items():
-        whole = isinstance(one.steps, int) and not isinstance(one.steps, bool) and one.steps >= 1
-        require(whole, f"stage {name} has {one.steps} steps: give a whole number from 1.")
+        require(is_whole(one.steps, 1), f"stage {name} has {one.steps} steps: give a whole number from 1.")
     return named
 
 

@@ -194,19 +194,18 @@ class Solution:
         Raises:
             InputError: the problem does not say what its linear part and its nonlinear term are.
         """
-        self.problem.require("spectral", "The error estimate", "define them, or compare with data of your own")
-        found = self.estimate_metrics()
+        found = self._estimated()
         value = found["estimated_relative_l2"]
         return Estimate(float("nan") if value is None else value, not found["estimate_unreliable"])
 
     def estimate_metrics(self) -> dict[str, Any]:
         """:meth:`estimate` as the entries of a run's metrics; empty where the problem allows no estimate."""
+        return self._estimated() if "spectral" in self.problem.capabilities else {}
 
+    def _estimated(self) -> dict[str, Any]:
         def derivatives(t: Any, x: Any) -> dict[str, np.ndarray]:
             return self.derivatives(t, x, ("u", "residual"))
 
-        if "spectral" not in self.problem.capabilities:
-            return {}
         return estimate_error(self.problem, derivatives, self.experiment.breaks)
 
     def error(self, times: int = 201, points: int = 512) -> float:
@@ -331,15 +330,9 @@ class Solution:
         lowest = jnp.result_type(float)
         with self.compute.active():
             real = jnp.result_type(float)
-            try:
-                t, x = jnp.broadcast_arrays(jnp.asarray(t).astype(real), jnp.asarray(x).astype(real))
-            except ValueError as error:
-                shapes = f"t has shape {jnp.shape(t)} and x {jnp.shape(x)}"
-                raise InputError(f"{shapes}: give shapes that go together.") from error
-            point, flat = (
-                traced_point(self.experiment, self.params, self.conditions, at_point),
-                (t.ravel(), x.ravel()),
-            )
+            t, x = _broadcast(jnp, jnp.asarray(t).astype(real), jnp.asarray(x).astype(real))
+            point = traced_point(self.experiment, self.params, self.conditions, at_point)
+            flat = t.ravel(), x.ravel()
             if t.size <= AT_ONCE:
                 values = jax.vmap(point)(*flat)
             else:
@@ -367,10 +360,19 @@ class Solution:
         require(bool(np.isfinite(x).all()), "x holds NaN or infinite values: give finite numbers.")
         inside = bool(((t >= 0) & (t <= ends[-1] * (1 + 1e-12))).all())
         require(inside, f"t must lie in [0, {ends[-1]}], the time that this run was trained for.")
-        try:
-            return tuple(np.broadcast_arrays(t, x))  # type: ignore[return-value]
-        except ValueError as error:
-            raise InputError(f"t has shape {t.shape} and x {x.shape}: give shapes that go together.") from error
+        return _broadcast(np, t, x)
+
+
+def _broadcast(xp: Any, t: Any, x: Any) -> tuple[Any, Any]:
+    """t and x of one shape, by `xp`, NumPy or JAX's.
+
+    Raises:
+        InputError: their shapes do not go together.
+    """
+    try:
+        return tuple(xp.broadcast_arrays(t, x))
+    except ValueError as error:
+        raise InputError(f"t has shape {t.shape} and x {x.shape}: give shapes that go together.") from error
 
 
 def _traced(*values: Any) -> bool:

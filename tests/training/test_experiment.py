@@ -9,7 +9,8 @@ import pytest
 
 from composed import composed
 from fields import random_params
-from pinn_ac.app.assembly import assemble, plan
+from pinn_ac.app.assembly import assemble
+from pinn_ac.app.config import plan
 from pinn_ac.fitting import Training
 from pinn_ac.tracking import Tracker
 from pinn_ac.training import Checkpoints, Stopped

@@ -9,7 +9,7 @@ from pinn_ac.app.config import GROUPS
 from pinn_ac.app.objects import build
 from pinn_ac.compute import ComputeSettings
 from pinn_ac.errors import require
-from pinn_ac.fitting import Plan, choose
+from pinn_ac.fitting import choose
 from pinn_ac.loss import Loss
 from pinn_ac.optimizers import Method
 from pinn_ac.tracking import Tracker
@@ -53,12 +53,6 @@ def arguments(config: DictConfig) -> tuple[Any, dict[str, Any]]:
         "devices": config.devices,
     }
     return build(config.problem), choices
-
-
-def plan(config: DictConfig) -> Plan:
-    """The settings `train` of a config."""
-    settings = {name: config.train[name] for name in Plan.__dataclass_fields__}
-    return Plan(**settings)
 
 
 def trackers(config: DictConfig) -> list[Tracker]:

@@ -1,7 +1,6 @@
 """The commands: `pinn-ac NAME …` where the package is installed, `python scripts/NAME.py …` in a checkout.
 
-Each reads the words after its name from `sys.argv`. What a command needs is imported when it is called, so that the
-list of commands appears at once.
+Each reads the words after its name from `sys.argv`. What only one command needs is imported when it is called.
 """
 
 import sys

@@ -10,16 +10,16 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pinn_ac.app.jobs import RUN, folder_name, study_url
+from pinn_ac.app.jobs import folder_name, study_url
 from pinn_ac.app.program import spelled
 from pinn_ac.app.wording import has_no, in_words
 from pinn_ac.errors import InputError, require
+from pinn_ac.fitting import Plan
 from pinn_ac.parallel import started
+from pinn_ac.solution import CONFIG
 
 ENSEMBLE = "ensemble.yaml"
 """The file that marks a folder as that of an ensemble of runs."""
-REMEDIES = ("enlarge", "stop", "ignore")
-"""What can be done about over-fitting."""
 
 
 @dataclass
@@ -134,25 +134,24 @@ def _names(schema: type) -> tuple[str, ...]:
 def check_scalars(config: DictConfig) -> None:
     """Refuse settings that a run does not have, and numbers and words that it cannot use."""
     check_names(config)
-    # JAX's keys would be those of the lower 32 bits in single precision.
-    require(0 <= config.seed < 2**32, f"seed is {config.seed}: give a whole number from 0 to {2**32 - 1}.")
     require(config.ensemble >= 1, f"ensemble is {config.ensemble}: give a whole number of seeds from 1.")
-    least = {"steps": 1, "log_every": 1, "evaluate_every": 1, "checkpoint_every": 1}
-    for name, smallest in least.items():
-        value = config.train[name]
-        require(value is None or value >= smallest, f"train.{name} is {value}: give a whole number from {smallest}.")
-    seconds = config.train.seconds
-    require(seconds is None or seconds > 0, f"train.seconds is {seconds}: give a positive number of seconds.")
-    overfit, ratio = config.train.overfit, config.train.overfit_ratio
-    require(
-        overfit in REMEDIES, f"train.overfit is {overfit!r}: choose {', '.join(REMEDIES[:-1])} or {REMEDIES[-1]}."
-    )
-    require(1 < ratio < float("inf"), f"train.overfit_ratio is {ratio}: give a number above 1.")
+    steps = config.train.steps
+    require(steps is None or steps >= 1, f"train.steps is {steps}: give a whole number from 1.")
+    plan(config)
+
+
+def plan(config: DictConfig) -> Plan:
+    """The settings `train` of a config, less the steps, which are an optimizer's.
+
+    Raises:
+        InputError: one that is out of range.
+    """
+    return Plan(**{name: config.train[name] for name in _names(Plan)})
 
 
 def is_run(folder: str | Path) -> bool:
     """Whether a run was started in the folder."""
-    return (Path(folder).expanduser() / RUN).is_file()
+    return (Path(folder).expanduser() / CONFIG).is_file()
 
 
 def is_ensemble(folder: str | Path) -> bool:

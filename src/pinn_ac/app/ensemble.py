@@ -3,7 +3,6 @@
 import statistics
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,15 @@ from pinn_ac.app.train import (
     assembled,
     described,
     finish_in,
-    progress,
     score_of,
     settled_score,
     training_in,
 )
 from pinn_ac.errors import require
-from pinn_ac.fitting import Training, computing
+from pinn_ac.fitting import Training, computing, progress_bar
+from pinn_ac.solution import Solution
 from pinn_ac.tracking import Shared, Tracker, tracked
-from pinn_ac.training import Diverged, End, Stopped, TrainingState, require_one_program, run_ensemble
+from pinn_ac.training import Diverged, Stopped, TrainingState, require_one_program, run_ensemble
 
 
 def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, retry: bool | None = None) -> float:
@@ -64,7 +63,7 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
         held.enter_context(claimed(folder, resuming))
         write_config(config, folder, ENSEMBLE)
         reference = load_reference(experiment.problem, config.reference)
-        shown, members = progress(), []
+        shown, members = progress_bar(), []
         for seed in range(config.seed, config.seed + config.ensemble):
             place, own, label = folder / f"seed={seed}", config.copy(), f"seed={seed}"
             own.update(seed=seed, ensemble=1)
@@ -74,14 +73,14 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
                 continue
             held.enter_context(claimed(place, resuming))
             told = [*trackers(own), Logged(label), Shared(shown, label)]
-            training = training_in(place, replace(experiment, seed=seed), own, reference, told)
+            training = training_in(place, experiment.with_seed(seed), own, reference, told)
             held.callback(training.close)
             members.append((place, own, training))
         ends = _train([(training, described(place, own)) for place, own, training in members], shown)
-        for (place, own, training), end in zip(members, ends, strict=True):
-            if isinstance(end, TrainingState):
+        for (place, own, _), end in zip(members, ends, strict=True):
+            if isinstance(end, Solution):
                 others = {"ensemble": config.ensemble}
-                metrics = finish_in(place, own, training.solution(end), reference, show=False, others=others)
+                metrics = finish_in(place, own, end, reference, show=False, others=others)
                 scores.append(score_of(config, metrics))
             elif isinstance(end, Diverged):
                 diverged = end
@@ -96,8 +95,10 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
     return statistics.median(finished) if finished else FAILED_SCORE
 
 
-def _train(members: Sequence[tuple[Training, Mapping[str, Any]]], shown: Tracker) -> list[End]:
-    """How each member ends, its trackers told; `shown` is shared by all."""
+def _train(
+    members: Sequence[tuple[Training, Mapping[str, Any]]], shown: Tracker
+) -> list[Solution | Diverged | Stopped]:
+    """What comes of each member, its trackers told; `shown` is shared by all."""
     if not members:
         return []
     with tracked([shown], {"total_steps": members[0][0].experiment.total_steps}), ExitStack() as told:
@@ -106,8 +107,13 @@ def _train(members: Sequence[tuple[Training, Mapping[str, Any]]], shown: Tracker
             told.enter_context(training.tracked(state.step, description))
             for (training, description), state in zip(members, begun, strict=True)
         ]
-        ends = run_ensemble([training.trainer for training, _ in members], begun)
-        for (training, _), end, metrics in zip(members, ends, results, strict=True):
-            if isinstance(end, TrainingState):
-                metrics.update(training.solution(end).metrics)
+        ends = [
+            training.solution(end) if isinstance(end, TrainingState) else end
+            for (training, _), end in zip(
+                members, run_ensemble([training.trainer for training, _ in members], begun), strict=True
+            )
+        ]
+        for end, metrics in zip(ends, results, strict=True):
+            if isinstance(end, Solution):
+                metrics.update(end.metrics)
         return ends

@@ -13,10 +13,11 @@ import yaml
 
 from pinn_ac.errors import InputError
 from pinn_ac.files import write_whole
+from pinn_ac.solution import CONFIG
 from pinn_ac.tracking import read_history
 
-RUN, FAILURE = "config.yaml", "failure.json"
-"""The file that marks a folder as a run's, and the one that says how the run failed."""
+FAILURE = "failure.json"
+"""The file that says how a run failed."""
 FAILED_SCORE = 1e6
 """The score of a failed run for a sweeper, which minimises: larger than any error, and finite, as sweepers need."""
 
@@ -72,7 +73,7 @@ def note_failure(folder: Path, kind: str, error: BaseException) -> None:
 
 def read_job(folder: Path) -> Job:
     """The job in `folder`; files that are missing or half written count as absent."""
-    config, metrics, note = (_read(folder / name) for name in (RUN, "metrics.json", FAILURE))
+    config, metrics, note = (_read(folder / name) for name in (CONFIG, "metrics.json", FAILURE))
     try:
         history = read_history(folder / "history.jsonl")
     except InputError:
@@ -95,7 +96,7 @@ def find_jobs(folder: Path) -> list[Job]:
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder: give that of a sweep, such as outputs/multirun/default/DATE.")
     found = sorted(
-        {path.parent for mark in (RUN, FAILURE) for path in folder.rglob(mark) if ".hydra" not in path.parts}
+        {path.parent for mark in (CONFIG, FAILURE) for path in folder.rglob(mark) if ".hydra" not in path.parts}
     )
     if not found:
         raise InputError(

@@ -24,7 +24,6 @@ def load_reference(problem: Problem, wanted: bool = True, times: int = 201, poin
     """
     if not wanted:
         return None
-    problem.require("spectral", "The reference solution", "set reference=false and train without the true solution")
     return load_or_solve(problem, np.linspace(0.0, problem.horizon, times), points)
 
 

@@ -11,10 +11,11 @@ from typing import IO, Any
 from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac.app.config import can_go_on, is_run
-from pinn_ac.app.jobs import RUN, note_failure
+from pinn_ac.app.jobs import note_failure
 from pinn_ac.app.saved_run import load_config
 from pinn_ac.errors import InputError, require
 from pinn_ac.files import make_writable, write_whole
+from pinn_ac.solution import CONFIG
 from pinn_ac.training import Diverged, Stopped
 
 OF_NO_RUN = ("windows", "retry", "device", "devices")
@@ -83,7 +84,7 @@ def _lock(file: IO[str], folder: Path) -> None:
             ) from error
 
 
-def write_config(config: DictConfig, folder: Path, name: str = RUN) -> None:
+def write_config(config: DictConfig, folder: Path, name: str = CONFIG) -> None:
     """The resolved config, with a user's samples beside it, so that the folder can be moved as it is."""
     samples = OmegaConf.select(config, "problem.initial_condition.path")
     if samples and Path(samples).expanduser().resolve().parent != folder.resolve():

@@ -9,11 +9,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac.app.assembly import assemble
 from pinn_ac.app.config import ENSEMBLE, Config, is_ensemble
-from pinn_ac.app.jobs import RUN
 from pinn_ac.app.objects import allowed_modules, allowing
 from pinn_ac.app.wording import in_words
 from pinn_ac.errors import InputError, require
-from pinn_ac.solution import Solution
+from pinn_ac.solution import CONFIG, Solution
 from pinn_ac.tracking import HISTORY, read_history
 from pinn_ac.training import Checkpoints, blank, unstacked
 
@@ -45,8 +44,10 @@ def load_run(folder: str | Path, device: str | None = None, allow: Iterable[str]
 def load_config(folder: str | Path) -> DictConfig:
     """The config of the run or the ensemble in `folder`; samples that were copied into it are read from there."""
     folder = Path(folder).expanduser()
-    file = folder / (ENSEMBLE if is_ensemble(folder) else RUN)
-    require(file.is_file(), f"{folder} is not the folder of a run: it holds no {RUN}. Give one that train.py made.")
+    file = folder / (ENSEMBLE if is_ensemble(folder) else CONFIG)
+    require(
+        file.is_file(), f"{folder} is not the folder of a run: it holds no {CONFIG}. Give one that train.py made."
+    )
     try:
         text = file.read_text(encoding="utf-8")
         require("${" not in text, f"{file} asks for something to be filled in by ${{…}}: write what is meant.")

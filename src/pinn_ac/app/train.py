@@ -9,13 +9,13 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from pinn_ac.app.assembly import assemble, plan, trackers
-from pinn_ac.app.config import check_scalars
+from pinn_ac.app.assembly import assemble, trackers
+from pinn_ac.app.config import check_scalars, plan
 from pinn_ac.app.jobs import FAILED_SCORE, FAILURE, read_job
 from pinn_ac.app.report import load_reference, report
 from pinn_ac.app.run_folder import claimed, write_config
 from pinn_ac.experiment import Experiment
-from pinn_ac.fitting import Training, computing
+from pinn_ac.fitting import Training, computing, progress_bar
 from pinn_ac.parallel import first_begins, is_first
 from pinn_ac.reference import Reference
 from pinn_ac.solution import Solution
@@ -41,7 +41,7 @@ def train_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[s
     with computing(experiment), ExitStack() as held:
         first_begins(lambda: held.enter_context(claimed(folder, resuming)))
         reference = load_reference(experiment.problem, config.reference)
-        told += [progress()] if is_first() else []
+        told += [progress_bar()] if is_first() else []
         training = training_in(folder, experiment, config, reference, told)
         held.callback(training.close)
         solution = training.run(described(folder, config))
@@ -66,17 +66,9 @@ class Logged(Tracker):
 def assembled(config: DictConfig) -> tuple[Experiment, DictConfig]:
     """The experiment, and a config whose windows are counted: a longer budget on resuming must not change them."""
     check_scalars(config)
-    plan(config)
     experiment, counted = assemble(config), config.copy()
     counted.windows = experiment.windows
     return experiment, counted
-
-
-def progress() -> Tracker:
-    """The progress bar."""
-    from pinn_ac.reporting.progress import Progress  # here, as it is slow to import
-
-    return Progress()
 
 
 def training_in(

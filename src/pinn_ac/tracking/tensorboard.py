@@ -32,7 +32,7 @@ class TensorBoard(Tracker):
     Example:
         On the command line `tracker=[jsonl,tensorboard]`, then `tensorboard --logdir outputs`; in Python::
 
-            pinn_ac.fit(problem, folder="runs/first", trackers=[TensorBoard()])
+            pinn_ac.fit(problem, trackers=[TensorBoard("/tmp/curves")])
     """
 
     folder: str = "tensorboard"

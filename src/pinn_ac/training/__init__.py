@@ -1,7 +1,7 @@
 """Training: time windows, stages of optimizers, the loop over their steps, checkpoints. It knows no physics."""
 
 from pinn_ac.training.checkpoints import Checkpoints
-from pinn_ac.training.ensemble import End, require_one_program, run_ensemble
+from pinn_ac.training.ensemble import require_one_program, run_ensemble
 from pinn_ac.training.guards import Diverged, OverfitGuard, Stopped, StopSignals
 from pinn_ac.training.loop import Trainer
 from pinn_ac.training.schedule import BatchWeighting, Intervals, Stage, TimeWindows, Window
@@ -11,7 +11,6 @@ __all__ = [
     "BatchWeighting",
     "Checkpoints",
     "Diverged",
-    "End",
     "Intervals",
     "OverfitGuard",
     "Stage",

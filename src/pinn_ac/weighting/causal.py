@@ -119,9 +119,7 @@ class Causal:
     def chunk_of(self, t: jax.Array) -> jax.Array:
         """The chunk of each point, from 0, by its time (n,) alone."""
         if self.division == "count":
-            earlier = jnp.searchsorted(
-                jnp.sort(t), t
-            )  # how many points are earlier, the same for points with equal t
+            earlier = jnp.searchsorted(jnp.sort(t), t)  # how many are: the same for points with equal t
             firsts = jnp.asarray([-(-k * len(t) // self.chunks) for k in range(1, self.chunks)])
             return jnp.searchsorted(firsts, earlier, side="right")
         start, end = jnp.min(t), jnp.max(t)
