@@ -38,7 +38,7 @@ endef
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 train: setup  ## run the main job; ARGS="seed=3 model.width=30" changes it
-	$(BIN)/python scripts/train.py experiment=record model=mlp $(ARGS)
+	$(BIN)/python scripts/train.py experiment=record $(ARGS)
 
 test: lint  ## check style and types, run the quick tests
 	$(BIN)/python -m pytest -m "not slow and not landing" -n 2 --dist worksteal $(ARGS)

@@ -101,7 +101,7 @@ class ReactionFlow:
     exact_at_start: ClassVar[bool] = True
 
     def combine(self, problem: Problem, t: jax.Array, g: jax.Array, n: jax.Array) -> jax.Array:
-        return problem.flow(t, g + t * n)
+        return problem.paced_flow(t, g + t * n)
 
 
 class Field(NamedTuple):
@@ -114,6 +114,7 @@ class Field(NamedTuple):
     embedding: the features of a point.
     network: (params, features) → N.
     ansatz: makes u of the lift and N.
+    pace: params → the pace of the problem's lift and flow (`Problem.at_pace`); None leaves it at 1.
 
     >>> import jax.numpy as jnp
     >>> from pinn_ac import Burgers
@@ -127,6 +128,13 @@ class Field(NamedTuple):
     embedding: Embedding
     network: Network
     ansatz: Ansatz
+    pace: Callable[[Parameters], Any] | None = None
+
+    def paced(self, params: Parameters) -> "Field":
+        """The same field with the pace of its parameters in its problem."""
+        if self.pace is None:
+            return self
+        return self._replace(problem=self.problem.at_pace(self.pace(params)), pace=None)
 
     def starting_from(self, condition: InitialCondition | None) -> "Field":
         """The same field with another initial condition; with None, the field itself."""
@@ -154,4 +162,5 @@ class Field(NamedTuple):
 
     def __call__(self, params: Parameters, t: jax.Array, x: jax.Array) -> jax.Array:
         """u(t, x) at one point."""
-        return self.on_background(params, t, self.background(t, x))
+        here = self.paced(params)
+        return here.on_background(params, t, here.background(t, x))

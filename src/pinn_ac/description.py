@@ -39,7 +39,7 @@ def describe(setup: Setup) -> dict[str, Any]:
         "sampler": node(setup.sampler, "sampler"),
         "optimizer": single,
         "stages": optimizers if len(optimizers) > 1 else None,
-        "train": {"seconds": setup.seconds},
+        "train": {"seconds": setup.seconds, "tolerance": setup.tolerance},
     }
 
 

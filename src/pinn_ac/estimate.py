@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -47,6 +47,9 @@ PER_CROSSING = 2
 
 SPIKE = 8.0
 """A value of f this many times larger than its neighbours is a spike; a resolved peak is less than twice as large."""
+
+TIMES = 201
+"""Even times of [0, T] over which errors are averaged."""
 
 SLACK = 1.01
 """Factor on the bound of the solutions: the bound keeps the march stable, and is not meant to correct it."""
@@ -107,11 +110,11 @@ def estimate_error(
         found = [relative_l2(problem, windows, start)]
         for first in (0, 1):
             found.append(relative_l2(problem, [one.coarsened(first) for one in windows], start[first::2]))
-        if not _agree(*found) and np.isfinite(found[0]) and 4 * points * steps <= MOST_POINTS:
+        if not agree(*found) and np.isfinite(found[0]) and 4 * points * steps <= MOST_POINTS:
             found = [relative_l2(problem, *_sampled(problem, derivatives, breaks, 2 * points, 2 * steps)), found[0]]
     return {
         "estimated_relative_l2": found[0] if np.isfinite(found[0]) else None,
-        "estimate_unreliable": not _agree(*found),
+        "estimate_unreliable": not agree(*found),
     }
 
 
@@ -205,19 +208,58 @@ def without_spikes(f: np.ndarray) -> np.ndarray:
 
 def relative_l2(problem: Problem, windows: Sequence[Window], start: np.ndarray) -> float:
     """‖e‖₂ / ‖u + e‖₂ over 201 even times, with e = `start`, (n,), at t = 0."""
-    times, errors, wholes = [], [], []
-    e, before = start, windows[0].u[0]
-    with jax.enable_x64(True):  # a problem may define its terms with jax.numpy
-        for window in windows:
-            e = e + before - window.u[0]
-            for t, u, e in zip(window.t, window.u, march(problem, window, e), strict=True):  # noqa: B020
-                times.append(t)
+    error = ErrorSoFar.at_start(start, windows[0].u[0])
+    for window in windows:
+        error = error.after(problem, window)
+    return error.relative_l2
+
+
+class ErrorSoFar(NamedTuple):
+    """The error e of a field, followed through one window of time after the other.
+
+    e: (n,), the error at the end of the last window.
+    u: (n,), the field there.
+    errors, wholes: (`TIMES`,), the means over x of e² and (u + e)² at even times of [0, T]; zero where no window has
+        come to.
+    """
+
+    e: np.ndarray
+    u: np.ndarray
+    errors: np.ndarray
+    wholes: np.ndarray
+
+    @classmethod
+    def at_start(cls, e: np.ndarray, u: np.ndarray) -> "ErrorSoFar":
+        """Before the first window, where the error is e and the field u."""
+        return cls(e, u, np.zeros(TIMES), np.zeros(TIMES))
+
+    def after(self, problem: Problem, window: Window) -> "ErrorSoFar":
+        """The same after the window that follows. Where two windows meet, the field's jump is part of its error."""
+        e, errors, wholes = self.e + self.u - window.u[0], [], []
+        with jax.enable_x64(True):  # a problem may define its terms with jax.numpy
+            for u, e in zip(window.u, march(problem, window, e), strict=True):  # noqa: B020
                 errors.append(np.mean(e**2))
                 wholes.append(np.mean((u + e) ** 2))
-            before = window.u[-1]
-    even = np.linspace(0.0, problem.horizon, 201)
-    error, whole = (np.interp(even, times, squares).sum() for squares in (errors, wholes))
-    return float(np.sqrt(error / whole)) if whole > 0 else float(np.sqrt(error))
+        even = np.linspace(0.0, problem.horizon, TIMES)
+        # What lies in it, and its end but for rounding; a time that two windows meet at is that of the later one.
+        inside = (even >= window.t[0] * (1 - 1e-12)) & (even <= window.t[-1] * (1 + 1e-12))
+        filled = [
+            np.where(inside, np.interp(even, window.t, squares), before)
+            for squares, before in ((errors, self.errors), (wholes, self.wholes))
+        ]
+        return ErrorSoFar(e, window.u[-1], *filled)
+
+    @property
+    def relative_l2(self) -> float:
+        """‖e‖₂ / ‖u + e‖₂ over the even times so far."""
+        error, whole = self.errors.sum(), self.wholes.sum()
+        return float(np.sqrt(error / whole)) if whole > 0 else float(np.sqrt(error))
+
+    @property
+    def now(self) -> float:
+        """‖e‖₂ / ‖u + e‖₂ at the end of the last window."""
+        error, whole = np.mean(self.e**2), np.mean((self.u + self.e) ** 2)
+        return float(np.sqrt(error / whole)) if whole > 0 else float(np.sqrt(error))
 
 
 def march(problem: Problem, window: Window, e: np.ndarray) -> Iterator[np.ndarray]:
@@ -278,7 +320,8 @@ def _sampled(
     return windows, _initial_condition(problem, points) - windows[0].u[0]
 
 
-def _agree(*estimates: float) -> bool:
+def agree(*estimates: float) -> bool:
+    """Whether estimates of one error at several resolutions are equal to a factor of `AGREEMENT`."""
     at_least = np.maximum(estimates, ROUNDING)
     return bool(at_least.max() <= AGREEMENT * at_least.min()) and bool(np.isfinite(estimates).all())
 

@@ -11,17 +11,20 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.interpolate import RegularGridInterpolator
 
+from pinn_ac import marching
 from pinn_ac.ansatz import Field, Parameters
 from pinn_ac.batch import Batch
 from pinn_ac.compute import ComputeSettings, under_own_settings
 from pinn_ac.derivatives import Engine
 from pinn_ac.errors import is_whole, require
 from pinn_ac.loss import Loss, Objective, build_terms
-from pinn_ac.optimizers import Optimizer
+from pinn_ac.models import RandomFeatures
+from pinn_ac.optimizers import GaussNewton, Optimizer
 from pinn_ac.parallel import Shards, on_host, share_out
-from pinn_ac.problem import FourierCondition, Problem, modes_needed, transfer
+from pinn_ac.problem import LOCAL_ORDERS, FourierCondition, Problem, modes_needed, transfer
 from pinn_ac.programs import Programs
-from pinn_ac.sampling import Guides, Sampler, Sobol, draw_points
+from pinn_ac.residual import closure
+from pinn_ac.sampling import Guides, Monitor, Sampler, Sobol, draw_points
 from pinn_ac.seeds import named_key
 from pinn_ac.training import Stage
 from pinn_ac.weighting import Weighting
@@ -36,6 +39,9 @@ MOST_SHOWN = 2**17
 
 TABLE = (9, 1024)
 """Times and places at which a guide is tabulated."""
+
+LEAST_SINGLE = 1e-3
+"""The smallest tolerance for single precision."""
 
 WINDOW = 1.25
 """R times the length of a window, where the number of windows is left to us; measured."""
@@ -60,6 +66,8 @@ class Experiment:
         sampler: draws its points.
         stages: train it.
         compute: under these settings all of it is computed.
+        marches: the run chooses its windows and their networks itself, to meet a tolerance (`pinn_ac.marching`).
+        ends: of such windows, in the user's units, once there are some.
     """
 
     setup: "Setup"
@@ -70,6 +78,8 @@ class Experiment:
     sampler: Sampler
     stages: list[Stage]
     compute: ComputeSettings
+    marches: bool = False
+    ends: tuple[float, ...] = ()
 
     @property
     def problem(self) -> Problem:
@@ -102,6 +112,8 @@ class Experiment:
 
     @cached_property
     def _initial_params(self) -> Parameters:
+        if self.marches:
+            return marching.blank(marching.MOST_UNITS, self.field.features, marching.modes_of(self.problem.natural))
         return self.programs.initial_params(named_key(self.seed, "network"))
 
     @under_own_settings
@@ -139,18 +151,33 @@ class Experiment:
             params: of each window's network.
             conditions: where each window begins.
         """
-        every, parts = self.sampler.resample_every, []
+        parts = []
         for index, (network, condition) in enumerate(zip(params, conditions, strict=True)):
-            drawn: Points = {}
-            for step in (0, every) if every else (0,):
-                drawn = self.draw(step, network, drawn, condition=condition)
-            points = np.asarray(drawn["residual"], np.float64)
+            points = self._points_of(index, network, condition)
             every_so_many = -(-len(points) * self.windows // MOST_SHOWN)
             t, x = self.problem.from_natural(*points[::every_so_many].T)
-            parts.append(np.column_stack([t + index * self.window_length, x]))
+            parts.append(np.column_stack([t + self.starts[index], x]))
         whole = np.concatenate(parts)
         whole[:, 0] = np.minimum(whole[:, 0], self.problem.horizon)  # single precision may pass it
         return whole
+
+    @under_own_settings
+    def _points_of(self, index: int, params: Parameters, condition: FourierCondition | None) -> np.ndarray:
+        """The points of a window, (n, 2), in natural units."""
+        if self.marches:
+            settings = marching_settings(self.setup)
+            return marching.points_of(
+                self.problem.natural, self.kernel, settings, self.seed, index, params, condition
+            )
+        every, drawn = self.sampler.resample_every, {}
+        for step in (0, every) if every else (0,):
+            drawn = self.draw(step, params, drawn, condition=condition)
+        return np.asarray(drawn["residual"], np.float64)
+
+    @cached_property
+    def kernel(self) -> marching.Kernel:
+        """Of the field, for a march."""
+        return marching.Kernel(self.field, self.engine, self.setup.gradient)
 
     def guides(self, params: Parameters, condition: FourierCondition | None = None) -> Guides:
         """What adaptive samplers may ask with the network's parameters as they are; computed when they ask."""
@@ -189,6 +216,9 @@ class Experiment:
     def conditions(self, params: Sequence[Parameters]) -> list[FourierCondition | None]:
         """Where each window begins that these networks, one a window, lead to; None for the first."""
         conditions: list[FourierCondition | None] = [None]
+        if self.marches:
+            even = self.field.embedding.even(self.problem)
+            return conditions + [piece.condition(even) for piece in params[1:]]
         for network in params[: self.windows - 1]:
             conditions.append(self.transfer(network, conditions[-1]))
         return conditions
@@ -207,10 +237,25 @@ class Experiment:
     def _modes(self) -> int:
         return modes_needed(self.problem.natural, self.field.problem.horizon)
 
+    def with_windows_of(self, pieces: Sequence[Any]) -> "Experiment":
+        """The same with the windows of the pieces that a march has found; the last one lasts to the horizon."""
+        unit = self.problem.time_unit if self.problem.dimensions is not None else 1.0
+        ends = [float(piece.start) * unit for piece in pieces[1:]]
+        return replace(self, windows=len(pieces), ends=(*ends, self.problem.horizon))
+
+    @property
+    def starts(self) -> list[float]:
+        """The time at which each window begins."""
+        return [0.0, *self.breaks]
+
     @property
     def breaks(self) -> list[float]:
         """The times at which one window ends and the next begins."""
-        return [k * self.window_length for k in range(1, self.windows)]
+        return list(self.ends[:-1]) if self.ends else [k * self.window_length for k in range(1, self.windows)]
+
+    def length(self, params: Parameters) -> float:
+        """Of a window with these parameters, in natural units."""
+        return float(params.length) if self.marches else self.field.problem.horizon
 
     @property
     def window_length(self) -> float:
@@ -254,6 +299,7 @@ class Setup:
         precision, device: of :class:`~pinn_ac.compute.ComputeSettings`.
         devices: of :func:`~pinn_ac.parallel.share_out`.
         seed: root of all randomness.
+        tolerance: a bound on the estimated relative L2 error, at which the run ends; None for none.
     """
 
     problem: Problem
@@ -272,6 +318,16 @@ class Setup:
     device: str = "auto"
     devices: Any = "auto"
     seed: int = 0
+    tolerance: float | None = None
+
+    @property
+    def marches(self) -> bool:
+        """The run is a march with error control: drawn features, Gauss–Newton alone, a tolerance, windows "auto"."""
+        methods = list(self.optimizers.values())
+        solves = len(methods) == 1 and isinstance(methods[0], GaussNewton)
+        return (
+            self.tolerance is not None and isinstance(self.network, RandomFeatures) and solves and self.windows == "auto"
+        )
 
 
 def assemble(setup: Setup) -> Experiment:
@@ -283,10 +339,15 @@ def assemble(setup: Setup) -> Experiment:
     compute = ComputeSettings.of(setup.precision, setup.device)
     with compute.active():
         _require_capabilities(setup)
-        windows = count_windows(setup.problem, setup.windows, setup.seconds)
         natural = setup.problem.natural
-        first = replace(natural, horizon=natural.horizon / windows)
-        field = Field(first, setup.embedding, setup.network.apply, setup.ansatz)
+        if setup.marches:
+            _require_march(setup)
+            windows, first = 1, replace(natural, horizon=marching.usual_length(natural))
+            field = Field(first, setup.embedding, marching.network, setup.ansatz, marching.pace)
+        else:
+            windows = count_windows(setup.problem, setup.windows, setup.seconds)
+            first = replace(natural, horizon=natural.horizon / windows)
+            field = Field(first, setup.embedding, setup.network.apply, setup.ansatz)
         shards = share_out(setup.devices)
         terms = build_terms(field, setup.derivatives)
         objective = Objective(terms, setup.loss.weights, setup.loss.norm, setup.gradient, shards)
@@ -297,7 +358,7 @@ def assemble(setup: Setup) -> Experiment:
         sampler = _with_points(setup.sampler, field, setup.network, shards.count)
         _require_even_shares(sampler, objective)
         programs = Programs(setup.network, field, setup.derivatives, objective, setup.weighting)
-    return Experiment(setup, windows, field, objective, programs, sampler, stages, compute)
+    return Experiment(setup, windows, field, objective, programs, sampler, stages, compute, setup.marches)
 
 
 def _require_capabilities(setup: Setup) -> None:
@@ -311,6 +372,56 @@ def _require_capabilities(setup: Setup) -> None:
         chosen = getattr(setup, group)
         for capability in chosen.needs:
             setup.problem.require(capability, f"The {group} {type(chosen).__name__}", instead)
+
+
+def marching_settings(setup: Setup) -> marching.Settings:
+    """What a march takes from the objects that a run is made of."""
+    network, method, sampler = setup.network, next(iter(setup.optimizers.values())), setup.sampler
+    spacing = marching.Spacing(sampler.arc_length, sampler.layer)
+    return marching.Settings(
+        scale=float(network.scale),
+        distribution=network.distribution,
+        spacing=spacing,
+        floor=method.floor,
+        steps=method.steps,
+        units=network.width,
+    )
+
+
+def _require_march(setup: Setup) -> None:
+    """Refuse what a march with error control cannot be made of."""
+    problem, instead = setup.problem, "leave train.tolerance out, or choose model=mlp optimizer=levenberg_marquardt"
+    for capability in ("lift", "spectral"):
+        problem.require(capability, "A run to a tolerance with drawn features", instead)
+    kind = type(problem).__name__
+    require(
+        LOCAL_ORDERS.issuperset(closure(problem.orders)) and problem.autonomous,
+        f"A run to a tolerance with drawn features is for equations in u_t, u_x and u_xx whose coefficients do not "
+        f"depend on t, and {kind} is none: {instead}.",
+    )
+    require(
+        setup.ansatz.exact_at_start,
+        "A run to a tolerance with drawn features needs an ansatz with the initial condition built in: choose "
+        "ansatz=reaction_flow or ansatz=lifted.",
+    )
+    require(
+        isinstance(setup.sampler, Monitor) and setup.sampler.num_points is None and not setup.sampler.importance,
+        "A run to a tolerance with drawn features chooses its own number of points: choose sampler=monitor, and "
+        "leave sampler.num_points and sampler.importance as they are.",
+    )
+    require(
+        setup.network.activation == "tanh",
+        f"model.activation is {setup.network.activation}: a run to a tolerance has tanh; leave it out.",
+    )
+    require(
+        setup.weighting is None,
+        "A run to a tolerance with drawn features solves for all points at once: choose weighting=none.",
+    )
+    require(
+        setup.precision == "float64" or (setup.tolerance or 0) >= LEAST_SINGLE,
+        f"train.tolerance is {setup.tolerance}, which single precision cannot hold: give {LEAST_SINGLE} or more, or "
+        "precision=float64.",
+    )
 
 
 def _with_points(sampler: Sampler, field: Field, network: Any, devices: int) -> Sampler:

@@ -1,5 +1,6 @@
 """Training a network on a problem: `fit`, and the steps that it is made of."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -8,16 +9,18 @@ from typing import Any, TypedDict, Unpack
 from pinn_ac.ansatz import Lifted, ReactionFlow, Soft
 from pinn_ac.derivatives import OwnTaylor
 from pinn_ac.errors import is_number, is_whole, require
-from pinn_ac.experiment import Experiment, Setup, assemble
+from pinn_ac.experiment import Experiment, Setup, assemble, marching_settings
 from pinn_ac.gradients import JaxGradient
 from pinn_ac.lapack import lapack_on_one_thread
 from pinn_ac.loss import Loss
-from pinn_ac.models import MLP, Periodic, Splitting
+from pinn_ac.marching import March, estimate_of, pieces_of
+from pinn_ac.models import MLP, Periodic, RandomFeatures, Splitting
 from pinn_ac.models.splitting import KNOWN
-from pinn_ac.optimizers import LevenbergMarquardt
+from pinn_ac.optimizers import GaussNewton, LevenbergMarquardt
 from pinn_ac.parallel import is_first, on_host
-from pinn_ac.problem import Problem
+from pinn_ac.problem import LOCAL_ORDERS, Problem
 from pinn_ac.reference import Reference, solve
+from pinn_ac.residual import closure
 from pinn_ac.sampling import Monitor, Sobol
 from pinn_ac.solution import Solution
 from pinn_ac.tracking import Memory, Tracker, steps_of_stages, tracked
@@ -26,6 +29,10 @@ from pinn_ac.windows import time_windows
 
 REMEDIES = ("enlarge", "stop", "ignore")
 """What can be done about over-fitting."""
+DEFAULT_TOLERANCE = 1e-10
+"""Of the best method, where nothing else is said."""
+BESIDE_THE_METHOD = {"embedding", "ansatz", "derivatives", "gradient", "precision", "device", "devices", "plan"}
+"""Choices that leave the best method what it is."""
 BY_THE_CLOCK = 100_000
 """Steps of the default optimizer where the clock is to end it."""
 
@@ -80,6 +87,8 @@ class Plan:
         overfit: what to do where the network fits its points alone: "enlarge" doubles them, "stop" ends the time
             window, "ignore" does nothing.
         overfit_ratio: over-fitting is a held-out loss above so many times the training loss; above 1.
+        tolerance: the run ends when the relative L2 error, estimated without a reference, is at most this; None
+            for no such end. A network of drawn features is then solved for with error control (`pinn_ac.marching`).
 
     Raises:
         InputError: a value out of range.
@@ -94,6 +103,7 @@ class Plan:
     checkpoint_every: int | None = None
     overfit: str = "enlarge"
     overfit_ratio: float = 1000.0
+    tolerance: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("log_every", "evaluate_every", "checkpoint_every"):
@@ -102,6 +112,11 @@ class Plan:
         require(
             self.seconds is None or (is_number(self.seconds) and self.seconds > 0),
             f"train.seconds is {self.seconds}: give a positive number of seconds.",
+        )
+        tolerance = self.tolerance
+        require(
+            tolerance is None or (is_number(tolerance) and 0 < tolerance < 1),
+            f"train.tolerance is {tolerance}: give a number between 0 and 1, such as 1e-6, or null for none.",
         )
         choices = f"{', '.join(REMEDIES[:-1])} or {REMEDIES[-1]}"
         require(self.overfit in REMEDIES, f"train.overfit is {self.overfit!r}: choose {choices}.")
@@ -114,6 +129,7 @@ def fit(
     *,
     steps: int | None = None,
     seconds: float | None = None,
+    tolerance: float | None = None,
     seed: int = 0,
     reference: Reference | bool = False,
     progress: bool = True,
@@ -122,14 +138,19 @@ def fit(
 ) -> Solution:
     """Train a network on a problem.
 
-    Without further choices this is the package's best method for the problem: the reaction-flow ansatz if its
-    reaction has a known flow, features of operator splitting and Levenberg–Marquardt, as in `experiment=record`.
+    Without further choices this is the package's best method for the problem, that of `experiment=record`, where the
+    problem has a lift and a spectral reference: a network of drawn features in windows of time that are chosen, with
+    the network's size, to meet a tolerance. Elsewhere, and where `steps` are given, all weights of a small network are
+    trained by Levenberg–Marquardt.
 
     Args:
         problem: what to solve.
         steps: of the optimizer, in each time window; by default its own number. With several optimizers give each
             its own.
-        seconds: wall-clock budget, compilation included; whichever of the two is reached first ends the training.
+        seconds: wall-clock budget, compilation included; whichever is reached first ends the training.
+        tolerance: a bound on the relative L2 error, held by the run's own estimate, without a reference: the training
+            ends when it is met. Where it cannot be met, the best that was reached is returned, and a warning says so;
+            `solution.estimate()` is the error. By default 1e-10 for the best method, and none for others.
         seed: of the network's initial parameters and of the points; the same seed gives the same bits.
         reference: True solves for the true solution first, so that the history has errors; or such a solution.
         progress: show the progress, in a terminal and in a notebook.
@@ -162,10 +183,16 @@ def fit(
     plan = choices.get("plan") or Plan()
     if seconds is not None:
         plan = replace(plan, seconds=seconds)
+    if tolerance is not None:
+        plan = replace(plan, tolerance=tolerance)
+    is_best = steps is None and not {name for name in choices if name not in BESIDE_THE_METHOD}
+    if is_best and can_march(problem):
+        choices |= {"network": RandomFeatures(), "optimizer": GaussNewton(), "sampler": Monitor(num_points=None)}
+        plan = replace(plan, tolerance=plan.tolerance or DEFAULT_TOLERANCE)
     if "optimizer" not in choices and seconds is not None and steps is None:
         choices["optimizer"] = LevenbergMarquardt(steps=BY_THE_CLOCK)
         plan = replace(plan, log_every=plan.log_every or 5, evaluate_every=plan.evaluate_every or 10)
-    setup = choose(problem, steps, plan.seconds, seed, choices)
+    setup = choose(problem, steps, plan.seconds, seed, choices, plan.tolerance)
     experiment = assemble(setup)
     told = [*trackers, *([progress_bar()] if progress else [])]
     if reference is True:
@@ -181,8 +208,23 @@ def progress_bar() -> Tracker:
     return Progress()
 
 
+def can_march(problem: Problem) -> bool:
+    """Whether the best method is for this problem."""
+    return (
+        isinstance(problem, Problem)
+        and {"lift", "spectral"} <= problem.capabilities
+        and problem.autonomous
+        and LOCAL_ORDERS.issuperset(closure(problem.orders))
+    )
+
+
 def choose(
-    problem: Problem, steps: int | None, seconds: float | None, seed: int, choices: Mapping[str, Any]
+    problem: Problem,
+    steps: int | None,
+    seconds: float | None,
+    seed: int,
+    choices: Mapping[str, Any],
+    tolerance: float | None = None,
 ) -> Setup:
     """The objects of a run: those that were chosen, and for the others the best that the problem allows.
 
@@ -215,7 +257,9 @@ def choose(
     optimizers = stages(chosen.pop("optimizer"), steps)
     # JAX's keys would be those of the lower 32 bits in single precision.
     require(is_whole(seed, 0) and seed < 2**32, f"seed is {seed}: give a whole number from 0 to {2**32 - 1}.")
-    return Setup(problem=problem, optimizers=optimizers, seconds=seconds, seed=seed, **chosen)
+    return Setup(
+        problem=problem, optimizers=optimizers, seconds=seconds, seed=seed, tolerance=tolerance, **chosen
+    )
 
 
 def stages(optimizers: Any, steps: int | None = None) -> dict[str, Any]:
@@ -284,7 +328,7 @@ class Training:
         self.experiment, self.plan, self.checkpoints = experiment, plan, checkpoints
         self.memory = Memory.of(past)
         self.trackers = [self.memory, *trackers] if is_first() else []
-        self.trainer = Trainer(
+        self.trainer: Trainer | March = self._march(reference) if experiment.marches else Trainer(
             stages=experiment.stages,
             windows=time_windows(experiment, reference),
             trackers=self.trackers,
@@ -292,6 +336,22 @@ class Training:
             intervals=Intervals(plan.log_every, plan.evaluate_every, plan.checkpoint_every),
             seconds=plan.seconds,
             guard=OverfitGuard(experiment.programs.loss, plan.overfit, plan.overfit_ratio),
+        )
+
+    def _march(self, reference: Reference | None) -> March:
+        experiment, setup = self.experiment, self.experiment.setup
+        assert setup.tolerance is not None
+        return March(
+            problem=experiment.problem.natural,
+            kernel=experiment.kernel,
+            settings=marching_settings(setup),
+            tolerance=setup.tolerance,
+            seed=experiment.seed,
+            trackers=self.trackers,
+            checkpoints=self.checkpoints,
+            seconds=self.plan.seconds,
+            reference=reference,
+            time_unit=experiment.problem.time_unit if experiment.problem.dimensions is not None else 1.0,
         )
 
     @property
@@ -326,7 +386,8 @@ class Training:
         self, step: int, description: Mapping[str, Any] | None = None
     ) -> AbstractContextManager[dict[str, Any]]:
         """Within it the trackers are told how the run goes from this step on; see `pinn_ac.tracking.tracked`."""
-        ends = {"total_steps": self.experiment.total_steps, "seconds_budget": self.plan.seconds}
+        total = None if self.experiment.marches else self.experiment.total_steps
+        ends = {"total_steps": total, "seconds_budget": self.plan.seconds}
         return tracked(self.trackers, {"step": step, **ends, **(description or {})})
 
     def close(self) -> None:
@@ -336,6 +397,8 @@ class Training:
 
     def solution(self, state: TrainingState) -> Solution:
         """The trained field at a state, with what the training tells."""
+        if isinstance(self.trainer, March):
+            return self._marched(state, self.trainer.tolerance)
         params = (*unstacked(state.finished), on_host(state.best_params))
         metrics = {
             "train_seconds": state.seconds,
@@ -349,6 +412,34 @@ class Training:
             "devices": self.experiment.objective.shards.count,
         }
         return Solution(self.experiment, params, self.memory.history, metrics)
+
+    def _marched(self, state: TrainingState, tolerance: float) -> Solution:
+        """The solution of a march, with its estimate; a warning where that misses the tolerance."""
+        pieces = pieces_of(state)
+        estimate, reliable = estimate_of(state)
+        is_met = estimate <= tolerance
+        metrics = {
+            "train_seconds": state.seconds,
+            "compile_seconds": state.compile_seconds,
+            "steps": state.step,
+            "windows": len(pieces),
+            "validation_loss": state.best_loss,
+            "tolerance": tolerance,
+            "tolerance_met": is_met,
+            "estimated_relative_l2": estimate if math.isfinite(estimate) else None,
+            "estimate_unreliable": not reliable,
+            "stages": steps_of_stages(self.memory.history),
+            "ended_by": "the tolerance" if is_met else "the best that was found",
+            "devices": self.experiment.objective.shards.count,
+        }
+        if not is_met:
+            sentence = (
+                f"The tolerance {tolerance:.1e} is not met: the estimated relative L2 error is {estimate:.1e}. "
+                "Give more time by train.seconds, or a larger train.tolerance."
+            )
+            for tracker in self.trackers:
+                tracker.say(sentence)
+        return Solution(self.experiment, pieces, self.memory.history, metrics)
 
     def _ended_by(self, state: TrainingState) -> str:
         """What ended the last time window."""

@@ -35,10 +35,18 @@ class PreparedPoint(NamedTuple):
 
     def background_at(self, t: jax.Array, x: jax.Array) -> jax.Array:
         """The value of the polynomial of one point at (t, x)."""
-        total, dt, dx = self.background["u"], t - self.t, x - self.x
-        for name in closure(name for name in self.background if name != "u"):  # a pytree sorts a mapping's keys
-            total = total + _monomial(dt, dx, *order_of(name)) * self.background[name]
-        return total
+        # A pytree sorts a mapping's keys.
+        return monomials(
+            self.background, t - self.t, x - self.x, closure(name for name in self.background if name != "u")
+        )
+
+
+def monomials(jet: Mapping[str, jax.Array], dt: jax.Array, dx: jax.Array, orders: Iterable[str]) -> jax.Array:
+    """Σ over the derivatives of a jet, in the order of `orders`, of each times its dtⁱ dxʲ/(i! j!)."""
+    total = jet["u"]
+    for name in orders:
+        total = total + _monomial(dt, dx, *order_of(name)) * jet[name]
+    return total
 
 
 def closure(orders: Iterable[str]) -> tuple[str, ...]:
@@ -92,7 +100,8 @@ class _Named(dict):
         )
 
 
-def _residual_of(problem: Problem, values: Mapping[str, jax.Array], t: jax.Array, x: jax.Array) -> jax.Array:
+def residual_of(problem: Problem, values: Mapping[str, jax.Array], t: jax.Array, x: jax.Array) -> jax.Array:
+    """f at one point from u and its derivatives there, by their names."""
     return problem.residual(_Named(problem, values), {"t": t, "x": x})
 
 
@@ -107,17 +116,17 @@ def differentiate(field: Field, engine: Engine, params: Parameters, point: Prepa
 
 def residual(field: Field, engine: Engine, params: Parameters, point: PreparedPoint) -> jax.Array:
     """f at one prepared point; see :meth:`pinn_ac.Problem.residual`."""
-    return _residual_of(field.problem, differentiate(field, engine, params, point), point.t, point.x)
+    return residual_of(field.problem, differentiate(field, engine, params, point), point.t, point.x)
 
 
 def derivatives_at(
     field: Field, engine: Engine, params: Parameters, t: jax.Array, x: jax.Array, orders: tuple[str, ...]
 ) -> dict[str, Any]:
     """u, the derivatives of `orders` and, where these suffice for it, the "residual", at any point (t, x)."""
-    here = _local(field, orders, t, x)
+    here = _local(field.paced(params), orders, t, x)
     found = engine(lambda t, x: here(params, t, x), t, x, orders)
     if set(field.problem.orders) <= set(orders):
-        found["residual"] = _residual_of(field.problem, found, t, x)
+        found["residual"] = residual_of(field.problem, found, t, x)
     return found
 
 

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import yaml
 
+from pinn_ac import marching
 from pinn_ac.ansatz import Parameters
 from pinn_ac.compute import ComputeSettings, under_own_settings
 from pinn_ac.derivatives import order_of
@@ -87,6 +88,9 @@ class Solution:
         metrics: Mapping[str, Any] | None = None,
         folder: Path | None = None,
     ) -> None:
+        if experiment.marches:
+            params = marching.cut(tuple(params))
+            experiment = experiment.with_windows_of(params)
         given = params if isinstance(params, tuple) else (params,)
         missing = experiment.windows - len(given)
         self.params = given + missing * (experiment.initial_params(),) if missing else given
@@ -95,8 +99,7 @@ class Solution:
 
     def __repr__(self) -> str:
         windows = self.experiment.windows
-        count = sum(leaf.size for leaf in jax.tree.leaves(self.params))
-        parts = [f"{count} parameters", "float64" if self.compute.double else "float32"]
+        parts = [f"{self.num_parameters} parameters", "float64" if self.compute.double else "float32"]
         if windows > 1:
             parts.insert(0, f"{windows} time windows")
         if "relative_l2" in self.metrics:
@@ -107,6 +110,13 @@ class Solution:
     def problem(self) -> Any:
         """The problem that it solves."""
         return self.experiment.problem
+
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers were found by training, over all windows; what was drawn does not count."""
+        if self.experiment.marches:
+            return sum(marching.used(piece) for piece in self.params)
+        return sum(leaf.size for leaf in jax.tree.leaves(self.params))
 
     @property
     def compute(self) -> ComputeSettings:
@@ -267,13 +277,15 @@ class Solution:
             not (place / CONFIG).exists(),
             f"{place} already holds a run: choose another folder.",
         )
-        described = describe(replace(setup, windows=self.experiment.windows))
+        marches = self.experiment.marches
+        described = describe(setup if marches else replace(setup, windows=self.experiment.windows))
+        params = tuple(marching.with_room(one, marching.MOST_UNITS) for one in self.params) if marches else self.params
         make_writable(place, "folder")
         sample_file = getattr(setup.problem.initial_condition, "path", None)
         if sample_file:
             shutil.copy(Path(sample_file).expanduser(), place)
         with closing(Checkpoints(place / "checkpoints")) as checkpoints:
-            checkpoints.save_params(stacked(self.params), int(self.metrics.get("steps", 0)))
+            checkpoints.save_params(stacked(params), int(self.metrics.get("steps", 0)))
         history = History(place / HISTORY)
         for entry in self.history:
             history.append(**entry)
@@ -298,7 +310,7 @@ class Solution:
         if not t.size:  # compiles nothing
             shapes = jax.eval_shape(program, None, self.params[0], jnp.zeros(1), jnp.zeros(1))
             return {name: np.empty(t.shape, shape.dtype) for name, shape in shapes.items()}
-        length, end = self.experiment.window_length, self.experiment.field.problem.horizon
+        starts = self.experiment.starts
         # A time at which two windows meet is the end of the earlier one.
         window = np.searchsorted(self.experiment.breaks, t.ravel(), side="left")
         size = min(CHUNK, int(np.bincount(window).max()))
@@ -309,8 +321,8 @@ class Solution:
                 part = inside[start : start + size]
                 # The last chunk is filled up, so that one compiled program serves all.
                 chunk_t, chunk_x = (np.resize(axis.flat[part], size) for axis in (t, x))
-                local_t, xi = self.problem.to_natural(chunk_t - index * length, chunk_x)
-                at = jnp.asarray(np.clip(local_t, 0.0, end), float), jnp.asarray(xi, float)
+                local_t, xi = self.problem.to_natural(chunk_t - starts[index], chunk_x)
+                at = jnp.asarray(np.clip(local_t, 0.0, self.experiment.length(self.params[index])), float), jnp.asarray(xi, float)
                 values = program(self.conditions[index], self.params[index], *at)
                 for name, value in values.items():
                     whole = results.setdefault(name, np.empty(t.size, value.dtype))

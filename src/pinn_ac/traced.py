@@ -23,9 +23,10 @@ def traced_point(
         at_point: (field, params, t, x) → named values at a point in natural units, t from the window's start.
     """
     problem, first = experiment.problem, experiment.field
+    starts = jnp.asarray(experiment.starts)
 
     def local(t, x, index):
-        start = t - index * experiment.window_length
+        start = t - starts[index]
         return (start, x) if problem.dimensions is None else (start / problem.time_unit, problem.to_unit(x))
 
     if experiment.windows == 1:

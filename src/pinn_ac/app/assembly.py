@@ -23,7 +23,7 @@ def assemble(config: DictConfig) -> experiment.Experiment:
     """
     with ComputeSettings.of(config.precision, config.device).active():
         problem, choices = arguments(config)
-        setup = choose(problem, None, config.train.seconds, config.seed, choices)
+        setup = choose(problem, None, config.train.seconds, config.seed, choices, config.train.tolerance)
     return experiment.assemble(setup)
 
 

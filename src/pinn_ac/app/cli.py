@@ -79,7 +79,8 @@ def for_hydra(word: str) -> str:
 def execute(command: Callable[[DictConfig], Any], config: DictConfig) -> Any:
     """Run `command`; the ways in which it can end for a user become one sentence and an exit status each.
 
-    2: an input that cannot be used. 3: the training diverged. 128 + n: stopped by signal n, after saving.
+    2: an input that cannot be used. 3: the training diverged. 4: it ended above its tolerance (see
+    :func:`pinn_ac.app.run.train`). 128 + n: stopped by signal n, after saving.
     1: anything else, which is reported with its traceback, except for a disk that is full. In a sweep a training that
     diverged is a result, a bad one, and an input that cannot be used ends its own job alone; a signal or a full disk
     ends the sweep. A job under Slurm without a good result ends with these statuses too.

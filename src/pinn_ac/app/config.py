@@ -33,6 +33,7 @@ class TrainSettings:
     checkpoint_every: int | None = None
     overfit: str = "enlarge"
     overfit_ratio: float = 1000.0
+    tolerance: float | None = None
 
 
 @dataclass

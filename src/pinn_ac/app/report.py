@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from pinn_ac.app.environment import describe
@@ -53,10 +52,11 @@ def report(
     sampled = solution.sample(*grid)
     metrics = {
         **score(solution.problem, sampled, reference),
-        **(solution.estimate_metrics() if estimate else {}),
+        # A run to a tolerance has followed the estimate all along.
+        **(solution.estimate_metrics() if estimate and "tolerance_met" not in solution.metrics else {}),
         **solution.metrics,
         **(others or {}),
-        "num_parameters": sum(leaf.size for leaf in jax.tree.leaves(solution.params)),
+        "num_parameters": solution.num_parameters,
         "seed": solution.experiment.seed,
         **describe(),
     }

@@ -1,5 +1,6 @@
 """`train`: a run or an ensemble, fresh or resumed, alone or as a job of a sweep."""
 
+import sys
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -11,6 +12,9 @@ from pinn_ac.app.ensemble import train_ensemble_in
 from pinn_ac.app.run_folder import require_same, resumed
 from pinn_ac.app.train import score_of, settled_score, train_in
 from pinn_ac.errors import require
+
+TOLERANCE_MISSED = 4
+"""Exit status of a run that ended, with all that it has to show, above its tolerance."""
 
 
 def train(config: DictConfig) -> float:
@@ -37,4 +41,9 @@ def train(config: DictConfig) -> float:
         settled = settled_score(folder, config, config.retry)
     if config.ensemble != 1:
         return train_ensemble_in(folder, config, resuming, retry)
-    return score_of(config, train_in(folder, config, resuming)) if settled is None else settled
+    if settled is not None:
+        return settled
+    metrics = train_in(folder, config, resuming)
+    if metrics.get("tolerance_met") is False and HydraConfig.get().mode == RunMode.RUN:
+        sys.exit(TOLERANCE_MISSED)
+    return score_of(config, metrics)

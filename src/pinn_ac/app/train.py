@@ -64,10 +64,14 @@ class Logged(Tracker):
 
 
 def assembled(config: DictConfig) -> tuple[Experiment, DictConfig]:
-    """The experiment, and a config whose windows are counted: a longer budget on resuming must not change them."""
+    """The experiment, and a config whose windows are counted: a longer budget on resuming must not change them.
+
+    A run that chooses its windows as it goes keeps "auto".
+    """
     check_scalars(config)
     experiment, counted = assemble(config), config.copy()
-    counted.windows = experiment.windows
+    if not experiment.marches:
+        counted.windows = experiment.windows
     return experiment, counted
 
 

@@ -3,6 +3,7 @@
 from pinn_ac.models.mlp import MLP
 from pinn_ac.models.modified_mlp import ModifiedMLP
 from pinn_ac.models.periodic import Periodic
+from pinn_ac.models.random_features import RandomFeatures
 from pinn_ac.models.splitting import Splitting
 
-__all__ = ["MLP", "ModifiedMLP", "Periodic", "Splitting"]
+__all__ = ["MLP", "ModifiedMLP", "Periodic", "RandomFeatures", "Splitting"]

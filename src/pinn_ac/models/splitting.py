@@ -54,7 +54,7 @@ class Splitting(Periodic):
         """z at one point: the periodic features, and up to four more."""
         g = problem.lift(t, x) if self.known else jnp.zeros(())
         features = {
-            "flow": lambda: [problem.flow(t, g)],
+            "flow": lambda: [problem.paced_flow(t, g)],
             "heat": lambda: [g],
             "slope": lambda: self._slope(problem, t, x),
         }

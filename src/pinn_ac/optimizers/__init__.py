@@ -7,6 +7,7 @@ the functions `init` and `step` on pytrees.
 from types import MappingProxyType
 
 from pinn_ac.optimizers.adam import Adam
+from pinn_ac.optimizers.gauss_newton import GaussNewton
 from pinn_ac.optimizers.lbfgs import LBFGS
 from pinn_ac.optimizers.levenberg_marquardt import LevenbergMarquardt
 from pinn_ac.optimizers.muon import Muon
@@ -18,6 +19,7 @@ __all__ = [
     "LBFGS",
     "SSBFGS",
     "Adam",
+    "GaussNewton",
     "LevenbergMarquardt",
     "Method",
     "Muon",

@@ -158,4 +158,4 @@ class AllenCahn(Problem):
 
     def approximation(self, t: jax.Array, x: jax.Array) -> jax.Array:
         """Φ(t, g), one step of Lie splitting: first the heat flow, then the reaction."""
-        return self.flow(t, self.lift(t, x))
+        return self.paced_flow(t, self.lift(t, x))

@@ -50,11 +50,13 @@ def unflatten(cls: type, static: Static, leaves: Any) -> Any:
 
 
 def with_condition(problem: Any, condition: Any) -> Any:
-    """The problem with another initial condition, unchecked; its nominal one has it too."""
+    """The problem with another initial condition, unchecked; its nominal one has it too. Its pace stays."""
     values = {one.name: getattr(problem, one.name) for one in fields(problem)}
     other = _made(type(problem), values | {"initial_condition": condition})
     if problem.nominal is not problem:
         vars(other)["_nominal"] = with_condition(problem.nominal, condition)
+    if "_pace" in vars(problem):
+        vars(other)["_pace"] = vars(problem)["_pace"]
     return other
 
 

@@ -190,6 +190,28 @@ class Problem:
         return with_condition(self, condition)
 
     @property
+    def pace(self) -> Any:
+        """How fast the clock of the lift and of :meth:`paced_flow` runs: 1, unless :meth:`at_pace` has set it."""
+        return vars(self).get("_pace", 1.0)
+
+    def at_pace(self, pace: Any) -> Self:
+        """The problem with a clock for its lift and its flow that shows `pace` times t.
+
+        Both are parts of an ansatz for u, and need not solve anything: at pace 0 the lift stays u₀ and the flow lets
+        everything stay as it is, which suits a solution that has settled.
+
+        Args:
+            pace: a number or a traced value, from 0 to 1.
+
+        >>> from pinn_ac import AllenCahn
+        >>> float(AllenCahn().at_pace(0.0).paced_flow(0.5, 0.25))
+        0.25
+        """
+        other = self.with_initial_condition(self.initial_condition)
+        vars(other)["_pace"] = pace
+        return other
+
+    @property
     def nominal(self) -> Self:
         """The problem with plain numbers: those that its coefficients were before they became arrays or traced."""
         return vars(self).get("_nominal", self)
@@ -294,8 +316,16 @@ class Problem:
         return -self.diffusion * wavenumber**2
 
     def heat_coordinates(self, t: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """What the heat flow of u₀ depends on at (t, x): the variance 2Dt, with D in units of ξ, and ξ."""
-        return 2 * self.unit_diffusivity * jnp.asarray(t), self.to_unit(x)
+        """What the heat flow of u₀ depends on at (t, x): the variance 2Dt, with D in units of ξ, and ξ.
+
+        t is that of the lift's clock, see :meth:`at_pace`.
+        """
+        return 2 * self.unit_diffusivity * self._clock(t), self.to_unit(x)
+
+    def _clock(self, t: Any) -> jax.Array:
+        """`pace` times t."""
+        t = jnp.asarray(t)
+        return t if isinstance(self.pace, float) and self.pace == 1.0 else self.pace * t
 
     @property
     def largest_variance(self) -> float:
@@ -330,6 +360,10 @@ class Problem:
     def flow(self, t: jax.Array, w: jax.Array) -> jax.Array:
         """Φ(t, w): the solution at time t of u' = reaction(u) with u(0) = w, an ordinary differential equation."""
         raise NotImplementedError
+
+    def paced_flow(self, t: jax.Array, w: jax.Array) -> jax.Array:
+        """:meth:`flow` by the clock of the lift; see :meth:`at_pace`."""
+        return self.flow(self._clock(t), w)
 
     def reaction(self, u: Any) -> Any:
         """The reaction in the nonlinear term N(u) = reaction(u) − ∂x flux(u) of u_t = L u + N(u)."""

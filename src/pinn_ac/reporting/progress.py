@@ -38,6 +38,7 @@ class _Status:
     loss: float | None = None
     error: float | None = None
     seconds_per_step: float | None = None
+    share: float | None = None
 
 
 class Progress(Tracker):
@@ -96,9 +97,16 @@ class Progress(Tracker):
             self._live.start(refresh=True)
 
     def log(self, step: int, stage: str, figures: Mapping[str, float]) -> None:
-        """Show the step, the loss, and the error if it was measured."""
-        error = figures.get("relative_l2", figures.get("window_relative_l2"))
-        self.update(step, stage, loss=figures.get("loss"), error=error, seconds=figures.get("seconds"))
+        """Show the step, the loss, and the error if it was measured or estimated."""
+        error = figures.get("relative_l2", figures.get("window_relative_l2", figures.get("estimate")))
+        self.update(
+            step,
+            stage,
+            loss=figures.get("loss"),
+            error=error,
+            seconds=figures.get("seconds"),
+            share=figures.get("done"),
+        )
 
     def finish(self, metrics: Mapping[str, Any]) -> None:
         """Show the last state, and end the display."""
@@ -126,6 +134,7 @@ class Progress(Tracker):
         loss: float | None = None,
         error: float | None = None,
         seconds: float | None = None,
+        share: float | None = None,
     ) -> None:
         """Say where the run is; takes a few microseconds.
 
@@ -136,6 +145,7 @@ class Progress(Tracker):
             loss: the newest loss; None keeps the one before.
             error: the newest relative L2 error; None keeps the one before.
             seconds: of training so far, including the sessions before a resume; by default the time since the start.
+            share: of the run that is over, where its steps do not tell.
         """
         now, before = self._clock(), self._status
         if seconds is not None:
@@ -147,6 +157,7 @@ class Progress(Tracker):
             loss=before.loss if loss is None else float(loss),
             error=before.error if error is None else float(error),
             seconds_per_step=self._measure_pace(now, int(step)),
+            share=share,
         )
         pause = NOTEBOOK_SECONDS if self._display == "notebook" else LINE_SECONDS
         if self._live is None and now - self._last_shown >= pause:
@@ -165,6 +176,8 @@ class Progress(Tracker):
             ends.append(max(0.0, self._budget - self._elapsed()))
         if status.total is not None and status.seconds_per_step is not None:
             ends.append(max(0, status.total - status.step) * status.seconds_per_step)
+        if status.share:
+            ends.append(self._elapsed() * (1 - status.share) / status.share)
         return min(ends) if ends else None
 
     def _measure_pace(self, now: float, step: int) -> float | None:
@@ -187,7 +200,7 @@ class Progress(Tracker):
         """The share of the run that is over, by its steps or by its clock, whichever is more."""
         by_step = self._status.step / self._status.total if self._status.total else 0.0
         by_clock = self._elapsed() / self._budget if self._budget else 0.0
-        return min(1.0, max(by_step, by_clock))
+        return min(1.0, max(by_step, by_clock, self._status.share or 0.0))
 
     def _chosen(self) -> str:
         """How the run is shown here."""

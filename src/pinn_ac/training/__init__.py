@@ -2,10 +2,10 @@
 
 from pinn_ac.training.checkpoints import Checkpoints
 from pinn_ac.training.ensemble import require_one_program, run_ensemble
-from pinn_ac.training.guards import Diverged, OverfitGuard, Stopped, StopSignals
+from pinn_ac.training.guards import Diverged, OverfitGuard, Stopped, StopSignals, Stopwatch
 from pinn_ac.training.loop import Trainer
 from pinn_ac.training.schedule import BatchWeighting, Intervals, Stage, TimeWindows, Window
-from pinn_ac.training.state import TrainingState, blank, stacked, unstacked
+from pinn_ac.training.state import TrainingState, blank, stacked, unstacked, with_plain_counters
 
 __all__ = [
     "BatchWeighting",
@@ -16,6 +16,7 @@ __all__ = [
     "Stage",
     "StopSignals",
     "Stopped",
+    "Stopwatch",
     "TimeWindows",
     "Trainer",
     "TrainingState",
@@ -25,4 +26,5 @@ __all__ = [
     "run_ensemble",
     "stacked",
     "unstacked",
+    "with_plain_counters",
 ]

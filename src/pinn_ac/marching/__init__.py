@@ -1,0 +1,28 @@
+"""Time marching with error control: windows whose length and network an error estimate chooses."""
+
+from pinn_ac.marching.control import MOST_UNITS
+from pinn_ac.marching.kernel import Kernel
+from pinn_ac.marching.march import March, estimate_of, modes_of, pieces_of, points_of, usual_length
+from pinn_ac.marching.pieces import Piece, blank, cut, network, pace, used, with_room
+from pinn_ac.marching.points import Spacing
+from pinn_ac.marching.window import Settings
+
+__all__ = [
+    "MOST_UNITS",
+    "Kernel",
+    "March",
+    "Piece",
+    "Settings",
+    "Spacing",
+    "blank",
+    "cut",
+    "estimate_of",
+    "modes_of",
+    "network",
+    "pace",
+    "pieces_of",
+    "points_of",
+    "used",
+    "usual_length",
+    "with_room",
+]

@@ -1,0 +1,114 @@
+"""How an error tolerance becomes lengths of windows and sizes of networks, as an ODE solver chooses its steps."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+LADDER = (64, 128, 256, 384, 512, 768, 1024)
+"""Numbers of drawn features, K; each is compiled once."""
+MOST_UNITS = LADDER[-1]
+PER_RUNG = 15.0
+"""The factor by which the error of a window falls from one rung to the next, about; measured."""
+REFERENCE_ERROR = 1e-7
+"""The error of a window of the usual length on the lowest rung, about: where a run starts to look."""
+SHARE = 0.25
+"""The part of the tolerance that the error of one window may have: later windows let it grow."""
+AIM = 0.3
+"""The part of its share that the error of a window aims at."""
+HOPELESS = 1e4
+"""A window whose error is so many times too large is made shorter at once."""
+MOST_ATTEMPTS = 8
+LARGE = 512
+"""The largest network with which a window is tried before it is made shorter, which then costs less."""
+SHORT = 1 / 4
+"""Of the usual length; beyond, larger networks cost less than shorter windows."""
+SHORTEST = 1 / 16
+"""Of the usual length, that a window may have."""
+
+
+class Choice(NamedTuple):
+    """What a window is tried with: its length, and the rung of its network's size."""
+
+    length: float
+    rung: int
+
+    @property
+    def units(self) -> int:
+        """K."""
+        return LADDER[self.rung]
+
+
+@dataclass(frozen=True)
+class Controller:
+    """Chooses the next window from what came of the last.
+
+    Args:
+        tolerance: of the whole run, relative L2.
+        usual: the length of a window where the solution changes by the reaction.
+        longest: of a window whose lift and flow are not at rest.
+        end: the horizon.
+    """
+
+    tolerance: float
+    usual: float
+    longest: float
+    end: float
+
+    @property
+    def share(self) -> float:
+        """The largest error that one window may make."""
+        return SHARE * self.tolerance
+
+    def first(self, units: int | None = None) -> Choice:
+        """What a run begins with: as many units at least, or what the tolerance asks."""
+        if units is not None:
+            return Choice(self.usual, next((k for k, one in enumerate(LADDER) if one >= units), len(LADDER) - 1))
+        rungs = math.log(REFERENCE_ERROR / (AIM * self.share)) / math.log(PER_RUNG)
+        return Choice(self.usual, min(max(math.ceil(rungs), 0), len(LADDER) - 1))
+
+    def fitted(self, choice: Choice, now: float) -> Choice:
+        """The choice with a length that does not leave a short rest before the end."""
+        left = self.end - now
+        pieces = max(1, math.ceil(left / choice.length - 0.1))
+        return choice._replace(length=left if pieces == 1 else left / 2 if pieces == 2 else choice.length)
+
+    def accepts(self, error: float) -> bool:
+        """Whether a window may have this error."""
+        return error <= self.share
+
+    def after_success(self, choice: Choice, error: float, at_rest: bool) -> Choice:
+        """The next window's, after one with this error.
+
+        A rung is left only for a gain of two, since each has to be compiled; a solution at rest gets longer windows.
+        """
+        room = math.log(AIM * self.share / max(error, 1e-300)) / math.log(PER_RUNG)
+        rung, length = choice.rung, choice.length
+        if room >= 2:
+            rung = max(0, rung - math.floor(room))
+        if room > 0 and at_rest:
+            length = 2 * length
+        elif room > 2 and choice.rung == 0:
+            length = min(1.5 * length, self.longest)
+        elif room > 1 and not at_rest and length < self.usual:
+            length = min(2 * length, self.usual)
+        return Choice(length, rung)
+
+    def after_failure(self, choice: Choice, error: float, at_rest: bool) -> Choice | None:
+        """What the same window is tried with next; None where nothing is left to try."""
+        excess = error / (AIM * self.share)
+        rungs = math.ceil(math.log(excess) / math.log(PER_RUNG)) if math.isfinite(excess) else len(LADDER)
+        shorter = Choice(choice.length / 2, choice.rung)
+        can_shorten = shorter.length >= SHORTEST * self.usual
+        if not math.isfinite(excess) or excess > HOPELESS:
+            return shorter if can_shorten else None
+        if choice.units < LARGE:
+            return choice._replace(rung=min(choice.rung + rungs, LADDER.index(LARGE)))
+        if shorter.length >= SHORT * self.usual:
+            return shorter
+        if choice.rung + 1 < len(LADDER):
+            return choice._replace(rung=choice.rung + 1)
+        return shorter if can_shorten else None
+
+    def tightened(self, factor: float) -> "Controller":
+        """The same for a tolerance so many times smaller."""
+        return replace(self, tolerance=self.tolerance / factor)

@@ -1,0 +1,193 @@
+"""The field and its residual at prepared points, and the rows of the Jacobian in the output weights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pinn_ac.ansatz import Field
+from pinn_ac.compilation import LITTLE, SOME, compiled
+from pinn_ac.derivatives import Engine
+from pinn_ac.gradients import Gradient
+from pinn_ac.marching.lift import CHUNK, Lift, in_chunks
+from pinn_ac.problem import FourierCondition
+from pinn_ac.problem.local_lift import LocalCondition
+from pinn_ac.residual import closure, monomials, residual_of
+
+Jet = Mapping[str, jax.Array]
+"""A function of (t, x) near a point: "u" and its derivatives by their names."""
+
+
+class Prepared(NamedTuple):
+    """Points and what is known at them before anything is solved for.
+
+    t, x: (n,).
+    g: jet of the lift, each (n,).
+    z: jet of the features, each (n, d).
+    """
+
+    t: jax.Array
+    x: jax.Array
+    g: Jet
+    z: Jet
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """Compiled functions of a field with drawn features; they serve every window.
+
+    A residual depends on N through the derivatives of N at the point alone, its *jet*, and these are linear in the
+    output weights c: those of Σ c_k φ_k are Σ c_k times those of φ_k. So with the jets of all φ_k computed once,
+    ∂r/∂c_k is a sum of products, over the derivatives in the jet, of ∂r/∂(that derivative of N) and that of φ_k.
+
+    Args:
+        field: in natural units; its network is not used.
+        engine: differentiates in t and x.
+        gradient: differentiates the residual with respect to the jet of N.
+    """
+
+    field: Field
+    engine: Engine
+    gradient: Gradient
+
+    @cached_property
+    def orders(self) -> tuple[str, ...]:
+        """The derivatives in a jet besides the value."""
+        return closure(self.field.problem.orders)
+
+    @cached_property
+    def closed_form(self) -> Any:
+        """(variance, ξ) → the heat flow of the problem's own initial condition, and its derivatives in ξ."""
+        problem = self.field.problem
+
+        def closed_form(variance, xi):
+            return jax.vmap(lambda v, x: problem.initial_condition.heat_flow(v, x, problem.largest_variance))(
+                variance, xi
+            )
+
+        return compiled(closed_form, LITTLE)
+
+    @cached_property
+    def _background(self) -> Any:
+        even = self.field.embedding.even(self.field.problem)
+
+        def background(pace, slope, t, x, lift):
+            paced = self.field.problem.at_pace(pace)
+            nothing = jnp.zeros(1)
+            start = FourierCondition(nothing, nothing, slope, even)
+
+            def about(t, x, lift):
+                variance, xi = paced.heat_coordinates(t, x)
+                local = LocalCondition(start, variance, xi, tuple(lift))
+                here = self.field._replace(problem=paced.with_initial_condition(local))
+                return self.engine(here.background, t, x, self.orders)
+
+            return jax.vmap(about, in_axes=(0, 0, 1), out_axes=-1)(t, x, lift)
+
+        return compiled(background, SOME)
+
+    def prepare(self, lift: Lift, t: np.ndarray, columns: np.ndarray) -> Prepared:
+        """The points (t_i, ξ_{columns[i, j]}), line by line, and the first of them again up to a multiple of `CHUNK`."""
+        problem = self.field.problem
+        derivatives = lift.at(t, columns, self.closed_form).reshape(4, -1)
+        left, right = problem.domain
+        x = (left + (right - left) * (columns / lift.points)).ravel()
+        times = np.repeat(t, columns.shape[1])
+        slope, pace = (jnp.asarray(value, float) for value in (lift.condition.steepest_slope, lift.pace))
+        # The last chunk is filled up with points from the beginning.
+        filled = np.arange(-(-len(times) // CHUNK) * CHUNK) % len(times)
+        times, x, derivatives = times[filled], x[filled], derivatives[:, filled]
+        jets = in_chunks(lambda *point: self._background(pace, slope, *point), CHUNK, times, x, derivatives)
+        g = {name: jnp.asarray(values[0]) for name, values in jets.items()}
+        z = {name: jnp.asarray(values[1:].T) for name, values in jets.items()}
+        return Prepared(jnp.asarray(times), jnp.asarray(x), g, z)
+
+    def features(self, piece: Any, points: Prepared) -> Jet:
+        """The jets of all φ_k = tanh(A_k·z + b_k), each (n, K); n is a multiple of `CHUNK`."""
+        A, b = jnp.asarray(piece.A), jnp.asarray(piece.b)
+        return _joined([self._features(A, b, part.z) for part in _parts(points)])
+
+    @cached_property
+    def _features(self) -> Any:
+        def features(A, b, z):
+            def at_point(jet):
+                def phi(t, x):
+                    return jnp.tanh(A @ monomials(jet, t, x, self.orders) + b)
+
+                zero = jnp.zeros(())
+                return self.engine(phi, zero, zero, self.orders)
+
+            return jax.vmap(at_point)(z)
+
+        return compiled(features, SOME)
+
+    @cached_property
+    def _linearized(self) -> Any:
+        def linearized(pace, t, x, g, jet):
+            problem, combine = self.field.problem.at_pace(pace), self.field.ansatz.combine
+
+            def at_point(t, x, g, jet):
+                def residual(jet):
+                    def u(s, y):
+                        return combine(problem, s, *(monomials(one, s - t, y - x, self.orders) for one in (g, jet)))
+
+                    return residual_of(problem, self.engine(u, t, x, problem.orders), t, x)
+
+                r, slopes = self.gradient.value_and_grad(residual, jet)
+                return r, combine(problem, t, g["u"], jet["u"]), slopes
+
+            return jax.vmap(at_point)(t, x, g, jet)
+
+        return compiled(linearized, LITTLE)
+
+    def linearized(self, pace: Any, points: Prepared, jet: Jet) -> tuple[jax.Array, jax.Array, Jet]:
+        """The residual r, u, and ∂r/∂(each derivative of N), all (n,), where N has this jet."""
+        pace = jnp.asarray(pace, float)
+        found = [
+            self._linearized(pace, part.t, part.x, part.g, here)
+            for part, here in zip(_parts(points), _parts(jet), strict=True)
+        ]
+        return _joined(found)
+
+    def values(self, lift: Lift, piece: Any, t: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """u and the residual at the points (t_i, ξ_{columns[i, j]}), each of their shape (m, q)."""
+        points, found = self.prepare(lift, t, columns), []
+        A, b, c = (jnp.asarray(part) for part in (piece.A, piece.b, piece.c))
+        for part in _parts(points):
+            jet = jet_of(self._features(A, b, part.z), c)
+            r, u, _ = self.linearized(piece.pace, part, jet)
+            found.append((np.asarray(u, np.float64), np.asarray(r, np.float64)))
+        u, r = (np.concatenate(parts)[: columns.size].reshape(columns.shape) for parts in zip(*found, strict=True))
+        return u, r
+
+
+def _parts(tree: Any) -> list[Any]:
+    """The parts of `CHUNK` points each."""
+    count = len(jax.tree.leaves(tree)[0])
+    if count == CHUNK:
+        return [tree]
+    return [jax.tree.map(lambda leaf, at=at: leaf[at : at + CHUNK], tree) for at in range(0, count, CHUNK)]
+
+
+def _joined(parts: list[Any]) -> Any:
+    return parts[0] if len(parts) == 1 else jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
+
+
+@jax.jit
+def jet_of(features: Jet, c: jax.Array) -> Jet:
+    """The jet of Σ_k c_k φ_k, each (n,)."""
+    return {name: values @ c for name, values in features.items()}
+
+
+@jax.jit
+def jacobian(features: Jet, slopes: Jet) -> jax.Array:
+    """∂r/∂c, (n, K)."""
+    total = None
+    for name, values in features.items():
+        product = slopes[name][:, None] * values
+        total = product if total is None else total + product
+    return total

@@ -1,0 +1,183 @@
+"""One attempt at one window: its points and features are drawn, and its output weights found by Gauss–Newton."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pinn_ac.estimate import ErrorSoFar, Window, from_values, time_grids
+from pinn_ac.marching.kernel import Kernel, Prepared, jacobian, jet_of
+from pinn_ac.marching.lift import CHUNK, Lift
+from pinn_ac.marching.pieces import Piece
+from pinn_ac.marching.points import Spacing, spread
+from pinn_ac.models.random_features import draw
+from pinn_ac.optimizers.least_squares.shortest import least_squares_step
+from pinn_ac.seeds import host_generator
+
+LINES = 64
+"""Of constant time, on which the points of a window lie."""
+WHITENING = 0.5
+"""The power of the covariance by which the features of a window are evened out; 1 would be whitening."""
+LEAST_VARIANCE = 1e-6
+"""Directions of less variance than this share of the largest are treated as if they had so much."""
+IMPROVEMENT = 0.5
+"""An iteration that does not lower ‖r‖ below this share of what it was is the last one."""
+
+
+class Attempt(NamedTuple):
+    """What came of one attempt.
+
+    piece: the field.
+    loss: the mean of r² at the points, per unit of natural time.
+    start_loss: the same of N = 0.
+    iterations: of Gauss–Newton.
+    """
+
+    piece: Piece
+    loss: float
+    start_loss: float
+    iterations: int
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What windows of all sizes have in common.
+
+    Args:
+        scale, distribution: of the drawn weights, see :class:`~pinn_ac.models.RandomFeatures`.
+        points: collocation points a unit.
+        spacing: where they are dense.
+        floor, steps: of Gauss–Newton, see :class:`~pinn_ac.optimizers.GaussNewton`.
+        units: that a run begins with, at least; None leaves it to the tolerance.
+    """
+
+    scale: float = 1.0
+    distribution: str = "uniform"
+    points: float = 6.0
+    spacing: Spacing = Spacing()
+    floor: float = 1e-14
+    steps: int = 8
+    units: int | None = None
+
+
+def _step(features: Any, slopes: Any, r: jax.Array, floor: jax.Array) -> jax.Array:
+    return least_squares_step(jacobian(features, slopes), r, floor)
+
+
+_compiled_step = jax.jit(_step)
+
+
+def draw_features(z: np.ndarray, units: int, settings: Settings, generator: np.random.Generator) -> tuple[Any, Any]:
+    """A, (K, d), and b, (K,), for features z, (n, d), which they first shift and partly even out.
+
+    With the covariance C = V Λ Vᵀ of z and its largest eigenvalue λ₁, z is replaced by
+    V (Λ/λ₁)^(−p/2) Vᵀ (z − mean)/(2 √λ₁), p = `WHITENING`.
+    """
+    A, b = draw(generator, units, z.shape[1], settings.scale, settings.distribution)
+    variances, V = np.linalg.eigh(np.cov(z.T))
+    largest = max(float(variances[-1]), np.finfo(float).tiny)
+    evened = (V * np.maximum(variances / largest, LEAST_VARIANCE) ** (-WHITENING / 2)) @ V.T / (2 * largest**0.5)
+    A = A @ evened
+    return A, b - A @ z.mean(axis=0)
+
+
+def solve(kernel: Kernel, points: Prepared, piece: Piece, floor: float, steps: int) -> Attempt:
+    """The output weights by Gauss–Newton from zero; see :func:`least_squares_step`."""
+    pace, c = jnp.asarray(piece.pace, float), jnp.zeros(len(piece.b))
+    features = kernel.features(piece, points)
+    r, _, slopes = kernel.linearized(pace, points, jet_of(features, c))
+    start = loss = float(r @ r)
+    best, iterations = (loss, c), 0
+    while iterations < steps:
+        c = c + _compiled_step(features, slopes, r, floor)
+        iterations += 1
+        r, _, slopes = kernel.linearized(pace, points, jet_of(features, c))
+        before, loss = loss, float(r @ r)
+        if loss < best[0]:
+            best = loss, c
+        if not loss < IMPROVEMENT**2 * before and iterations > 1:
+            break
+    count = len(points.t)
+    return Attempt(piece._replace(c=np.asarray(best[1])), best[0] / count, start / count, iterations)
+
+
+@dataclass(frozen=True)
+class WindowProblem:
+    """A window to be solved in.
+
+    Args:
+        kernel: of the run.
+        condition: where the window begins.
+        index: of the window.
+        seed: of the run.
+        grid: G, points of the period that the collocation points are taken from.
+        settings: of its points, features and iterations.
+    """
+
+    kernel: Kernel
+    condition: Any
+    index: int
+    seed: int
+    grid: int
+    settings: Settings = Settings()
+
+    @property
+    def even(self) -> bool:
+        """The field is even in ξ, and half of the domain is enough."""
+        return self.kernel.field.embedding.even(self.kernel.field.problem)
+
+    def lift(self, pace: float) -> Lift:
+        """g at this pace."""
+        return Lift(self.kernel.field.problem, self.condition, pace, self.grid)
+
+    def prepared(self, length: float, pace: float, count: int) -> Prepared:
+        """At least about `count` collocation points."""
+        problem, lift = self.kernel.field.problem, self.lift(pace)
+        lines = LINES
+        per_line = max(1, round(count / CHUNK)) * CHUNK // lines
+        generator = host_generator(self.seed, "points of a window", self.index)
+        shape = lines, per_line
+        drawn = spread(problem, lift, length, shape, self.even, generator, self.settings.spacing)
+        return self.kernel.prepare(lift, drawn.t, drawn.columns)
+
+    def residual_of_nothing(self, length: float, pace: float) -> float:
+        """The mean of r² where N = 0."""
+        points = self.prepared(length, pace, CHUNK)
+        nothing = {name: jnp.zeros(len(points.t)) for name in ("u", *self.kernel.orders)}
+        r, _, _ = self.kernel.linearized(jnp.asarray(pace, float), points, nothing)
+        return float(jnp.mean(r**2))
+
+    def attempt(self, empty: Piece, length: float, pace: float, units: int, number: int) -> Attempt:
+        """Solve. `empty` has the condition and room for the network; `number` counts the attempts at this window."""
+        points = self.prepared(length, pace, round(self.settings.points * units))
+        generator = host_generator(self.seed, "features of a window", self.index * 64 + number)
+        A, b = draw_features(np.asarray(points.z["u"]), units, self.settings, generator)
+        real = jax.dtypes.canonicalize_dtype(float)
+        return solve(
+            self.kernel,
+            points,
+            empty._replace(
+                length=np.asarray(length, real), pace=np.asarray(pace, real), A=A.astype(real), b=b.astype(real)
+            ),
+            self.settings.floor,
+            self.settings.steps,
+        )
+
+    def sampled(self, piece: Piece, points: int, steps: int) -> Window:
+        """The field and its residual on a grid for the error estimate: `points` of the period, `steps` cells of time."""
+        length = float(piece.length)
+        t = time_grids(length, (), steps)[0]
+        stride = self.grid // points
+        columns = np.arange(self.grid // 2 if self.even else 0, self.grid + self.even, stride)
+        u, f = self.kernel.values(self.lift(float(piece.pace)), piece, t, np.broadcast_to(columns, (len(t), len(columns))))
+        if self.even:  # ξ = −1 is ξ = 1
+            u, f = (np.concatenate([v[:, :0:-1], v[:, :-1]], axis=1) for v in (u, f))
+        return from_values(t, u, f)
+
+    def end(self, piece: Piece) -> np.ndarray:
+        """u on the whole grid at the end of the window."""
+        columns = np.arange(self.grid // 2 if self.even else 0, self.grid + self.even)
+        u, _ = self.kernel.values(self.lift(float(piece.pace)), piece, np.array([float(piece.length)]), columns[None])
+        return np.concatenate([u[0, :0:-1], u[0, :-1]]) if self.even else u[0]

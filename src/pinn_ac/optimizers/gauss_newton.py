@@ -1,0 +1,92 @@
+"""Gauss–Newton, each step a linear least-squares problem that is solved by an orthogonal factorization."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+
+from pinn_ac.compilation import kept
+from pinn_ac.errors import is_number, is_whole, require
+from pinn_ac.optimizers.least_squares import LeastSquares, SolverSettings
+from pinn_ac.optimizers.least_squares.shortest import least_squares_step
+from pinn_ac.optimizers.optimizer import Optimizer, StepInfo, Trainable
+
+
+class GaussNewtonState(NamedTuple):
+    """Parameters, the factor on the floor, and evaluations of the residuals so far.
+
+    caution: 1, and 10⁶ times what it was after each loss that was not finite.
+    """
+
+    params: Any
+    caution: jax.Array
+    evaluations: jax.Array
+
+
+@dataclass(frozen=True)
+class GaussNewton:
+    """Gauss–Newton: δ = argmin ‖J δ + r‖, of least length among those that rounding cannot tell apart, and a step δ.
+
+    r is the residual vector, (n,), J its Jacobian, (n, P), with columns scaled to one length. Where the network is
+    linear in its parameters, as :class:`~pinn_ac.models.RandomFeatures` is, the residuals are so up to the equation's
+    own nonlinearity, and two to five steps are enough. For networks whose hidden weights are trained use
+    Levenberg–Marquardt, which damps the step. See :func:`~pinn_ac.optimizers.least_squares.shortest.least_squares_step`.
+
+    Args:
+        floor: directions in which ‖J δ‖ is below this share of the largest are left alone; from the rounding error of
+            the precision, below which it counts as that, to 1.
+        steps: how many steps a stage of training takes.
+
+    Raises:
+        InputError: a number out of range; from `build`: the norm of the objective is not "mse".
+
+    Example:
+        >>> optimizer = GaussNewton().build(objective)
+        >>> state, info = optimizer.step(optimizer.init(params), batch)
+    """
+
+    floor: float = 1e-14
+    steps: int = 6
+
+    name: ClassVar[str] = "gauss_newton"
+    RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType({})
+
+    def __post_init__(self) -> None:
+        in_range = is_number(self.floor) and 0 < self.floor < 1
+        require(in_range, f"optimizer.floor is {self.floor}: give a number between 0 and 1, such as 1e-14.")
+        require(is_whole(self.steps, 1), f"optimizer.steps is {self.steps}: give a whole number from 1.")
+
+    def build(self, objective: Trainable) -> Optimizer:
+        """The method applied to an objective."""
+        require(
+            objective.norm == "mse",
+            "optimizer=gauss_newton minimises a sum of squares: set loss.norm=mse, or choose optimizer=adam.",
+        )
+        return kept(objective, _gauss_newton, self)
+
+
+def _gauss_newton(objective: Trainable, method: GaussNewton) -> Optimizer:
+    model = kept(objective, LeastSquares, SolverSettings()).model
+
+    def init(params):
+        return GaussNewtonState(params, jnp.ones(()), jnp.zeros((), int))
+
+    @jax.jit
+    def step(state, batch):
+        system = model.whole(state.params, batch)
+        flat, unravel = ravel_pytree(state.params)
+        floor = jnp.maximum(method.floor, jnp.finfo(flat.dtype).eps / 20) * state.caution
+        delta = least_squares_step(system.J, system.r, floor)
+        evaluations = state.evaluations + 1
+        return state._replace(params=unravel(flat + delta), evaluations=evaluations), StepInfo(
+            system.r @ system.r, evaluations
+        )
+
+    def on_nonfinite(state):
+        return state._replace(caution=1e6 * state.caution)
+
+    return Optimizer(init, step, lambda state: state.params, on_nonfinite)
