@@ -13,10 +13,11 @@ from composed import composed
 from pinn_ac.ansatz import Lifted, ReactionFlow, Soft
 from pinn_ac.app.train import train_in
 from pinn_ac.errors import InputError
-from pinn_ac.fitting import Choices, Plan, choose
+from pinn_ac.fitting import Choices, choose
 from pinn_ac.models import MLP, Periodic, Splitting
 from pinn_ac.optimizers import LBFGS, Adam, LevenbergMarquardt, Muon
 from pinn_ac.problem import Sine
+from pinn_ac.running import Plan
 from pinn_ac.sampling import Monitor, Sobol, Uniform
 
 NETWORK, SAMPLER = MLP(width=4, depth=1), Sobol(128, resample_every=5)

@@ -16,10 +16,10 @@ from pinn_ac.app.assembly import assemble
 from pinn_ac.app.config import plan
 from pinn_ac.estimate import estimate_error, points_needed, steps_needed
 from pinn_ac.evaluation import Sampled, score
-from pinn_ac.experiment import count_windows
-from pinn_ac.fitting import Training
 from pinn_ac.problem import AllenCahn, Sine
 from pinn_ac.reference import solve
+from pinn_ac.running import Training
+from pinn_ac.setup import count_windows
 from pinn_ac.solution import Solution
 from pinn_ac.training import Checkpoints, unstacked
 

@@ -17,9 +17,9 @@ from pinn_ac.app.assembly import assemble
 from pinn_ac.app.saved_run import load_config
 from pinn_ac.app.train import train_in
 from pinn_ac.errors import InputError
-from pinn_ac.experiment import count_windows
 from pinn_ac.problem import AllenCahn, Sine
 from pinn_ac.reference import load_or_solve
+from pinn_ac.setup import count_windows
 from pinn_ac.tracking import Jsonl
 from pinn_ac.training import Stopped
 

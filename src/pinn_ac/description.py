@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pinn_ac.errors import InputError
-from pinn_ac.experiment import Setup
+from pinn_ac.setup import Setup
 
 HIDDEN = ("parent", "name")
 """Fields that Flax gives to every module."""

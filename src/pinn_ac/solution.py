@@ -277,9 +277,9 @@ class Solution:
             not (place / CONFIG).exists(),
             f"{place} already holds a run: choose another folder.",
         )
-        marches = self.experiment.marches
-        described = describe(setup if marches else replace(setup, windows=self.experiment.windows))
-        params = tuple(marching.with_room(one, marching.MOST_UNITS) for one in self.params) if marches else self.params
+        described, params = describe(replace(setup, windows=self.experiment.windows)), self.params
+        if self.experiment.marches:
+            described, params = describe(setup), marching.padded(params)
         make_writable(place, "folder")
         sample_file = getattr(setup.problem.initial_condition, "path", None)
         if sample_file:
@@ -322,7 +322,8 @@ class Solution:
                 # The last chunk is filled up, so that one compiled program serves all.
                 chunk_t, chunk_x = (np.resize(axis.flat[part], size) for axis in (t, x))
                 local_t, xi = self.problem.to_natural(chunk_t - starts[index], chunk_x)
-                at = jnp.asarray(np.clip(local_t, 0.0, self.experiment.length(self.params[index])), float), jnp.asarray(xi, float)
+                local_t = np.clip(local_t, 0.0, self.experiment.length(self.params[index]))
+                at = jnp.asarray(local_t, float), jnp.asarray(xi, float)
                 values = program(self.conditions[index], self.params[index], *at)
                 for name, value in values.items():
                     whole = results.setdefault(name, np.empty(t.size, value.dtype))

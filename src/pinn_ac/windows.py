@@ -7,10 +7,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pinn_ac.estimate import ErrorSoFar, from_values, points_needed, steps_needed, time_grids
+from pinn_ac.estimate import Window as SampledWindow
 from pinn_ac.experiment import Experiment
 from pinn_ac.reference import Reference
 from pinn_ac.training import BatchWeighting, TimeWindows, Window
 
+EARLY = 0.5
+"""The part of the tolerance that the error may have reached at the end of a window that others follow."""
+CELLS = 32
+"""Steps of time in a window, at least, for the estimate."""
 MAX_ROWS, MAX_COLUMNS = 50, 256
 """Times per window and grid points in x at which errors are measured while a run trains: enough to see them fall."""
 
@@ -30,6 +36,8 @@ def time_windows(experiment: Experiment, reference: Reference | None = None) -> 
     if reference is not None and len(reference.t) > experiment.windows:  # so that every window has a row
         errors = _Errors(experiment, reference)
 
+    tolerance = experiment.setup.tolerance
+    estimates = None if tolerance is None else _Estimates(experiment)
     conditions: list[Any] = [None]  # where each window begins; the first one at the problem's initial condition
 
     def enter(finished: tuple[Any, ...]) -> Window:
@@ -41,7 +49,12 @@ def time_windows(experiment: Experiment, reference: Reference | None = None) -> 
         held_out = experiment.held_out(condition)
 
         def validate(params: Any) -> tuple[float, dict[str, float]]:
-            return programs.loss(params, held_out), error()(params)
+            estimate = {} if estimates is None else {"estimate": estimates.after(conditions, finished, params)}
+            return programs.loss(params, held_out), error()(params) | estimate
+
+        def is_reached(figures: Mapping[str, float]) -> bool:
+            is_last = len(finished) + 1 == experiment.windows
+            return tolerance is not None and figures["estimate"] <= (1.0 if is_last else EARLY) * tolerance
 
         if not finished:
             in_background(lambda: validate(fresh()))  # for its compilation
@@ -53,6 +66,7 @@ def time_windows(experiment: Experiment, reference: Reference | None = None) -> 
             prepare=lambda points: experiment.prepare(points, condition),
             terms=lambda params, batch: _named(programs.means(params, batch)),
             validate=validate,
+            is_reached=is_reached,
         )
 
     return TimeWindows(
@@ -83,6 +97,46 @@ def _start(fresh: Any, finished: tuple[Any, ...], loss: Callable[[Any], float]) 
 
 def _named(means: Mapping[str, jax.Array]) -> dict[str, float]:
     return {f"loss_{name}": float(mean) for name, mean in means.items()}
+
+
+class _Estimates:
+    """The estimated relative L2 error up to the end of a window, without a reference; see `pinn_ac.estimate`."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.experiment, self.problem = experiment, experiment.problem.natural
+        experiment.problem.require(
+            "spectral",
+            "train.tolerance, by the error estimate,",
+            "leave it out, and give train.seconds or train.steps",
+        )
+        self.points = points_needed(self.problem)
+        self.cells = max(CELLS, round(steps_needed(self.problem, self.points) / experiment.windows))
+        self.x = self.problem.domain[0] + self.problem.period * np.arange(self.points) / self.points
+        self.so_far: list[ErrorSoFar] = []  # after each finished window
+
+    def after(self, conditions: Sequence[Any], finished: tuple[Any, ...], params: Any) -> float:
+        """The estimate with these parameters in the window that follows the finished ones."""
+        for index in range(len(self.so_far), len(finished)):
+            self.so_far.append(self._after(index, conditions[index], finished[index]))
+        return self._after(len(finished), conditions[len(finished)], params).relative_l2
+
+    def _after(self, index: int, condition: Any, params: Any) -> ErrorSoFar:
+        window = self._sampled(index, condition, params)
+        if index:
+            return self.so_far[index - 1].after(self.problem, window)
+        with jax.enable_x64(True):
+            u = np.asarray(self.problem.initial_condition(self.problem.to_unit(jnp.asarray(self.x))), np.float64)
+        return ErrorSoFar.at_start(np.zeros(len(u)), u).after(self.problem, window)
+
+    def _sampled(self, index: int, condition: Any, params: Any) -> SampledWindow:
+        length = self.problem.horizon / self.experiment.windows
+        t = time_grids(length, (), self.cells)[0]
+        grid = np.meshgrid(t, self.x, indexing="ij")
+        times, places = (jnp.asarray(axis.ravel(), float) for axis in grid)
+        program = self.experiment.programs.derivatives(tuple(self.problem.orders))
+        found = program(condition, params, times, places)
+        u, f = (np.asarray(found[name], np.float64).reshape(grid[0].shape) for name in ("u", "residual"))
+        return from_values(t + index * length, u, f)
 
 
 class _Errors:

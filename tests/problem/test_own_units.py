@@ -9,10 +9,10 @@ import pytest
 
 from composed import composed
 from fields import random_params
-from pinn_ac import experiment
 from pinn_ac.app.assembly import arguments
 from pinn_ac.fitting import choose
 from pinn_ac.problem import AllenCahn, Fourier
+from pinn_ac.setup import assemble
 from pinn_ac.solution import Solution
 
 CONDITION = Fourier(0.1, (0.4,), (0.0, 0.3))
@@ -31,7 +31,7 @@ def solution_of(problem, windows):
     """A field with random parameters, of a run that is not trained."""
     words = ("model.width=5", "model.depth=1", "sampler.num_points=64", "sampler=monitor")
     setup = choose(problem, None, None, 0, arguments(composed(*words))[1] | {"windows": windows})
-    made = experiment.assemble(setup)
+    made = assemble(setup)
     params = [random_params(setup.network, made.field.features, seed) for seed in range(windows)]
     return Solution(made, tuple(params))
 

@@ -11,7 +11,7 @@ from composed import composed
 from fields import random_params
 from pinn_ac.app.assembly import assemble
 from pinn_ac.app.config import plan
-from pinn_ac.fitting import Training
+from pinn_ac.running import Training
 from pinn_ac.tracking import Tracker
 from pinn_ac.training import Checkpoints, Stopped
 

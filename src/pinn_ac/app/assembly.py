@@ -4,18 +4,19 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from pinn_ac import experiment
 from pinn_ac.app.config import GROUPS
 from pinn_ac.app.objects import build
 from pinn_ac.compute import ComputeSettings
 from pinn_ac.errors import require
+from pinn_ac.experiment import Experiment
 from pinn_ac.fitting import choose
 from pinn_ac.loss import Loss
 from pinn_ac.optimizers import Method
+from pinn_ac.setup import assemble as assembled
 from pinn_ac.tracking import Tracker
 
 
-def assemble(config: DictConfig) -> experiment.Experiment:
+def assemble(config: DictConfig) -> Experiment:
     """Build every object of the run; nothing is computed yet, and neither the config nor the process is changed.
 
     Raises:
@@ -24,7 +25,7 @@ def assemble(config: DictConfig) -> experiment.Experiment:
     with ComputeSettings.of(config.precision, config.device).active():
         problem, choices = arguments(config)
         setup = choose(problem, None, config.train.seconds, config.seed, choices, config.train.tolerance)
-    return experiment.assemble(setup)
+    return assembled(setup)
 
 
 def arguments(config: DictConfig) -> tuple[Any, dict[str, Any]]:

@@ -14,8 +14,8 @@ from pinn_ac.app.jobs import folder_name, study_url
 from pinn_ac.app.program import spelled
 from pinn_ac.app.wording import has_no, in_words
 from pinn_ac.errors import InputError, require
-from pinn_ac.fitting import Plan
 from pinn_ac.parallel import started
+from pinn_ac.running import Plan
 from pinn_ac.solution import CONFIG
 
 ENSEMBLE = "ensemble.yaml"

@@ -23,10 +23,10 @@ from pinn_ac.app.train import (
     training_in,
 )
 from pinn_ac.errors import require
-from pinn_ac.fitting import Training, computing, progress_bar
+from pinn_ac.running import Training, computing, progress_bar
 from pinn_ac.solution import Solution
 from pinn_ac.tracking import Shared, Tracker, tracked
-from pinn_ac.training import Diverged, Stopped, TrainingState, require_one_program, run_ensemble
+from pinn_ac.training import Diverged, Stopped, Trainer, TrainingState, require_one_program, run_ensemble
 
 
 def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, retry: bool | None = None) -> float:
@@ -95,6 +95,25 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
     return statistics.median(finished) if finished else FAILED_SCORE
 
 
+def _ends(
+    members: Sequence[Training], begun: Sequence[TrainingState]
+) -> Sequence[TrainingState | Diverged | Stopped]:
+    """The state that each member ends in; members that march through time do so one after the other."""
+    trainers = [member.trainer for member in members]
+    loops = [trainer for trainer in trainers if isinstance(trainer, Trainer)]
+    if len(loops) == len(trainers):
+        return run_ensemble(loops, begun)
+    ends: list[TrainingState | Diverged | Stopped] = []
+    for trainer, state in zip(trainers, begun, strict=True):
+        try:
+            ends.append(trainer.run(state))
+        except Diverged as error:
+            ends.append(error)
+        except Stopped as error:
+            return [*ends, *[error] * (len(trainers) - len(ends))]
+    return ends
+
+
 def _train(
     members: Sequence[tuple[Training, Mapping[str, Any]]], shown: Tracker
 ) -> list[Solution | Diverged | Stopped]:
@@ -109,9 +128,7 @@ def _train(
         ]
         ends = [
             training.solution(end) if isinstance(end, TrainingState) else end
-            for (training, _), end in zip(
-                members, run_ensemble([training.trainer for training, _ in members], begun), strict=True
-            )
+            for (training, _), end in zip(members, _ends([training for training, _ in members], begun), strict=True)
         ]
         for end, metrics in zip(ends, results, strict=True):
             if isinstance(end, Solution):

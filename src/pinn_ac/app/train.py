@@ -15,9 +15,9 @@ from pinn_ac.app.jobs import FAILED_SCORE, FAILURE, read_job
 from pinn_ac.app.report import load_reference, report
 from pinn_ac.app.run_folder import claimed, write_config
 from pinn_ac.experiment import Experiment
-from pinn_ac.fitting import Training, computing, progress_bar
 from pinn_ac.parallel import first_begins, is_first
 from pinn_ac.reference import Reference
+from pinn_ac.running import Training, computing, progress_bar
 from pinn_ac.solution import Solution
 from pinn_ac.tracking import HISTORY, Tracker, read_history
 from pinn_ac.training import Checkpoints

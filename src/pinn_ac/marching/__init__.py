@@ -2,10 +2,11 @@
 
 from pinn_ac.marching.control import MOST_UNITS
 from pinn_ac.marching.kernel import Kernel
-from pinn_ac.marching.march import March, estimate_of, modes_of, pieces_of, points_of, usual_length
-from pinn_ac.marching.pieces import Piece, blank, cut, network, pace, used, with_room
+from pinn_ac.marching.march import March
+from pinn_ac.marching.pieces import Piece, blank, cut, network, pace, padded, used
 from pinn_ac.marching.points import Spacing
-from pinn_ac.marching.window import Settings
+from pinn_ac.marching.progress import estimate_of, modes_of, pieces_of, usual_length
+from pinn_ac.marching.window import Settings, points_of
 
 __all__ = [
     "MOST_UNITS",
@@ -20,9 +21,9 @@ __all__ = [
     "modes_of",
     "network",
     "pace",
+    "padded",
     "pieces_of",
     "points_of",
     "used",
     "usual_length",
-    "with_room",
 ]

@@ -1,9 +1,10 @@
 """The field and its residual at prepared points, and the rows of the Jacobian in the output weights."""
 
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, NamedTuple
+from functools import cached_property, reduce
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ from pinn_ac.compilation import LITTLE, SOME, compiled
 from pinn_ac.derivatives import Engine
 from pinn_ac.gradients import Gradient
 from pinn_ac.marching.lift import CHUNK, Lift, in_chunks
-from pinn_ac.problem import FourierCondition
+from pinn_ac.problem import FourierCondition, InitialCondition
 from pinn_ac.problem.local_lift import LocalCondition
 from pinn_ac.residual import closure, monomials, residual_of
 
@@ -82,7 +83,7 @@ class Kernel:
 
             def about(t, x, lift):
                 variance, xi = paced.heat_coordinates(t, x)
-                local = LocalCondition(start, variance, xi, tuple(lift))
+                local = LocalCondition(cast(InitialCondition, start), variance, xi, tuple(lift))
                 here = self.field._replace(problem=paced.with_initial_condition(local))
                 return self.engine(here.background, t, x, self.orders)
 
@@ -91,7 +92,7 @@ class Kernel:
         return compiled(background, SOME)
 
     def prepare(self, lift: Lift, t: np.ndarray, columns: np.ndarray) -> Prepared:
-        """The points (t_i, ξ_{columns[i, j]}), line by line, and the first of them again up to a multiple of `CHUNK`."""
+        """The points (t_i, ξ_{columns[i, j]}), line by line; the first again, up to a multiple of `CHUNK`."""
         problem = self.field.problem
         derivatives = lift.at(t, columns, self.closed_form).reshape(4, -1)
         left, right = problem.domain
@@ -186,8 +187,5 @@ def jet_of(features: Jet, c: jax.Array) -> Jet:
 @jax.jit
 def jacobian(features: Jet, slopes: Jet) -> jax.Array:
     """∂r/∂c, (n, K)."""
-    total = None
-    for name, values in features.items():
-        product = slopes[name][:, None] * values
-        total = product if total is None else total + product
-    return total
+    products = [slopes[name][:, None] * values for name, values in features.items()]
+    return reduce(operator.add, products)

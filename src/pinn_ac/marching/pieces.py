@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pinn_ac.marching.control import MOST_UNITS
 from pinn_ac.problem import FourierCondition
 
 
@@ -33,7 +34,8 @@ class Piece(NamedTuple):
     def condition(self, even: bool) -> FourierCondition:
         """Where the window begins; not for the first."""
         real = jax.dtypes.canonicalize_dtype(float)
-        return FourierCondition(*(jnp.asarray(part, real) for part in (self.cosine, self.sine, self.slope)), even)
+        cosine, sine, slope = (jnp.asarray(part, real) for part in (self.cosine, self.sine, self.slope))
+        return FourierCondition(cosine, sine, slope, even)
 
 
 def network(piece: Piece, z: jax.Array) -> jax.Array:
@@ -48,7 +50,7 @@ def pace(piece: Piece) -> Any:
 
 def blank(units: int, features: int, modes: int) -> Piece:
     """Zeros of the shapes of a piece with so many units, features and modes."""
-    real = np.float64 if jax.config.jax_enable_x64 else np.float32
+    real = jax.dtypes.canonicalize_dtype(float)
     shapes: tuple[tuple[int, ...], ...] = ((), (), (), (units, features), (units,), (units,), (modes,), (modes,), ())
     return Piece(*(np.zeros(shape, real) for shape in shapes))
 
@@ -66,6 +68,11 @@ def with_room(piece: Piece, units: int) -> Piece:
         return np.pad(np.asarray(leaf), [(0, room)] + [(0, 0)] * (np.ndim(leaf) - 1))[:units]
 
     return piece._replace(A=fitted(piece.A), b=fitted(piece.b), c=fitted(piece.c))
+
+
+def padded(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
+    """The pieces with room for the largest network, as checkpoints hold them."""
+    return tuple(with_room(piece, MOST_UNITS) for piece in pieces)
 
 
 def cut(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:

@@ -67,8 +67,12 @@ def spread(
         whole = np.asarray(_flow(problem, lift.pace * t[:, None], whole))
     density = 1 + spacing.arc_length * np.abs(np.gradient(whole, 2 / lift.points, axis=1))
     if not lift.exact_series:
-        density += spacing.layer * np.asarray(problem.kink_layer(lift.pace * t[:, None], jnp.asarray(xi)))
-    total = np.concatenate([np.zeros((lines, 1)), np.cumsum(0.5 * (density[:, 1:] + density[:, :-1]), axis=1)], axis=1)
+        density += spacing.layer * np.asarray(
+            problem.kink_layer(jnp.asarray(lift.pace * t[:, None]), jnp.asarray(xi))
+        )
+    total = np.concatenate(
+        [np.zeros((lines, 1)), np.cumsum(0.5 * (density[:, 1:] + density[:, :-1]), axis=1)], axis=1
+    )
     offsets = (generator.random() + GOLDEN * np.arange(lines)) % 1
     columns = np.empty((lines, per_line), int)
     for i in range(lines):

@@ -1,19 +1,21 @@
 """One attempt at one window: its points and features are drawn, and its output weights found by Gauss–Newton."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pinn_ac.estimate import ErrorSoFar, Window, from_values, time_grids
+from pinn_ac.estimate import Window, from_values, time_grids
 from pinn_ac.marching.kernel import Kernel, Prepared, jacobian, jet_of
 from pinn_ac.marching.lift import CHUNK, Lift
-from pinn_ac.marching.pieces import Piece
+from pinn_ac.marching.pieces import Piece, used
 from pinn_ac.marching.points import Spacing, spread
+from pinn_ac.marching.progress import grid_of, modes_of
 from pinn_ac.models.random_features import draw
 from pinn_ac.optimizers.least_squares.shortest import least_squares_step
+from pinn_ac.problem import Problem
 from pinn_ac.seeds import host_generator
 
 LINES = 64
@@ -56,7 +58,7 @@ class Settings:
     scale: float = 1.0
     distribution: str = "uniform"
     points: float = 6.0
-    spacing: Spacing = Spacing()
+    spacing: Spacing = field(default_factory=Spacing)
     floor: float = 1e-14
     steps: int = 8
     units: int | None = None
@@ -121,7 +123,7 @@ class WindowProblem:
     index: int
     seed: int
     grid: int
-    settings: Settings = Settings()
+    settings: Settings = field(default_factory=Settings)
 
     @property
     def even(self) -> bool:
@@ -166,12 +168,14 @@ class WindowProblem:
         )
 
     def sampled(self, piece: Piece, points: int, steps: int) -> Window:
-        """The field and its residual on a grid for the error estimate: `points` of the period, `steps` cells of time."""
+        """The field and its residual for the error estimate, on `points` of the period and `steps` cells of time."""
         length = float(piece.length)
         t = time_grids(length, (), steps)[0]
         stride = self.grid // points
         columns = np.arange(self.grid // 2 if self.even else 0, self.grid + self.even, stride)
-        u, f = self.kernel.values(self.lift(float(piece.pace)), piece, t, np.broadcast_to(columns, (len(t), len(columns))))
+        u, f = self.kernel.values(
+            self.lift(float(piece.pace)), piece, t, np.broadcast_to(columns, (len(t), len(columns)))
+        )
         if self.even:  # ξ = −1 is ξ = 1
             u, f = (np.concatenate([v[:, :0:-1], v[:, :-1]], axis=1) for v in (u, f))
         return from_values(t, u, f)
@@ -181,3 +185,13 @@ class WindowProblem:
         columns = np.arange(self.grid // 2 if self.even else 0, self.grid + self.even)
         u, _ = self.kernel.values(self.lift(float(piece.pace)), piece, np.array([float(piece.length)]), columns[None])
         return np.concatenate([u[0, :0:-1], u[0, :-1]]) if self.even else u[0]
+
+
+def points_of(
+    problem: Problem, kernel: Kernel, settings: Settings, seed: int, index: int, piece: Piece, condition: Any
+) -> np.ndarray:
+    """The collocation points that a window was solved on, (n, 2) with columns t, from its start, and x."""
+    grid = grid_of(modes_of(problem))
+    window = WindowProblem(kernel, condition or problem.initial_condition, index, seed, grid, settings)
+    points = window.prepared(float(piece.length), float(piece.pace), round(settings.points * used(piece)))
+    return np.column_stack([np.asarray(points.t), np.asarray(points.x)])

@@ -1,4 +1,4 @@
-"""A network of drawn features: one hidden layer whose weights are drawn and stay, so that only its output is trained."""
+"""A network of drawn features: its hidden weights are drawn and stay, and only its output weights are trained."""
 
 import flax.linen as nn
 import jax
@@ -51,9 +51,7 @@ class RandomFeatures(nn.Module):
             self.width is None or is_whole(self.width, 1), f"model.width is {self.width}: give a whole number from 1."
         )
         require(is_whole(self.seed, 0), f"model.seed is {self.seed}: give a whole number from 0.")
-        require(
-            is_number(self.scale) and self.scale > 0, f"model.scale is {self.scale}: give a positive number."
-        )
+        require(is_number(self.scale) and self.scale > 0, f"model.scale is {self.scale}: give a positive number.")
         known = self.distribution in DISTRIBUTIONS
         require(known, f"model.distribution is {self.distribution!r}: choose {' or '.join(DISTRIBUTIONS)}.")
         names = ", ".join(sorted(ACTIVATIONS))

@@ -29,16 +29,17 @@ class GaussNewtonState(NamedTuple):
 
 @dataclass(frozen=True)
 class GaussNewton:
-    """Gauss–Newton: δ = argmin ‖J δ + r‖, of least length among those that rounding cannot tell apart, and a step δ.
+    """Gauss–Newton: δ = argmin ‖J δ + r‖² + λ² ‖S δ‖², with λ just above rounding, and a step δ.
 
-    r is the residual vector, (n,), J its Jacobian, (n, P), with columns scaled to one length. Where the network is
-    linear in its parameters, as :class:`~pinn_ac.models.RandomFeatures` is, the residuals are so up to the equation's
-    own nonlinearity, and two to five steps are enough. For networks whose hidden weights are trained use
-    Levenberg–Marquardt, which damps the step. See :func:`~pinn_ac.optimizers.least_squares.shortest.least_squares_step`.
+    r is the residual vector, (n,), J its Jacobian, (n, P), and S holds the lengths of its columns. Where the network
+    is linear in its parameters, as :class:`~pinn_ac.models.RandomFeatures` is, the residuals are so up to the
+    equation's own nonlinearity, and two to five steps are enough. For networks whose hidden weights are trained use
+    Levenberg–Marquardt, which damps the step. The linear problem is solved by
+    :func:`~pinn_ac.optimizers.least_squares.shortest.least_squares_step`.
 
     Args:
-        floor: directions in which ‖J δ‖ is below this share of the largest are left alone; from the rounding error of
-            the precision, below which it counts as that, to 1.
+        floor: λ as a share of ‖J S⁻¹‖: directions in which that is smaller are left alone. A twentieth of the
+            rounding error of the precision at least; what is less counts as that.
         steps: how many steps a stage of training takes.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from pinn_ac.problem.allen_cahn import AllenCahn
 from pinn_ac.problem.burgers import Burgers
+from pinn_ac.problem.capabilities import CAPABILITIES
 from pinn_ac.problem.initial_conditions import (
     BandLimited,
     Cosine,
@@ -11,7 +12,7 @@ from pinn_ac.problem.initial_conditions import (
     XSquaredCosine,
 )
 from pinn_ac.problem.local_lift import LOCAL_ORDERS, with_local_lift
-from pinn_ac.problem.problem import CAPABILITIES, Problem
+from pinn_ac.problem.problem import Problem
 from pinn_ac.problem.tabulated import Tabulated
 from pinn_ac.problem.transfer import FourierCondition, modes_needed, transfer
 

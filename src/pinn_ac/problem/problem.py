@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, partial
-from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import jax
@@ -12,20 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from pinn_ac.errors import InputError, is_number, numbers, require
+from pinn_ac.problem.capabilities import CAPABILITIES
 from pinn_ac.problem.initial_conditions import Cosine, InitialCondition
 from pinn_ac.problem.leaves import flatten, unflatten, with_condition
-from pinn_ac.problem.units import require_units
-
-CAPABILITIES: Mapping[str, str] = MappingProxyType(
-    {
-        "lift": "the heat flow of the initial condition (`diffusion`)",
-        "flow": "the exact flow of the reaction alone (`flow`)",
-        "spectral": "a declared linear part and nonlinear term (`diffusion` or `symbol`, and `reaction` or `flux`)",
-        "energy": "an energy (`energy_density`)",
-        "bound": "a bound of its solutions (`bound`)",
-    }
-)
-"""What may be known of a problem beside its residual: name → in words, with the members that define it."""
+from pinn_ac.problem.units import require_definition, require_units
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +85,9 @@ class Problem:
         jax.tree_util.register_pytree_node(cls, flatten, partial(unflatten, cls))
 
     def __post_init__(self) -> None:
-        self._require_definition()
+        cls = type(self)
+        own = {one.name for one in fields(self)} - _OF_EVERY_PROBLEM
+        require_definition(cls, cls.residual is not Problem.residual, own)
         object.__setattr__(self, "domain", numbers("problem.domain", self.domain))
         for name, value in self.coefficients.items():
             self.require_number(name)
@@ -110,17 +101,6 @@ class Problem:
         require(
             ends_are_numbers and self.domain[0] < self.domain[1],
             f"problem.domain is {list(self.domain)}: give two finite numbers, the left end below the right one.",
-        )
-
-    def _require_definition(self) -> None:
-        cls, own = type(self), sorted({one.name for one in fields(self)} - _OF_EVERY_PROBLEM)
-        is_stated = cls.residual is not Problem.residual
-        require(is_stated, f"{cls.__name__} does not say what its equation is: define residual(self, u, point).")
-        unknown = ", ".join(name for name in cls.dimensions or () if name not in own)
-        require(
-            not unknown,
-            f"{cls.__name__}.dimensions gives the unit of {unknown}, which is none of its fields: they are "
-            f"{', '.join(own) or 'none'}.",
         )
 
     def require_number(self, name: str, least: float = -math.inf, above: float = -math.inf) -> None:
@@ -192,20 +172,13 @@ class Problem:
     @property
     def pace(self) -> Any:
         """How fast the clock of the lift and of :meth:`paced_flow` runs: 1, unless :meth:`at_pace` has set it."""
-        return vars(self).get("_pace", 1.0)
+        return vars(self).get("_pace", ONE)
 
     def at_pace(self, pace: Any) -> Self:
-        """The problem with a clock for its lift and its flow that shows `pace` times t.
+        """The problem whose lift and :meth:`paced_flow` go by a clock that shows `pace` times t, `pace` in [0, 1].
 
-        Both are parts of an ansatz for u, and need not solve anything: at pace 0 the lift stays u₀ and the flow lets
-        everything stay as it is, which suits a solution that has settled.
-
-        Args:
-            pace: a number or a traced value, from 0 to 1.
-
-        >>> from pinn_ac import AllenCahn
-        >>> float(AllenCahn().at_pace(0.0).paced_flow(0.5, 0.25))
-        0.25
+        Both are parts of an ansatz for u, and need not solve anything: at pace 0 the lift stays u₀ and the flow moves
+        nothing, which suits a solution that has settled.
         """
         other = self.with_initial_condition(self.initial_condition)
         vars(other)["_pace"] = pace
@@ -316,16 +289,11 @@ class Problem:
         return -self.diffusion * wavenumber**2
 
     def heat_coordinates(self, t: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """What the heat flow of u₀ depends on at (t, x): the variance 2Dt, with D in units of ξ, and ξ.
-
-        t is that of the lift's clock, see :meth:`at_pace`.
-        """
+        """What the heat flow of u₀ depends on at (t, x): the variance 2D·pace·t, with D in units of ξ, and ξ."""
         return 2 * self.unit_diffusivity * self._clock(t), self.to_unit(x)
 
     def _clock(self, t: Any) -> jax.Array:
-        """`pace` times t."""
-        t = jnp.asarray(t)
-        return t if isinstance(self.pace, float) and self.pace == 1.0 else self.pace * t
+        return jnp.asarray(t) if self.pace is ONE else self.pace * jnp.asarray(t)
 
     @property
     def largest_variance(self) -> float:
@@ -426,5 +394,7 @@ class Problem:
             raise InputError(f"{who} needs {CAPABILITIES[capability]}, which {type(self).__name__} lacks: {instead}.")
 
 
+ONE = 1.0
+"""The pace of a problem that :meth:`Problem.at_pace` has not changed."""
 _OF_EVERY_PROBLEM = frozenset(one.name for one in fields(Problem))
 """Fields that are no coefficients."""

@@ -1,5 +1,6 @@
-"""A check of the units that a problem's class gives: the natural problem must be the same equation."""
+"""Checks of a problem's class: that it states an equation, and that its units are those of the equation."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -9,6 +10,27 @@ from pinn_ac.errors import require
 
 DRAWS = 3
 """How many points are looked at, each with random values of u and its derivatives."""
+
+
+def require_definition(cls: type, is_stated: bool, own: Iterable[str]) -> None:
+    """Refuse a class without a residual, or with units of coefficients that it does not have.
+
+    Args:
+        cls: a subclass of `Problem`.
+        is_stated: it has a residual.
+        own: the names of its fields, less those of every problem.
+
+    Raises:
+        InputError: it is refused.
+    """
+    require(is_stated, f"{cls.__name__} does not say what its equation is: define residual(self, u, point).")
+    names = sorted(own)
+    unknown = ", ".join(name for name in getattr(cls, "dimensions", None) or () if name not in names)
+    require(
+        not unknown,
+        f"{cls.__name__}.dimensions gives the unit of {unknown}, which is none of its fields: they are "
+        f"{', '.join(names) or 'none'}.",
+    )
 
 
 def require_units(problem: Any, natural: Any) -> None:

@@ -140,6 +140,7 @@ class _Loop:
     compile_seconds_before: float
     _prepared: tuple[Points | None, Any] = (None, None)
     _window: Window | None = None
+    _reached: bool = False
     index: int = 0
 
     @property
@@ -153,9 +154,7 @@ class _Loop:
         if self._window is None:  # a session begins
             self._enter(unstacked(state.finished))
         state = self.run_stage(state)
-        while (
-            state.stage + 1 < len(self.trainer.stages) and not self.out_of_time(state) and not self._overfitted(state)
-        ):
+        while state.stage + 1 < len(self.trainer.stages) and not self._ends(state):
             state = self.run_stage(self._next_stage(state))
         if self._overfitted(state):
             self._say(
@@ -166,6 +165,7 @@ class _Loop:
 
     def _enter(self, finished: tuple[Any, ...]) -> None:
         self._window, self.index = self.trainer.windows.enter(finished), len(finished)
+        self._reached = False
 
     def next_window(self, state: TrainingState) -> TrainingState:
         """The state before the first step of the window that follows."""
@@ -212,6 +212,10 @@ class _Loop:
             if evaluates:
                 state, more = self._evaluate(stage, state)
                 figures |= more
+                if self.window.is_reached(more):
+                    self._reached = last = True
+                    params = stage.optimizer.params(state.optimizer)
+                    state = state._replace(best_params=params, best_loss=more["validation_loss"])
             if state.stage_step % evaluate_every == 0:  # not at an early end, where a longer run would not evaluate
                 state = self._watch(stage, state, figures["validation_loss"], batch)
             self._log(stage, state, figures)
@@ -273,6 +277,10 @@ class _Loop:
     def _where(self) -> str:
         count = self.trainer.windows.count
         return "The run" if count == 1 else f"Time window {self.index + 1} of {count}"
+
+    def _ends(self, state: TrainingState) -> bool:
+        """Whether the window ends though there are stages left."""
+        return self._reached or self.out_of_time(state) or self._overfitted(state)
 
     def _overfitted(self, state: TrainingState) -> bool:
         """Whether the window ends because the network over-fits."""

@@ -49,6 +49,7 @@ class Window(NamedTuple):
     prepare: points → the batch that the optimizer's steps take; called once per draw.
     terms: (params, batch) → "loss_NAME" → the mean of each loss term; for the history.
     validate: params → (the loss on held-out points, further figures such as the error).
+    is_reached: those figures → whether the window is as accurate as it needs to be, and ends.
     """
 
     start: Callable[[], Any]
@@ -56,6 +57,7 @@ class Window(NamedTuple):
     prepare: Callable[[Points], Any]
     terms: Callable[[Any, Any], Mapping[str, float]]
     validate: Callable[[Any], tuple[float, Mapping[str, float]]]
+    is_reached: Callable[[Mapping[str, float]], bool] = lambda figures: False
 
 
 class BatchWeighting(NamedTuple):

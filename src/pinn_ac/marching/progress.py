@@ -1,0 +1,80 @@
+"""Where a march is, and the sizes that follow from its problem."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pinn_ac.estimate import ErrorSoFar, agree
+from pinn_ac.marching.control import SHORTEST
+from pinn_ac.marching.pieces import Piece
+from pinn_ac.problem import Problem, modes_needed
+from pinn_ac.training import TrainingState, unstacked
+
+USUAL = 0.625
+"""R times the usual length of a window; measured."""
+FEWEST = 8
+"""Windows where the problem tells no time of its own."""
+
+
+class Progress(NamedTuple):
+    """Where a march is: the part of its state that is neither a piece nor a counter.
+
+    errors: the error so far, estimated on the whole grid and on both halves of it.
+    time: the end of the last window, in natural units.
+    length, rung: of the next window, see :class:`~pinn_ac.marching.control.Choice`.
+    tolerance: that the controller works with; smaller than the run's in later rounds.
+    rounds: finished.
+    held_out: the sum over the windows of length times the mean of r² on the estimate's grid.
+    """
+
+    errors: tuple[ErrorSoFar, ErrorSoFar, ErrorSoFar]
+    time: Any
+    length: Any
+    rung: Any
+    tolerance: Any
+    rounds: Any
+    held_out: Any
+
+
+def usual_length(problem: Problem) -> float:
+    """Of a window, in the problem's time."""
+    windows = problem.growth / USUAL if problem.growth else FEWEST
+    return problem.horizon / max(windows, 1.0)
+
+
+def modes_of(problem: Problem) -> int:
+    """Modes that hold the solution at the end of the shortest first window."""
+    return modes_needed(problem, SHORTEST * usual_length(problem))
+
+
+def grid_of(modes: int) -> int:
+    """Points of the period from which collocation points are taken."""
+    return 1 << (4 * modes - 1).bit_length()
+
+
+def estimate_of(state: TrainingState) -> tuple[float, bool]:
+    """The relative L2 error of the whole march, and whether it is reliable."""
+    found = [one.relative_l2 for one in state.optimizer.errors]
+    return found[0], agree(*found)
+
+
+def estimate_or_infinity(state: TrainingState) -> float:
+    """The estimate; infinite where it is not finite."""
+    value = estimate_of(state)[0]
+    return value if math.isfinite(value) else math.inf
+
+
+def plain(progress: Progress) -> Progress:
+    """What a checkpoint has given back, with Python's numbers for counters."""
+    whole, even, odd = (ErrorSoFar(*(np.asarray(leaf) for leaf in one)) for one in progress.errors)
+    kinds = {"rung": int, "rounds": int}
+    others = {name: kinds.get(name, float)(getattr(progress, name)) for name in Progress._fields[1:]}
+    return Progress((whole, even, odd), **others)
+
+
+def pieces_of(state: TrainingState) -> tuple[Piece, ...]:
+    """The windows that are solved."""
+    if not state.optimizer.time:
+        return ()
+    return (*unstacked(state.finished), state.best_params)

@@ -1,0 +1,270 @@
+"""One session of a march: window after window, attempts and rounds, what is saved and what is told."""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pinn_ac.estimate import ErrorSoFar
+from pinn_ac.estimate import Window as Sampled
+from pinn_ac.marching.control import LADDER, MOST_ATTEMPTS, Choice, Controller
+from pinn_ac.marching.pieces import Piece, with_room
+from pinn_ac.marching.progress import Progress, estimate_or_infinity, pieces_of
+from pinn_ac.marching.window import Attempt, WindowProblem
+from pinn_ac.problem import transfer
+from pinn_ac.training import Diverged, Stopped, StopSignals, Stopwatch, TrainingState, stacked, unstacked
+
+if TYPE_CHECKING:
+    from pinn_ac.marching.march import March
+
+CELLS = 16
+"""Steps of time in a window, at least, for the estimate of its error."""
+AT_REST = 1e-7
+"""The solution has settled where its rate of change, squared, is less than this share of what the flows would make of
+it. Before, windows with the flows are the more accurate ones; measured."""
+MOST_ROUNDS = 3
+"""Marches through all of the time, each with a smaller share for each window, until the whole meets the tolerance."""
+ROWS, COLUMNS = 8, 256
+"""Times and points at which a window is compared with the reference."""
+
+
+@dataclass
+class Session:
+    """One session of a march."""
+
+    march_: "March"
+    signals: StopSignals
+    watch: Stopwatch
+    seconds_before: float
+    compile_seconds_before: float
+
+    def seconds(self) -> float:
+        return self.seconds_before + self.watch.seconds
+
+    def save(self, state: TrainingState) -> TrainingState:
+        """Write a checkpoint, with the clocks as they are now."""
+        compiled = self.compile_seconds_before + self.watch.compile_seconds
+        state = state._replace(seconds=self.seconds(), compile_seconds=compiled)
+        if self.march_.checkpoints is not None:
+            self.march_.checkpoints.save(stacked([*unstacked(state.finished), state.best_params]), state)
+        return state
+
+    def march(self, state: TrainingState) -> TrainingState:
+        """From the state's time to the horizon."""
+        while state.optimizer.time < self.march_.problem.horizon * (1 - 1e-12):
+            self._stop_if_asked(state)
+            state = self.window(state)
+            if state.optimizer.time < self.march_.problem.horizon * (1 - 1e-12):
+                state = self.save(state)
+        return state
+
+    def repeats(self, state: TrainingState) -> bool:
+        """Whether another round is needed and has time."""
+        march, progress = self.march_, state.optimizer
+        missed = not estimate_or_infinity(state) <= march.tolerance
+        in_time = march.seconds is None or 2 * self.seconds() < march.seconds
+        return missed and in_time and progress.rounds + 1 < MOST_ROUNDS
+
+    def tightened(self, state: TrainingState) -> TrainingState:
+        """Before the first window of another round."""
+        march, progress = self.march_, state.optimizer
+        factor = min(max(2 * estimate_or_infinity(state) / march.tolerance, 2.0), 100.0)
+        self._say(
+            f"The estimated error of all windows together, {estimate_or_infinity(state):.1e}, is above the tolerance "
+            f"{march.tolerance:.1e}: all are solved again, each {factor:.2g} times as accurately."
+        )
+        fresh = march.fresh(progress.tolerance / factor, progress.rounds + 1)
+        return state._replace(optimizer=fresh, best_params=march.blank(), finished=())
+
+    def window(self, state: TrainingState) -> TrainingState:
+        """One window more."""
+        march, progress, costs = self.march_, state.optimizer, self.march_.costs
+        controller = march.controller(progress.tolerance)
+        pieces = pieces_of(state)
+        begun, problem, empty = time.monotonic(), *self._start(pieces)
+        choice = controller.fitted(Choice(progress.length, progress.rung), progress.time)
+        best: tuple[float, Attempt, Sampled, Choice] | None = None
+        for number in range(MOST_ATTEMPTS):
+            choice, hurried = self._in_time(choice, controller, progress.time)
+            pace = self._pace(problem, choice.length, first=not pieces)
+            attempt, sampled, error = self._attempt(problem, empty, choice, pace, number)
+            state = state._replace(step=state.step + attempt.iterations)
+            if best is None or error < best[0]:
+                best = error, attempt, sampled, choice
+            if controller.accepts(error) or (hurried and math.isfinite(error)):
+                break
+            following = controller.after_failure(choice, error, pace == 0)
+            if following is None:
+                break
+            self._say_rejected(progress.time, choice, error, controller, following)
+            choice = controller.fitted(following, progress.time)
+        assert best is not None
+        error, attempt, sampled, choice = best
+        if not math.isfinite(error):
+            self.save(state)
+            raise Diverged(f"The window from t = {self._in_units(progress.time):.4g} on cannot be solved.")
+        state = self._accepted(state, pieces, best, controller)
+        costs[choice.rung] = time.monotonic() - begun
+        self._log(problem, state, attempt, choice)
+        return state
+
+    def _start(self, pieces: tuple[Piece, ...]) -> tuple[WindowProblem, Piece]:
+        """The window that follows the pieces, and an empty piece with its condition."""
+        march, empty = self.march_, self.march_.blank()
+        if not pieces:
+            condition: Any = march.problem.initial_condition
+        else:
+            last = pieces[-1]
+            before = self._problem(len(pieces) - 1, self._condition(pieces[-1], len(pieces) == 1))
+            condition = transfer(before.end(last), march.modes, march.even)
+            parts = (condition.cosine, condition.sine, condition.steepest_slope)
+            cosine, sine, slope = (np.asarray(part) for part in parts)
+            empty = empty._replace(cosine=cosine, sine=sine, slope=slope)
+        return self._problem(len(pieces), condition), empty
+
+    def _condition(self, piece: Piece, first: bool) -> Any:
+        return self.march_.problem.initial_condition if first else piece.condition(self.march_.even)
+
+    def _problem(self, index: int, condition: Any) -> WindowProblem:
+        march = self.march_
+        return WindowProblem(march.kernel, condition, index, march.seed, march.grid, march.settings)
+
+    def _pace(self, problem: WindowProblem, length: float, first: bool) -> float:
+        """1, or 0 where a solution that has settled is nearer to what it was than to what the flows make of it."""
+        if first:
+            return 1.0
+        if length > self.march_.controller(1.0).longest * (1 + 1e-9):
+            return 0.0
+        flowing, at_rest = (problem.residual_of_nothing(length, pace) for pace in (1.0, 0.0))
+        return 0.0 if at_rest <= AT_REST * flowing else 1.0
+
+    def _attempt(
+        self, problem: WindowProblem, empty: Piece, choice: Choice, pace: float, number: int
+    ) -> tuple[Attempt, Sampled, float]:
+        march = self.march_
+        attempt = problem.attempt(empty, choice.length, pace, choice.units, number)
+        cells = max(CELLS, round(march.steps * choice.length / march.problem.horizon))
+        with np.errstate(over="ignore", invalid="ignore"):
+            sampled = problem.sampled(attempt.piece, march.points, cells)
+            nothing = ErrorSoFar.at_start(np.zeros(march.points), sampled.u[0])
+            alone = nothing.after(march.problem, sampled)
+        return attempt, sampled, alone.now if math.isfinite(attempt.loss) else math.inf
+
+    def _in_time(self, choice: Choice, controller: Controller, now: float) -> tuple[Choice, bool]:
+        """The choice, or one that is quick enough for what is left of the clock; whether it had to be."""
+        march = self.march_
+        if march.seconds is None:
+            return choice, False
+        left = march.seconds - self.seconds()
+        windows = (controller.end - now) / choice.length
+        cost = march.costs.get(choice.rung) or max(march.costs.values(), default=0.0)
+        if windows * cost <= left or not cost:
+            return choice, False
+        known = [rung for rung, one in march.costs.items() if windows * one <= left and rung <= choice.rung]
+        return choice._replace(rung=max(known, default=min(choice.rung, 2))), True
+
+    def _accepted(
+        self,
+        state: TrainingState,
+        pieces: tuple[Piece, ...],
+        best: tuple[float, Attempt, Sampled, Choice],
+        controller: Controller,
+    ) -> TrainingState:
+        error, attempt, sampled, choice = best
+        march, progress = self.march_, state.optimizer
+        real = np.asarray(attempt.piece.start).dtype
+        piece = with_room(attempt.piece._replace(start=np.asarray(progress.time, real)), LADDER[-1])
+        following = controller.after_success(choice, error, float(piece.pace) == 0)
+        late = replace(sampled, t=sampled.t + progress.time)
+        with np.errstate(over="ignore", invalid="ignore"):
+            whole, even, odd = progress.errors
+            errors = (
+                whole.after(march.problem, late),
+                even.after(march.problem, late.coarsened(0)),
+                odd.after(march.problem, late.coarsened(1)),
+            )
+        end = progress.time + choice.length
+        if end >= march.problem.horizon * (1 - 1e-9):
+            end = march.problem.horizon
+        mean = float(np.mean(np.square(sampled.f)))
+        optimizer = Progress(
+            errors,
+            end,
+            following.length,
+            following.rung,
+            progress.tolerance,
+            progress.rounds,
+            progress.held_out + choice.length * mean,
+        )
+        return state._replace(
+            optimizer=optimizer,
+            best_params=piece,
+            best_loss=optimizer.held_out / end,
+            finished=stacked(pieces) if pieces else (),
+            stage_step=state.step,
+        )
+
+    # --- what is told -------------------------------------------------------------------------------------------
+
+    def _in_units(self, t: float) -> float:
+        return float(t) * self.march_.time_unit
+
+    def _say(self, sentence: str) -> None:
+        for tracker in self.march_.trackers:
+            tracker.say(sentence)
+
+    def _say_rejected(
+        self, now: float, choice: Choice, error: float, controller: Controller, following: Choice
+    ) -> None:
+        what = (
+            f"half the length, {following.length:.3g}"
+            if following.length < choice.length
+            else f"{following.units} features instead of {choice.units}"
+        )
+        self._say(
+            f"The window from t = {now:.4g} on has an estimated error of {error:.1e}, above its share "
+            f"{controller.share:.1e} of the tolerance: it is tried with {what}."
+        )
+
+    def _error(self, problem: WindowProblem, state: TrainingState) -> dict[str, float]:
+        """The relative L2 error in the last window, at a few times of the reference; empty without one."""
+        march, piece, reference = self.march_, state.best_params, self.march_.reference
+        if reference is None or march.grid % len(reference.x):
+            return {}
+        start, length = float(piece.start), float(piece.length)
+        t = np.asarray(reference.t) / march.time_unit
+        inside = np.flatnonzero((t > start) & (t <= (start + length) * (1 + 1e-12)))
+        if not len(inside):
+            return {}
+        rows = inside[np.linspace(0, len(inside) - 1, ROWS).round().astype(int)]
+        stride = max(1, len(reference.x) // COLUMNS)
+        columns = np.arange(0, march.grid, march.grid // len(reference.x) * stride)
+        local = np.clip(t[rows] - start, 0, length)
+        u, _ = march.kernel.values(
+            problem.lift(float(piece.pace)), piece, local, np.broadcast_to(columns, (len(rows), len(columns)))
+        )
+        exact = reference.u[rows][:, ::stride]
+        return {"window_relative_l2": float(np.linalg.norm(u - exact) / np.linalg.norm(exact))}
+
+    def _log(self, problem: WindowProblem, state: TrainingState, attempt: Attempt, choice: Choice) -> None:
+        march, progress = self.march_, state.optimizer
+        figures: Mapping[str, float] = {
+            "seconds": self.seconds(),
+            "loss": attempt.loss,
+            "validation_loss": state.best_loss,
+            "time": progress.time,
+            "units": float(choice.units),
+            "estimate": progress.errors[0].relative_l2,
+            "done": progress.time / march.problem.horizon,
+            **self._error(problem, state),
+        }
+        for tracker in march.trackers:
+            tracker.log(state.step, "gauss_newton", figures)
+
+    def _stop_if_asked(self, state: TrainingState) -> None:
+        if self.signals.received:
+            self.save(state)
+            raise Stopped(self.signals.received)

@@ -1,0 +1,290 @@
+"""A march to a tolerance: its field, its errors, its estimate, and what a user may do to it."""
+
+import signal
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import pinn_ac
+from composed import composed
+from pinn_ac.app.train import train_in
+from pinn_ac.errors import InputError
+from pinn_ac.marching import control, march
+from pinn_ac.marching.kernel import jacobian, jet_of
+from pinn_ac.marching.window import WindowProblem
+from pinn_ac.models import MLP, RandomFeatures
+from pinn_ac.optimizers import GaussNewton
+from pinn_ac.problem import Cosine, Fourier
+from pinn_ac.running import Plan
+from pinn_ac.sampling import Monitor, Sobol
+from pinn_ac.tracking import Memory
+
+
+@dataclass(frozen=True, kw_only=True)
+class FisherKPP(pinn_ac.Problem):
+    """u_t = D u_xx + r u (1 − u), as a user would write it."""
+
+    diffusivity: float = 0.05
+    growth_rate: float = 2.0
+
+    orders = ("t", "xx")
+    dimensions = MappingProxyType({"diffusivity": (2, -1), "growth_rate": (0, -1)})
+
+    def residual(self, u, point):
+        return u["t"] - self.diffusivity * u["xx"] - self.growth_rate * u["u"] * (1 - u["u"])
+
+    @property
+    def diffusion(self):
+        return self.diffusivity
+
+    def reaction(self, u):
+        return self.growth_rate * u * (1 - u)
+
+
+EASY = pinn_ac.AllenCahn(diffusivity=1e-2, reaction_rate=2.0, initial_condition=Cosine())
+
+
+class Told(Memory):
+    """Keeps what is logged and said, and may do something after some windows."""
+
+    def __init__(self, at=None, do=None):
+        super().__init__()
+        self.said, self.at, self.do = [], at, do
+
+    def log(self, step, stage, figures):
+        super().log(step, stage, figures)
+        if len(self.history) == self.at:
+            self.do()
+
+    def say(self, sentence):
+        self.said.append(sentence)
+
+
+@pytest.fixture(scope="module")
+def solved():
+    """The easy problem to 1e-6."""
+    told = Told()
+    return pinn_ac.fit(EASY, tolerance=1e-6, seed=1, progress=False, trackers=[told]), told
+
+
+def test_the_tolerance_is_met_and_the_estimate_is_the_error(solved):
+    solution, _ = solved
+    error = solution.error()
+    assert 1e-8 < error <= 1e-6
+    assert solution.metrics["tolerance_met"]
+    assert solution.metrics["ended_by"] == "the tolerance"
+    assert solution.metrics["estimated_relative_l2"] == pytest.approx(error, rel=0.1)
+    assert solution.estimate() == pytest.approx(error, rel=0.1)
+
+
+def test_windows_join_and_begin_at_the_initial_condition(solved):
+    solution, _ = solved
+    x = np.linspace(-1, 1, 41)
+    np.testing.assert_allclose(solution(0.0, x), np.cos(np.pi * x), atol=1e-14)
+    for end in solution.experiment.breaks:
+        np.testing.assert_allclose(solution(end, x), solution(end * (1 + 1e-13), x), atol=1e-11)
+
+
+def test_residual_and_jacobian_are_those_of_the_field(solved):
+    """The closed forms of a window against JAX's derivatives of the field that the solution evaluates."""
+    solution, _ = solved
+    experiment, piece = solution.experiment, solution.params[1]
+    with experiment.compute.active():
+        condition = solution.conditions[1]
+        window = WindowProblem(experiment.kernel, condition, 1, 1, march.grid_of(len(piece.cosine)))
+        length, pace = float(piece.length), float(piece.pace)
+        points = window.prepared(length, pace, 1)
+        features = experiment.kernel.features(piece, points)
+        r, u, slopes = experiment.kernel.linearized(pace, points, jet_of(features, jnp.asarray(piece.c)))
+        J = jacobian(features, slopes)
+        field = experiment.field.starting_from(condition)
+
+        def residual(c, t, x):
+            params = piece._replace(c=c)
+
+            def value(t, x):
+                return field(params, t, x)
+
+            derivatives = {
+                "u": value(t, x),
+                "t": jax.grad(value)(t, x),
+                "xx": jax.grad(jax.grad(value, 1), 1)(t, x),
+            }
+            return field.problem.residual(derivatives, {})
+
+        for i in (0, 700, 2047):
+            at = jnp.asarray(piece.c), points.t[i], points.x[i]
+            assert float(u[i]) == pytest.approx(float(field(piece, *at[1:])), abs=1e-12)
+            assert float(r[i]) == pytest.approx(float(residual(*at)), abs=1e-8)  # of derivatives of size 1e2, less
+            row = jax.grad(residual)(*at)
+            np.testing.assert_allclose(J[i], row, atol=1e-9 * float(jnp.abs(row).max()))
+
+
+def test_a_smaller_tolerance_costs_more_and_gives_more(solved):
+    loose = pinn_ac.fit(EASY, tolerance=1e-3, seed=1, progress=False)
+    assert loose.num_parameters < solved[0].num_parameters
+    assert solved[0].error() < loose.error() <= 1e-3
+
+
+def test_the_history_tells_the_way(solved):
+    history = solved[1].history
+    assert [entry["done"] for entry in history] == sorted(entry["done"] for entry in history)
+    assert history[-1]["done"] == 1
+    assert all(entry["estimate"] <= 1e-6 for entry in history)
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_march_that_was_stopped_goes_on_with_the_same_bits(solved, tmp_path, at):
+    words = (
+        "experiment=record",
+        "problem/initial_condition=cosine",
+        "problem.diffusivity=1e-2",
+        "problem.reaction_rate=2",
+        "train.tolerance=1e-6",
+        "seed=1",
+        "reference=false",
+    )
+    config = composed(*words)
+    stop = Told(at=at, do=lambda: signal.raise_signal(signal.SIGINT))
+    from pinn_ac.app import train
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "trackers", lambda config: [stop])
+        with pytest.raises(pinn_ac.Stopped):
+            train_in(tmp_path / "run", config)
+    metrics = train_in(tmp_path / "run", config, resuming=True)
+    found = pinn_ac.load_run(tmp_path / "run")
+    assert metrics["steps"] == solved[0].metrics["steps"]
+    for one, other in zip(found.params, solved[0].params, strict=True):
+        jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def test_saved_and_loaded_it_has_the_same_bits(solved, tmp_path):
+    solution, _ = solved
+    solution.save(tmp_path / "here")
+    again = pinn_ac.load_run(tmp_path / "here")
+    x = np.linspace(-1, 1, 30)
+    for t in (0.0, 0.2, 0.7, 1.0):
+        np.testing.assert_array_equal(again(t, x), solution(t, x))
+    assert again.num_parameters == solution.num_parameters
+
+
+def test_it_can_be_traced(solved):
+    solution, _ = solved
+    t, x = np.array([0.1, 0.5, 0.99]), np.array([0.3, -0.2, 0.9])
+    with jax.enable_x64(True):
+        np.testing.assert_allclose(jax.jit(solution)(t, x), solution(t, x), rtol=1e-12)
+
+
+def test_what_no_network_can_meet_is_said():
+    told = Told()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(control, "LADDER", (16,))
+        patch.setattr(control, "LARGE", 16)
+        patch.setattr(march, "LADDER", (16,))
+        patch.setattr(control, "SHORTEST", 1.0)
+        solution = pinn_ac.fit(EASY, tolerance=1e-12, progress=False, trackers=[told])
+    assert not solution.metrics["tolerance_met"]
+    assert solution.metrics["ended_by"] == "the best that was found"
+    assert any("is not met" in sentence for sentence in told.said)
+    assert any("all are solved again" in sentence for sentence in told.said)
+    assert solution.estimate() == pytest.approx(solution.error(), rel=0.2)
+
+
+def test_the_clock_leaves_no_time_unsolved():
+    hard = replace(EASY, reaction_rate=8.0)
+    solution = pinn_ac.fit(hard, tolerance=1e-13, seconds=0.5, progress=False)
+    assert not solution.metrics["tolerance_met"]
+    assert solution.experiment.ends[-1] == hard.horizon
+    assert np.isfinite(solution(hard.horizon, np.linspace(-1, 1, 9))).all()
+
+
+def test_seeds_draw_other_features_and_reach_the_same(solved):
+    other = pinn_ac.fit(EASY, tolerance=1e-6, seed=2, progress=False)
+    assert not np.array_equal(other.params[0].A, solved[0].params[0].A)
+    assert other.error() <= 1e-6
+
+
+@pytest.mark.landing
+def test_a_settled_solution_is_carried_in_long_windows():
+    settled = pinn_ac.AllenCahn(diffusivity=1e-2, reaction_rate=20.0, initial_condition=Cosine(), horizon=4.0)
+    solution = pinn_ac.fit(settled, tolerance=1e-3, progress=False)
+    lengths = np.diff([0.0, *solution.experiment.ends])
+    assert float(solution.params[-1].pace) == 0
+    assert lengths.max() > 20 * lengths[0]
+    assert solution.error() <= 1e-3
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        pinn_ac.Burgers(viscosity=0.1, horizon=0.3),
+        FisherKPP(initial_condition=Fourier(mean=0.4, sine=(0.2,))),
+        replace(EASY, domain=(0.0, 10.0), horizon=3.0, diffusivity=0.1),
+    ],
+    ids=["no flow", "the user's own", "other units"],
+)
+def test_other_problems(problem):
+    solution = pinn_ac.fit(problem, tolerance=1e-5, progress=False)
+    assert solution.experiment.marches
+    assert solution.error() <= 1e-5
+
+
+SOLVER = {"network": RandomFeatures(), "optimizer": GaussNewton(), "sampler": Monitor(num_points=None)}
+
+
+@pytest.mark.parametrize(
+    ("choices", "sentence"),
+    [
+        ({"ansatz": pinn_ac.ansatz.Soft()}, "choose ansatz=reaction_flow or ansatz=lifted"),
+        ({"sampler": Sobol()}, "choose sampler=monitor"),
+        ({"network": RandomFeatures(activation="sin")}, "model.activation is sin"),
+        ({"network": RandomFeatures(), "precision": "float32"}, "which single precision cannot hold"),
+    ],
+)
+def test_what_a_march_cannot_use_is_refused(choices, sentence):
+    with pytest.raises(InputError, match=sentence):
+        pinn_ac.fit(EASY, tolerance=1e-6, progress=False, **(SOLVER | choices))
+
+
+@pytest.mark.parametrize("tolerance", [0, -1e-6, 1, "tiny", float("nan"), True])
+def test_a_tolerance_is_a_number_between_0_and_1(tolerance):
+    with pytest.raises(InputError, match=r"train\.tolerance is .*: give a number between 0 and 1"):
+        Plan(tolerance=tolerance)
+
+
+@pytest.mark.landing
+def test_every_setting_of_the_features_changes_what_is_found(solved):
+    x = np.linspace(-1, 1, 9)
+    plain = solved[0](0.5, x)
+    for changed in (
+        {"network": RandomFeatures(scale=0.7)},
+        {"network": RandomFeatures(distribution="normal")},
+        {"network": RandomFeatures(width=300)},
+        {"optimizer": GaussNewton(steps=1)},
+        {"optimizer": GaussNewton(floor=1e-6)},
+        {"sampler": Monitor(num_points=None, arc_length=3.0)},
+    ):
+        other = pinn_ac.fit(EASY, tolerance=1e-6, seed=1, progress=False, **(SOLVER | changed))
+        assert not np.array_equal(other(0.5, x), plain), changed
+
+
+def test_training_of_all_weights_ends_at_the_tolerance_too():
+    told = Told()
+    solution = pinn_ac.fit(
+        EASY,
+        steps=200,
+        tolerance=1e-3,
+        network=MLP(width=6, depth=1),
+        plan=Plan(evaluate_every=2),
+        progress=False,
+        trackers=[told],
+    )
+    assert solution.metrics["ended_by"] == "the tolerance"
+    assert solution.metrics["steps"] < 200
+    assert solution.error() <= 1.5e-3
+    assert told.history[-1]["estimate"] == pytest.approx(solution.error(), rel=0.3)
