@@ -41,7 +41,6 @@ from pinn_ac.lessons import LESSONS, command, every_node
 from pinn_ac.models import MLP, Periodic
 from pinn_ac.sampling import Sobol
 
-pytestmark = pytest.mark.usefixtures("own_cache")
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
     ROOT / "README.md",
@@ -219,7 +218,7 @@ def run_script(script, words):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, own_cache):
+def folder(tmp_path_factory):
     """The folder of a small run, and below it those of an ensemble's: what FOLDER stands for."""
     place = tmp_path_factory.mktemp("folder") / "run"
     words = ("optimizer=adam", "windows=1", *SMALL, "train.steps=2")

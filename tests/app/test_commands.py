@@ -15,7 +15,6 @@ from pinn_ac.app.commands import COMMANDS
 from pinn_ac.app.program import spelled
 from typed import typed
 
-pytestmark = pytest.mark.usefixtures("own_cache")
 PROJECT = Path(__file__).resolve().parents[2]
 
 

@@ -22,7 +22,6 @@ from pinn_ac.evaluation import Sampled, errors
 from pinn_ac.reference import load_or_solve
 from pinn_ac.training import Diverged
 
-pytestmark = pytest.mark.usefixtures("own_cache")
 PROJECT = Path(__file__).resolve().parents[2]
 SMALL = (
     *EASY,
