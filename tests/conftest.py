@@ -1,5 +1,6 @@
 """Tests run in double precision, unless they ask for another one."""
 
+import gc
 import os
 import subprocess
 from pathlib import Path
@@ -23,6 +24,9 @@ os.environ["XLA_FLAGS"] = " ".join(
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_default_matmul_precision", "highest")  # as a run has it; only GPUs would do otherwise
 jax.config.update("jax_disable_most_optimizations", True)
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "true"  # of the subprocesses
+jax.config.update("jax_traceback_in_locations_limit", 0)  # where in our code an operation stands takes long to write
+gc.set_threshold(50_000)  # tracing makes objects by the million, few of them in cycles
 jax.config.update("jax_num_cpu_devices", 4)  # for the tests of several; all else runs on the first
 
 
