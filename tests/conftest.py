@@ -1,5 +1,6 @@
 """Tests run in double precision, unless they ask for another one."""
 
+import gc
 import os
 import subprocess
 from pathlib import Path
@@ -10,10 +11,22 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from pinn_ac.app.environment import prepare_process
 
+# Most programs run once here, so that compiling them is what takes the time. XLA's older emitter compiles several
+# times as quickly as the one that it uses by default, and a program not split for many threads quicker still.
+# Subprocesses inherit both. A jaxlib that does not know these options ends the tests with a line that names them.
+os.environ["XLA_FLAGS"] = " ".join(
+    (
+        os.environ.get("XLA_FLAGS", ""),
+        "--xla_cpu_use_fusion_emitters=false",
+        "--xla_cpu_parallel_codegen_split_count=1",
+    )
+).strip()
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_default_matmul_precision", "highest")  # as a run has it; only GPUs would do otherwise
-# Programs run once here, so that compiling them is what takes the time; the commands' own processes compile as ever.
 jax.config.update("jax_disable_most_optimizations", True)
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "true"  # of the subprocesses
+jax.config.update("jax_traceback_in_locations_limit", 0)  # where in our code an operation stands takes long to write
+gc.set_threshold(50_000)  # tracing makes objects by the million, few of them in cycles
 jax.config.update("jax_num_cpu_devices", 4)  # for the tests of several; all else runs on the first
 
 
@@ -24,25 +37,24 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.xdist_group("slurm"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_cache(tmp_path_factory):
+    """One folder for the references and compiled programs of all tests, workers and subprocesses."""
+    base = tmp_path_factory.getbasetemp()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PINN_AC_CACHE", str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"))
+        prepare_process()
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+        compilation_cache.reset_cache()  # JAX looks at its options when it compiles for the first time
+        yield
+
+
 @pytest.fixture(scope="module", autouse=True)
 def programs_of_other_modules_are_dropped():
-    """JAX keeps what it has compiled for ever: workers would grow to gigabytes."""
+    """JAX keeps what it has compiled for ever: workers would grow to gigabytes. The cache still has the programs."""
     yield
     jax.clear_caches()
-
-
-@pytest.fixture(scope="module")
-def own_cache(tmp_path_factory):
-    """One folder for the references and compiled programs of all such modules' tests, of their subprocesses too."""
-    before = jax.config.jax_compilation_cache_dir, jax.config.jax_persistent_cache_min_compile_time_secs
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PINN_AC_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-        compilation_cache.reset_cache()  # JAX looks at its options when it compiles for the first time
-        prepare_process()
-        yield
-    jax.config.update("jax_compilation_cache_dir", before[0])
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", before[1])
-    compilation_cache.reset_cache()
 
 
 @pytest.fixture

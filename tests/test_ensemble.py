@@ -16,7 +16,6 @@ from pinn_ac.app.jobs import FAILED_SCORE, find_jobs
 from pinn_ac.app.train import train_in
 from pinn_ac.errors import InputError
 
-pytestmark = pytest.mark.usefixtures("own_cache")
 PROJECT = Path(__file__).resolve().parents[1]
 SMALL = (
     *EASY,

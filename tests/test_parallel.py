@@ -180,7 +180,7 @@ def losses(folder):
 
 
 @pytest.fixture(scope="module")
-def alone(own_cache, tmp_path_factory):
+def alone(tmp_path_factory):
     """The folder of a run in one process on one device."""
     folder = tmp_path_factory.mktemp("alone") / "run"
     subprocess.run([*COMMAND, *RUN, f"hydra.run.dir={folder}"], check=True)
@@ -203,7 +203,7 @@ def test_numpy_gets_what_one_device_has_and_nothing_of_several():
 
 
 @pytest.mark.landing
-def test_two_processes_take_the_same_steps_of_levenberg_marquardt(own_cache, tmp_path):
+def test_two_processes_take_the_same_steps_of_levenberg_marquardt(tmp_path):
     """Whose λ and lengths the host decides on, in each process by itself."""
     words = (*SMALL, "train.steps=6", "train.log_every=1", "estimate=false")
     subprocess.run([*COMMAND, *words, f"hydra.run.dir={tmp_path / 'alone'}"], check=True)

@@ -46,7 +46,6 @@ from pinn_ac.parallel import ONE_DEVICE
 from pinn_ac.reference import load_or_solve
 from pinn_ac.training import Diverged, StopSignals
 
-pytestmark = pytest.mark.usefixtures("own_cache")
 PROJECT = Path(__file__).resolve().parents[1]
 SMALL = (
     *EASY,

@@ -23,7 +23,6 @@ from pinn_ac.setup import count_windows
 from pinn_ac.tracking import Jsonl
 from pinn_ac.training import Stopped
 
-pytestmark = pytest.mark.usefixtures("own_cache")
 SMALL = (
     "problem/initial_condition=cosine",
     "problem.diffusivity=1e-2",

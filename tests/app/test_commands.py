@@ -15,7 +15,6 @@ from pinn_ac.app.commands import COMMANDS
 from pinn_ac.app.program import spelled
 from typed import typed
 
-pytestmark = pytest.mark.usefixtures("own_cache")
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -169,7 +168,7 @@ def test_the_wheel_works_in_an_empty_environment(wheel, project):
     assert json.loads((here / run / "evaluation/5x8/metrics.json").read_text())["git_commit"] is None
     called("sweep-report", "outputs/sweep")
     assert (here / "outputs/sweep/report/runs.csv").exists()
-    called("reference", "problem.horizon=0.01")
+    called("reference", "problem.diffusivity=1e-2")
     assert "pinn-ac lesson" in called("lesson")
     called("lesson", "try_it")
     assert (here / "outputs/lessons/try_it/graph.png").exists()

@@ -12,7 +12,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from composed import CONFIGS, composed, options
+from composed import CONFIGS, EASY, composed, options, whole
 from pinn_ac.app.assembly import assemble, trackers
 from pinn_ac.app.config import check_scalars
 from pinn_ac.app.environment import configure
@@ -107,6 +107,32 @@ def leaves(tree, path=()):
     if not isinstance(tree, dict):
         return [path]
     return [leaf for key, value in tree.items() for leaf in leaves(value, (*path, key))]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("model.width=9", "seed=4", "+model.more=3", "~model.depth"),
+        ("experiment=record", "problem.domain=[0,3]", "optimizer=adam", "++optimizer.extra=1e-3", "windows=2"),
+        (*EASY, "loss.weights.residual=2", "+loss.weights.residual_2=3", "stages=adam_lbfgs", "stages.adam.steps=3"),
+        ("seed=3", "hydra.run.dir=here", "seed=5", "loss.weights={residual:7}"),
+    ],
+    ids=" ".join,
+)
+def test_the_tests_compose_as_hydra_does(words):
+    """From copies of what was composed before, and with the same flags, by which Hydra refuses unknown settings."""
+    quick, slow = composed(*words), whole(words)
+    assert OmegaConf.to_yaml(quick) == OmegaConf.to_yaml(slow)
+    assert list(flags(quick)) == list(flags(slow))
+
+
+def flags(config):
+    """Those of a config and of all its parts."""
+    yield config._metadata.flags
+    for node in config.values():
+        if OmegaConf.is_dict(node):
+            yield from flags(node)
 
 
 def test_command_line_wins_over_experiment():

@@ -13,7 +13,6 @@ from pinn_ac.app.train import train_in
 from pinn_ac.errors import InputError
 from typed import typed
 
-pytestmark = pytest.mark.usefixtures("own_cache")
 SMALL = (
     *EASY,
     "optimizer=adam",

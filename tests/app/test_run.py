@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 
 import pinn_ac
 from composed import EASY, composed
+from pinn_ac.app import report
 from pinn_ac.app.jobs import read_job
 from pinn_ac.app.saved_run import load_config
 from pinn_ac.app.train import train_in
@@ -22,7 +23,6 @@ from pinn_ac.evaluation import Sampled, errors
 from pinn_ac.reference import load_or_solve
 from pinn_ac.training import Diverged
 
-pytestmark = pytest.mark.usefixtures("own_cache")
 PROJECT = Path(__file__).resolve().parents[2]
 SMALL = (
     *EASY,
@@ -42,6 +42,12 @@ def train(folder, *overrides):
     return train_in(folder, composed(*SMALL, *overrides))
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Runs of which only the numbers matter draw no figures, which would take as long as they do."""
+    monkeypatch.setattr(report, "draw", lambda *arguments: [])
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """The folder of a finished small run, and its metrics."""
@@ -49,7 +55,7 @@ def finished(tmp_path_factory):
     return folder, train(folder, "estimate=true")
 
 
-def test_training_lowers_the_error_well_below_that_of_the_ansatz_alone(tmp_path):
+def test_training_lowers_the_error_well_below_that_of_the_ansatz_alone(undrawn, tmp_path):
     metrics = train(tmp_path, "train.steps=25")
     run = pinn_ac.load_run(tmp_path)
     untrained = pinn_ac.Solution(run.experiment, run.experiment.initial_params()).sample()
@@ -97,7 +103,7 @@ def test_the_history_has_a_line_a_step_with_each_term(finished):
     assert lines[-1]["loss"] < lines[0]["loss"]
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_one_does_not(finished, tmp_path):
+def test_the_same_seed_gives_the_same_bits_and_another_one_does_not(finished, undrawn, tmp_path):
     folder = finished[0]
     train(tmp_path / "again")
     train(tmp_path / "other", "seed=1")
@@ -108,7 +114,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_one_does_not(finished, tm
     assert not np.array_equal(first, other)
 
 
-def test_a_resumed_run_ends_with_the_bits_of_an_undisturbed_one(finished, tmp_path):
+def test_a_resumed_run_ends_with_the_bits_of_an_undisturbed_one(finished, undrawn, tmp_path):
     config = composed(*SMALL, "train.steps=3")
     train_in(tmp_path, config)
     longer = load_config(tmp_path)

@@ -18,7 +18,6 @@ from pinn_ac.app.jobs import read_job
 from pinn_ac.app.sweep_report import report
 from pinn_ac.errors import InputError
 
-pytestmark = pytest.mark.usefixtures("own_cache")
 PROJECT = Path(__file__).resolve().parents[2]
 WORDS = (
     *EASY,

@@ -19,7 +19,6 @@ from pinn_ac.app.jobs import FAILED_SCORE, find_jobs, read_job
 from pinn_ac.tracking import read_history
 from typed import own_process, typed
 
-pytestmark = pytest.mark.usefixtures("own_cache")
 PROJECT = Path(__file__).resolve().parents[2]
 SMALL = (
     *EASY,

@@ -24,11 +24,12 @@ def sampler(option):
     return built("sampler", option, "sampler.num_points=257", "sampler.num_initial=33")
 
 
-def drawn(experiment, step=0, enlargement=1):
-    """The points of a step of some network, at the first draw."""
+def drawn(experiment, *steps, enlargement=1):
+    """The points of each step of some network, at the first draw."""
     point = jax.ShapeDtypeStruct((), float)
     features = jax.eval_shape(experiment.field.background, point, point).shape[0] - 1
-    return experiment.draw(step, random_params(experiment.setup.network, features), {}, enlargement)
+    params = random_params(experiment.setup.network, features)
+    return [experiment.draw(step, params, {}, enlargement) for step in steps]
 
 
 def unit(points):
@@ -83,14 +84,14 @@ def test_points_are_drawn_anew_every_so_many_steps(option, every):
             f"sampler={option}", "sampler.num_points=16", "sampler.num_initial=4", f"sampler.resample_every={every}"
         )
     )
-    draws = [drawn(experiment, step) for step in range(7)]
+    draws = drawn(experiment, *range(7))
     for name in ("residual", "initial"):
         changes = [step for step in range(1, 7) if (draws[step][name] != draws[step - 1][name]).any()]
         assert changes == ([] if every == 0 else list(range(every, 7, every)))
 
 
 def test_points_follow_the_experiments_seed(option):
-    one, other = (drawn(assemble(composed(f"sampler={option}", f"seed={seed}")))["residual"] for seed in (0, 1))
+    one, other = (drawn(assemble(composed(f"sampler={option}", f"seed={seed}")), 0)[0]["residual"] for seed in (0, 1))
     assert (one != other).all()
 
 
@@ -106,8 +107,8 @@ def test_held_out_points_are_none_of_the_training_ones(option, held_out):
         composed(f"sampler={option}", "sampler.num_points=64", "ansatz=lifted", "embedding=periodic")
     )
     assert held_out.shape == (64,)
-    for step in (*range(0, 50, 5), 495):
-        assert not np.isin(drawn(experiment, step)["residual"][:, 0], held_out).any()
+    for points in drawn(experiment, *range(0, 50, 5), 495):
+        assert not np.isin(points["residual"][:, 0], held_out).any()
 
 
 def test_latin_hypercube_has_one_point_in_each_slice():
@@ -188,7 +189,7 @@ def test_half_the_domain_is_enough_for_an_embedding_that_is_even_only(condition,
         )
     )
     assert experiment.box == ((0.0, 2.0), (0.0 if half else -1.0, 1.0))  # in natural units, whatever the domain is
-    points = drawn(experiment)["residual"]
+    points = drawn(experiment, 0)[0]["residual"]
     assert (points[:, 1].min() < -2 / 3) != half
 
 
@@ -204,6 +205,6 @@ def test_numbers_that_are_none_are_refused(option, name, value):
 @pytest.mark.parametrize("enlargement", [1, 4])
 def test_an_enlarged_draw_has_so_many_times_the_points(option, enlargement):
     experiment = assemble(composed(f"sampler={option}", "sampler.num_points=16", "sampler.num_initial=4"))
-    points = drawn(experiment, enlargement=enlargement)
+    (points,) = drawn(experiment, 0, enlargement=enlargement)
     assert points["residual"].shape == (16 * enlargement, 2)
     assert points["initial"].shape == (4, 2)
