@@ -42,6 +42,9 @@ ROUNDING = 1e-13
 MOST_POINTS = 2**23
 """Of the grid, times × points in x; the derivatives at so many take about ten seconds."""
 
+PER_GROWTH = 16
+"""Time steps in which a disturbance may grow e-fold."""
+
 PER_CROSSING = 2
 """Time steps in which a feature crosses an interface of the equation's own width; see :func:`steps_needed`."""
 
@@ -136,7 +139,7 @@ def steps_needed(problem: Problem, points: int) -> int:
     16 in the time in which a disturbance may grow e-fold (`growth` counts these), and `PER_CROSSING` in the time in
     which the fastest values of a flux cross an interface (`interface_width`).
     """
-    wanted = 16 * problem.growth
+    wanted = PER_GROWTH * problem.growth
     if problem.interface_width is not None:
         crossing = 0.5 * problem.period * problem.interface_width / max(largest_speed(problem), 1e-300)
         wanted = max(wanted, PER_CROSSING * problem.horizon / crossing)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pinn_ac.errors import require
-from pinn_ac.estimate import ErrorSoFar, points_needed, steps_needed
+from pinn_ac.estimate import PER_GROWTH, ErrorSoFar, points_needed, steps_needed
 from pinn_ac.marching.control import LADDER, Controller
 from pinn_ac.marching.kernel import Kernel
 from pinn_ac.marching.pieces import Piece, blank
@@ -92,7 +92,12 @@ class March:
 
     @cached_property
     def steps(self) -> int:
-        """Of the estimate's grid in t, over the whole horizon."""
+        """Of the estimate's grid in t, over the whole horizon.
+
+        Twice as many as a reaction asks for; a window has `CELLS` of them at least, which is what resolves its field.
+        """
+        if self.problem.growth and self.problem.flux(0.0) is None:
+            return round(2 * PER_GROWTH * self.problem.growth)
         return steps_needed(self.problem, self.points)
 
     @property

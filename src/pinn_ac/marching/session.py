@@ -20,7 +20,7 @@ from pinn_ac.training import Diverged, Stopped, StopSignals, Stopwatch, Training
 if TYPE_CHECKING:
     from pinn_ac.marching.march import March
 
-CELLS = 16
+CELLS = 24
 """Steps of time in a window, at least, for the estimate of its error."""
 AT_REST = 1e-7
 """The solution has settled where its rate of change, squared, is less than this share of what the flows would make of

@@ -13,12 +13,12 @@ Runs = Sequence[Any]
 """Runs, each with `seconds`, `error` and `curve`, a list of (seconds, error)."""
 
 
-def draw_race(results: Mapping[tuple[str, float], Runs], classical: tuple[float, float]) -> Figure:
+def draw_race(results: Mapping[tuple[str, str], Runs], classical: tuple[float, float]) -> Figure:
     """One line for each method on logarithmic axes, and a star for the classical solver.
 
     Args:
-        results: (method, budget in seconds) → its runs. The line of a method with several budgets goes through the
-            final errors of its runs; with one budget, it is the median of their histories.
+        results: (method, what ends its runs) → its runs. The line of a method with several ends goes through the
+            final errors of its runs; with one, it is the median of their histories.
         classical: seconds and error of the classical solver.
     """
     figure = style.new_figure(7.6, 5.0)

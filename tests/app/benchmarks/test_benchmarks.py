@@ -96,16 +96,16 @@ def test_a_step_is_measured_for_any_size(monkeypatch, method):
 def test_a_race_is_summed_up_by_medians_and_its_runs_are_kept(monkeypatch, tmp_path):
     """Runs that the folder holds already are read, not run again."""
     for seed, error in enumerate([4e-5, 1e-5, 2e-5]):
-        folder = tmp_path / f"fast-10s-seed{seed}"
+        folder = tmp_path / f"fast-seconds=10-seed{seed}"
         folder.mkdir()
         (folder / "metrics.json").write_text(json.dumps({"train_seconds": 10.5, "relative_l2": error}))
         lines = [{"step": 1, "seconds": 4.0, "relative_l2": 1e-2}, {"step": 2, "seconds": 5.0, "loss": 1.0}]
         (folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     monkeypatch.setattr(race, "_classical", lambda run_folder: race.Result(1.0, 1e-11, []))
     monkeypatch.setattr(race.subprocess, "run", lambda *words, **options: pytest.fail("run again"))
-    fast, classical = race.run(3, {"fast": (10,)}, tmp_path)
+    fast, classical = race.run(3, {"fast": ("seconds=10",)}, tmp_path)
     assert fast == {
-        "method": "fast",
+        "method": "fast seconds=10",
         "seconds": 10.5,
         "median error": 2e-5,
         "best": 1e-5,

@@ -33,7 +33,7 @@ def main(words: list[str] | None = None) -> None:
         "name",
         choices=sorted(BENCHMARKS),
         help="autodiff: our differentiation against JAX's; optimizers: stages of a step, and optimistix's; "
-        "race: error against seconds of the experiments record, broyden and plain (hours); "
+        "race: error against seconds of four experiments (hours); "
         "scaling: a step's time and memory against points and parameters",
     )
     parser.add_argument(
