@@ -82,12 +82,50 @@ def test_its_defaults_are_the_best_that_the_problem_allows():
     assert convective.embedding == Splitting(known=("heat", "slope"))
 
 
-def test_without_a_word_the_record_is_what_is_run_for_some_seconds():
-    """The same objects and intervals as `experiment=record`."""
+def test_without_a_word_the_record_is_what_is_run():
+    """The same objects as `experiment=record`, to the same tolerance."""
+    from pinn_ac.app.assembly import assemble
+
+    theirs = assemble(composed("experiment=record")).setup
+    ours = fit_setup(pinn_ac.AllenCahn())
+    for name in ("problem", "network", "embedding", "ansatz", "derivatives", "gradient", "windows", "optimizers"):
+        assert getattr(ours, name) == getattr(theirs, name), name
+    assert ours.tolerance == theirs.tolerance == 1e-10
+    assert ours.marches
+    assert theirs.marches
+
+
+def fit_setup(problem, **words):
+    """What `fit` assembles, without training it."""
+
+    class Assembled(Exception):
+        """Holds the setup."""
+
+    def stop(setup):
+        raise Assembled(setup)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pinn_ac.fitting.assemble", stop)
+        with pytest.raises(Assembled) as found:
+            pinn_ac.fit(problem, **words)
+    return found.value.args[0]
+
+
+@pytest.mark.parametrize(
+    "words", [{"steps": 3}, {"optimizer": Adam()}, {"network": MLP()}, {"sampler": Sobol()}, {"windows": 2}], ids=str
+)
+def test_whoever_chooses_a_method_gets_it(words):
+    setup = fit_setup(pinn_ac.AllenCahn(), **words)
+    assert not setup.marches
+    assert setup.tolerance is None
+
+
+def test_the_clock_trains_a_network_as_its_experiment_does():
+    """The same objects and intervals as `experiment=levenberg_marquardt`."""
     from pinn_ac.app.assembly import arguments
     from pinn_ac.app.config import plan
 
-    config = composed("experiment=record")
+    config = composed("experiment=levenberg_marquardt")
     problem, choices = arguments(config)
     theirs = choose(problem, None, config.train.seconds, 0, choices)
     ours = choose(

@@ -100,7 +100,17 @@ def test_experiments_hold_only_what_differs(name):
 def test_the_record_can_be_taken_apart(group, option):
     """It sets nothing that only one option of a group has, so that an ablation is one word."""
     words = ("embedding=periodic",) if option == "soft" else ()
-    assert assemble(composed("experiment=record", f"{group}={option}", *words)).stages
+    assert assemble(composed("experiment=levenberg_marquardt", f"{group}={option}", *words)).stages
+
+
+@pytest.mark.parametrize("option", [name for name in options("optimizer") if name != "gauss_newton"])
+def test_drawn_features_are_trained_by_any_optimizer(option):
+    assert assemble(composed("experiment=record", f"optimizer={option}")).stages
+
+
+def test_the_record_with_another_network_names_the_experiment_that_trains_it():
+    with pytest.raises(InputError, match="experiment=levenberg_marquardt"):
+        assemble(composed("experiment=record", "model=mlp"))
 
 
 def leaves(tree, path=()):
@@ -399,7 +409,7 @@ def test_a_value_of_another_kind_of_any_setting_is_refused_by_name_or_is_one_tha
         ("train.overfit=[a]", "train.overfit is [a]: give a word."),
         ("train=5", "train is 5: give its settings one by one, such as train.steps"),
         ("reference=perhaps", "reference is perhaps: give true or false."),
-        ("model=nothing", "model=nothing is no option: choose one of mlp, modified_mlp."),
+        ("model=nothing", "model=nothing is no option: choose one of mlp, modified_mlp, random_features."),
         (
             "problem/initial_condition=nope",
             "choose one of cosine, fourier, negative_sine, sine, tabulated, x_squared_cosine.",

@@ -8,7 +8,7 @@ import pytest
 from composed import built, options
 from fields import random_params
 from pinn_ac.errors import InputError
-from pinn_ac.models import MLP, ModifiedMLP
+from pinn_ac.models import MLP, ModifiedMLP, RandomFeatures
 from pinn_ac.models.layers import ACTIVATIONS, activation
 
 FEATURES = 5
@@ -62,7 +62,11 @@ def count(width, depth, encodings):
 TABLE = {"mlp": (MLP, mlp_formula, 0), "modified_mlp": (ModifiedMLP, modified_mlp_formula, 2)}
 
 
-@pytest.fixture(params=options("model"))
+DRAWN = "random_features"  # has no layers that are trained, and tests of its own
+LAYERED = [name for name in options("model") if name != DRAWN]
+
+
+@pytest.fixture(params=LAYERED)
 def entry(request):
     assert request.param in TABLE, f"give model={request.param} a line in this table"
     return TABLE[request.param]
@@ -110,7 +114,7 @@ def test_parameters_are_as_many_as_the_formula_says(entry, width, depth):
     assert size(make(width, depth)) == count(width, depth, encodings)
 
 
-@pytest.mark.parametrize("option", options("model"))
+@pytest.mark.parametrize("option", LAYERED)
 def test_the_default_has_the_sizes_of_its_yaml(option):
     network = built("model", option, "model.width=9", "model.depth=2")
     assert size(network) == count(9, 2, TABLE[option][2])
@@ -170,3 +174,65 @@ def test_sizes_that_are_none_are_refused(entry, option, value):
 def test_unknown_activation_lists_the_known_ones(entry):
     with pytest.raises(InputError, match=r"model\.activation is 'tahn': choose one of .*tanh"):
         entry[0](activation="tahn")
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_drawn_features_are_their_formula(name):
+    """With one output weight at a time a network shows its features; A and b follow from these at 1 + d points."""
+    network = RandomFeatures(width=3, activation=name, seed=5)
+
+    def features(z):
+        return np.array([network.apply({"params": {"output": one}}, jnp.asarray(z)) for one in np.eye(3)])
+
+    generator = np.random.default_rng(5)
+    A, b = generator.uniform(-1, 1, (3, FEATURES)), generator.uniform(-1, 1, 3)
+    np.testing.assert_allclose(features(Z), FORMULAS[name](A @ Z + b), rtol=0, atol=1e-14)
+
+
+def test_drawn_features_start_at_zero_and_train_their_output_alone(precision):
+    params = start(RandomFeatures(width=6))
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype.name), params) == {
+        "params": {"output": ((6,), precision)}
+    }
+    assert not params["params"]["output"].any()
+
+
+@pytest.mark.parametrize("distribution", ["uniform", "normal"])
+def test_drawn_weights_have_the_scale_and_follow_the_seed(distribution):
+    """The features are nearly linear where A and b are tiny: their mean square over draws is that of A·z + b."""
+
+    def slopes(seed, scale):
+        network = RandomFeatures(width=2000, scale=scale, distribution=distribution, seed=seed)
+        one = {"params": {"output": jnp.eye(2000)[0]}}
+        rows = jax.vmap(lambda c: network.apply({"params": {"output": c}}, jnp.asarray(Z)))(jnp.eye(2000))
+        assert network.apply(one, jnp.asarray(Z)) == rows[0]
+        return np.asarray(rows)
+
+    drawn = slopes(0, 1e-4)
+    deviation = 1e-4 / np.sqrt(3) * np.sqrt(Z @ Z + 1)
+    assert np.std(drawn) == pytest.approx(deviation, rel=0.06)  # four deviations of an estimate from 2000 draws
+    np.testing.assert_allclose(slopes(0, 2e-4), 2 * drawn, rtol=1e-6)
+    assert not np.array_equal(slopes(1, 1e-4), drawn)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("width", 0),
+        ("width", 2.5),
+        ("width", True),
+        ("scale", 0),
+        ("scale", "much"),
+        ("seed", -1),
+        ("distribution", "cauchy"),
+        ("activation", "relu"),
+    ],
+)
+def test_settings_of_drawn_features_that_are_none_are_refused(setting, value):
+    with pytest.raises(InputError, match=f"model.{setting} is "):
+        RandomFeatures(**{setting: value})
+
+
+def test_the_yaml_of_drawn_features_has_their_defaults_and_the_seed_of_the_run():
+    assert built("model", DRAWN) == RandomFeatures()
+    assert built("model", DRAWN, "seed=3").seed == 3

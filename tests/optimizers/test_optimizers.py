@@ -24,6 +24,7 @@ OPTIMIZERS = options("optimizer")
 FIRST_ORDER = {"steps": 4000, "learning_rate": 0.05, "final_lr_fraction": 1e-4}
 REACHES = {
     "adam": (FIRST_ORDER, 1e-4),
+    "gauss_newton": ({"steps": 8}, 1e-10),
     "lbfgs": ({"steps": 80}, 1e-7),
     "levenberg_marquardt": ({"steps": 80}, 1e-10),
     "muon": (FIRST_ORDER, 1e-4),
@@ -35,6 +36,7 @@ REACHES = {
 SCHEDULE = {"steps": 40, "learning_rate": 1e-3, "schedule": "exponential", "final_lr_fraction": 0.5}
 OTHER = {
     "adam": SCHEDULE | {"b1": 0.5, "b2": 0.9},
+    "gauss_newton": {"floor": 0.5},
     "lbfgs": {"memory": 1, "linesearch_steps": 1},
     "levenberg_marquardt": {
         "damping": 1.0,
@@ -232,7 +234,7 @@ def test_on_nonfinite_stays_where_it_is_and_then_steps_with_care(option):
     """After it the next step is shorter, or at least one that lowers the loss."""
     target, params, batch, _ = rosenbrock()
     optimizer = make(option, target)
-    state, _ = follow(optimizer, params, batch, 5)
+    state, _ = follow(optimizer, params, batch, 1 if option == "gauss_newton" else 5)  # which is there in two steps
     cautious = optimizer.on_nonfinite(state)
     here = flat(optimizer, state)
     np.testing.assert_array_equal(flat(optimizer, cautious), here)

@@ -15,11 +15,14 @@ from pinn_ac.optimizers.least_squares import LeastSquares, SolverSettings
 from pinn_ac.optimizers.least_squares.shortest import least_squares_step
 from pinn_ac.optimizers.optimizer import Optimizer, StepInfo, Trainable
 
+FIRST_CAUTION = 1e-3
+"""The least damping, relative to the largest singular value, after a loss that was not finite."""
+
 
 class GaussNewtonState(NamedTuple):
-    """Parameters, the factor on the floor, and evaluations of the residuals so far.
+    """Parameters, the least damping, and evaluations of the residuals so far.
 
-    caution: 1, and 10⁶ times what it was after each loss that was not finite.
+    caution: 0; after a loss that was not finite `FIRST_CAUTION`, and 30 times what it was after each further one.
     """
 
     params: Any
@@ -74,13 +77,13 @@ def _gauss_newton(objective: Trainable, method: GaussNewton) -> Optimizer:
     model = kept(objective, LeastSquares, SolverSettings()).model
 
     def init(params):
-        return GaussNewtonState(params, jnp.ones(()), jnp.zeros((), int))
+        return GaussNewtonState(params, jnp.zeros(()), jnp.zeros((), int))
 
     @jax.jit
     def step(state, batch):
         system = model.whole(state.params, batch)
         flat, unravel = ravel_pytree(state.params)
-        floor = jnp.maximum(method.floor, jnp.finfo(flat.dtype).eps / 20) * state.caution
+        floor = jnp.maximum(jnp.maximum(method.floor, jnp.finfo(flat.dtype).eps / 20), state.caution)
         delta = least_squares_step(system.J, system.r, floor)
         evaluations = state.evaluations + 1
         return state._replace(params=unravel(flat + delta), evaluations=evaluations), StepInfo(
@@ -88,6 +91,6 @@ def _gauss_newton(objective: Trainable, method: GaussNewton) -> Optimizer:
         )
 
     def on_nonfinite(state):
-        return state._replace(caution=1e6 * state.caution)
+        return state._replace(caution=jnp.maximum(FIRST_CAUTION, 30 * state.caution))
 
     return Optimizer(init, step, lambda state: state.params, on_nonfinite)
