@@ -177,11 +177,15 @@ def small(words):
     settings = composed(PLACES.sub("FOLDER", word) for word in words)
     if settings.resume:
         return [*words, "train.steps=4"]
+    if settings.train.tolerance and settings.model["_target_"].endswith("RandomFeatures"):  # it chooses its own size
+        return [*words, "reference=false", "train.tolerance=1e-2", "problem.diffusivity=1e-2"]
     stages = [f"stages.{name}.steps=2" for name in settings.stages or ()] or ["train.steps=2"]
     chosen = {word.split("=")[0] for word in words if word.endswith("=null") or "(" in word}
     size = [*(word for word in SMALL if word.split("=")[0] not in chosen), *stages]
     if not any(word.startswith("windows") for word in words):
         size.append("windows=1")
+    if "depth" not in settings.model:
+        size.remove("model.depth=1")
     if "seed=0,1,2" in words:
         size.append("seed=0" if any("," in word for word in words if not word.startswith("seed")) else "seed=0,1")
     if settings.ensemble > 1:

@@ -99,14 +99,15 @@ class Recorder:
 def trained(folder, problem, case, *others):
     """The trainer's end, its history and all that is made of it, of a few steps."""
     words = [f"{group}={name}" for group, name in case.items()]
-    if case["optimizer"] == "levenberg_marquardt":
+    if case["optimizer"] in ("levenberg_marquardt", "gauss_newton"):
         words.append("loss=mse")
+    small = [word for word in SMALL if case["model"] != "random_features" or not word.startswith("model.depth")]
     if case["problem/initial_condition"] == "tabulated":
         words.append(f"problem.initial_condition.path={samples(folder, problem.domain)}")
     if case["problem/initial_condition"] == "fourier":
         words.append("problem.initial_condition.sine=[0.5,0.2]")
     steps = 4 if case["windows"] == 1 else 3
-    config = composed(*words, *words_of(problem), *SMALL, f"train.steps={steps}", *others)
+    config = composed(*words, *words_of(problem), *small, f"train.steps={steps}", *others)
     experiment, recorder = assemble(config), Recorder()
     assert experiment.problem == replace(problem, initial_condition=experiment.problem.initial_condition)
     trainer = Training(experiment, plan(config), [recorder], waves(experiment.problem), Checkpoints(folder)).trainer

@@ -84,7 +84,7 @@ def test_help_shows_examples_as_the_user_types_them():
         words = ("train",) if program == "pinn-ac" else ()
         helped = typed(*words, "--help", program=program)
         assert helped.status == 0
-        assert f"    {start} experiment=record model=mlp\n" in helped.out
+        assert f"    {start} experiment=record\n" in helped.out
         assert "allow=[MODULE]" in helped.out
         assert "${" not in helped.out.partition("The config as it stands")[0]
 

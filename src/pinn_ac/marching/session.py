@@ -27,6 +27,8 @@ AT_REST = 1e-7
 it. Before, windows with the flows are the more accurate ones; measured."""
 MOST_ROUNDS = 3
 """Marches through all of the time, each with a smaller share for each window, until the whole meets the tolerance."""
+COST = 1.5
+"""The power of the number of features with which the time of a window grows, about; measured."""
 ROWS, COLUMNS = 8, 256
 """Times and points at which a window is compared with the reference."""
 
@@ -107,6 +109,7 @@ class Session:
             self.save(state)
             raise Diverged(f"The window from t = {self._in_units(progress.time):.4g} on cannot be solved.")
         state = self._accepted(state, pieces, best, controller)
+        costs.pop(choice.rung, None)  # the newest is the last
         costs[choice.rung] = time.monotonic() - begun
         self._log(problem, state, attempt, choice)
         return state
@@ -160,11 +163,15 @@ class Session:
             return choice, False
         left = march.seconds - self.seconds()
         windows = (controller.end - now) / choice.length
-        cost = march.costs.get(choice.rung) or max(march.costs.values(), default=0.0)
-        if windows * cost <= left or not cost:
+        if not march.costs:
             return choice, False
-        known = [rung for rung, one in march.costs.items() if windows * one <= left and rung <= choice.rung]
-        return choice._replace(rung=max(known, default=min(choice.rung, 2))), True
+        newest, cost = next(reversed(march.costs.items()))
+        fits = [
+            rung
+            for rung in range(choice.rung + 1)
+            if windows * march.costs.get(rung, cost * (LADDER[rung] / LADDER[newest]) ** COST) <= left
+        ]
+        return choice._replace(rung=max(fits, default=0)), choice.rung not in fits
 
     def _accepted(
         self,
