@@ -27,6 +27,8 @@ AT_REST = 1e-7
 it. Before, windows with the flows are the more accurate ones; measured."""
 MOST_ROUNDS = 3
 """Marches through all of the time, each with a smaller share for each window, until the whole meets the tolerance."""
+SETTLED, LATE = 14.0, 8
+"""R t from which on a solution is carried in long windows, about, and how many these are; to plan the time by."""
 COST = 1.5
 """The power of the number of features with which the time of a window grows, about; measured."""
 ROWS, COLUMNS = 8, 256
@@ -86,7 +88,8 @@ class Session:
         march, progress, costs = self.march_, state.optimizer, self.march_.costs
         controller = march.controller(progress.tolerance)
         pieces = pieces_of(state)
-        begun, problem, empty = time.monotonic(), *self._start(pieces)
+        begun = time.monotonic() - self.watch.compile_seconds
+        problem, empty = self._start(pieces)
         choice = controller.fitted(Choice(progress.length, progress.rung), progress.time)
         best: tuple[float, Attempt, Sampled, Choice] | None = None
         for number in range(MOST_ATTEMPTS):
@@ -108,9 +111,9 @@ class Session:
         if not math.isfinite(error):
             self.save(state)
             raise Diverged(f"The window from t = {self._in_units(progress.time):.4g} on cannot be solved.")
-        state = self._accepted(state, pieces, best, controller)
+        state = self._accepted(state, pieces, best, controller, hurried)
         costs.pop(choice.rung, None)  # the newest is the last
-        costs[choice.rung] = time.monotonic() - begun
+        costs[choice.rung] = time.monotonic() - self.watch.compile_seconds - begun
         self._log(problem, state, attempt, choice)
         return state
 
@@ -161,17 +164,23 @@ class Session:
         march = self.march_
         if march.seconds is None:
             return choice, False
-        left = march.seconds - self.seconds()
-        windows = (controller.end - now) / choice.length
         if not march.costs:
             return choice, False
+        left, usual = march.seconds - self.seconds(), max(choice.length, controller.usual)
+        growth = march.problem.growth or math.inf
+        ends = (
+            min(controller.end, max(now, SETTLED / growth * controller.end)) if growth < math.inf else controller.end
+        )
+        windows = (ends - now) / usual + (LATE if ends < controller.end else 0)
         newest, cost = next(reversed(march.costs.items()))
         fits = [
             rung
             for rung in range(choice.rung + 1)
             if windows * march.costs.get(rung, cost * (LADDER[rung] / LADDER[newest]) ** COST) <= left
         ]
-        return choice._replace(rung=max(fits, default=0)), choice.rung not in fits
+        if choice.rung in fits:
+            return choice, False
+        return controller.fitted(Choice(usual, max(fits, default=0)), now), True
 
     def _accepted(
         self,
@@ -179,12 +188,16 @@ class Session:
         pieces: tuple[Piece, ...],
         best: tuple[float, Attempt, Sampled, Choice],
         controller: Controller,
+        hurried: bool,
     ) -> TrainingState:
         error, attempt, sampled, choice = best
         march, progress = self.march_, state.optimizer
         real = np.asarray(attempt.piece.start).dtype
         piece = with_room(attempt.piece._replace(start=np.asarray(progress.time, real)), LADDER[-1])
-        following = controller.after_success(choice, error, float(piece.pace) == 0)
+        at_rest = float(piece.pace) == 0
+        following = controller.after_success(choice, error, at_rest)
+        if hurried:
+            following = Choice((1 + at_rest) * choice.length, progress.rung)
         late = replace(sampled, t=sampled.t + progress.time)
         with np.errstate(over="ignore", invalid="ignore"):
             whole, even, odd = progress.errors
