@@ -37,6 +37,8 @@ CHUNK = 2**16
 CONFIG = "config.yaml"
 """The file that makes a folder that of a run."""
 ORDERS = ("u", "u_t", "u_x", "u_xx", "residual")
+SAMPLED = ("u", "x", "residual")
+"""What a report asks for, wherever: the same names, so that one program is compiled for all."""
 
 
 class Estimate(float):
@@ -191,7 +193,7 @@ class Solution:
         left, right = self.problem.domain
         t = np.linspace(0.0, self.problem.horizon, times)
         x = left + (right - left) * np.arange(points) / points
-        found = self.derivatives(t[:, None], x[None, :], ("u", "x", "residual"))
+        found = self.derivatives(t[:, None], x[None, :], SAMPLED)
         return Sampled(t=t, x=x, u=found["u"], u_x=found["x"], residual=found["residual"])
 
     # --- errors ---------------------------------------------------------------------------------------------------
@@ -214,7 +216,7 @@ class Solution:
 
     def _estimated(self) -> dict[str, Any]:
         def derivatives(t: Any, x: Any) -> dict[str, np.ndarray]:
-            return self.derivatives(t, x, ("u", "residual"))
+            return self.derivatives(t, x, SAMPLED)
 
         return estimate_error(self.problem, derivatives, self.experiment.breaks)
 

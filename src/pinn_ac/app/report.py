@@ -12,7 +12,7 @@ from pinn_ac.evaluation import Sampled, score
 from pinn_ac.files import write_whole
 from pinn_ac.problem import Problem
 from pinn_ac.reference import Reference, load_or_solve
-from pinn_ac.solution import Solution
+from pinn_ac.solution import SAMPLED, Solution
 
 
 def load_reference(problem: Problem, wanted: bool = True, times: int = 201, points: int = 512) -> Reference | None:
@@ -83,6 +83,6 @@ def draw(
     experiment = solution.experiment
     points = experiment.collocation(solution.params, solution.conditions)
     t, x = points.T
-    at_points = solution.derivatives(t, x, ("residual",))["residual"]
+    at_points = solution.derivatives(t, x, SAMPLED)["residual"]
     entries = [dict(entry) for entry in history]
     return draw_run(folder, solution.problem, sampled, reference, entries, points, at_points, experiment.breaks)

@@ -113,7 +113,8 @@ class Session:
             raise Diverged(f"The window from t = {self._in_units(progress.time):.4g} on cannot be solved.")
         state = self._accepted(state, pieces, best, controller, hurried)
         costs.pop(choice.rung, None)  # the newest is the last
-        costs[choice.rung] = time.monotonic() - self.watch.compile_seconds - begun
+        costs[choice.rung] = (time.monotonic() - self.watch.compile_seconds - begun) / (number + 1)
+        march.attempts = (number + 1) * max(1.0, march.usual / choice.length)
         self._log(problem, state, attempt, choice)
         return state
 
@@ -160,26 +161,27 @@ class Session:
         return attempt, sampled, alone.now if math.isfinite(attempt.loss) else math.inf
 
     def _in_time(self, choice: Choice, controller: Controller, now: float) -> tuple[Choice, bool]:
-        """The choice, or one that is quick enough for what is left of the clock; whether it had to be."""
+        """The choice, or one that is quick enough for what is left of the clock; whether it had to be.
+
+        Where the clock does not leave time for as many attempts as the last window took, each of the windows that are
+        left gets one, with the largest network for which there is time.
+        """
         march = self.march_
-        if march.seconds is None:
-            return choice, False
-        if not march.costs:
+        if march.seconds is None or not march.costs:
             return choice, False
         left, usual = march.seconds - self.seconds(), max(choice.length, controller.usual)
-        growth = march.problem.growth or math.inf
-        ends = (
-            min(controller.end, max(now, SETTLED / growth * controller.end)) if growth < math.inf else controller.end
-        )
-        windows = (ends - now) / usual + (LATE if ends < controller.end else 0)
+        growth, ends, late = march.problem.growth, controller.end, 0
+        if growth > SETTLED:
+            ends, late = max(now, SETTLED / growth * ends), LATE
+        windows = (ends - now) / usual + late
         newest, cost = next(reversed(march.costs.items()))
-        fits = [
-            rung
-            for rung in range(choice.rung + 1)
-            if windows * march.costs.get(rung, cost * (LADDER[rung] / LADDER[newest]) ** COST) <= left
-        ]
-        if choice.rung in fits:
+
+        def needed(rung: int) -> float:
+            return windows * march.costs.get(rung, cost * (LADDER[rung] / LADDER[newest]) ** COST)
+
+        if march.attempts * needed(choice.rung) <= left:
             return choice, False
+        fits = [rung for rung in range(choice.rung + 1) if needed(rung) <= left]
         return controller.fitted(Choice(usual, max(fits, default=0)), now), True
 
     def _accepted(
