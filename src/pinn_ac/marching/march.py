@@ -54,7 +54,6 @@ class March:
         reference: the true solution, in the user's units; None for no errors in the history.
         time_unit: the user's time that a natural unit of it is.
         costs: rung → seconds that an attempt of this size took last.
-        attempts: of the last window, for one of the usual length.
     """
 
     problem: Problem
@@ -68,7 +67,6 @@ class March:
     reference: Reference | None = None
     time_unit: float = 1.0
     costs: dict[int, float] = field(default_factory=dict)
-    attempts: float = 1.0
 
     # --- sizes that follow from the problem ----------------------------------------------------------------------
 

@@ -114,7 +114,6 @@ class Session:
         state = self._accepted(state, pieces, best, controller, hurried)
         costs.pop(choice.rung, None)  # the newest is the last
         costs[choice.rung] = (time.monotonic() - self.watch.compile_seconds - begun) / (number + 1)
-        march.attempts = (number + 1) * max(1.0, march.usual / choice.length)
         self._log(problem, state, attempt, choice)
         return state
 
@@ -163,8 +162,8 @@ class Session:
     def _in_time(self, choice: Choice, controller: Controller, now: float) -> tuple[Choice, bool]:
         """The choice, or one that is quick enough for what is left of the clock; whether it had to be.
 
-        Where the clock does not leave time for as many attempts as the last window took, each of the windows that are
-        left gets one, with the largest network for which there is time.
+        Where the clock does not leave time for windows of this length and size, those that are left have the usual
+        length and one attempt each, with the largest network for which there is time.
         """
         march = self.march_
         if march.seconds is None or not march.costs:
@@ -173,15 +172,15 @@ class Session:
         growth, ends, late = march.problem.growth, controller.end, 0
         if growth > SETTLED:
             ends, late = max(now, SETTLED / growth * ends), LATE
-        windows = (ends - now) / usual + late
         newest, cost = next(reversed(march.costs.items()))
 
-        def needed(rung: int) -> float:
+        def needed(rung: int, length: float) -> float:
+            windows = (ends - now) / length + late
             return windows * march.costs.get(rung, cost * (LADDER[rung] / LADDER[newest]) ** COST)
 
-        if march.attempts * needed(choice.rung) <= left:
+        if needed(choice.rung, choice.length) <= left:
             return choice, False
-        fits = [rung for rung in range(choice.rung + 1) if needed(rung) <= left]
+        fits = [rung for rung in range(choice.rung + 1) if needed(rung, usual) <= left]
         return controller.fitted(Choice(usual, max(fits, default=0)), now), True
 
     def _accepted(
