@@ -337,7 +337,7 @@ def test_every_setting_that_the_pages_speak_of_exists(span):
 
 
 def test_settings_are_found():
-    assert "experiment=record problem.horizon=10" in OVERRIDES
+    assert "experiment=levenberg_marquardt problem.horizon=10" in OVERRIDES
     assert len(OVERRIDES) > 20
 
 
