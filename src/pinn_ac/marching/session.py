@@ -29,6 +29,8 @@ MOST_ROUNDS = 3
 """Marches through all of the time, each with a smaller share for each window, until the whole meets the tolerance."""
 SETTLED, LATE = 14.0, 8
 """R t from which on a solution is carried in long windows, about, and how many these are; to plan the time by."""
+LEAST_HURRIED = 256
+"""The smallest network that the clock makes a march take: smaller ones save little time."""
 COST = 1.5
 """The power of the number of features with which the time of a window grows, about; measured."""
 ROWS, COLUMNS = 8, 256
@@ -180,8 +182,9 @@ class Session:
 
         if needed(choice.rung, choice.length) <= left:
             return choice, False
-        fits = [rung for rung in range(choice.rung + 1) if needed(rung, usual) <= left]
-        return controller.fitted(Choice(usual, max(fits, default=0)), now), True
+        least = next((rung for rung, units in enumerate(LADDER) if units >= LEAST_HURRIED), 0)
+        fits = [rung for rung in range(least, len(LADDER)) if needed(rung, usual) <= left]
+        return controller.fitted(Choice(usual, max(fits, default=least)), now), True
 
     def _accepted(
         self,
