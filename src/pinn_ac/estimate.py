@@ -320,7 +320,7 @@ def _sampled(
     """The field and its residual on a grid, and its error at t = 0."""
     x = problem.domain[0] + problem.period * np.arange(points) / points
     windows = [_sample(derivatives, t, x) for t in time_grids(problem.horizon, breaks, steps)]
-    return windows, _initial_condition(problem, points) - windows[0].u[0]
+    return windows, initial_values(problem, points) - windows[0].u[0]
 
 
 def agree(*estimates: float) -> bool:
@@ -334,7 +334,7 @@ def _sample(derivatives: Callable[[Any, Any], dict[str, np.ndarray]], t: np.ndar
     return from_values(t, *(np.asarray(values[name], np.float64) for name in ("u", "residual")))
 
 
-def _initial_condition(problem: Problem, points: int) -> np.ndarray:
+def initial_values(problem: Problem, points: int) -> np.ndarray:
     """u₀ on the grid, in double precision, whatever the precision of the field is."""
     with jax.enable_x64(True):
         return np.asarray(problem.initial_condition(jnp.asarray(-1 + 2 * np.arange(points) / points)), float)

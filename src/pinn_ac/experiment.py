@@ -227,8 +227,7 @@ class Experiment:
 
     def with_windows_of(self, pieces: Sequence[Any]) -> "Experiment":
         """The same with the windows of the pieces that a march has found; the last one lasts to the horizon."""
-        unit = self.problem.time_unit if self.problem.dimensions is not None else 1.0
-        ends = [float(piece.start) * unit for piece in pieces[1:]]
+        ends = [float(piece.start) * self.problem.time_unit for piece in pieces[1:]]
         return replace(self, windows=len(pieces), ends=(*ends, self.problem.horizon))
 
     @property

@@ -135,7 +135,7 @@ class Training:
             checkpoints=self.checkpoints,
             seconds=self.plan.seconds,
             reference=reference,
-            time_unit=experiment.problem.time_unit if experiment.problem.dimensions is not None else 1.0,
+            time_unit=experiment.problem.time_unit,
         )
 
     @property

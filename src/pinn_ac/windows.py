@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pinn_ac.estimate import ErrorSoFar, from_values, points_needed, steps_needed, time_grids
+from pinn_ac.estimate import ErrorSoFar, from_values, initial_values, points_needed, steps_needed, time_grids
 from pinn_ac.estimate import Window as SampledWindow
 from pinn_ac.experiment import Experiment
 from pinn_ac.reference import Reference
@@ -124,8 +124,7 @@ class _Estimates:
         window = self._sampled(index, condition, params)
         if index:
             return self.so_far[index - 1].after(self.problem, window)
-        with jax.enable_x64(True):
-            u = np.asarray(self.problem.initial_condition(self.problem.to_unit(jnp.asarray(self.x))), np.float64)
+        u = initial_values(self.problem, self.points)
         return ErrorSoFar.at_start(np.zeros(len(u)), u).after(self.problem, window)
 
     def _sampled(self, index: int, condition: Any, params: Any) -> SampledWindow:

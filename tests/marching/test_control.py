@@ -31,7 +31,7 @@ def test_after_a_failure_the_network_grows_and_then_the_window_shrinks():
     choice, tried = Choice(0.1, 0), []
     while choice is not None:
         tried.append(choice)
-        choice = CONTROLLER.after_failure(choice, 3 * CONTROLLER.share, at_rest=False)
+        choice = CONTROLLER.after_failure(choice, 3 * CONTROLLER.share)
     units = [one.units for one in tried]
     lengths = [one.length for one in tried]
     assert units == sorted(units)
@@ -45,7 +45,7 @@ def test_after_a_failure_the_network_grows_and_then_the_window_shrinks():
 
 @pytest.mark.parametrize("error", [math.inf, math.nan, 1e6 * CONTROLLER.share])
 def test_a_hopeless_window_is_made_shorter_at_once(error):
-    assert CONTROLLER.after_failure(MIDDLE, error, at_rest=False) == Choice(0.05, 2)
+    assert CONTROLLER.after_failure(MIDDLE, error) == Choice(0.05, 2)
 
 
 def test_an_easy_window_leads_to_fewer_features():

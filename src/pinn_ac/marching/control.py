@@ -1,7 +1,7 @@
 """How an error tolerance becomes lengths of windows and sizes of networks, as an ODE solver chooses its steps."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 LADDER = (64, 128, 256, 384, 512, 768, 1024)
@@ -18,6 +18,7 @@ AIM = 0.3
 HOPELESS = 1e4
 """A window whose error is so many times too large is made shorter at once."""
 MOST_ATTEMPTS = 8
+"""At one window; the best of them is taken where none is good enough."""
 LARGE = 512
 """The largest network with which a window is tried before it is made shorter, which then costs less."""
 SHORT = 1 / 4
@@ -93,7 +94,7 @@ class Controller:
             length = min(2 * length, self.usual)
         return Choice(length, rung)
 
-    def after_failure(self, choice: Choice, error: float, at_rest: bool) -> Choice | None:
+    def after_failure(self, choice: Choice, error: float) -> Choice | None:
         """What the same window is tried with next; None where nothing is left to try."""
         excess = error / (AIM * self.share)
         rungs = math.ceil(math.log(excess) / math.log(PER_RUNG)) if math.isfinite(excess) else len(LADDER)
@@ -108,7 +109,3 @@ class Controller:
         if choice.rung + 1 < len(LADDER):
             return choice._replace(rung=choice.rung + 1)
         return shorter if can_shorten else None
-
-    def tightened(self, factor: float) -> "Controller":
-        """The same for a tolerance so many times smaller."""
-        return replace(self, tolerance=self.tolerance / factor)

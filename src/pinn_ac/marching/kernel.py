@@ -56,6 +56,11 @@ class Kernel:
     gradient: Gradient
 
     @cached_property
+    def even(self) -> bool:
+        """The field is even in ξ, and half of the domain is enough."""
+        return self.field.embedding.even(self.field.problem)
+
+    @cached_property
     def orders(self) -> tuple[str, ...]:
         """The derivatives in a jet besides the value."""
         return closure(self.field.problem.orders)
@@ -74,12 +79,10 @@ class Kernel:
 
     @cached_property
     def _background(self) -> Any:
-        even = self.field.embedding.even(self.field.problem)
-
         def background(pace, slope, t, x, lift):
             paced = self.field.problem.at_pace(pace)
             nothing = jnp.zeros(1)
-            start = FourierCondition(nothing, nothing, slope, even)
+            start = FourierCondition(nothing, nothing, slope, self.even)
 
             def about(t, x, lift):
                 variance, xi = paced.heat_coordinates(t, x)

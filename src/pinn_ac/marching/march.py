@@ -5,12 +5,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from pinn_ac.errors import require
-from pinn_ac.estimate import PER_GROWTH, ErrorSoFar, points_needed, steps_needed
+from pinn_ac.estimate import PER_GROWTH, ErrorSoFar, initial_values, points_needed, steps_needed
 from pinn_ac.marching.control import LADDER, Controller
 from pinn_ac.marching.kernel import Kernel
 from pinn_ac.marching.pieces import Piece, blank
@@ -50,7 +48,7 @@ class March:
         tolerance: a bound on the estimated relative L2 error.
         seed: of the run.
         trackers, checkpoints, seconds: as of a :class:`~pinn_ac.training.Trainer`. When the clock runs short, what is
-            left is solved with the smallest networks.
+            left is solved with the largest networks that there is time for.
         reference: the true solution, in the user's units; None for no errors in the history.
         time_unit: the user's time that a natural unit of it is.
         costs: rung → seconds that an attempt of this size took last.
@@ -100,11 +98,6 @@ class March:
             return round(2 * PER_GROWTH * self.problem.growth)
         return steps_needed(self.problem, self.points)
 
-    @property
-    def even(self) -> bool:
-        """The field is even."""
-        return self.kernel.field.embedding.even(self.kernel.field.problem)
-
     def controller(self, tolerance: float) -> Controller:
         """For a tolerance."""
         growth = LONGEST / USUAL if self.problem.growth else 1.0
@@ -118,9 +111,7 @@ class March:
 
     def fresh(self, tolerance: float, rounds: int) -> Progress:
         """Before the first window."""
-        with jax.enable_x64(True):
-            xi = -1 + 2 * jnp.arange(self.points) / self.points
-            u = np.asarray(self.problem.initial_condition(xi), np.float64)
+        u = initial_values(self.problem, self.points)
         whole, even, odd = (ErrorSoFar.at_start(np.zeros(len(one)), one) for one in (u, u[0::2], u[1::2]))
         first = self.controller(tolerance).first(self.settings.units)
         return Progress((whole, even, odd), 0.0, first.length, first.rung, tolerance, rounds, 0.0)
@@ -131,7 +122,6 @@ class March:
 
     def resume(self, params: Any) -> TrainingState:
         """The state of the newest readable checkpoint."""
-
         progress, piece = self.fresh(self.tolerance, 0), self.blank()
 
         def template(window: int, stage: int) -> TrainingState:
@@ -151,9 +141,9 @@ class March:
         """
         with StopSignals() as signals, Stopwatch() as watch:
             session = Session(self, signals, watch, state.seconds, state.compile_seconds)
-            best = session.march(state)
+            best = session.to_the_end(state)
             while session.repeats(best):
-                again = session.march(session.tightened(best))
+                again = session.to_the_end(session.tightened(best))
                 if not estimate_or_infinity(again) < estimate_or_infinity(best):
                     break
                 best = again

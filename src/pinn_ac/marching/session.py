@@ -41,7 +41,7 @@ ROWS, COLUMNS = 8, 256
 class Session:
     """One session of a march."""
 
-    march_: "March"
+    march: "March"
     signals: StopSignals
     watch: Stopwatch
     seconds_before: float
@@ -54,29 +54,29 @@ class Session:
         """Write a checkpoint, with the clocks as they are now."""
         compiled = self.compile_seconds_before + self.watch.compile_seconds
         state = state._replace(seconds=self.seconds(), compile_seconds=compiled)
-        if self.march_.checkpoints is not None:
-            self.march_.checkpoints.save(stacked([*unstacked(state.finished), state.best_params]), state)
+        if self.march.checkpoints is not None:
+            self.march.checkpoints.save(stacked([*unstacked(state.finished), state.best_params]), state)
         return state
 
-    def march(self, state: TrainingState) -> TrainingState:
+    def to_the_end(self, state: TrainingState) -> TrainingState:
         """From the state's time to the horizon."""
-        while state.optimizer.time < self.march_.problem.horizon * (1 - 1e-12):
+        while state.optimizer.time < self.march.problem.horizon * (1 - 1e-12):
             self._stop_if_asked(state)
             state = self.window(state)
-            if state.optimizer.time < self.march_.problem.horizon * (1 - 1e-12):
+            if state.optimizer.time < self.march.problem.horizon * (1 - 1e-12):
                 state = self.save(state)
         return state
 
     def repeats(self, state: TrainingState) -> bool:
         """Whether another round is needed and has time."""
-        march, progress = self.march_, state.optimizer
+        march, progress = self.march, state.optimizer
         missed = not estimate_or_infinity(state) <= march.tolerance
         in_time = march.seconds is None or 2 * self.seconds() < march.seconds
         return missed and in_time and progress.rounds + 1 < MOST_ROUNDS
 
     def tightened(self, state: TrainingState) -> TrainingState:
         """Before the first window of another round."""
-        march, progress = self.march_, state.optimizer
+        march, progress = self.march, state.optimizer
         factor = min(max(2 * estimate_or_infinity(state) / march.tolerance, 2.0), 100.0)
         self._say(
             f"The estimated error of all windows together, {estimate_or_infinity(state):.1e}, is above the tolerance "
@@ -87,7 +87,7 @@ class Session:
 
     def window(self, state: TrainingState) -> TrainingState:
         """One window more."""
-        march, progress, costs = self.march_, state.optimizer, self.march_.costs
+        march, progress, costs = self.march, state.optimizer, self.march.costs
         controller = march.controller(progress.tolerance)
         pieces = pieces_of(state)
         begun = time.monotonic() - self.watch.compile_seconds
@@ -103,7 +103,7 @@ class Session:
                 best = error, attempt, sampled, choice
             if controller.accepts(error) or (hurried and math.isfinite(error)):
                 break
-            following = controller.after_failure(choice, error, pace == 0)
+            following = controller.after_failure(choice, error)
             if following is None:
                 break
             self._say_rejected(progress.time, choice, error, controller, following)
@@ -121,30 +121,27 @@ class Session:
 
     def _start(self, pieces: tuple[Piece, ...]) -> tuple[WindowProblem, Piece]:
         """The window that follows the pieces, and an empty piece with its condition."""
-        march, empty = self.march_, self.march_.blank()
+        march, empty = self.march, self.march.blank()
         if not pieces:
             condition: Any = march.problem.initial_condition
         else:
-            last = pieces[-1]
-            before = self._problem(len(pieces) - 1, self._condition(pieces[-1], len(pieces) == 1))
-            condition = transfer(before.end(last), march.modes, march.even)
+            last, is_first = pieces[-1], len(pieces) == 1
+            begun_at = march.problem.initial_condition if is_first else last.condition(march.kernel.even)
+            condition = transfer(self._problem(len(pieces) - 1, begun_at).end(last), march.modes, march.kernel.even)
             parts = (condition.cosine, condition.sine, condition.steepest_slope)
             cosine, sine, slope = (np.asarray(part) for part in parts)
             empty = empty._replace(cosine=cosine, sine=sine, slope=slope)
         return self._problem(len(pieces), condition), empty
 
-    def _condition(self, piece: Piece, first: bool) -> Any:
-        return self.march_.problem.initial_condition if first else piece.condition(self.march_.even)
-
     def _problem(self, index: int, condition: Any) -> WindowProblem:
-        march = self.march_
+        march = self.march
         return WindowProblem(march.kernel, condition, index, march.seed, march.grid, march.settings)
 
     def _pace(self, problem: WindowProblem, length: float, first: bool) -> float:
         """1, or 0 where a solution that has settled is nearer to what it was than to what the flows make of it."""
         if first:
             return 1.0
-        if length > self.march_.controller(1.0).longest * (1 + 1e-9):
+        if length > self.march.controller(1.0).longest * (1 + 1e-9):
             return 0.0
         flowing, at_rest = (problem.residual_of_nothing(length, pace) for pace in (1.0, 0.0))
         return 0.0 if at_rest <= AT_REST * flowing else 1.0
@@ -152,7 +149,7 @@ class Session:
     def _attempt(
         self, problem: WindowProblem, empty: Piece, choice: Choice, pace: float, number: int
     ) -> tuple[Attempt, Sampled, float]:
-        march = self.march_
+        march = self.march
         attempt = problem.attempt(empty, choice.length, pace, choice.units, number)
         cells = max(CELLS, round(march.steps * choice.length / march.problem.horizon))
         with np.errstate(over="ignore", invalid="ignore"):
@@ -167,7 +164,7 @@ class Session:
         Where the clock does not leave time for windows of this length and size, those that are left have the usual
         length and one attempt each, with the largest network for which there is time.
         """
-        march = self.march_
+        march = self.march
         if march.seconds is None or not march.costs:
             return choice, False
         left, usual = march.seconds - self.seconds(), max(choice.length, controller.usual)
@@ -195,7 +192,7 @@ class Session:
         hurried: bool,
     ) -> TrainingState:
         error, attempt, sampled, choice = best
-        march, progress = self.march_, state.optimizer
+        march, progress = self.march, state.optimizer
         real = np.asarray(attempt.piece.start).dtype
         piece = with_room(attempt.piece._replace(start=np.asarray(progress.time, real)), LADDER[-1])
         at_rest = float(piece.pace) == 0
@@ -228,34 +225,34 @@ class Session:
             best_params=piece,
             best_loss=optimizer.held_out / end,
             finished=stacked(pieces) if pieces else (),
-            stage_step=state.step,
         )
 
     # --- what is told -------------------------------------------------------------------------------------------
 
     def _in_units(self, t: float) -> float:
-        return float(t) * self.march_.time_unit
+        return float(t) * self.march.time_unit
 
     def _say(self, sentence: str) -> None:
-        for tracker in self.march_.trackers:
+        for tracker in self.march.trackers:
             tracker.say(sentence)
 
     def _say_rejected(
         self, now: float, choice: Choice, error: float, controller: Controller, following: Choice
     ) -> None:
         what = (
-            f"half the length, {following.length:.3g}"
+            f"half the length, {self._in_units(following.length):.3g}"
             if following.length < choice.length
             else f"{following.units} features instead of {choice.units}"
         )
+        start = self._in_units(now)
         self._say(
-            f"The window from t = {now:.4g} on has an estimated error of {error:.1e}, above its share "
+            f"The window from t = {start:.4g} on has an estimated error of {error:.1e}, above its share "
             f"{controller.share:.1e} of the tolerance: it is tried with {what}."
         )
 
     def _error(self, problem: WindowProblem, state: TrainingState) -> dict[str, float]:
         """The relative L2 error in the last window, at a few times of the reference; empty without one."""
-        march, piece, reference = self.march_, state.best_params, self.march_.reference
+        march, piece, reference = self.march, state.best_params, self.march.reference
         if reference is None or march.grid % len(reference.x):
             return {}
         start, length = float(piece.start), float(piece.length)
@@ -274,7 +271,7 @@ class Session:
         return {"window_relative_l2": float(np.linalg.norm(u - exact) / np.linalg.norm(exact))}
 
     def _log(self, problem: WindowProblem, state: TrainingState, attempt: Attempt, choice: Choice) -> None:
-        march, progress = self.march_, state.optimizer
+        march, progress = self.march, state.optimizer
         figures: Mapping[str, float] = {
             "seconds": self.seconds(),
             "loss": attempt.loss,

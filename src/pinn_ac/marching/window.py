@@ -32,14 +32,12 @@ class Attempt(NamedTuple):
     """What came of one attempt.
 
     piece: the field.
-    loss: the mean of r² at the points, per unit of natural time.
-    start_loss: the same of N = 0.
+    loss: the mean of r² at the points.
     iterations: of Gauss–Newton.
     """
 
     piece: Piece
     loss: float
-    start_loss: float
     iterations: int
 
 
@@ -64,11 +62,9 @@ class Settings:
     units: int | None = None
 
 
+@jax.jit
 def _step(features: Any, slopes: Any, r: jax.Array, floor: jax.Array) -> jax.Array:
     return least_squares_step(jacobian(features, slopes), r, floor)
-
-
-_compiled_step = jax.jit(_step)
 
 
 def draw_features(z: np.ndarray, units: int, settings: Settings, generator: np.random.Generator) -> tuple[Any, Any]:
@@ -90,10 +86,10 @@ def solve(kernel: Kernel, points: Prepared, piece: Piece, floor: float, steps: i
     pace, c = jnp.asarray(piece.pace, float), jnp.zeros(len(piece.b))
     features = kernel.features(piece, points)
     r, _, slopes = kernel.linearized(pace, points, jet_of(features, c))
-    start = loss = float(r @ r)
+    loss = float(r @ r)
     best, iterations = (loss, c), 0
     while iterations < steps:
-        c = c + _compiled_step(features, slopes, r, floor)
+        c = c + _step(features, slopes, r, floor)
         iterations += 1
         r, _, slopes = kernel.linearized(pace, points, jet_of(features, c))
         before, loss = loss, float(r @ r)
@@ -101,8 +97,7 @@ def solve(kernel: Kernel, points: Prepared, piece: Piece, floor: float, steps: i
             best = loss, c
         if not loss < IMPROVEMENT**2 * before and iterations > 1:
             break
-    count = len(points.t)
-    return Attempt(piece._replace(c=np.asarray(best[1])), best[0] / count, start / count, iterations)
+    return Attempt(piece._replace(c=np.asarray(best[1])), best[0] / len(points.t), iterations)
 
 
 @dataclass(frozen=True)
@@ -125,11 +120,6 @@ class WindowProblem:
     grid: int
     settings: Settings = field(default_factory=Settings)
 
-    @property
-    def even(self) -> bool:
-        """The field is even in ξ, and half of the domain is enough."""
-        return self.kernel.field.embedding.even(self.kernel.field.problem)
-
     def lift(self, pace: float) -> Lift:
         """g at this pace."""
         return Lift(self.kernel.field.problem, self.condition, pace, self.grid)
@@ -137,11 +127,9 @@ class WindowProblem:
     def prepared(self, length: float, pace: float, count: int) -> Prepared:
         """At least about `count` collocation points."""
         problem, lift = self.kernel.field.problem, self.lift(pace)
-        lines = LINES
-        per_line = max(1, round(count / CHUNK)) * CHUNK // lines
         generator = host_generator(self.seed, "points of a window", self.index)
-        shape = lines, per_line
-        drawn = spread(problem, lift, length, shape, self.even, generator, self.settings.spacing)
+        shape = LINES, max(1, round(count / CHUNK)) * CHUNK // LINES
+        drawn = spread(problem, lift, length, shape, self.kernel.even, generator, self.settings.spacing)
         return self.kernel.prepare(lift, drawn.t, drawn.columns)
 
     def residual_of_nothing(self, length: float, pace: float) -> float:
@@ -169,22 +157,24 @@ class WindowProblem:
 
     def sampled(self, piece: Piece, points: int, steps: int) -> Window:
         """The field and its residual for the error estimate, on `points` of the period and `steps` cells of time."""
-        length = float(piece.length)
-        t = time_grids(length, (), steps)[0]
-        stride = self.grid // points
-        columns = np.arange(self.grid // 2 if self.even else 0, self.grid + self.even, stride)
-        u, f = self.kernel.values(
-            self.lift(float(piece.pace)), piece, t, np.broadcast_to(columns, (len(t), len(columns)))
-        )
-        if self.even:  # ξ = −1 is ξ = 1
-            u, f = (np.concatenate([v[:, :0:-1], v[:, :-1]], axis=1) for v in (u, f))
-        return from_values(t, u, f)
+        t = time_grids(float(piece.length), (), steps)[0]
+        return from_values(t, *self._on_the_period(piece, t, points))
 
     def end(self, piece: Piece) -> np.ndarray:
         """u on the whole grid at the end of the window."""
-        columns = np.arange(self.grid // 2 if self.even else 0, self.grid + self.even)
-        u, _ = self.kernel.values(self.lift(float(piece.pace)), piece, np.array([float(piece.length)]), columns[None])
-        return np.concatenate([u[0, :0:-1], u[0, :-1]]) if self.even else u[0]
+        u, _ = self._on_the_period(piece, np.array([float(piece.length)]), self.grid)
+        return u[0]
+
+    def _on_the_period(self, piece: Piece, t: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
+        """u and the residual at the times t, (m,), and even points of the period, each (m, points)."""
+        even = self.kernel.even
+        columns = np.arange(self.grid // 2 if even else 0, self.grid + even, self.grid // points)
+        u, f = self.kernel.values(
+            self.lift(float(piece.pace)), piece, t, np.broadcast_to(columns, (len(t), len(columns)))
+        )
+        if even:  # ξ = −1 is ξ = 1
+            u, f = (np.concatenate([v[:, :0:-1], v[:, :-1]], axis=1) for v in (u, f))
+        return u, f
 
 
 def points_of(
