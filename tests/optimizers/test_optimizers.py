@@ -28,12 +28,21 @@ REACHES = {
     "lbfgs": ({"steps": 80}, 1e-7),
     "levenberg_marquardt": ({"steps": 80}, 1e-10),
     "muon": (FIRST_ORDER, 1e-4),
+    "soap": (FIRST_ORDER, 1e-4),
     "ssbfgs": ({"steps": 80}, 1e-7),
     "ssbroyden": ({"steps": 80}, 1e-7),
 }
 # option → another value of each of its settings, which must lead elsewhere. `steps` is the stage's own where the
 # method has no schedule.
-SCHEDULE = {"steps": 40, "learning_rate": 1e-3, "schedule": "exponential", "final_lr_fraction": 0.5}
+SCHEDULE = {
+    "steps": 40,
+    "learning_rate": 1e-3,
+    "schedule": "exponential",
+    "final_lr_fraction": 0.5,
+    "warmup_steps": 3,
+    "decay_rate": 0.5,
+    "decay_steps": 4,
+}
 OTHER = {
     "adam": SCHEDULE | {"b1": 0.5, "b2": 0.9},
     "gauss_newton": {"floor": 0.5},
@@ -53,15 +62,23 @@ OTHER = {
         "cg_tolerance": 0.9,
     },
     "muon": SCHEDULE | {"beta": 0.5, "newton_schulz_steps": 1},
+    "soap": SCHEDULE | {"b1": 0.5, "b2": 0.9, "refresh_every": 5},
     "ssbfgs": {"linesearch_steps": 1, "c1": 0.8, "c2": 0.1},
     "ssbroyden": {"linesearch_steps": 1, "c1": 0.8, "c2": 0.1},
 }
 # setting → another setting without which it has no say.
-WITH = {"cg_iterations": {"solver": "cg"}, "cg_tolerance": {"solver": "cg"}}
-# Settings of memory, time and single precision alone: test_least_squares.py has them.
-ELSEWHERE = {"chunk", "accumulate", "normal_precision"}
+WITH = {
+    "cg_iterations": {"solver": "cg"},
+    "cg_tolerance": {"solver": "cg"},
+    "decay_rate": {"schedule": "exponential"},
+}
+# Settings of memory, time and single precision alone, which test_least_squares.py has, and of several terms, which
+# test_combiners.py has.
+ELSEWHERE = {"chunk", "accumulate", "normal_precision", "combine"}
 NAMES = {"schedule", "scaling", "solver"}
-MOMENTUM = {"adam", "muon"}
+MOMENTUM = {"adam", "muon", "soap"}
+BY_MATRICES = {"muon", "soap"}
+"""Methods that are Adam for parameters that are no matrices, as in the valley."""
 
 
 def objective(at_point):
@@ -263,8 +280,7 @@ def test_a_loss_that_is_not_finite_is_reported_as_such(option):
 
 
 def test_every_setting_changes_what_is_computed(option):
-    # Muon is Adam for parameters that are no matrices, as in the valley.
-    target, params, batch, _ = linear() if option == "muon" else rosenbrock()
+    target, params, batch, _ = linear() if option in BY_MATRICES else rosenbrock()
 
     def end(**settings):
         optimizer = make(option, target, **{"steps": 15, **settings})
@@ -274,9 +290,15 @@ def test_every_setting_changes_what_is_computed(option):
             places.append(flat(optimizer, state))
         return places
 
+    def rates(**settings):
+        return [build(composed(f"optimizer={option}").optimizer, **settings).rates()(step) for step in range(15)]
+
     usual = end()
     for setting, other in OTHER[option].items():
         needed = WITH.get(setting, {})
+        if option != "adam" and setting in set(SCHEDULE) - {"learning_rate"}:  # all of it is in the rates
+            assert rates(**needed) != rates(**needed, **{setting: other}), setting
+            continue
         before = end(**needed) if needed else usual
         assert not np.array_equal(before, end(**needed, **{setting: other})), setting
 
@@ -289,6 +311,39 @@ def test_the_tables_and_the_code_know_every_setting(option):
     assert method == type(method)()
     assert method.name == option
     assert set(node) - {"_target_"} == set(vars(method))
+
+
+def test_warmup_and_decay_are_those_of_the_published_settings():
+    """η k/W up to W, and then d for every D steps, not in stairs, whatever the number of steps is."""
+    method = Adam(1e-3, "exponential", warmup_steps=4, decay_rate=0.9, decay_steps=10, steps=3)
+    expected = [1e-3 * (k / 4 if k < 4 else 0.9 ** ((k - 4) / 10)) for k in range(30)]
+    np.testing.assert_allclose([method.rates()(step) for step in range(30)], expected, rtol=3e-7)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "exponential"])
+def test_a_schedule_ends_with_the_stage_or_where_it_is_told(schedule):
+    for settings, end in (
+        ({"warmup_steps": 4}, 10),
+        ({"decay_steps": 3}, 3),
+        ({"warmup_steps": 4, "decay_steps": 3}, 7),
+    ):
+        rates = Adam(1e-3, schedule, 0.1, steps=10, **settings).rates()
+        np.testing.assert_allclose(rates(end), 1e-4, rtol=3e-7)
+        assert rates(end - 1) > 1.1e-4
+    assert Adam(1e-3, schedule, steps=3, warmup_steps=9).rates()(3) < 1e-3  # a stage that ends while it warms up
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"decay_rate": 0.9}, "decay_rate is for schedule=exponential, and the schedule is cosine"),
+        ({"decay_steps": 9, "schedule": "constant"}, "decay_steps is for a schedule that decays"),
+        ({"combine": "sum"}, "combine is 'sum': choose one of pcgrad, config, dcgd, or null"),
+    ],
+)
+def test_settings_without_effect_are_refused(settings, sentence):
+    with pytest.raises(InputError, match=sentence):
+        Adam(**settings)
 
 
 SCHEDULES = [("constant", 0.1), ("cosine", 0.1), ("exponential", 0.1), ("exponential", 1.0)]
