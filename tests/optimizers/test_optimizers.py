@@ -17,11 +17,14 @@ from pinn_ac.errors import InputError
 from pinn_ac.gradients import JaxGradient
 from pinn_ac.loss import Objective, Term
 from pinn_ac.optimizers import Adam
+from pinn_ac.training.checkpoints import Checkpoints
+from pinn_ac.training.state import TrainingState, stacked
 
 OPTIMIZERS = options("optimizer")
 # option → settings with which it reaches the minimum of either problem, and how near √loss comes to zero.
 # The steps of first-order methods end with the schedule; the others converge faster than linearly, down to rounding.
 FIRST_ORDER = {"steps": 4000, "learning_rate": 0.05, "final_lr_fraction": 1e-4}
+FULL_STEPS = {"learning_rate": 1.0, "norm_constraint": None, "momentum": 0.0, "damping": 1e-8}
 REACHES = {
     "adam": (FIRST_ORDER, 1e-4),
     "gauss_newton": ({"steps": 8}, 1e-10),
@@ -29,6 +32,7 @@ REACHES = {
     "levenberg_marquardt": ({"steps": 80}, 1e-10),
     "muon": (FIRST_ORDER, 1e-4),
     "soap": (FIRST_ORDER, 1e-4),
+    "spring": (FULL_STEPS | {"steps": 80}, 1e-7),
     "ssbfgs": ({"steps": 80}, 1e-7),
     "ssbroyden": ({"steps": 80}, 1e-7),
 }
@@ -63,6 +67,7 @@ OTHER = {
     },
     "muon": SCHEDULE | {"beta": 0.5, "newton_schulz_steps": 1},
     "soap": SCHEDULE | {"b1": 0.5, "b2": 0.9, "refresh_every": 5},
+    "spring": SCHEDULE | {"damping": 1.0, "momentum": 0.5, "norm_constraint": 1e-6, "solver": "cg"},
     "ssbfgs": {"linesearch_steps": 1, "c1": 0.8, "c2": 0.1},
     "ssbroyden": {"linesearch_steps": 1, "c1": 0.8, "c2": 0.1},
 }
@@ -71,12 +76,15 @@ WITH = {
     "cg_iterations": {"solver": "cg"},
     "cg_tolerance": {"solver": "cg"},
     "decay_rate": {"schedule": "exponential"},
+    "decay_steps": {"schedule": "exponential"},
+    "final_lr_fraction": {"schedule": "cosine"},
+    "steps": {"schedule": "cosine"},
 }
 # Settings of memory, time and single precision alone, which test_least_squares.py has, and of several terms, which
 # test_combiners.py has.
 ELSEWHERE = {"chunk", "accumulate", "normal_precision", "combine"}
 NAMES = {"schedule", "scaling", "solver"}
-MOMENTUM = {"adam", "muon", "soap"}
+MOMENTUM = {"adam", "muon", "soap", "spring"}
 BY_MATRICES = {"muon", "soap"}
 """Methods that are Adam for parameters that are no matrices, as in the valley."""
 
@@ -269,6 +277,23 @@ def test_a_step_is_the_same_whatever_was_done_before(option):
     one = flat(optimizer, optimizer.step(state, batch)[0])
     follow(optimizer, params, batch_of(2.0 * np.eye(2)), 2)
     np.testing.assert_array_equal(flat(optimizer, optimizer.step(state, batch)[0]), one)
+
+
+def test_a_state_that_was_saved_goes_on_with_the_same_bits(option, tmp_path):
+    target, params, batch, _ = linear()
+    optimizer = make(option, target)
+    state, _ = follow(optimizer, params, batch, 3)
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(stacked([params]), TrainingState(state, params, step=3))
+    read = checkpoints.restore("state", lambda _window, _stage: TrainingState(optimizer.init(params), params))
+    checkpoints.close()
+    ends = []
+    for start in (state, read.optimizer):
+        for _ in range(3):
+            start, _ = optimizer.step(start, batch)
+        ends.append(jax.tree.leaves(start))
+    for one, other in zip(*ends, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_loss_that_is_not_finite_is_reported_as_such(option):

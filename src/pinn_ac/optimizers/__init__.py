@@ -13,6 +13,7 @@ from pinn_ac.optimizers.levenberg_marquardt import LevenbergMarquardt
 from pinn_ac.optimizers.muon import Muon
 from pinn_ac.optimizers.optimizer import Method, Optimizer, StepInfo, Trainable
 from pinn_ac.optimizers.soap import SOAP
+from pinn_ac.optimizers.spring import Spring
 from pinn_ac.optimizers.ssbfgs import SSBFGS
 from pinn_ac.optimizers.ssbroyden import SSBroyden
 
@@ -27,6 +28,7 @@ __all__ = [
     "Muon",
     "Optimizer",
     "SSBroyden",
+    "Spring",
     "StepInfo",
     "Trainable",
 ]
