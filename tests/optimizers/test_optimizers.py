@@ -31,6 +31,7 @@ REACHES = {
     "lbfgs": ({"steps": 80}, 1e-7),
     "levenberg_marquardt": ({"steps": 80}, 1e-10),
     "muon": (FIRST_ORDER, 1e-4),
+    "nystrom_newton_cg": ({"steps": 40}, 1e-7),
     "soap": (FIRST_ORDER, 1e-4),
     "spring": (FULL_STEPS | {"steps": 80}, 1e-7),
     "ssbfgs": ({"steps": 80}, 1e-7),
@@ -66,6 +67,15 @@ OTHER = {
         "cg_tolerance": 0.9,
     },
     "muon": SCHEDULE | {"beta": 0.5, "newton_schulz_steps": 1},
+    "nystrom_newton_cg": {
+        "rank": 1,
+        "refresh_every": 1,
+        "damping": 1.0,
+        "cg_iterations": 1,
+        "cg_tolerance": 0.9,
+        "armijo": 0.9,
+        "backtrack": 0.1,
+    },
     "soap": SCHEDULE | {"b1": 0.5, "b2": 0.9, "refresh_every": 5},
     "spring": SCHEDULE | {"damping": 1.0, "momentum": 0.5, "norm_constraint": 1e-6, "solver": "cg"},
     "ssbfgs": {"linesearch_steps": 1, "c1": 0.8, "c2": 0.1},
@@ -320,7 +330,7 @@ def test_every_setting_changes_what_is_computed(option):
 
     usual = end()
     for setting, other in OTHER[option].items():
-        needed = WITH.get(setting, {})
+        needed = {name: value for name, value in WITH.get(setting, {}).items() if name in OTHER[option]}
         if option != "adam" and setting in set(SCHEDULE) - {"learning_rate"}:  # all of it is in the rates
             assert rates(**needed) != rates(**needed, **{setting: other}), setting
             continue
