@@ -73,7 +73,8 @@ COMBINERS: Mapping[str, Callable[[jax.Array], jax.Array]] = MappingProxyType(
 def require_combiner(name: str | None) -> None:
     """Refuse the name of no combiner."""
     known = ", ".join(COMBINERS)
-    require(name is None or name in COMBINERS, f"optimizer.combine is {name!r}: choose one of {known}, or null.")
+    known_name = name is None or (isinstance(name, str) and name in COMBINERS)
+    require(known_name, f"optimizer.combine is {name!r}: choose one of {known}, or null.")
 
 
 def require_terms(name: str, count: int) -> None:
