@@ -101,7 +101,7 @@ BY_MATRICES = {"muon", "soap"}
 
 def objective(at_point):
     """The mean square of a function of (params, one row of the points)."""
-    return Objective({"residual": Term(lambda points: points, at_point)}, {}, "mse", JaxGradient())
+    return Objective({"residual": Term(lambda points, condition=None: points, at_point)}, {}, "mse", JaxGradient())
 
 
 shared = cache(objective)
@@ -289,6 +289,7 @@ def test_a_step_is_the_same_whatever_was_done_before(option):
     np.testing.assert_array_equal(flat(optimizer, optimizer.step(state, batch)[0]), one)
 
 
+@pytest.mark.landing
 def test_a_state_that_was_saved_goes_on_with_the_same_bits(option, tmp_path):
     target, params, batch, _ = linear()
     optimizer = make(option, target)

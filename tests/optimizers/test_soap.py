@@ -1,12 +1,17 @@
 """SOAP by its definition: Adam in rotated coordinates, whose second moment advances at every step."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from test_optimizers import flat, follow, linear
 
+from pinn_ac.optimizers import SOAP
 from pinn_ac.optimizers.soap import rotate, scale_by_soap
+from pinn_ac.parallel import share_out
 
 NEVER = 10**6
 """Steps between refreshes, more than there are."""
@@ -121,3 +126,18 @@ def test_it_is_blind_to_rotations():
         # The second gradient is the first, and diagonal in its bases but for rounding, 1e-14, which Adam's 10⁻⁸ lets
         # through as 1e-6 of a step of 0.05.
         assert np.allclose(Q.T @ turned, straight, rtol=0, atol=1e-6) == same
+
+
+def test_several_devices_take_the_steps_of_one():
+    """Whose bases are those of the gradient over all points."""
+    one, params, batch, _ = linear()
+    shards = share_out(4)
+    several = replace(one, shards=shards)
+    divided = several.prepare(shards.divided({"residual": np.asarray(batch.terms["residual"].prepared)}))
+    ends = []
+    for objective, points in ((one, batch), (several, divided)):
+        optimizer = SOAP(1e-2, "constant").build(objective)
+        state, _ = follow(optimizer, objective.shards.replicated(params), points, 6)
+        ends.append(flat(optimizer, state))
+    np.testing.assert_allclose(*ends, rtol=1e-6)  # as in the test above, rounding over Adam's 10⁻⁸
+    assert np.abs(ends[0] - 1).min() > 1e-3

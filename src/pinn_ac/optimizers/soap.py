@@ -46,6 +46,8 @@ class SOAP(FirstOrder):
     and every `refresh_every` steps Q_L becomes the orthogonal factor of L Q_L, and Q_R that of R Q_R: one step of a
     power iteration, with the columns in the order of their eigenvalues qᵀLq and V in the same order. The first step
     computes L, R and their eigenvectors, and moves nothing. Vectors and scalars have no bases: for them this is Adam.
+    Where the first gradient has a lower rank than its matrix, rounding chooses the rest of the bases: a run repeats
+    bit for bit, but on another number of devices it takes other steps.
 
     V is advanced at every step. (The JAX package that was current when Wang et al. published, SOAP_JAX of September
     2024, threw the new V away at steps without a refresh, so it advanced at one step of `refresh_every`; it rotated
