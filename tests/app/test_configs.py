@@ -414,7 +414,7 @@ def test_a_value_of_another_kind_of_any_setting_is_refused_by_name_or_is_one_tha
             "problem/initial_condition=nope",
             "choose one of cosine, fourier, negative_sine, sine, tabulated, x_squared_cosine.",
         ),
-        ("stages=[adam]", "stages=adam is no option: choose one of adam_lbfgs, adam_ssbroyden."),
+        ("stages=[adam]", "stages=adam is no option: choose one of adam_lbfgs, adam_lbfgs_nncg, adam_ssbroyden."),
         ("+stages.adam=5", "stages.adam is 5: choose an optimizer for it"),
         (
             "stages=adam_lbfgs +stages.adam.nonsense=1",
