@@ -1,7 +1,7 @@
 """The loss: named terms, each a vector of residuals at points, and the objective that they add up to."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -37,10 +37,12 @@ class Term(NamedTuple):
     prepare: (points as drawn (n, 2), an initial condition in place of the problem's own or None) → what depends on
         these alone, a pytree whose arrays have a leading axis of n.
     at_point: (params, what was prepared for one point) → the scalar that should vanish there.
+    drawn: the name of the drawn points that it is evaluated at; None for its own.
     """
 
     prepare: Callable[..., Any]
     at_point: Callable[[Parameters, Any], jax.Array]
+    drawn: str | None = None
 
 
 class Unprepared(NamedTuple):
@@ -167,7 +169,7 @@ class Objective:
                 points of term NAME, if they have some. What belongs to no term of this objective is left out.
             condition: the initial condition of the time window, in place of the problem's own.
         """
-        chosen = {name: points[name] for name in self.terms}
+        chosen = self.drawn(points)
         if sum(map(length, chosen.values())) > self.shards.count * self.most_prepared:
             return self._batch(chosen, points, Unprepared(condition))
 
@@ -176,8 +178,13 @@ class Objective:
 
         return self._batch(self.shards.rows(prepared)(condition, chosen), points, None)
 
+    def drawn(self, points: Mapping[str, Any]) -> dict[str, Any]:
+        """Name of each term → its points, of those that were drawn."""
+        return {name: points[term.drawn or name] for name, term in self.terms.items()}
+
     def _batch(self, prepared: Mapping[str, Any], points: Mapping[str, jax.Array], context: Any) -> Batch:
-        return Batch({name: Points(of, points.get(name + WEIGHTS)) for name, of in prepared.items()}, context)
+        weights = {name: points.get((term.drawn or name) + WEIGHTS) for name, term in self.terms.items()}
+        return Batch({name: Points(of, weights[name]) for name, of in prepared.items()}, context)
 
     def means(self, params: Parameters, batch: Batch) -> dict[str, jax.Array]:
         """(1/n_k) Σ_i w_ki φ(r_ki) of each term, without the weight of the term."""
@@ -327,6 +334,20 @@ class ObjectiveMeasured:
     def terms(self) -> tuple[str, ...]:
         """Names of the terms."""
         return tuple(self.objective.terms)
+
+    @property
+    def power(self) -> int:
+        """p of φ(r) = |r|^p."""
+        return 1 if self.objective.norm == "l1" else 2
+
+    def weighted(self, weights: Mapping[str, jax.Array]) -> "ObjectiveMeasured":
+        """The same with the weights of the points of some terms multiplied by these."""
+        return replace(self, batch=self.batch.weighted(weights))
+
+    def weights(self, name: str) -> jax.Array:
+        """w_i at every point of a term, (n,)."""
+        points = self.batch.terms[name]
+        return jnp.ones(length(points), float) if points.weight is None else points.weight
 
     def residuals(self, name: str) -> jax.Array:
         """r_i at every point of a term, (n,)."""

@@ -23,7 +23,7 @@ from pinn_ac.programs import Programs
 from pinn_ac.residual import closure
 from pinn_ac.sampling import Monitor, Sampler
 from pinn_ac.training import Stage
-from pinn_ac.weighting import Weighting
+from pinn_ac.weighting import Weighting, require_terms
 
 WINDOW_SECONDS = 20.0
 """A budget of less a window is better spent on one window: measured on two cores."""
@@ -124,6 +124,7 @@ def assemble(setup: Setup) -> Experiment:
         shards = share_out(setup.devices)
         terms = build_terms(field, setup.derivatives)
         objective = Objective(terms, setup.loss.weights, setup.loss.norm, setup.gradient, shards)
+        require_terms(setup.weighting, objective.terms)
         stages = [
             Stage(name, _on_all(method.build(objective), shards), method.steps)
             for name, method in setup.optimizers.items()

@@ -1,6 +1,20 @@
 """Weightings behind one interface, one module each: how much each point counts in the loss, decided as it trains."""
 
 from pinn_ac.weighting.causal import Causal, CausalState
-from pinn_ac.weighting.weighting import Measured, Weighting
+from pinn_ac.weighting.gradient_norm import GradientNorm
+from pinn_ac.weighting.ntk import NTK
+from pinn_ac.weighting.rba import RBA
+from pinn_ac.weighting.together import Together
+from pinn_ac.weighting.weighting import Measured, Weighting, require_terms
 
-__all__ = ["Causal", "CausalState", "Measured", "Weighting"]
+__all__ = [
+    "NTK",
+    "RBA",
+    "Causal",
+    "CausalState",
+    "GradientNorm",
+    "Measured",
+    "Together",
+    "Weighting",
+    "require_terms",
+]

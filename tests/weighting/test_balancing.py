@@ -1,0 +1,122 @@
+"""Weights of whole terms against explicit Jacobians, alone and after causal weights."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from weighed import DRAWN, N, jacobians, weighed
+
+from pinn_ac.weighting import NTK, Causal, GradientNorm, Together
+from pinn_ac.weighting.gradient_norm import RULES
+
+TERMS = ("residual", "initial")
+CLOSE = {"rtol": 1e-10}
+"""Double precision; a norm of a gradient of 24 points loses some hundred roundings."""
+
+
+def gradients(weights=None):
+    """Of Σ w r²/n of each term: 2/n Σ w r ∂r."""
+    w = {"residual": np.ones(N), "initial": np.ones(5)} | (weights or {})
+    return {name: 2 / len(r) * (w[name] * r) @ J for name, (r, J) in jacobians().items()}
+
+
+def expected(rule, found):
+    norms = {name: np.linalg.norm(g) for name, g in found.items()}
+    mean = np.mean(list(norms.values()))
+    if rule == "largest":
+        sizes = {name: np.abs(g).mean() for name, g in found.items()}
+        sizes = {name: size + 1e-5 * np.mean(list(sizes.values())) for name, size in sizes.items()}
+        return {"residual": 1.0, "initial": np.abs(found["residual"]).max() / sizes["initial"]}
+    total = {"mean": mean, "sum": 2 * mean, "residual": norms["residual"]}[rule]
+    weights = {name: total / (norm + 1e-5 * mean) for name, norm in norms.items()}
+    return weights | ({"residual": 1.0} if rule == "residual" else {})
+
+
+def test_gradient_norms_against_the_jacobian():
+    weighting = GradientNorm(momentum=0.75, every=2)
+    made, params, batch, found, state = weighed(weighting)
+    for name, target in expected("mean", gradients()).items():
+        np.testing.assert_allclose(state.weights[name], 0.75 + 0.25 * target, **CLOSE)
+        assert found.terms[name].weight == pytest.approx(np.full(len(DRAWN[name]), state.weights[name]))
+        np.testing.assert_array_equal(weighting.figures(state)[f"weight_{name}"], state.weights[name])
+    again, _ = made.weigh(state, params, batch, DRAWN)
+    assert again.weights == state.weights  # the second step renews none
+    third, _ = made.weigh(again, params, batch, DRAWN)
+    for name, target in expected("mean", gradients()).items():
+        np.testing.assert_allclose(third.weights[name], 0.75**2 + (1 - 0.75**2) * target, **CLOSE)
+
+
+class Gradients:
+    """Measured, with gradients that are given, each as a tree of two leaves."""
+
+    terms = TERMS
+
+    def __init__(self, found):
+        self.gradient = lambda name: {"a": jnp.asarray(found[name][:3]), "b": jnp.asarray(found[name][3:])}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_is_what_it_says(rule):
+    found = GradientNorm(rule=rule).targets(Gradients(gradients()))
+    for name, target in expected(rule, gradients()).items():
+        np.testing.assert_allclose(found[name], target, **CLOSE)
+
+
+def test_balanced_gradients_have_one_length():
+    """The rule of the mean: λ_k ‖∇L_k‖ is their mean, up to the floor of 1e-5 of it."""
+    norms = {name: np.linalg.norm(g) for name, g in gradients().items()}
+    mean = np.mean(list(norms.values()))
+    for name, weight in GradientNorm().targets(Gradients(gradients())).items():
+        assert float(weight) * (norms[name] + 1e-5 * mean) == pytest.approx(mean)
+        assert abs(weight - 1) > 0.01
+
+
+def test_kernels_against_the_trace_of_the_jacobian():
+    _, _, _, found, _ = weighed(NTK(momentum=0.75))
+    K = {name: np.trace(J @ J.T) / len(r) for name, (r, J) in jacobians().items()}
+    mean = np.mean(list(K.values()))
+    for name in TERMS:
+        expected = 0.75 + 0.25 * mean / (K[name] + 1e-5 * mean)
+        np.testing.assert_allclose(found.terms[name].weight, np.full(len(DRAWN[name]), expected), **CLOSE)
+
+
+def test_the_diagonal_counts_the_weights_of_the_sampler():
+    density = np.linspace(0.5, 1.5, N)
+    _, _, _, _, state = weighed(NTK(momentum=0.0), DRAWN | {"residual_weights": density})
+    J = {name: np.sum(J**2, axis=1) for name, (_, J) in jacobians().items()}
+    K = np.array([np.mean(density * J["residual"]), np.mean(J["initial"])])
+    assert [float(state.weights[name]) for name in TERMS] == pytest.approx(K.mean() / (K + 1e-5 * K.mean()))
+
+
+@pytest.mark.parametrize("kind", [GradientNorm, NTK])
+def test_after_causal_weights_it_is_the_causally_weighted_residual_that_is_balanced(kind):
+    """As in jaxpi: the kernel's diagonal is averaged in each chunk and multiplied by the weight of the chunk."""
+    causal = Causal(2.0, chunks=4)
+    _, _, _, alone, _ = weighed(causal)
+    v = np.asarray(alone.terms["residual"].weight)
+    assert v.min() < 0.9
+    weighting = Together({"causal": causal, "balance": kind(momentum=0.0)})
+    _, _, _, found, state = weighed(weighting)
+    if kind is GradientNorm:
+        targets = expected("mean", gradients({"residual": v}))
+    else:
+        diagonal = np.sum(jacobians()["residual"][1] ** 2, axis=1)
+        order = np.argsort(DRAWN["residual"][:, 0])
+        chunks, w = diagonal[order].reshape(4, -1).mean(1), v[order].reshape(4, -1)[:, 0]
+        K = np.array([np.mean(w * chunks), np.mean(np.sum(jacobians()["initial"][1] ** 2, axis=1))])
+        targets = dict(zip(TERMS, K.mean() / (K + 1e-5 * K.mean()), strict=True))
+    np.testing.assert_allclose(found.terms["residual"].weight, v * targets["residual"], **CLOSE)
+    np.testing.assert_allclose(found.terms["initial"].weight, np.full(5, targets["initial"]), **CLOSE)
+    assert set(weighting.figures(state)) >= {"causal_tolerance", "weight_residual", "weight_initial"}
+
+
+def test_a_vanishing_gradient_gets_a_finite_weight():
+    found = GradientNorm().targets(Gradients({"residual": np.ones(6), "initial": np.zeros(6)}))
+    assert float(found["initial"]) == pytest.approx(1e5)
+    found = GradientNorm().targets(Gradients({"residual": np.zeros(6), "initial": np.zeros(6)}))
+    assert list(map(float, found.values())) == [1.0, 1.0]
+
+
+def test_figures_of_the_same_name_are_told_apart():
+    weighting = Together({"first": NTK(), "second": NTK()})
+    figures = weighting.figures(weighting.init(DRAWN))
+    assert set(figures) == {"weight_residual", "weight_initial", "second_weight_residual", "second_weight_initial"}
