@@ -1,11 +1,12 @@
 """Weights of whole terms against explicit Jacobians, alone and after causal weights."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from weighed import DRAWN, N, jacobians, weighed
+from weighed import DRAWN, Given, N, jacobians, weighed
 
-from pinn_ac.weighting import NTK, Causal, GradientNorm, Together
+from pinn_ac.weighting import NTK, Causal, GradientNorm, ReLoBRaLo, SoftAdapt, Together
 from pinn_ac.weighting.gradient_norm import RULES
 
 TERMS = ("residual", "initial")
@@ -120,3 +121,89 @@ def test_figures_of_the_same_name_are_told_apart():
     weighting = Together({"first": NTK(), "second": NTK()})
     figures = weighting.figures(weighting.init(DRAWN))
     assert set(figures) == {"weight_residual", "weight_initial", "second_weight_residual", "second_weight_initial"}
+
+
+def softmax(values):
+    return np.exp(values) / np.exp(values).sum()
+
+
+def losses_of(values):
+    """Measured, with these means of the two terms."""
+    return Given(residuals={name: np.sqrt([value]) for name, value in zip(TERMS, values, strict=True)})
+
+
+COURSE = np.array([[4.0, 1.0], [3.0, 1.5], [2.0, 1.2], [2.5, 0.1], [1.0, 0.2]])
+"""The means of the two terms, step by step."""
+PLACES = {name: np.zeros((1, 2)) for name in TERMS}
+
+
+def followed(weighting):
+    """The weights of both terms along the course, and the last state."""
+    state, found = weighting.init(PLACES), []
+    for values in COURSE:
+        state, weights = weighting.update(state, losses_of(values), PLACES)
+        found.append([float(weights[name][0]) for name in TERMS])
+        assert [float(weighting.figures(state)[f"weight_{name}"]) for name in TERMS] == found[-1]
+    return np.array(found), state
+
+
+@pytest.mark.parametrize("remembering", [1.0, 0.0])
+def test_relative_losses_with_and_without_lookback_to_the_start(remembering):
+    found, _ = followed(ReLoBRaLo(memory=0.7, temperature=0.5, remembering=remembering))
+    expected = [np.ones(2)]
+    for t in range(1, 5):
+        alpha = 0.0 if t == 1 else 0.7
+        since, start = (2 * softmax(COURSE[t] / (0.5 * COURSE[k] + 1e-12)) for k in (t - 1, 0))
+        before = expected[-1] if remembering else start
+        expected.append(alpha * before + (1 - alpha) * since)
+    np.testing.assert_allclose(found, expected, rtol=1e-11)  # at step 0 the 1e-12 beside unequal losses shows
+    np.testing.assert_allclose(found.sum(axis=1), 2, rtol=1e-14)
+
+
+def test_lookbacks_are_as_frequent_as_they_should_be():
+    """400 draws: a share of 0.7 to within four standard deviations of 0.023."""
+    weighting, looks = ReLoBRaLo(memory=1.0, remembering=0.7, seed=1), 0
+    state = weighting.init(PLACES)
+    update = jax.jit(lambda state, values: weighting.update(state, _Means(values), PLACES)[0])
+    for k in range(402):
+        before = state.weights["residual"]
+        state = update(state, jnp.asarray([1.0, 1.0 + k]))
+        looks += int(k > 1 and state.weights["residual"] != before)
+    assert abs(looks / 400 - 0.3) < 0.092
+
+
+class _Means:
+    terms = TERMS
+
+    def __init__(self, values):
+        self.mean = lambda name: values[TERMS.index(name)]
+
+
+@pytest.mark.parametrize("variant", ["plain", "normalized", "loss_weighted"])
+def test_rates_of_losses(variant):
+    found, _ = followed(SoftAdapt(0.5, variant))
+    for t, weights in enumerate(found):
+        s = COURSE[t] - COURSE[max(t - 1, 0)]
+        if variant == "normalized":
+            s = s / (np.abs(s).sum() + 1e-8)
+        expected = softmax(0.5 * s)
+        if variant == "loss_weighted":
+            expected = COURSE[t] * expected / (COURSE[t] @ expected + 1e-8)
+        np.testing.assert_allclose(weights, expected, rtol=1e-12)
+        assert weights.sum() == pytest.approx(1, abs=1e-7)
+
+
+@pytest.mark.parametrize("order", range(1, 6))
+def test_a_backward_difference_is_exact_for_polynomials_of_its_order(order):
+    difference, t = SoftAdapt(order=order).difference, np.arange(-order, 1.0)
+    for power in range(order + 1):
+        assert difference @ t**power == pytest.approx(float(power == 1), abs=1e-9)
+    assert abs(difference @ t ** (order + 1)) > 0.5  # and no further
+
+
+def test_the_history_of_losses_reaches_as_far_as_its_order():
+    found, state = followed(SoftAdapt(0.5, order=3))
+    for k, name in enumerate(TERMS):
+        np.testing.assert_allclose(state.losses[name], COURSE[1:, k], rtol=1e-15)
+    np.testing.assert_allclose(found[-1], softmax(0.5 * SoftAdapt(order=3).difference @ COURSE[1:]), rtol=1e-12)
+    assert found[0] == pytest.approx([0.5, 0.5])

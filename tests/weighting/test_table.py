@@ -16,20 +16,34 @@ from pinn_ac.description import node
 from pinn_ac.errors import InputError
 from pinn_ac.optimizers import LBFGS, Adam, LevenbergMarquardt
 from pinn_ac.training import Checkpoints, TrainingState
-from pinn_ac.weighting import NTK, RBA, Causal, GradientNorm, Together
+from pinn_ac.weighting import BRDR, NTK, RBA, VRBA, Causal, GradientNorm, ReLoBRaLo, SelfAdaptive, SoftAdapt, Together
 
 OTHER = {
     "causal": {"tolerance": 3.0, "chunks": 7, "division": "time", "threshold": 0.5},
     "rba": {"eta": 0.1, "gamma": 0.5, "start": 0.3},
     "gradient_norm": {"momentum": 0.5, "every": 2, "rule": "largest"},
     "ntk": {"momentum": 0.5, "every": 2},
+    "self_adaptive": {"learning_rate": 0.1, "b1": 0.5, "b2": 0.9, "mask": "sigmoid", "residual": 2.0, "initial": 2.0}
+    | {"ascent_steps": 1, "seed": 1},
+    "brdr": {"memory": 0.5, "momentum": 0.5, "learning_rate": 0.1},
+    "vrba": {"potential": "power", "eta": 0.1, "most": 5.0, "start": 0.2, "mixing": 0.5, "exponent": 3.0}
+    | {"strength": 0.5},
+    "relobralo": {"memory": 0.5, "temperature": 0.5, "remembering": 1.0, "seed": 3},
+    "softadapt": {"sharpness": 1.0, "variant": "normalized", "order": 3},
 }
 """Option → another value of each of its settings."""
 COMPOSED = ("causal_gradient_norm", "causal_ntk")
 WORDS = {"together": ("+weighting@weighting.parts.causal=causal", "+weighting@weighting.parts.rba=rba")}
 OPTIONS = [option for option in options("weighting") if option != "none"]
-STARTS = {"causal": {"tolerance": [0.1, 1.0], "chunks": 6}, "gradient_norm": {"every": 3}, "ntk": {"every": 3}}
-"""Settings from which every other one makes a difference within three steps."""
+STARTS = {
+    "causal": {"tolerance": [0.1, 1.0], "chunks": 6},
+    "gradient_norm": {"every": 3},
+    "ntk": {"every": 3},
+    "relobralo": {"memory": 0.9, "remembering": 0.5},
+}
+"""Settings from which every other one makes a difference within four steps."""
+NEEDED = {("vrba", "exponent"): {"potential": "power"}, ("vrba", "strength"): {"potential": "cosh"}}
+"""What else must be set for a setting to matter."""
 
 
 def made(option):
@@ -125,20 +139,18 @@ def test_the_table_has_all():
 
 @pytest.mark.parametrize(("option", "setting"), [(option, name) for option, all_ in OTHER.items() for name in all_])
 def test_every_setting_changes_what_is_computed(option, setting):
-    """Within three steps, from other residuals at each."""
+    """Within four steps, from other residuals at each."""
 
     def course(**settings):
-        weighting = replace(made(option), **(STARTS.get(option, {}) | settings))
+        needed = NEEDED.get((option, setting), {})
+        weighting = replace(made(option), **(STARTS.get(option, {}) | needed | settings))
         generator, weights = np.random.default_rng(0), []
         t = generator.random(40) ** 2
         drawn = {name: np.column_stack([t, t]) for name in ("residual", "initial")}
         state = weighting.init(drawn)
-        for _ in range(3):
+        for _ in range(4):
             residuals = {name: generator.standard_normal(40) for name in drawn}
-            measured = Given(residuals=residuals)
-            measured.gradient = lambda name, r=residuals: {"a": jnp.asarray(r[name]), "b": jnp.ones(2)}
-            measured.squared_row_norms = lambda name, r=residuals: jnp.asarray(r[name]) ** 2
-            state, found = weighting.update(state, measured, drawn)
+            state, found = weighting.update(state, Given(residuals=residuals), drawn)
             weights += [np.asarray(found[name]) for name in sorted(found)]
         return np.stack(weights)
 
@@ -153,6 +165,25 @@ REFUSED = [
     (GradientNorm, {"every": 0}, "weighting.every is 0: give a whole number from 1"),
     (GradientNorm, {"rule": "max"}, "weighting.rule is 'max': choose one of mean, sum, residual, largest"),
     (NTK, {"every": 1.5}, "weighting.every is 1.5"),
+    (SelfAdaptive, {"learning_rate": 0}, "weighting.learning_rate is 0: give a positive number"),
+    (SelfAdaptive, {"initial": -1.0}, "weighting.initial is -1.0: give a positive number"),
+    (SelfAdaptive, {"b1": 1.0}, r"weighting.b1 is 1.0: give a number in \[0, 1\)"),
+    (SelfAdaptive, {"mask": "cube"}, "weighting.mask is 'cube': choose one of square, linear, sigmoid"),
+    (SelfAdaptive, {"ascent_steps": -1}, "weighting.ascent_steps is -1: give a whole number from 0, or null"),
+    (SelfAdaptive, {"seed": 0.5}, "weighting.seed is 0.5"),
+    (BRDR, {"memory": 1.0}, r"weighting.memory is 1.0: give a number in \[0, 1\)"),
+    (BRDR, {"learning_rate": 2.0}, "weighting.learning_rate is 2.0: give a number above 0 and up to 1, or null"),
+    (VRBA, {"potential": "cubic"}, "weighting.potential is 'cubic': choose one of quadratic, power"),
+    (VRBA, {"most": 0.001}, "weighting.most is 0.001: give a number from weighting.eta on"),
+    (VRBA, {"mixing": 2.0}, "weighting.mixing is 2.0: give a number from 0 to 1"),
+    (VRBA, {"exponent": 1.0}, "weighting.exponent is 1.0: give a number above 1"),
+    (VRBA, {"strength": 0.0}, "weighting.strength is 0.0: give a number above 0"),
+    (ReLoBRaLo, {"memory": -0.1}, "weighting.memory is -0.1: give a number from 0 to 1"),
+    (ReLoBRaLo, {"temperature": 0.0}, "weighting.temperature is 0.0: give a positive number"),
+    (ReLoBRaLo, {"seed": 2**32}, "weighting.seed is 4294967296: give a whole number from 0 to 4294967295"),
+    (SoftAdapt, {"sharpness": 0.0}, "weighting.sharpness is 0.0: give a number that is not zero"),
+    (SoftAdapt, {"variant": "sharp"}, "weighting.variant is 'sharp': choose one of plain, normalized, loss_weighted"),
+    (SoftAdapt, {"order": 6}, "weighting.order is 6: give a whole number from 1 to 5"),
     (Together, {"parts": {}}, r"weighting.parts is {}: give some by \+weighting@weighting.parts.NAME=NAME"),
     (Together, {"parts": {"a": {}}}, "weighting.parts is"),
 ]

@@ -30,11 +30,14 @@ class Given:
         self.terms = tuple(residuals or ("residual",))
         self.power = power
         self.residuals = lambda name: jnp.asarray(residuals[name])
-        self.weights = lambda name: jnp.ones(len(residuals[name])) if weights is None else jnp.asarray(weights[name])
+        self.weights = lambda name: jnp.ones(len(residuals[name])) if weights is None else weights[name]
         self.losses = lambda name: (
             jnp.asarray(losses) if losses is not None else self.weights(name) * jnp.abs(residuals[name]) ** power
         )
         self.mean = lambda name: jnp.mean(self.losses(name))
+        self.weighted = lambda more: Given(None, residuals, power, more)  # of points that have no other weights
+        self.gradient = lambda name: {"a": self.weights(name) * residuals[name], "b": jnp.ones(2)}
+        self.squared_row_norms = lambda name: jnp.asarray(residuals[name]) ** 2
 
 
 @cache

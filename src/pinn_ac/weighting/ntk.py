@@ -21,8 +21,8 @@ class NTK(Balancing):
     every 1000 steps from the first, with m = 0.9, λ_k = 1 at the start, K terms and K̄ the mean of the K_k: terms
     whose residuals decay slowly get large weights. w_i are the weights that the points have without this weighting,
     so after causal weights (`weighting=causal_ntk`) the diagonal is averaged in each chunk of time, multiplied by the
-    chunk's weight and averaged over the chunks, as published. No gradient goes through λ. The loss is Σ_k weight_k λ_k L_k:
-    the published settings have `loss.weights.initial=1`.
+    chunk's weight and averaged over the chunks, as published. No gradient goes through λ. The loss is
+    Σ_k weight_k λ_k L_k: the published settings have `loss.weights.initial=1`.
 
     The original paper has the sum Σ_j Tr K_j in place of the mean, which multiplies the whole loss, and traces, which
     for different numbers of points differ from these means. A renewal costs the gradient of every residual alone.
