@@ -122,7 +122,7 @@ def assemble(setup: Setup) -> Experiment:
             first = replace(natural, horizon=natural.horizon / windows)
             field = Field(first, setup.embedding, setup.network.apply, setup.ansatz)
         shards = share_out(setup.devices)
-        terms = build_terms(field, setup.derivatives)
+        terms = build_terms(field, setup.derivatives, setup.loss.slopes)
         objective = Objective(terms, setup.loss.weights, setup.loss.norm, setup.gradient, shards)
         require_terms(setup.weighting, objective.terms)
         stages = [
@@ -178,6 +178,10 @@ def _require_march(setup: Setup) -> None:
     require(
         setup.network.activation == "tanh",
         f"model.activation is {setup.network.activation}: a run to a tolerance has tanh; leave it out.",
+    )
+    require(
+        not setup.loss.slopes,
+        "A run to a tolerance with drawn features solves for the residual alone: choose loss=mse.",
     )
     require(
         setup.weighting is None,
