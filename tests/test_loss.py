@@ -334,6 +334,6 @@ def test_slopes_of_the_residual_are_terms_where_they_have_a_weight():
     assert means["residual_x"] > 1e-3
     assert objective.drawn(drawn)["residual_x"] is drawn["residual"]
     with pytest.raises(
-        InputError, match="loss.weights.residual_y is the weight of no term: .* residual_t, residual_x"
+        InputError, match=r"loss.weights.residual_y is the weight of no term: .* residual_t, residual_x"
     ):
         Loss(weights={"residual_y": 1.0})

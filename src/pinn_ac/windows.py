@@ -84,7 +84,7 @@ def _weighting(experiment: Experiment) -> BatchWeighting | None:
     if weighting is None:
         return None
     return BatchWeighting(
-        init=lambda points: weighting.init(drawn(points)),
+        init=lambda points: weighting.init(drawn(points), experiment.seed),
         renew=lambda state, points: weighting.renew(state, drawn(points)),
         weigh=experiment.programs.weigh,
         figures=weighting.figures,

@@ -162,8 +162,8 @@ def test_relative_losses_with_and_without_lookback_to_the_start(remembering):
 
 def test_lookbacks_are_as_frequent_as_they_should_be():
     """400 draws: a share of 0.7 to within four standard deviations of 0.023."""
-    weighting, looks = ReLoBRaLo(memory=1.0, remembering=0.7, seed=1), 0
-    state = weighting.init(PLACES)
+    weighting, looks = ReLoBRaLo(memory=1.0, remembering=0.7), 0
+    state = weighting.init(PLACES, 1)
     update = jax.jit(lambda state, values: weighting.update(state, _Means(values), PLACES)[0])
     for k in range(402):
         before = state.weights["residual"]

@@ -113,8 +113,8 @@ MASKS = {
 def test_multipliers_ascend_by_an_adam_of_their_own_and_never_fall(mask):
     """Against optax.adam on the negative gradient, for the multipliers of each term by themselves."""
     g, slope = MASKS[mask]
-    weighting = SelfAdaptive(0.1, 0.8, 0.9, mask, residual=2.0, initial=3.0, seed=4)
-    state, generator = weighting.init(DRAWN), np.random.default_rng(0)
+    weighting = SelfAdaptive(0.1, 0.8, 0.9, mask, residual=2.0, initial=3.0)
+    state, generator = weighting.init(DRAWN, 4), np.random.default_rng(0)
     lam = {name: np.asarray(value[0]) for name, value in state.values.items()}
     assert 1.5 < lam["residual"].max() <= 2
     assert 1.5 < lam["initial"].max() <= 3

@@ -24,11 +24,11 @@ OTHER = {
     "gradient_norm": {"momentum": 0.5, "every": 2, "rule": "largest"},
     "ntk": {"momentum": 0.5, "every": 2},
     "self_adaptive": {"learning_rate": 0.1, "b1": 0.5, "b2": 0.9, "mask": "sigmoid", "residual": 2.0, "initial": 2.0}
-    | {"ascent_steps": 1, "seed": 1},
+    | {"ascent_steps": 1},
     "brdr": {"memory": 0.5, "momentum": 0.5, "learning_rate": 0.1},
     "vrba": {"potential": "power", "eta": 0.1, "most": 5.0, "start": 0.2, "mixing": 0.5, "exponent": 3.0}
     | {"strength": 0.5},
-    "relobralo": {"memory": 0.5, "temperature": 0.5, "remembering": 1.0, "seed": 3},
+    "relobralo": {"memory": 0.5, "temperature": 0.5, "remembering": 1.0},
     "softadapt": {"sharpness": 1.0, "variant": "normalized", "order": 3},
 }
 """Option → another value of each of its settings."""
@@ -170,7 +170,6 @@ REFUSED = [
     (SelfAdaptive, {"b1": 1.0}, r"weighting.b1 is 1.0: give a number in \[0, 1\)"),
     (SelfAdaptive, {"mask": "cube"}, "weighting.mask is 'cube': choose one of square, linear, sigmoid"),
     (SelfAdaptive, {"ascent_steps": -1}, "weighting.ascent_steps is -1: give a whole number from 0, or null"),
-    (SelfAdaptive, {"seed": 0.5}, "weighting.seed is 0.5"),
     (BRDR, {"memory": 1.0}, r"weighting.memory is 1.0: give a number in \[0, 1\)"),
     (BRDR, {"learning_rate": 2.0}, "weighting.learning_rate is 2.0: give a number above 0 and up to 1, or null"),
     (VRBA, {"potential": "cubic"}, "weighting.potential is 'cubic': choose one of quadratic, power"),
@@ -180,7 +179,6 @@ REFUSED = [
     (VRBA, {"strength": 0.0}, "weighting.strength is 0.0: give a number above 0"),
     (ReLoBRaLo, {"memory": -0.1}, "weighting.memory is -0.1: give a number from 0 to 1"),
     (ReLoBRaLo, {"temperature": 0.0}, "weighting.temperature is 0.0: give a positive number"),
-    (ReLoBRaLo, {"seed": 2**32}, "weighting.seed is 4294967296: give a whole number from 0 to 4294967295"),
     (SoftAdapt, {"sharpness": 0.0}, "weighting.sharpness is 0.0: give a number that is not zero"),
     (SoftAdapt, {"variant": "sharp"}, "weighting.variant is 'sharp': choose one of plain, normalized, loss_weighted"),
     (SoftAdapt, {"order": 6}, "weighting.order is 6: give a whole number from 1 to 5"),
@@ -200,6 +198,15 @@ def test_what_balances_terms_is_refused_where_there_is_one(option):
     with pytest.raises(InputError, match=r"balances the terms .* one alone, residual: choose ansatz=soft"):
         assemble(composed(f"weighting={option}", "windows=1"))
     assemble(composed(f"weighting={option}", "windows=1", "ansatz=soft", "embedding=periodic"))
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_what_is_random_follows_the_seed_of_the_run(option):
+    """As all else that a member of an ensemble draws."""
+    one, same, other = (jax.tree.leaves(made(option).init(DRAWN, seed)) for seed in (1, 1, 2**32 - 1))
+    assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
+    differs = not all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    assert differs == (option in ("self_adaptive", "relobralo"))
 
 
 @pytest.mark.parametrize("option", OPTIONS)

@@ -74,7 +74,7 @@ class Balancing:
         """Name of a term → λ̂_k."""
         raise NotImplementedError
 
-    def init(self, points: Points) -> BalanceState:
+    def init(self, points: Points, seed: int = 0) -> BalanceState:
         """λ_k = 1."""
         return BalanceState(jnp.zeros((), int), ones(points))
 

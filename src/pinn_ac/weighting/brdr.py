@@ -78,7 +78,7 @@ class BRDR:
             f"weighting.learning_rate is {rate}: give a number above 0 and up to 1, or null.",
         )
 
-    def init(self, points: Points) -> DecayState:
+    def init(self, points: Points, seed: int = 0) -> DecayState:
         """M = 0 and w = 1 at every point, s = 1."""
         values = {name: (jnp.zeros(len(own), float), jnp.ones(len(own), float)) for name, own in points.items()}
         return DecayState(begun(points, values), jnp.ones((), float))

@@ -62,7 +62,7 @@ class RBA:
         """η/(1 − γ), which no multiplier passes that starts below it."""
         return self.eta / (1 - self.gamma)
 
-    def init(self, points: Points) -> PointState:
+    def init(self, points: Points, seed: int = 0) -> PointState:
         """λ as it starts, at every point of the residual."""
         return begun(points, {TERM: jnp.full(len(points[TERM]), self.start, float)})
 

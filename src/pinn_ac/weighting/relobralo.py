@@ -7,7 +7,8 @@ from typing import ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from pinn_ac.errors import is_number, is_whole, require
+from pinn_ac.errors import is_number, require
+from pinn_ac.seeds import named_key
 from pinn_ac.weighting.balancing import Numbers, named, ones, spread
 from pinn_ac.weighting.weighting import Measured, Points
 
@@ -16,12 +17,13 @@ TINY = 1e-12
 
 
 class ProgressState(NamedTuple):
-    """Updates so far; name of a term → λ_k, its loss at the start, its loss at the step before."""
+    """Updates so far; name of a term → λ_k, its loss at the start, its loss at the step before; the run's seed."""
 
     steps: jax.Array
     weights: Numbers
     first: Numbers
     last: Numbers
+    seed: jax.Array
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,6 @@ class ReLoBRaLo:
         memory: α in [0, 1].
         temperature: T > 0; the larger, the more alike the weights.
         remembering: E[ρ] in [0, 1].
-        seed: of the draws of ρ, which is the same for all members of an ensemble.
 
     Raises:
         InputError: a number out of range.
@@ -56,7 +57,6 @@ class ReLoBRaLo:
     memory: float = 0.999
     temperature: float = 1.0
     remembering: float = 0.999
-    seed: int = 0
 
     balances: ClassVar[bool] = True
 
@@ -66,12 +66,12 @@ class ReLoBRaLo:
             require(is_number(value) and 0 <= value <= 1, f"weighting.{name} is {value}: give a number from 0 to 1.")
         T = self.temperature
         require(is_number(T) and T > 0, f"weighting.temperature is {T}: give a positive number.")
-        whole = is_whole(self.seed, 0) and self.seed < 2**32
-        require(whole, f"weighting.seed is {self.seed}: give a whole number from 0 to {2**32 - 1}.")
 
-    def init(self, points: Points) -> ProgressState:
+    def init(self, points: Points, seed: int = 0) -> ProgressState:
         """λ_k = 1."""
-        return ProgressState(jnp.zeros((), int), ones(points), ones(points), ones(points))
+        return ProgressState(
+            jnp.zeros((), int), ones(points), ones(points), ones(points), jnp.asarray(seed, jnp.uint32)
+        )
 
     def renew(self, state: ProgressState, points: Points) -> ProgressState:
         """The state as it is: it holds nothing of single points."""
@@ -89,12 +89,12 @@ class ReLoBRaLo:
         begins = state.steps == 0
         first, last = jnp.where(begins, now, first), jnp.where(begins, now, last)
         alpha = jnp.where(begins, 1.0, jnp.where(state.steps == 1, 0.0, self.memory))
-        key = jax.random.fold_in(jax.random.key(self.seed), state.steps)
+        key = jax.random.fold_in(named_key(state.seed, "lookback"), state.steps)
         before = jnp.where(jax.random.bernoulli(key, self.remembering), weights, self._target(now, first))
         weights = (alpha * before + (1 - alpha) * self._target(now, last)).astype(now.dtype)
         found = dict(zip(names, weights, strict=True))
         first_, last_ = dict(zip(names, first, strict=True)), dict(zip(names, now, strict=True))
-        return ProgressState(state.steps + 1, found, first_, last_), spread(found, points)
+        return ProgressState(state.steps + 1, found, first_, last_, state.seed), spread(found, points)
 
     def figures(self, state: ProgressState) -> Mapping[str, jax.Array]:
         """The λ_k."""

@@ -44,7 +44,6 @@ class SelfAdaptive:
         mask: g, "square", "linear" or "sigmoid".
         residual, initial: λ starts uniform between 0 and this at the points of the term.
         ascent_steps: steps after which λ stays as it is; None for never.
-        seed: of λ at the start, which is the same for all members of an ensemble.
 
     Raises:
         InputError: a number out of range, or an unknown mask.
@@ -61,7 +60,6 @@ class SelfAdaptive:
     residual: float = 1.0
     initial: float = 100.0
     ascent_steps: int | None = None
-    seed: int = 0
 
     STARTS: ClassVar[tuple[str, ...]] = ("residual", "initial")
 
@@ -77,13 +75,12 @@ class SelfAdaptive:
             self.ascent_steps is None or is_whole(self.ascent_steps, 0),
             f"weighting.ascent_steps is {self.ascent_steps}: give a whole number from 0, or null.",
         )
-        require(is_whole(self.seed, 0), f"weighting.seed is {self.seed}: give a whole number from 0.")
 
-    def init(self, points: Points) -> PointState:
-        """λ at random, with Adam's moments at 0, for each of the terms that have multipliers."""
+    def init(self, points: Points, seed: int = 0) -> PointState:
+        """λ at random, by the run's seed, with Adam's moments at 0, for each of the terms that have multipliers."""
         values = {}
         for name in filter(points.__contains__, self.STARTS):
-            drawn = host_generator(self.seed, f"multipliers of {name}", 0).random(len(points[name]))
+            drawn = host_generator(seed, f"multipliers of {name}", 0).random(len(points[name]))
             multipliers = jnp.asarray(getattr(self, name) * drawn, float)
             values[name] = (multipliers, jnp.zeros_like(multipliers), jnp.zeros_like(multipliers))
         return begun(points, values)

@@ -88,7 +88,7 @@ class SoftAdapt:
                 found[self.order - j] += (-1) ** j * math.comb(k, j) / k
         return found
 
-    def init(self, points: Points) -> RateState:
+    def init(self, points: Points, seed: int = 0) -> RateState:
         """λ_k = 1, which the first update replaces."""
         losses = {name: jnp.zeros(self.order + 1, float) for name in points}
         return RateState(jnp.zeros((), int), ones(points), losses)

@@ -50,9 +50,9 @@ class Together:
         """Whether one of them weighs terms against each other."""
         return any(getattr(part, "balances", False) for part in self.parts.values())
 
-    def init(self, points: Points) -> State:
+    def init(self, points: Points, seed: int = 0) -> State:
         """Name → the state of each."""
-        return {name: part.init(points) for name, part in self.parts.items()}
+        return {name: part.init(points, seed) for name, part in self.parts.items()}
 
     def renew(self, state: State, points: Points) -> State:
         """Each of them renewed."""

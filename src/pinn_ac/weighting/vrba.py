@@ -83,7 +83,7 @@ class VRBA:
             value = getattr(self, name)
             require(is_number(value) and value > least, f"weighting.{name} is {value}: give a number above {least}.")
 
-    def init(self, points: Points) -> PointState:
+    def init(self, points: Points, seed: int = 0) -> PointState:
         """λ as it starts, at every point of the residual."""
         return begun(points, {TERM: jnp.full(len(points[TERM]), self.start, float)})
 

@@ -76,8 +76,13 @@ class Weighting(Protocol):
     (:func:`require_terms`); its points have the names of all terms of the objective.
     """
 
-    def init(self, points: Points) -> State:
-        """The state before the first step of a time window, a pytree of arrays."""
+    def init(self, points: Points, seed: int) -> State:
+        """The state before the first step of a time window, a pytree of arrays.
+
+        Args:
+            points: as drawn; of their values nothing may decide about shapes.
+            seed: the root of the run's randomness.
+        """
         ...
 
     def renew(self, state: State, points: Points) -> State:
