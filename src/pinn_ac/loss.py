@@ -118,7 +118,8 @@ class Loss:
 
     which vanish for the solution as f does, and take derivatives of u of one order more. The paper has both weights
     1e-4 for an easier Allen–Cahn equation (D = 10⁻³, u(±1) = −1); there is no published value for this one, where
-    |u_xxx| is of the order 10⁶ in an interface and the weights must be chosen anew.
+    |u_xxx| is of the order 10⁶ in an interface and the weights must be chosen anew. Weightings that are for points of
+    the residual (causal, rba, vrba, self_adaptive) leave these terms as they are.
 
     Args:
         norm: "mse", the mean square of each term, or "l1", the mean absolute value, the lecture's.

@@ -72,20 +72,17 @@ def test_balanced_gradients_have_one_length():
 
 
 def test_kernels_against_the_trace_of_the_jacobian():
-    _, _, _, found, _ = weighed(NTK(momentum=0.75))
-    K = {name: np.trace(J @ J.T) / len(r) for name, (r, J) in jacobians().items()}
-    mean = np.mean(list(K.values()))
-    for name in TERMS:
-        expected = 0.75 + 0.25 * mean / (K[name] + 1e-5 * mean)
-        np.testing.assert_allclose(found.terms[name].weight, np.full(len(DRAWN[name]), expected), **CLOSE)
-
-
-def test_the_diagonal_counts_the_weights_of_the_sampler():
+    """With the weights of the sampler, of which the mean is taken too."""
     density = np.linspace(0.5, 1.5, N)
-    _, _, _, _, state = weighed(NTK(momentum=0.0), DRAWN | {"residual_weights": density})
-    J = {name: np.sum(J**2, axis=1) for name, (_, J) in jacobians().items()}
-    K = np.array([np.mean(density * J["residual"]), np.mean(J["initial"])])
-    assert [float(state.weights[name]) for name in TERMS] == pytest.approx(K.mean() / (K + 1e-5 * K.mean()))
+    _, _, _, found, state = weighed(NTK(momentum=0.75), DRAWN | {"residual_weights": density})
+    J = {name: J for name, (_, J) in jacobians().items()}
+    K = {"residual": np.trace(density[:, None] * J["residual"] @ J["residual"].T) / N}
+    K["initial"] = np.trace(J["initial"] @ J["initial"].T) / 5
+    mean = np.mean(list(K.values()))
+    for name, w in (("residual", density), ("initial", np.ones(5))):
+        expected = 0.75 + 0.25 * mean / (K[name] + 1e-5 * mean)
+        np.testing.assert_allclose(state.weights[name], expected, **CLOSE)
+        np.testing.assert_allclose(found.terms[name].weight, expected * w, **CLOSE)
 
 
 @pytest.mark.parametrize("kind", [GradientNorm, NTK])

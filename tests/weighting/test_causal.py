@@ -51,6 +51,20 @@ def test_the_first_chunk_counts_fully_and_no_later_one_more_than_an_earlier():
         np.testing.assert_allclose(weights[1], np.exp(-losses[0] / scale), rtol=1e-13)
 
 
+def test_a_weight_depends_on_the_losses_of_earlier_chunks_alone():
+    """Of points in any order and density, as an adaptive sampler draws them."""
+    generator = np.random.default_rng(5)
+    t, losses, weighting = generator.random(60) ** 3, generator.random(60), Causal(1.0, chunks=6)
+    drawn = {"residual": np.column_stack([t, t])}
+    chunk = np.asarray(weighting.chunk_of(jnp.asarray(t)))
+    before = np.asarray(weighting.update(weighting.init(drawn), Given(losses), drawn)[1]["residual"])
+    for k in range(6):
+        other = np.where(chunk == k, 3.0, losses)
+        found = np.asarray(weighting.update(weighting.init(drawn), Given(other), drawn)[1]["residual"])
+        np.testing.assert_array_equal(found[chunk <= k], before[chunk <= k])
+        assert (found[chunk > k] < before[chunk > k]).all()
+
+
 def test_no_gradient_goes_through_the_weights():
     assert not jax.jacobian(lambda losses: causal_weights(losses, 1.0))(jnp.linspace(1, 2, 5)).any()
 
