@@ -38,11 +38,18 @@ EVERY = [
     (group, option) for group in (*GROUPS, "experiment", "problem/initial_condition") for option in options(group)
 ]
 
+BALANCING = ("gradient_norm", "ntk", "causal_gradient_norm", "causal_ntk", "relobralo", "softadapt")
+"""Weightings that need two terms."""
+
 
 def needs(group, option, folder):
     """What else must be said for an option to make sense."""
     if (group, option) == ("loss", "l1"):
         return ["optimizer=adam"]
+    if (group, option) == ("weighting", "together"):
+        return ["+weighting@weighting.parts.causal=causal"]
+    if group == "weighting" and option in BALANCING:
+        return ["ansatz=soft", "embedding=periodic"]
     if option == "tabulated":
         x = -1 + 2 * np.arange(16) / 16
         np.savetxt(folder / "u.csv", np.column_stack([x, np.cos(np.pi * x)]), delimiter=",")
