@@ -238,6 +238,11 @@ class Objective:
         """L and ∂L/∂params."""
         return self._averaged(self._value_and_grad)(params, batch)
 
+    def terms_and_grads(self, params: Parameters, batch: Batch) -> dict[str, tuple[jax.Array, Parameters]]:
+        """weight_k times the mean of each term, and its gradient: they add up to :meth:`value_and_grad`."""
+        found = self._averaged(self._terms_and_grads)(params, batch)
+        return {name: found[name] for name in self.terms}  # JAX has sorted the names
+
     def vector(self, name: str, params: Parameters, points: Points) -> jax.Array:
         """r_k at prepared points of the term `name`, of shape (n_k,), on one device and without any weight."""
         return self._residuals(name, params, points.prepared, None)
@@ -319,11 +324,16 @@ class Objective:
     def _value_and_grad(
         self, params: Parameters, terms: Mapping[str, Points], context: Any
     ) -> tuple[jax.Array, Parameters]:
-        found = [
-            self._term_value_and_grad(name, self.weight(name), params, points, context)
-            for name, points in self.in_order(terms)
-        ]
+        found = self._terms_and_grads(params, terms, context).values()
         return jax.tree.map(lambda *terms: sum(terms), *found)
+
+    def _terms_and_grads(
+        self, params: Parameters, terms: Mapping[str, Points], context: Any
+    ) -> dict[str, tuple[jax.Array, Parameters]]:
+        return {
+            name: self._term_value_and_grad(name, self.weight(name), params, points, context)
+            for name, points in self.in_order(terms)
+        }
 
     def _term_value_and_grad(
         self, name: str, weight: float, params: Parameters, points: Points, context: Any
