@@ -142,6 +142,11 @@ def _require_capabilities(setup: Setup) -> None:
         "With train.tolerance optimizer=gauss_newton is for model=random_features and windows=auto: choose these, or "
         "train all weights of a network by experiment=levenberg_marquardt.",
     )
+    require(
+        not getattr(setup.network, "separates", False) or getattr(setup.embedding, "separable", False),
+        f"The network {type(setup.network).__name__} needs features of t alone and of x alone, and the embedding "
+        f"{type(setup.embedding).__name__} mixes them: choose embedding=periodic.",
+    )
     alternatives = {
         "ansatz": "choose ansatz=lifted or ansatz=soft",
         "embedding": "choose embedding=periodic, or leave what needs it out of embedding.known",
