@@ -43,6 +43,8 @@ def needs(group, option, folder):
     """What else must be said for an option to make sense."""
     if (group, option) == ("loss", "l1"):
         return ["optimizer=adam"]
+    if (group, option) == ("model", "separable"):
+        return ["embedding=periodic"]
     if option == "tabulated":
         x = -1 + 2 * np.arange(16) / 16
         np.savetxt(folder / "u.csv", np.column_stack([x, np.cos(np.pi * x)]), delimiter=",")

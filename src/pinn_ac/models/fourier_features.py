@@ -26,8 +26,8 @@ class FourierFeatures(nn.Module):
 
     Traps. (1) Tancik et al., and most codes, write cos 2πBz: their σ is stddev/2π here. The codes of the PINN papers
     have no 2π, as here. (2) In these (jaxpi) B is a parameter that is trained along; elsewhere it stays as drawn:
-    `seed` chooses. (3) Here time is scaled to [−1, 1] (:class:`~pinn_ac.models.Periodic`), in jaxpi to [0, 1]: for the
-    same σ the features vary twice as fast in t here.
+    `seed` chooses. (3) Here time is scaled to [−1, 1] (:class:`~pinn_ac.models.Periodic`), in jaxpi to [0, 1]: for
+    the same σ the features vary twice as fast in t here.
 
     Args:
         width: units.
