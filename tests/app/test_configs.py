@@ -411,7 +411,7 @@ def test_a_value_of_another_kind_of_any_setting_is_refused_by_name_or_is_one_tha
         ("train.overfit=[a]", "train.overfit is [a]: give a word."),
         ("train=5", "train is 5: give its settings one by one, such as train.steps"),
         ("reference=perhaps", "reference is perhaps: give true or false."),
-        ("model=nothing", "model=nothing is no option: choose one of mlp, modified_mlp, random_features."),
+        ("model=nothing", f"model=nothing is no option: choose one of {', '.join(options('model'))}."),
         (
             "problem/initial_condition=nope",
             "choose one of cosine, fourier, negative_sine, sine, tabulated, x_squared_cosine.",

@@ -5,11 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
+from omegaconf import OmegaConf
 
 from composed import built, options
 from fields import a_field
 from pinn_ac.ansatz import Soft
+from pinn_ac.app.objects import build
 from pinn_ac.derivatives import JaxJet, JaxJvp, OwnTaylor
+from pinn_ac.description import node
 from pinn_ac.errors import InputError
 from pinn_ac.gradients import OwnGradient
 from pinn_ac.models import (
@@ -137,3 +140,9 @@ def test_the_engines_and_our_own_gradient_agree_with_jax(option):
 def test_settings_that_are_none_are_refused(make, setting, value, sentence):
     with pytest.raises(InputError, match=rf"model\.{setting} is {value}: {sentence}"):
         make(**{setting: value})
+
+
+def test_it_is_written_to_a_config_and_built_from_it(network):
+    """Its options that are settings of their own too."""
+    config = OmegaConf.create({"model": node(network, "network")})
+    assert build(config.model) == network

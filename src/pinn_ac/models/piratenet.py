@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax.core import FrozenDict
 
+from pinn_ac.models import fourier_features, weight_factorization
 from pinn_ac.models.layers import Layered
 
 CUTOFF = 1e-3
@@ -70,8 +71,8 @@ class PirateNet(Layered):
     depth: int = 2
     output_scale: float | None = None
     bias_scale: float = 0.0
-    weight_factorization: Mapping[str, Any] | None = FrozenDict({"mean": 1.0, "stddev": 0.1})
-    fourier_features: Mapping[str, Any] | None = FrozenDict({"stddev": 2.0})
+    weight_factorization: Mapping[str, Any] | None = FrozenDict(weight_factorization.DEFAULTS)
+    fourier_features: Mapping[str, Any] | None = FrozenDict(fourier_features.DEFAULTS)
 
     @nn.compact
     def __call__(self, z: jax.Array, last_hidden: bool = False) -> jax.Array:
