@@ -120,7 +120,9 @@ def assemble(setup: Setup) -> Experiment:
         else:
             windows = count_windows(setup.problem, setup.windows, setup.seconds)
             first = replace(natural, horizon=natural.horizon / windows)
-            field = Field(first, setup.embedding, setup.network.apply, setup.ansatz)
+            network, separates = setup.network, getattr(setup.network, "separates", False)
+            factors = network.factors if separates else None
+            field = Field(first, setup.embedding, network.apply, setup.ansatz, factors=factors)
         shards = share_out(setup.devices)
         terms = build_terms(field, setup.derivatives)
         objective = Objective(terms, setup.loss.weights, setup.loss.norm, setup.gradient, shards)

@@ -4,12 +4,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.flatten_util import ravel_pytree
 
 from composed import composed
-from fields import random_params
+from fields import a_field, random_params
+from pinn_ac.ansatz import Lifted, Soft
 from pinn_ac.app.assembly import assemble
+from pinn_ac.derivatives import JaxJvp, OwnTaylor
 from pinn_ac.errors import InputError
-from pinn_ac.models import ModifiedMLP, Separable
+from pinn_ac.gradients import JaxGradient, OwnGradient
+from pinn_ac.loss import Objective, build_terms
+from pinn_ac.models import ModifiedMLP, Periodic, Separable
+from pinn_ac.problem import AllenCahn, Fourier
+from pinn_ac.sampling import Grid
+from pinn_ac.sampling.sampler import draw_points
 
 OPTIONS = {"fourier_features": {"stddev": 1.0}, "adaptive_slopes": {"per": "neuron"}}
 
@@ -75,3 +83,53 @@ def test_features_that_mix_t_and_x_are_refused():
         assemble(composed(*words))
     assert assemble(composed(*words, "embedding=periodic")).field.features > 1
     assert assemble(composed(*words, "embedding.known=[]")).field.features > 1
+
+
+T, X = np.array([0.0, 0.2, 0.9]), np.array([-1.0, 0.1, 0.7])
+GRID = np.stack(np.meshgrid(T, X, indexing="ij"), axis=-1).reshape(-1, 2)
+SCATTERED = np.where(np.arange(9)[:, None] == 4, GRID + 0.01, GRID)
+"""All but one of the points of the grid."""
+
+
+@pytest.mark.parametrize(
+    ("ansatz", "engine", "gradient"),
+    [
+        (Soft(), OwnTaylor(), OwnGradient()),
+        pytest.param(Lifted(), JaxJvp(), JaxGradient(), marks=pytest.mark.landing),
+    ],
+)
+def test_the_residual_on_a_grid_is_that_of_its_points(ansatz, engine, gradient):
+    """And so is its gradient. Factors that are not the network's own show on a grid alone: there they are used."""
+    network = Separable(4, 1, "tanh", 1.0, rank=3)
+    problem = AllenCahn(1e-2, initial_condition=Fourier(0.1, (0.3,), (0.2,)))
+    plain, params = a_field(problem, Periodic(), network, ansatz)
+
+    def wrong(params):
+        f, g = network.factors(params)
+        return f, lambda z: 2 * g(z)
+
+    def losses(points):
+        found = []
+        for factors in (None, network.factors, wrong):
+            objective = Objective(build_terms(plain._replace(factors=factors), engine), {}, "mse", gradient)
+            batch = objective.prepare({"residual": points, "initial": points[:3]})
+            value, slopes = objective.value_and_grad(params, batch)
+            found.append([*objective._residuals("residual", params, batch.terms["residual"].prepared, None), value])
+            found[-1] = jnp.concatenate([jnp.stack(found[-1]), ravel_pytree(slopes)[0]])
+        return found
+
+    compiled = jax.jit(losses)
+    for points, is_grid in ((GRID, True), (SCATTERED, False)):
+        one_by_one, own, other = compiled(jnp.asarray(points))
+        # A few hundred operations in another order.
+        np.testing.assert_allclose(own, one_by_one, rtol=0, atol=1e3 * np.finfo(float).eps * np.abs(one_by_one).max())
+        assert (np.abs(other - one_by_one).max() > 1e-3) == is_grid
+
+
+def test_the_grid_sampler_draws_such_grids(precision):
+    """The shift of a draw moves whole rows and columns, and no rounding parts them."""
+    points = draw_points(Grid(49), ((0.0, 0.7), (-1.0, 1.0)), 0, "training", 3)["residual"].astype(precision)
+    t, x = points.T.reshape(2, 7, 7)
+    assert len(np.unique(t)) == len(np.unique(x)) == 7
+    np.testing.assert_array_equal(t, np.broadcast_to(t[:, :1], (7, 7)))
+    np.testing.assert_array_equal(x, np.broadcast_to(x[:1], (7, 7)))

@@ -26,7 +26,9 @@ class Separable(Layered):
     (:class:`~pinn_ac.models.ModifiedMLP`), with linear outputs.
 
     On a grid of m times and n places f is computed m times and g n times, and N is the product of two matrices, as
-    are its derivatives ∂_t^i ∂_x^k N = Σ_j f_j^(i)(t) g_j^(k)(x); see :meth:`on_grid`.
+    are its derivatives ∂_t^i ∂_x^k N = Σ_j f_j^(i)(t) g_j^(k)(x). :meth:`on_grid` gives the values. The loss and its
+    gradient are computed so wherever the points are a square grid, as those of `sampler=grid` with a square
+    `num_points` are; methods that need the gradient of every point's residual take the points one by one.
 
     Published settings: depth 4, width 64, rank 32, 64 points an axis. The rank bounds what can be reached: a thin
     interface that moves has high rank.
