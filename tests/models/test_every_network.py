@@ -54,6 +54,11 @@ def key(seed):
     return jax.random.key(seed, impl="unsafe_rbg")
 
 
+def marked(names):
+    """The heavy ones run before a change lands."""
+    return [pytest.param(name, marks=pytest.mark.landing if name in HEAVY else ()) for name in names]
+
+
 @pytest.fixture(params=options("model"))
 def network(request):
     assert request.param in SMALL, f"give model={request.param} a line in this table"
@@ -73,7 +78,9 @@ def test_values_and_parameters_have_the_precision(network, precision):
     assert (value.shape, value.dtype) == ((), precision)
 
 
-def test_the_start_follows_the_seed(network):
+@pytest.mark.parametrize("option", marked(options("model")))
+def test_the_start_follows_the_seed(option):
+    network = SMALL[option]
     initialise = jax.jit(network.init)
     one, same, other = (ravel_pytree(initialise(key(seed), jnp.ones(3)))[0] for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
@@ -81,9 +88,7 @@ def test_the_start_follows_the_seed(network):
     assert isinstance(network, RandomFeatures) or np.mean(np.asarray(one) != np.asarray(other)) > 0.4
 
 
-@pytest.mark.parametrize(
-    "option", [pytest.param(name, marks=pytest.mark.landing if name in HEAVY else ()) for name in options("model")]
-)
+@pytest.mark.parametrize("option", marked(options("model")))
 def test_the_engines_and_our_own_gradient_agree_with_jax(option):
     """At one point, of Fourier features of both signs; and both its sides are one place for every network."""
     problem = AllenCahn(1e-2, initial_condition=Sine(0.5))
