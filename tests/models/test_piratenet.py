@@ -10,6 +10,7 @@ from fields import random_params
 from pinn_ac.app.assembly import assemble
 from pinn_ac.models import PirateNet
 from pinn_ac.models.piratenet import CUTOFF
+from pinn_ac.windows import time_windows
 
 Z = np.linspace(-0.9, 1.1, 3)
 PLAIN = {"weight_factorization": None, "fourier_features": None}
@@ -141,3 +142,16 @@ def test_a_start_that_is_drawn_is_not_fitted():
     assert experiment.programs.fitted(params, None) is params
     drawn = PirateNet(400, 1, output_scale=10.0, **PLAIN).init(jax.random.key(0, impl="unsafe_rbg"), jnp.asarray(Z))
     assert np.std(drawn["params"]["output"]) == pytest.approx(10 * (2 / 401) ** 0.5, rel=0.18)  # of 400 numbers
+
+
+@pytest.mark.landing
+def test_a_run_enters_its_second_window_with_the_fit_to_where_that_begins():
+    experiment = assemble(composed(*WORDS, "ansatz=soft", "windows=2", "sampler.num_points=64"))
+    drawn = experiment.initial_params()["params"]
+    first = {
+        "params": {**drawn, "output": 10 * jnp.ones(6)}
+    }  # no start that a fresh network would not be better than
+    begun = time_windows(experiment).enter((first,)).start()
+    fitted = experiment.initial_params(experiment.transfer(first, None))
+    np.testing.assert_array_equal(begun["params"]["output"], fitted["params"]["output"])
+    assert not np.array_equal(fitted["params"]["output"], drawn["output"])
