@@ -115,6 +115,8 @@ class Field(NamedTuple):
     network: (params, features) → N.
     ansatz: makes u of the lift and N.
     pace: params → the pace of the problem's lift and flow (`Problem.at_pace`); None leaves it at 1.
+    factors: of a network N = Σ_j f_j g_j, params → f and g, functions of the first feature, which is one of t, and of
+        the others, which are of x; None for any other network.
 
     >>> import jax.numpy as jnp
     >>> from pinn_ac import Burgers
@@ -129,6 +131,7 @@ class Field(NamedTuple):
     network: Network
     ansatz: Ansatz
     pace: Callable[[Parameters], Any] | None = None
+    factors: Callable[[Parameters], tuple[Callable[[jax.Array], jax.Array], ...]] | None = None
 
     def paced(self, params: Parameters) -> "Field":
         """The same field with the pace of its parameters in its problem."""

@@ -93,14 +93,24 @@ class Experiment:
         return self.windows * sum(stage.steps for stage in self.stages)
 
     @under_own_settings
-    def initial_params(self) -> Parameters:
-        """The network's parameters before training; they follow the seed."""
-        return self._initial_params
+    def initial_params(self, condition: FourierCondition | None = None) -> Parameters:
+        """The network's parameters before training; they follow the seed.
+
+        Args:
+            condition: where the window begins, for a network whose start is fitted to it; None for the first.
+        """
+        if condition is None or self.marches:
+            return self._initial_params
+        return self.programs.fitted(self._drawn_params, condition)
 
     @cached_property
     def _initial_params(self) -> Parameters:
         if self.marches:
             return marching.blank(marching.MOST_UNITS, self.field.features, marching.modes_of(self.problem.natural))
+        return self.programs.fitted(self._drawn_params, None)
+
+    @cached_property
+    def _drawn_params(self) -> Parameters:
         return self.programs.initial_params(named_key(self.seed, "network"))
 
     @under_own_settings

@@ -20,7 +20,7 @@ from pinn_ac.measured import ObjectiveMeasured
 from pinn_ac.parallel import ONE_DEVICE, Shards
 from pinn_ac.problem import InitialCondition
 from pinn_ac.residual import prepare as prepare_points
-from pinn_ac.residual import residual, residual_slope, slope_orders
+from pinn_ac.residual import residual, residual_slope, residuals, slope_orders
 
 NAMES = ("residual", "initial")
 """Every term that a field may need."""
@@ -41,11 +41,14 @@ class Term(NamedTuple):
         these alone, a pytree whose arrays have a leading axis of n.
     at_point: (params, what was prepared for one point) → the scalar that should vanish there.
     drawn: the name of the drawn points that it is evaluated at; None for its own.
+    at_points: (params, what was prepared for n points) → the same at all of them, (n,), where that has a quicker way
+        than one by one; None where it has none.
     """
 
     prepare: Callable[..., Any]
     at_point: Callable[[Parameters, Any], jax.Array]
     drawn: str | None = None
+    at_points: Callable[[Parameters, Any], jax.Array] | None = None
 
 
 class Unprepared(NamedTuple):
@@ -88,6 +91,9 @@ def build_terms(field: Field, engine: Engine, slopes: Iterable[str] = ()) -> dic
         "residual": Term(
             prepare=prepare,
             at_point=lambda params, point: residual(field, engine, params, point),
+            at_points=None
+            if field.factors is None
+            else lambda params, points: residuals(field, engine, params, points),
         )
     }
     if not field.ansatz.exact_at_start:
@@ -358,7 +364,8 @@ class Objective:
 
     def _residuals(self, name: str, params: Parameters, points: Any, context: Any) -> jax.Array:
         prepared = self._prepared(name, points, context)
-        return jax.vmap(self.terms[name].at_point, in_axes=(None, 0))(params, prepared)
+        term = self.terms[name]
+        return (term.at_points or jax.vmap(term.at_point, in_axes=(None, 0)))(params, prepared)
 
     def _prepared(self, name: str, points: Any, context: Any) -> Any:
         """What a batch holds of some points, prepared if it holds their coordinates alone."""

@@ -181,3 +181,57 @@ def approximation_slope(problem: Problem, engine: Engine, points: jax.Array) -> 
 
     slopes = jax.lax.map(slope, (t, x), batch_size=CHUNK)
     return 0.5 * problem.period * jnp.abs(slopes)
+
+
+def residuals(field: Field, engine: Engine, params: Parameters, points: PreparedPoint) -> jax.Array:
+    """f at n prepared points, (n,), for a field whose network has factors: N = Σ_j f_j(t) g_j(x).
+
+    Where n = m² and the points are a grid of m times and m places, times first, f and g are differentiated along m
+    points each, and ∂_t^i ∂_x^k N is the product of two matrices. Elsewhere it is :func:`residual` one by one. Which
+    it is, is found when the points are known, so that any sampler may draw them.
+    """
+
+    def one_by_one(points):
+        return jax.vmap(lambda point: residual(field, engine, params, point))(points)
+
+    side = math.isqrt(len(points.t))
+    if field.factors is None or side**2 != len(points.t):
+        return one_by_one(points)
+    of_network = field._replace(network=lambda params, z: z[0])
+
+    def on_grid(points):
+        """With the Taylor polynomial of N in place of its features', and a network that passes it on."""
+        tabulated = points._replace(background=_networks_background(field, engine, params, points, side))
+        return jax.vmap(lambda point: residual(of_network, engine, params, point))(tabulated)
+
+    t, x = points.t.reshape(side, side), points.x.reshape(side, side)
+    is_grid = jnp.all(t == t[:, :1]) & jnp.all(x == x[:1])
+    return jax.lax.cond(is_grid, on_grid, one_by_one, points)
+
+
+def _networks_background(
+    field: Field, engine: Engine, params: Parameters, points: PreparedPoint, side: int
+) -> dict[str, jax.Array]:
+    """The background's own first component, the lift, and N, with their derivatives, on a grid of side² points."""
+    assert field.factors is not None
+    f, g = field.factors(params)
+    names = {name: (0, 0) if name == "u" else order_of(name) for name in points.background}
+    in_t, in_x = (max(order[axis] for order in names.values()) for axis in (0, 1))
+
+    def time(point):
+        along = (lambda t, _: f(point.background_at(t, point.x)[1:2]), point.t, point.x)
+        return list(engine(*along, ["t" * k for k in range(1, in_t + 1)]).values())
+
+    def place(point):
+        along = (lambda _, x: g(point.background_at(point.t, x)[2:]), point.t, point.x)
+        return list(engine(*along, ["x" * k for k in range(1, in_x + 1)]).values())
+
+    grid = jax.tree.map(lambda leaf: leaf.reshape(side, side, *leaf.shape[1:]), points)
+    F = jax.vmap(time)(jax.tree.map(lambda leaf: leaf[:, 0], grid))
+    G = jax.vmap(place)(jax.tree.map(lambda leaf: leaf[0], grid))
+
+    def with_network(name):
+        i, k = names[name]
+        return jnp.column_stack([points.background[name][:, 0], (F[i] @ G[k].T).reshape(-1)])
+
+    return {name: with_network(name) for name in names}

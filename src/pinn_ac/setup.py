@@ -120,7 +120,9 @@ def assemble(setup: Setup) -> Experiment:
         else:
             windows = count_windows(setup.problem, setup.windows, setup.seconds)
             first = replace(natural, horizon=natural.horizon / windows)
-            field = Field(first, setup.embedding, setup.network.apply, setup.ansatz)
+            network, separates = setup.network, getattr(setup.network, "separates", False)
+            factors = network.factors if separates else None
+            field = Field(first, setup.embedding, network.apply, setup.ansatz, factors=factors)
         shards = share_out(setup.devices)
         terms = build_terms(field, setup.derivatives, setup.loss.slopes)
         objective = Objective(terms, setup.loss.weights, setup.loss.norm, setup.gradient, shards)
@@ -142,6 +144,11 @@ def _require_capabilities(setup: Setup) -> None:
         setup.tolerance is None or not solves or setup.marches,
         "With train.tolerance optimizer=gauss_newton is for model=random_features and windows=auto: choose these, or "
         "train all weights of a network by experiment=levenberg_marquardt.",
+    )
+    require(
+        not getattr(setup.network, "separates", False) or getattr(setup.embedding, "separable", False),
+        f"The network {type(setup.network).__name__} needs features of t alone and of x alone, and the embedding "
+        f"{type(setup.embedding).__name__} mixes them: choose embedding=periodic.",
     )
     alternatives = {
         "ansatz": "choose ansatz=lifted or ansatz=soft",

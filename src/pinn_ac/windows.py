@@ -44,7 +44,7 @@ def time_windows(experiment: Experiment, reference: Reference | None = None) -> 
         for network in finished[len(conditions) - 1 :]:
             conditions.append(experiment.transfer(network, conditions[-1]))
         condition = conditions[len(finished)]
-        fresh = in_background(experiment.initial_params)
+        fresh = in_background(lambda: experiment.initial_params(condition))
         error = in_background(lambda: errors.enter(conditions, finished) if errors is not None else lambda params: {})
         held_out = experiment.held_out(condition)
 
