@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from pinn_ac.ansatz import Field, Parameters
-from pinn_ac.batch import Batch, Points
+from pinn_ac.batch import Batch, Points, without_memory
 from pinn_ac.compilation import LITTLE, SOME, compiled, compiled_by_condition, kept
 from pinn_ac.derivatives import Engine
 from pinn_ac.errors import InputError
@@ -51,7 +51,7 @@ class Programs:
         """(points as drawn, condition) → batch."""
         shards = self.objective.shards
         prepare = compiled_by_condition(lambda condition, points: self.objective.prepare(points, condition), SOME)
-        return lambda points, condition: prepare(shards.replicated(condition), shards.divided(points))
+        return lambda drawn, condition: prepare(shards.replicated(condition), shards.divided(without_memory(drawn)))
 
     @cached_property
     def loss(self) -> Callable[..., float]:
@@ -84,8 +84,8 @@ class Programs:
             return state, batch.weighted(weights)
 
         jitted = compiled(weigh, SOME)
-        return lambda state, params, batch, points: jitted(
-            shards.replicated(state), shards.replicated(params), batch, shards.divided(points)
+        return lambda state, params, batch, drawn: jitted(
+            shards.replicated(state), shards.replicated(params), batch, shards.divided(without_memory(drawn))
         )
 
     @cached_property

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pinn_ac.batch import without_memory
 from pinn_ac.estimate import ErrorSoFar, from_values, initial_values, points_needed, steps_needed, time_grids
 from pinn_ac.estimate import Window as SampledWindow
 from pinn_ac.experiment import Experiment
@@ -83,7 +84,12 @@ def _weighting(experiment: Experiment) -> BatchWeighting | None:
     weighting = experiment.programs.weighting
     if weighting is None:
         return None
-    return BatchWeighting(weighting.init, weighting.renew, experiment.programs.weigh, weighting.figures)
+    return BatchWeighting(
+        init=lambda drawn: weighting.init(without_memory(drawn)),
+        renew=lambda state, drawn: weighting.renew(state, without_memory(drawn)),
+        weigh=experiment.programs.weigh,
+        figures=weighting.figures,
+    )
 
 
 def _start(fresh: Any, finished: tuple[Any, ...], loss: Callable[[Any], float]) -> Any:
