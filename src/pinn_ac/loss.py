@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from pinn_ac.ansatz import Field, Parameters
+from pinn_ac.ansatz import Change, Field, Parameters
 from pinn_ac.batch import Batch, Points
 from pinn_ac.chunks import joined, length, summed
 from pinn_ac.derivatives import Engine
@@ -17,7 +17,7 @@ from pinn_ac.gradients import Gradient
 from pinn_ac.parallel import ONE_DEVICE, Shards
 from pinn_ac.problem import InitialCondition
 from pinn_ac.residual import prepare as prepare_points
-from pinn_ac.residual import residual
+from pinn_ac.residual import residual, value
 
 NAMES = ("residual", "initial")
 """Every term that a field may need."""
@@ -50,7 +50,7 @@ class Unprepared(NamedTuple):
     turn comes; None for the problem's own.
     """
 
-    condition: InitialCondition | None
+    condition: InitialCondition | Change | None
 
 
 class Part(NamedTuple):
@@ -69,7 +69,9 @@ class Part(NamedTuple):
 def build_terms(field: Field, engine: Engine) -> dict[str, Term]:
     """The terms that this field needs: the residual, and u(0, x) − u₀(x) unless the ansatz has it built in."""
 
-    def prepare(points: jax.Array, condition: InitialCondition | None = None) -> Any:
+    def prepare(points: jax.Array, condition: InitialCondition | Change | None = None) -> Any:
+        if isinstance(condition, Change):
+            return prepare_points(field, engine, points, condition.coefficients)
         return prepare_points(field.starting_from(condition), engine, points)
 
     terms = {
@@ -81,9 +83,7 @@ def build_terms(field: Field, engine: Engine) -> dict[str, Term]:
     if not field.ansatz.exact_at_start:
         terms["initial"] = Term(
             prepare=prepare,
-            at_point=lambda params, point: (
-                field.on_background(params, point.t, point.background["u"]) - point.background["u"][0]
-            ),
+            at_point=lambda params, point: value(field, params, point) - point.background["u"][0],
         )
     return terms
 
@@ -157,7 +157,7 @@ class Objective:
         """weight_k of the term `name`."""
         return self.weights.get(name, 1.0)
 
-    def prepare(self, points: Mapping[str, jax.Array], condition: InitialCondition | None = None) -> Batch:
+    def prepare(self, points: Mapping[str, jax.Array], condition: InitialCondition | Change | None = None) -> Batch:
         """The batch of newly drawn points, with all that the terms need of them computed once.
 
         Of very many points only the coordinates are kept, and the condition with them (:class:`Unprepared`).
@@ -165,7 +165,7 @@ class Objective:
         Args:
             points: name of a term → its points (n, 2), with columns t and x; `NAME_weights` → the weights (n,) of the
                 points of term NAME, if they have some. What belongs to no term of this objective is left out.
-            condition: the initial condition of the time window, in place of the problem's own.
+            condition: the initial condition of the time window, in place of the problem's own, or another change.
         """
         chosen = {name: points[name] for name in self.terms}
         if sum(map(length, chosen.values())) > self.shards.count * self.most_prepared:

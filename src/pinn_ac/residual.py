@@ -25,6 +25,7 @@ class PreparedPoint(NamedTuple):
 
     t, x: the point.
     background: "u" → B, and its derivatives by their names, of the orders that :func:`closure` gives.
+    coefficients: name → coefficient that the problem has here in place of its own; None where it keeps all.
 
     In a batch all of these have a leading axis of n points.
     """
@@ -32,6 +33,7 @@ class PreparedPoint(NamedTuple):
     t: jax.Array
     x: jax.Array
     background: Mapping[str, jax.Array]
+    coefficients: Mapping[str, jax.Array] | None = None
 
     def background_at(self, t: jax.Array, x: jax.Array) -> jax.Array:
         """The value of the polynomial of one point at (t, x)."""
@@ -66,9 +68,17 @@ def _monomial(dt: jax.Array, dx: jax.Array, i: int, j: int) -> jax.Array:
     return product if divisor == 1 else (1 / divisor) * product
 
 
-def prepare(field: Field, engine: Engine, points: jax.Array) -> PreparedPoint:
-    """The `points`, of shape (n, 2) with columns t and x, and the polynomial of the field's background about each."""
+def prepare(
+    field: Field, engine: Engine, points: jax.Array, coefficients: Mapping[str, Any] | None = None
+) -> PreparedPoint:
+    """The `points`, of shape (n, 2) with columns t and x, and the polynomial of the field's background about each.
+
+    With `coefficients` the problem has these in place of its own. They are kept with the points, so that one compiled
+    program serves all of their values.
+    """
     t, x = points[:, 0], points[:, 1]
+    field = field.with_coefficients(coefficients)
+    kept = {name: jnp.full_like(t, value) for name, value in coefficients.items()} if coefficients else None
     orders = closure(field.problem.orders)
 
     def about(point):
@@ -76,7 +86,7 @@ def prepare(field: Field, engine: Engine, points: jax.Array) -> PreparedPoint:
         return engine(_local(field, orders, t, x).background, t, x, orders)
 
     # A few at a time, since a lift may be a long series.
-    return PreparedPoint(t, x, jax.lax.map(about, (t, x), batch_size=CHUNK))
+    return PreparedPoint(t, x, jax.lax.map(about, (t, x), batch_size=CHUNK), kept)
 
 
 def _local(field: Field, orders: Iterable[str], t: jax.Array, x: jax.Array) -> Field:
@@ -107,16 +117,24 @@ def residual_of(problem: Problem, values: Mapping[str, jax.Array], t: jax.Array,
 
 def differentiate(field: Field, engine: Engine, params: Parameters, point: PreparedPoint) -> dict[str, jax.Array]:
     """u and the derivatives that the problem's residual needs, at one prepared point, by their names."""
+    here = field.with_coefficients(point.coefficients)
 
     def u(t, x):
-        return field.on_background(params, t, point.background_at(t, x))
+        return here.on_background(params, t, point.background_at(t, x))
 
     return engine(u, point.t, point.x, field.problem.orders)
 
 
 def residual(field: Field, engine: Engine, params: Parameters, point: PreparedPoint) -> jax.Array:
     """f at one prepared point; see :meth:`pinn_ac.Problem.residual`."""
-    return residual_of(field.problem, differentiate(field, engine, params, point), point.t, point.x)
+    problem = field.with_coefficients(point.coefficients).problem
+    return residual_of(problem, differentiate(field, engine, params, point), point.t, point.x)
+
+
+def value(field: Field, params: Parameters, point: PreparedPoint) -> jax.Array:
+    """u at one prepared point."""
+    here = field.with_coefficients(point.coefficients)
+    return here.on_background(params, point.t, point.background["u"])
 
 
 def derivatives_at(

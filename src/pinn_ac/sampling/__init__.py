@@ -8,11 +8,12 @@ from pinn_ac.sampling.monitor import Monitor
 from pinn_ac.sampling.residual_distribution import ResidualDistribution
 from pinn_ac.sampling.residual_refinement import ResidualRefinement
 from pinn_ac.sampling.retain_release import RetainRelease
-from pinn_ac.sampling.sampler import Guides, Sampler, draw_points
+from pinn_ac.sampling.sampler import Box, Guides, Sampler, draw_points
 from pinn_ac.sampling.sobol import Sobol
 from pinn_ac.sampling.uniform import Uniform
 
 __all__ = [
+    "Box",
     "CausalRetainRelease",
     "FailureInformed",
     "Grid",
