@@ -32,6 +32,7 @@ GROUPS = (
     "stages",
     "problem",
     "weighting",
+    "regime",
     "tracker",
 )
 EVERY = [
