@@ -49,7 +49,11 @@ class Curriculum(Regime):
     values: Sequence[float]
 
     def __post_init__(self) -> None:
-        given = self.values
+        name, given = self.coefficient, self.values
+        require(
+            isinstance(name, str),
+            f"regime.coefficient is {name}: give the name of one of the problem's coefficients.",
+        )
         listed = isinstance(given, Sequence) and not isinstance(given, str) and len(given) > 0
         require(
             listed and all(is_number(value) for value in given),

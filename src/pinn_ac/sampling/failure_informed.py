@@ -63,7 +63,7 @@ class FailureInformed(Growing):
         >>> sampler = FailureInformed(tolerance=0.5)
         >>> guides = Guides(lambda points: points[:, 0], None, None)  # fails where t > 0.5
         >>> failure = sampler.failure(((0.0, 1.0), (0.0, 1.0)), guides, np.random.default_rng(0))
-        >>> abs(failure.probability - 0.5) < 0.1, failure.points[:, 0].min() > 0.5
+        >>> abs(failure.probability - 0.5) < 0.1, bool(failure.points[:, 0].min() > 0.5)
         (True, True)
     """
 
