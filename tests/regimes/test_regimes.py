@@ -392,3 +392,17 @@ def test_a_curriculum_is_for_any_equation():
 def test_a_change_of_nothing_is_the_field_itself():
     one = experiment()
     assert one.field.starting_from(Change()) is one.field
+
+
+def test_over_fitting_is_judged_without_the_gate_that_hides_later_times():
+    """The loss on the batch is tiny behind a closed gate; the one that held-out losses are compared with is not."""
+    one = experiment(sampler=CausalRetainRelease(32, 16, resample_every=2, gate=-3.0))
+    params = some_params(one)
+    drawn = one.draw(0, params, {})
+    batch = one.prepare(drawn)
+    f = one.guides(params).residual(drawn["residual"])
+    initial = 100 * float(one.programs.means(params, batch)["initial"])
+    with computing(one):
+        compared = Training(one, EVERY_STEP).trainer.guard.loss(params, batch)
+    assert compared - initial == pytest.approx(np.mean(f**2), rel=1e-9)
+    assert one.programs.loss(params, batch) - initial < 1e-10 * np.mean(f**2)
