@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from pinn_ac.ansatz import Field, Parameters
+from pinn_ac.ansatz import Change, Field, Parameters
 from pinn_ac.batch import Batch, Points
 from pinn_ac.chunks import length, summed
 from pinn_ac.derivatives import Engine
@@ -20,7 +20,7 @@ from pinn_ac.measured import ObjectiveMeasured
 from pinn_ac.parallel import ONE_DEVICE, Shards
 from pinn_ac.problem import InitialCondition
 from pinn_ac.residual import prepare as prepare_points
-from pinn_ac.residual import residual, residual_slope, residuals, slope_orders
+from pinn_ac.residual import residual, residual_slope, residuals, slope_orders, value
 
 NAMES = ("residual", "initial")
 """Every term that a field may need."""
@@ -58,7 +58,7 @@ class Unprepared(NamedTuple):
     turn comes; None for the problem's own.
     """
 
-    condition: InitialCondition | None
+    condition: InitialCondition | Change | None
 
 
 class Part(NamedTuple):
@@ -83,8 +83,12 @@ def build_terms(field: Field, engine: Engine, slopes: Iterable[str] = ()) -> dic
         slopes: names of :data:`SLOPES`, the further terms ∂f/∂t and ∂f/∂x at the points of the residual.
     """
 
-    def prepare(points: jax.Array, condition: InitialCondition | None = None, axis: str | None = None) -> Any:
+    def prepare(
+        points: jax.Array, condition: InitialCondition | Change | None = None, axis: str | None = None
+    ) -> Any:
         orders = None if axis is None else slope_orders(field.problem, axis)
+        if isinstance(condition, Change):
+            return prepare_points(field, engine, points, orders, condition.coefficients)
         return prepare_points(field.starting_from(condition), engine, points, orders)
 
     terms = {
@@ -99,9 +103,7 @@ def build_terms(field: Field, engine: Engine, slopes: Iterable[str] = ()) -> dic
     if not field.ansatz.exact_at_start:
         terms["initial"] = Term(
             prepare=prepare,
-            at_point=lambda params, point: (
-                field.on_background(params, point.t, point.background["u"]) - point.background["u"][0]
-            ),
+            at_point=lambda params, point: value(field, params, point) - point.background["u"][0],
         )
     for name in slopes:
         axis = SLOPES[name]
@@ -201,7 +203,7 @@ class Objective:
         """weight_k of the term `name`."""
         return self.weights.get(name, 1.0)
 
-    def prepare(self, points: Mapping[str, jax.Array], condition: InitialCondition | None = None) -> Batch:
+    def prepare(self, points: Mapping[str, jax.Array], condition: InitialCondition | Change | None = None) -> Batch:
         """The batch of newly drawn points, with all that the terms need of them computed once.
 
         Of very many points only the coordinates are kept, and the condition with them (:class:`Unprepared`).
@@ -209,7 +211,7 @@ class Objective:
         Args:
             points: name of a term → its points (n, 2), with columns t and x; `NAME_weights` → the weights (n,) of the
                 points of term NAME, if they have some. What belongs to no term of this objective is left out.
-            condition: the initial condition of the time window, in place of the problem's own.
+            condition: the initial condition of the time window, in place of the problem's own, or another change.
         """
         chosen = self.drawn(points)
         if sum(map(length, chosen.values())) > self.shards.count * self.most_prepared:

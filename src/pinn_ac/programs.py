@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pinn_ac.ansatz import Field, Parameters
-from pinn_ac.batch import Batch, Points
+from pinn_ac.batch import Batch, Points, without_memory
 from pinn_ac.compilation import LITTLE, SOME, compiled, compiled_by_condition, kept
 from pinn_ac.derivatives import Engine
 from pinn_ac.errors import InputError
@@ -71,7 +71,7 @@ class Programs:
         """(points as drawn, condition) → batch."""
         shards = self.objective.shards
         prepare = compiled_by_condition(lambda condition, points: self.objective.prepare(points, condition), SOME)
-        return lambda points, condition: prepare(shards.replicated(condition), shards.divided(points))
+        return lambda drawn, condition: prepare(shards.replicated(condition), shards.divided(without_memory(drawn)))
 
     @cached_property
     def loss(self) -> Callable[..., float]:

@@ -32,6 +32,7 @@ GROUPS = (
     "stages",
     "problem",
     "weighting",
+    "regime",
     "tracker",
 )
 EVERY = [
@@ -341,7 +342,9 @@ def words_of(group, option, folder):
     return [f"{group}={option}", *needs(group, option, folder)]
 
 
-OBJECTS = [pair for pair in EVERY if pair[0] not in ("experiment", "stages") and pair != ("weighting", "none")]
+NONE = [("weighting", "none"), ("regime", "none"), ("regime", "sequence_to_sequence")]
+"""Options that are no objects."""
+OBJECTS = [pair for pair in EVERY if pair[0] not in ("experiment", "stages") and pair not in NONE]
 
 
 def sentence_of(config, node=None):
