@@ -40,10 +40,14 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def one_cache(tmp_path_factory):
-    """One folder for the references and compiled programs of all tests, workers and subprocesses."""
+    """One folder for the references and compiled programs of all tests, workers and subprocesses.
+
+    `PINN_AC_TESTS_CACHE` names it for several calls of pytest, as in .ci/run.
+    """
     base = tmp_path_factory.getbasetemp()
+    own = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PINN_AC_CACHE", str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"))
+        patch.setenv("PINN_AC_CACHE", os.environ.get("PINN_AC_TESTS_CACHE", str(own)))
         prepare_process()
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -44,6 +44,7 @@ from pinn_ac.parallel import ONE_DEVICE
 from pinn_ac.reference import load_or_solve
 from pinn_ac.training import Diverged, StopSignals
 
+pytestmark = pytest.mark.xdist_group("process state")  # with `--dist loadgroup` one process trains the common runs
 SMALL = (
     *EASY,
     "windows=2",
@@ -314,9 +315,9 @@ def test_a_call_leaves_the_process_and_its_config_as_they_were(folders, tmp_path
 )
 def test_a_training_that_fails_leaves_them_too(tmp_path, words, error):
     config = composed(*SMALL, *words)
-    with let_go_of() if error is Diverged else nullcontext():
-        with process(double=False), left_alone(config), pytest.raises(error):
-            train_in(tmp_path / "run", config)
+    kept = let_go_of() if error is Diverged else nullcontext()
+    with kept, process(double=False), left_alone(config), pytest.raises(error):
+        train_in(tmp_path / "run", config)
 
 
 def test_the_device_of_a_run_is_its_own(folders):

@@ -188,7 +188,7 @@ def test_the_wheel_works_in_an_empty_environment(wheel, project):
     others = (
         ("evaluate", f"run={run}", "times=5", "points=8", "reference=false", "estimate=false"),
         ("sweep-report", "outputs/sweep"),
-        ("reference", "problem.diffusivity=1e-2"),
+        ("reference", "problem.diffusivity=1e-2", "problem.horizon=0.05"),
         ("lesson",),
         ("lesson", "try_it"),
         ("benchmark", "--help"),
