@@ -55,6 +55,12 @@ def one_cache(tmp_path_factory):
         yield
 
 
+def pytest_collection_finish():
+    """What has been imported stays: no search for garbage need look at half a million objects again."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def programs_of_other_modules_are_dropped():
     """JAX keeps what it has compiled for ever: workers would grow to gigabytes. The cache still has the programs."""

@@ -26,6 +26,7 @@ from threadpoolctl import threadpool_info
 
 import pinn_ac
 from composed import EASY, composed
+from letting_go import let_go_of
 from pinn_ac.app import report
 from pinn_ac.app.assembly import assemble
 from pinn_ac.app.ensemble import train_ensemble_in
@@ -39,7 +40,6 @@ from pinn_ac.errors import InputError
 from pinn_ac.estimate import estimate_error
 from pinn_ac.evaluation import score
 from pinn_ac.files import write_whole
-from pinn_ac.loss import Objective
 from pinn_ac.parallel import ONE_DEVICE
 from pinn_ac.reference import load_or_solve
 from pinn_ac.training import Diverged, StopSignals
@@ -132,19 +132,6 @@ def left_alone(*configs):
     changed = {name: (value, after.get(name)) for name, value in before.items() if after.get(name) != value}
     assert changed == {}
     assert [plain(config) for config in configs] == as_given
-
-
-def objectives():
-    gc.collect()
-    return [one for one in gc.get_objects() if isinstance(one, Objective)]
-
-
-@contextmanager
-def let_go_of():
-    """With all that was compiled for it."""
-    before = len(objectives())
-    yield
-    assert len(objectives()) == before
 
 
 @pytest.fixture(scope="module")
@@ -363,16 +350,10 @@ def test_files_written_by_two_threads_at_once_are_whole(tmp_path):
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "whole")]
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        pytest.param(("optimizer=lbfgs", "sampler=rad"), marks=pytest.mark.landing),
-        pytest.param(("optimizer=ssbroyden", "derivatives=own_taylor", "gradient=own"), marks=pytest.mark.landing),
-    ],
-    ids=" ".join,
-)
-def test_a_finished_run_is_let_go_of(tmp_path, words):
-    """Also when it is loaded and asked; that of Levenberg-Marquardt is among the calls above."""
+@pytest.mark.landing
+def test_a_finished_run_is_let_go_of(tmp_path):
+    """Also when it is loaded and asked. Among the calls above is Levenberg-Marquardt's, in test_run L-BFGS's."""
+    words = ("optimizer=ssbroyden", "sampler=rad", "derivatives=own_taylor", "gradient=own")
     with let_go_of():
         train_in(tmp_path / "run", composed(*SMALL, *words))
     with let_go_of():
