@@ -24,6 +24,7 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
+from omegaconf import OmegaConf
 
 import pinn_ac
 import typed
@@ -34,6 +35,7 @@ from pinn_ac.app import cli, config
 from pinn_ac.app.assembly import assemble
 from pinn_ac.app.benchmarks import command as benchmark
 from pinn_ac.app.commands import COMMANDS
+from pinn_ac.app.comparison.plan import SETTINGS, Comparison
 from pinn_ac.app.jobs import find_jobs
 from pinn_ac.app.train import train_in
 from pinn_ac.fitting import fit
@@ -127,6 +129,7 @@ NEEDS = {
     "JAX_COORDINATOR_ADDRESS": "a second process at the same time, as tests/test_parallel.py starts it",
     "hydra/launcher=slurm": "a Slurm; tests/app/test_sweeps.py runs the launchers on a real one",
     "scripts/benchmark.py": "minutes to hours; tests/app/benchmarks/ runs what each of them is made of",
+    "scripts/compare.py": "hours; tests/app/test_compare.py runs a small comparison",
     "model=mine": "the reader's own file",
     "allow=": "the reader's own module; tests/app/test_objects.py trains, resumes and evaluates with one",
 }
@@ -293,6 +296,8 @@ def test_the_words_of_every_other_command_are_understood(one, monkeypatch, tmp_p
             monkeypatch.setitem(benchmark.BENCHMARKS, name, lambda rounds: asked.append(rounds) or [{"ratio": 1.0}])
         benchmark.main(words[2:])
         assert len(asked) == 1
+    elif "scripts/compare.py" in one.text:
+        comparison_of(words[2:])
     elif "scripts/lesson.py" in one.text:
         assert words[2] in (*LESSONS, "all", "trace")
     elif "allow=" in one.text:
@@ -305,6 +310,16 @@ def test_the_words_of_every_other_command_are_understood(one, monkeypatch, tmp_p
         assert f"VENV := {words[1].partition('/')[0]}" in (ROOT / "Makefile").read_text()
     else:
         assert one.text in (".ci/run", "python scripts/train.py model=mine")
+
+
+def comparison_of(words):
+    """Its runs, each of which has been composed; none for the help, and for the table of a folder."""
+    if words[0] in ("--help", "run=FOLDER"):
+        return []
+    ours = [word for word in words if word.partition("=")[0] in SETTINGS]
+    settings = OmegaConf.to_container(OmegaConf.from_dotlist(ours))
+    others = [word for word in words if word not in ours and not word.startswith("hydra")]
+    return Comparison(**settings).jobs(others, lambda of_a_run: config_of(*of_a_run))
 
 
 WORDS = re.compile(r"^[~+]?[a-z][\w./]*=\S+$")

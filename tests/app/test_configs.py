@@ -33,6 +33,8 @@ GROUPS = (
     "problem",
     "weighting",
     "tracker",
+    "size",
+    "size/network",
 )
 EVERY = [
     (group, option) for group in (*GROUPS, "experiment", "problem/initial_condition") for option in options(group)
@@ -43,6 +45,8 @@ def needs(group, option, folder):
     """What else must be said for an option to make sense."""
     if (group, option) == ("loss", "l1"):
         return ["optimizer=adam"]
+    if group == "size/network":
+        return [f"model={option.partition('_')[2]}"]
     if option == "tabulated":
         x = -1 + 2 * np.arange(16) / 16
         np.savetxt(folder / "u.csv", np.column_stack([x, np.cos(np.pi * x)]), delimiter=",")
