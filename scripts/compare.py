@@ -1,4 +1,4 @@
-"""Compare methods, each with several seeds, in one table: python scripts/compare.py --help."""
+"""Compare methods, each with several seeds, in one table (see --help)."""
 
 from pinn_ac.app.commands import compare
 

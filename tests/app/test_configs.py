@@ -336,7 +336,8 @@ def words_of(group, option, folder):
     return [f"{group}={option}", *needs(group, option, folder)]
 
 
-OBJECTS = [pair for pair in EVERY if pair[0] not in ("experiment", "stages") and pair != ("weighting", "none")]
+NO_OBJECTS = ("experiment", "stages", "size", "size/network")
+OBJECTS = [pair for pair in EVERY if pair[0] not in NO_OBJECTS and pair != ("weighting", "none")]
 
 
 def sentence_of(config, node=None):
