@@ -108,7 +108,7 @@ def report(folder: Path, quiet: bool = False) -> list[dict[str, Any]]:
     for name, text in (("comparison.md", markdown_page(page)), ("comparison.html", html_page(page))):
         write_whole(folder / name, lambda draft, text=text: draft.write_text(text, encoding="utf-8"))  # type: ignore[misc]
     if not quiet:
-        _print(Console(), folder, page)
+        _print(Console(width=max(110, Console().width)), folder, page)
     return rows
 
 
