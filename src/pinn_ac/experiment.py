@@ -205,7 +205,7 @@ class Experiment:
         """Where each window begins that these networks, one a window, lead to; None for the first."""
         conditions: list[FourierCondition | None] = [None]
         if self.marches:
-            even = self.field.embedding.even(self.problem)
+            even = self.field.embedding.even(self.field.problem)
             return conditions + [piece.condition(even) for piece in params[1:]]
         for network in params[: self.windows - 1]:
             conditions.append(self.transfer(network, conditions[-1]))
@@ -214,7 +214,7 @@ class Experiment:
     @under_own_settings
     def transfer(self, params: Parameters, condition: FourierCondition | None) -> FourierCondition:
         """Where the next window begins: what a window's field is at its end."""
-        modes, even = self._modes, self.field.embedding.even(self.problem)
+        modes, even = self._modes, self.field.embedding.even(self.field.problem)
         xi = jnp.arange(2 * modes + 1 if even else 4 * modes) / (2 * modes) - (0 if even else 1)
         left, right = self.field.problem.domain
         x = xi if (left, right) == (-1.0, 1.0) else 0.5 * (left + right) + 0.5 * (right - left) * xi
@@ -253,7 +253,7 @@ class Experiment:
     def box(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """Where a window's points are drawn: half of the domain is enough where u is built even."""
         left, right = self.field.problem.domain
-        start = 0.5 * (left + right) if self.field.embedding.even(self.problem) else left
+        start = 0.5 * (left + right) if self.field.embedding.even(self.field.problem) else left
         return (0.0, self.field.problem.horizon), (start, right)
 
 
