@@ -24,16 +24,18 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
+from omegaconf import OmegaConf
 
 import pinn_ac
 import typed
-from composed import CONFIGS
+from composed import CONFIGS, options
 from composed import composed as config_of
 from pinn_ac.ansatz import Soft
 from pinn_ac.app import cli, config, report
 from pinn_ac.app.assembly import assemble
 from pinn_ac.app.benchmarks import command as benchmark
 from pinn_ac.app.commands import COMMANDS
+from pinn_ac.app.comparison.plan import SETTINGS, Comparison
 from pinn_ac.app.jobs import find_jobs
 from pinn_ac.app.train import train_in
 from pinn_ac.fitting import fit
@@ -127,6 +129,7 @@ NEEDS = {
     "JAX_COORDINATOR_ADDRESS": "a second process at the same time, as tests/test_parallel.py starts it",
     "hydra/launcher=slurm": "a Slurm; tests/app/test_sweeps.py runs the launchers on a real one",
     "scripts/benchmark.py": "minutes to hours; tests/app/benchmarks/ runs what each of them is made of",
+    "scripts/compare.py": "hours; tests/app/test_compare.py runs a small comparison",
     "model=mine": "the reader's own file",
     "allow=": "the reader's own module; tests/app/test_objects.py trains, resumes and evaluates with one",
 }
@@ -343,6 +346,8 @@ def test_the_words_of_every_other_command_are_understood(one, monkeypatch, tmp_p
             monkeypatch.setitem(benchmark.BENCHMARKS, name, lambda rounds: asked.append(rounds) or [{"ratio": 1.0}])
         benchmark.main(words[2:])
         assert len(asked) == 1
+    elif "scripts/compare.py" in one.text:
+        comparison_of(words[2:])
     elif "scripts/lesson.py" in one.text:
         assert words[2] in (*LESSONS, "all", "trace")
     elif "allow=" in one.text:
@@ -355,6 +360,18 @@ def test_the_words_of_every_other_command_are_understood(one, monkeypatch, tmp_p
         assert f"VENV := {words[1].partition('/')[0]}" in (ROOT / "Makefile").read_text()
     else:
         assert one.text in (".ci/run", "python scripts/train.py model=mine")
+
+
+def comparison_of(words):
+    """The runs of its first two experiments, composed; none for the help, and for the table of a folder."""
+    if words[0] in ("--help", "run=FOLDER"):
+        return []
+    ours = [word for word in words if word.partition("=")[0] in SETTINGS]
+    settings = OmegaConf.to_container(OmegaConf.from_dotlist(ours))
+    assert set(settings["experiments"]) <= set(options("experiment"))
+    few = settings | {"experiments": settings["experiments"][:2]}
+    others = [word for word in words if word not in ours and not word.startswith("hydra")]
+    return Comparison(**few).jobs(others, lambda of_a_run: config_of(*of_a_run))
 
 
 WORDS = re.compile(r"^[~+]?[a-z][\w./]*=\S+$")
@@ -397,6 +414,9 @@ NO_FILES = {
     "configs/model/mine.yaml": "the reader's own",
     "FOLDER/report/": "a sweep's own",
     "my_module.py": "the reader's own",
+    "comparison.md": "a comparison's own",
+    "comparison_seconds.png": "a comparison's own",
+    "comparison_evaluations.png": "a comparison's own",
     "my_configs/model/mine.yaml": "the reader's own",
     "my_configs/problem/fisher_kpp.yaml": "the reader's own",
 }

@@ -15,7 +15,13 @@ from hydra.core.hydra_config import HydraConfig
 
 from pinn_ac.app import commands
 
-OPTIONS = ("jax_enable_x64", "jax_default_device", "jax_compilation_cache_dir", "jax_platforms")
+OPTIONS = (
+    "jax_enable_x64",
+    "jax_default_device",
+    "jax_compilation_cache_dir",
+    "jax_enable_compilation_cache",
+    "jax_platforms",
+)
 CACHE = "jax_persistent_cache_min_compile_time_secs"
 
 

@@ -180,9 +180,9 @@ def _require_march(setup: Setup) -> None:
         f"depend on t, and {kind} is none: {instead}.",
     )
     require(
-        setup.ansatz.exact_at_start,
-        "A run to a tolerance with drawn features needs an ansatz with the initial condition built in: choose "
-        "ansatz=reaction_flow or ansatz=lifted.",
+        setup.ansatz.exact_at_start and getattr(setup.ansatz, "diffuses", True),
+        "A run to a tolerance with drawn features needs an ansatz with the initial condition's heat flow built in: "
+        "choose ansatz=reaction_flow or ansatz=lifted.",
     )
     require(
         isinstance(setup.sampler, Monitor) and setup.sampler.num_points is None and not setup.sampler.importance,

@@ -278,6 +278,7 @@ class Session:
         figures: Mapping[str, float] = {
             "seconds": self.seconds(),
             "loss": attempt.loss,
+            "evaluations": state.step,  # each iteration evaluates the residuals and their Jacobian once
             "validation_loss": state.best_loss,
             "time": progress.time,
             "units": float(choice.units),
