@@ -40,6 +40,10 @@ METHODS = {
     "weighted": ("optimizer=adam", "sampler=monitor", "sampler.importance=true"),
     "lbfgs": ("optimizer=lbfgs", "ansatz=soft"),
     "ssbroyden": ("optimizer=ssbroyden",),
+    "combined": ("optimizer=adam", "optimizer.combine=config", "ansatz=soft"),
+    "spring": ("optimizer=spring", "optimizer.solver=kernel", "ansatz=soft"),
+    # Solved to the end, as by cg below.
+    "nystrom": ("optimizer=nystrom_newton_cg", "optimizer.cg_tolerance=1e-13", "optimizer.damping=1", "ansatz=soft"),
     "normal": ("optimizer.solver=normal", "ansatz=soft"),
     "accumulated": ("optimizer.solver=normal", "optimizer.accumulate=true", "optimizer.chunk=16", "ansatz=soft"),
     "kernel": ("optimizer.solver=kernel",),

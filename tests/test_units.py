@@ -102,7 +102,7 @@ class Recorder:
 def trained(folder, problem, case, *others):
     """The trainer's end, its history and all that is made of it, of a few steps."""
     words = [f"{group}={name}" for group, name in case.items()]
-    if case["optimizer"] in ("levenberg_marquardt", "gauss_newton"):
+    if case["optimizer"] in ("levenberg_marquardt", "gauss_newton", "spring"):
         words.append("loss=mse")
     small = [word for word in SMALL if case["model"] != "random_features" or not word.startswith("model.depth")]
     if case["problem/initial_condition"] == "tabulated":

@@ -101,11 +101,11 @@ class Programs:
 
         def weigh(state, params, batch, points):
             state, weights = weighting.update(state, self.objective.measured(params, batch), points)
-            return state, batch.weighted(weights)
+            return shards.everywhere(state), batch.weighted(weights)
 
-        jitted = compiled(weigh, SOME)
+        jitted, drawn = compiled(weigh, SOME), self.objective.drawn
         return lambda state, params, batch, points: jitted(
-            shards.replicated(state), shards.replicated(params), batch, shards.divided(points)
+            shards.replicated(state), shards.replicated(params), batch, shards.divided(drawn(points))
         )
 
     @cached_property

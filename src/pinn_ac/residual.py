@@ -66,10 +66,13 @@ def _monomial(dt: jax.Array, dx: jax.Array, i: int, j: int) -> jax.Array:
     return product if divisor == 1 else (1 / divisor) * product
 
 
-def prepare(field: Field, engine: Engine, points: jax.Array) -> PreparedPoint:
-    """The `points`, of shape (n, 2) with columns t and x, and the polynomial of the field's background about each."""
+def prepare(field: Field, engine: Engine, points: jax.Array, orders: Iterable[str] | None = None) -> PreparedPoint:
+    """The `points`, of shape (n, 2) with columns t and x, and the polynomial of the field's background about each.
+
+    It is of the degree that the derivatives of these `orders` need; None for those of the problem's residual.
+    """
     t, x = points[:, 0], points[:, 1]
-    orders = closure(field.problem.orders)
+    orders = closure(field.problem.orders if orders is None else orders)
 
     def about(point):
         t, x = point
@@ -117,6 +120,44 @@ def differentiate(field: Field, engine: Engine, params: Parameters, point: Prepa
 def residual(field: Field, engine: Engine, params: Parameters, point: PreparedPoint) -> jax.Array:
     """f at one prepared point; see :meth:`pinn_ac.Problem.residual`."""
     return residual_of(field.problem, differentiate(field, engine, params, point), point.t, point.x)
+
+
+def slope_orders(problem: Problem, axis: str) -> tuple[str, ...]:
+    """The derivatives of u that ∂f/∂t or ∂f/∂x takes: those of f and u itself, and each once more along the axis."""
+    own = [order_of(name) for name in problem.orders]
+    raised = [(i + (axis == "t"), j + (axis == "x")) for i, j in [(0, 0), *own]]
+    return tuple(dict.fromkeys("t" * i + "x" * j for i, j in [*own, *raised]))
+
+
+def residual_slope(field: Field, engine: Engine, params: Parameters, point: PreparedPoint, *, axis: str) -> jax.Array:
+    """∂f/∂t or ∂f/∂x at one point that was prepared for :func:`slope_orders`.
+
+    By the chain rule it is the slope at s = 0 of f with each derivative u_o replaced by u_o + s ∂u_o, and t or x by
+    itself + s. The engine gives both: the u_o and their slopes, and then that of f in s.
+    """
+
+    def u(t, x):
+        return field.on_background(params, t, point.background_at(t, x))
+
+    found = engine(u, point.t, point.x, slope_orders(field.problem, axis))
+    steps = {"u": axis, **{name: name + axis for name in field.problem.orders}}
+    rise = {name: found[_canonical(raised)] for name, raised in steps.items()}
+    value = {name: found[name if name == "u" else _canonical(name)] for name in steps}
+
+    def along(t, x):
+        s = t if axis == "t" else x
+        return residual_of(
+            field.problem, {name: value[name] + s * rise[name] for name in steps}, point.t + t, point.x + x
+        )
+
+    zero = jnp.zeros_like(point.t)
+    return engine(along, zero, zero, (axis,))[axis]
+
+
+def _canonical(name: str) -> str:
+    """A derivative by the one name that :func:`slope_orders` gives it."""
+    i, j = order_of(name)
+    return "t" * i + "x" * j
 
 
 def derivatives_at(

@@ -23,7 +23,7 @@ from pinn_ac.programs import Programs
 from pinn_ac.residual import closure
 from pinn_ac.sampling import Monitor, Sampler
 from pinn_ac.training import Stage
-from pinn_ac.weighting import Weighting
+from pinn_ac.weighting import Weighting, require_terms
 
 WINDOW_SECONDS = 20.0
 """A budget of less a window is better spent on one window: measured on two cores."""
@@ -124,8 +124,9 @@ def assemble(setup: Setup) -> Experiment:
             factors = network.factors if separates else None
             field = Field(first, setup.embedding, network.apply, setup.ansatz, factors=factors)
         shards = share_out(setup.devices)
-        terms = build_terms(field, setup.derivatives)
+        terms = build_terms(field, setup.derivatives, setup.loss.slopes)
         objective = Objective(terms, setup.loss.weights, setup.loss.norm, setup.gradient, shards)
+        require_terms(setup.weighting, objective.terms)
         stages = [
             Stage(name, _on_all(method.build(objective), shards), method.steps)
             for name, method in setup.optimizers.items()
@@ -184,6 +185,10 @@ def _require_march(setup: Setup) -> None:
     require(
         setup.network.activation == "tanh",
         f"model.activation is {setup.network.activation}: a run to a tolerance has tanh; leave it out.",
+    )
+    require(
+        not setup.loss.slopes,
+        "A run to a tolerance with drawn features solves for the residual alone: choose loss=mse.",
     )
     require(
         setup.weighting is None,

@@ -80,10 +80,15 @@ def time_windows(experiment: Experiment, reference: Reference | None = None) -> 
 
 def _weighting(experiment: Experiment) -> BatchWeighting | None:
     """The weights that the experiment's weighting, if it has one, gives a batch."""
-    weighting = experiment.programs.weighting
+    weighting, drawn = experiment.programs.weighting, experiment.objective.drawn
     if weighting is None:
         return None
-    return BatchWeighting(weighting.init, weighting.renew, experiment.programs.weigh, weighting.figures)
+    return BatchWeighting(
+        init=lambda points: weighting.init(drawn(points), experiment.seed),
+        renew=lambda state, points: weighting.renew(state, drawn(points)),
+        weigh=experiment.programs.weigh,
+        figures=weighting.figures,
+    )
 
 
 def _start(fresh: Any, finished: tuple[Any, ...], loss: Callable[[Any], float]) -> Any:

@@ -38,6 +38,9 @@ EVERY = [
     (group, option) for group in (*GROUPS, "experiment", "problem/initial_condition") for option in options(group)
 ]
 
+BALANCING = ("gradient_norm", "ntk", "causal_gradient_norm", "causal_ntk", "relobralo", "softadapt")
+"""Weightings that need two terms."""
+
 
 def needs(group, option, folder):
     """What else must be said for an option to make sense."""
@@ -45,6 +48,10 @@ def needs(group, option, folder):
         return ["optimizer=adam"]
     if (group, option) == ("model", "separable"):
         return ["embedding=periodic"]
+    if (group, option) == ("weighting", "together"):
+        return ["+weighting@weighting.parts.causal=causal"]
+    if group == "weighting" and option in BALANCING:
+        return ["ansatz=soft", "embedding=periodic"]
     if option == "tabulated":
         x = -1 + 2 * np.arange(16) / 16
         np.savetxt(folder / "u.csv", np.column_stack([x, np.cos(np.pi * x)]), delimiter=",")

@@ -49,7 +49,7 @@ def run(
     rows = {_key(row): row for row in _lines(path)}
     for name, of_problem in problems.items():
         missing = [key for key in wanted if key[0] == name and key not in rows]
-        for row in _runs(_problem(of_problem), missing, seconds):
+        for row in _runs(problem_of(of_problem), missing, seconds):
             rows[_key(row)] = row
             with path.open("a") as file:
                 file.write(json.dumps(row) + "\n")
@@ -85,7 +85,8 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def _problem(words: Sequence[str]) -> Problem:
+def problem_of(words: Sequence[str]) -> Problem:
+    """The problem that these words of the command line choose."""
     register()
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         return build(compose("config", list(words)).problem)
