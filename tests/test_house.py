@@ -21,7 +21,7 @@ FLOORS = [
     {"ansatz", "compilation", "evaluation", "models", "parallel", "reference", "tracking"},
     {"estimate", "measured", "optimizers", "reporting", "residual"},
     {"loss", "training"},
-    {"marching", "programs"},
+    {"marching", "programs", "regimes"},
     {"experiment"},
     {"setup"},
     {"description", "traced", "windows"},

@@ -4,7 +4,7 @@ The field that is trained is that of the problem in natural units (`Problem.natu
 same whatever the user's units are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -13,10 +13,23 @@ import jax.numpy as jnp
 
 from pinn_ac.problem import InitialCondition, Problem
 
-__all__ = ["Ansatz", "Embedding", "Field", "Lifted", "Network", "Parameters", "ReactionFlow", "Soft"]
+__all__ = ["Ansatz", "Change", "Embedding", "Field", "Lifted", "Network", "Parameters", "ReactionFlow", "Soft"]
 
 Parameters = Any
 Network = Callable[[Parameters, jax.Array], jax.Array]
+
+
+class Change(NamedTuple):
+    """What a training problem has of its own while its time window stays the same; a pytree. See `pinn_ac.regimes`.
+
+    coefficients: name → coefficient in natural units, in place of the problem's own; a number or a traced value.
+    earlier: parameters that the network had before.
+    rate: 1/Δτ, where the residual is damped.
+    """
+
+    coefficients: Mapping[str, Any] = {}
+    earlier: Parameters = None
+    rate: Any = None
 
 
 class Embedding(Protocol):
@@ -115,6 +128,8 @@ class Field(NamedTuple):
     network: (params, features) → N.
     ansatz: makes u of the lift and N.
     pace: params → the pace of the problem's lift and flow (`Problem.at_pace`); None leaves it at 1.
+    factors: of a network N = Σ_j f_j g_j, params → f and g, functions of the first feature, which is one of t, and of
+        the others, which are of x; None for any other network.
 
     >>> import jax.numpy as jnp
     >>> from pinn_ac import Burgers
@@ -129,6 +144,7 @@ class Field(NamedTuple):
     network: Network
     ansatz: Ansatz
     pace: Callable[[Parameters], Any] | None = None
+    factors: Callable[[Parameters], tuple[Callable[[jax.Array], jax.Array], ...]] | None = None
 
     def paced(self, params: Parameters) -> "Field":
         """The same field with the pace of its parameters in its problem."""
@@ -136,11 +152,17 @@ class Field(NamedTuple):
             return self
         return self._replace(problem=self.problem.at_pace(self.pace(params)), pace=None)
 
-    def starting_from(self, condition: InitialCondition | None) -> "Field":
-        """The same field with another initial condition; with None, the field itself."""
+    def starting_from(self, condition: InitialCondition | Change | None) -> "Field":
+        """The same field with another initial condition, or with a change of it; with None, the field itself."""
         if condition is None:
             return self
+        if isinstance(condition, Change):
+            return self.with_coefficients(condition.coefficients)
         return self._replace(problem=self.problem.with_initial_condition(condition))
+
+    def with_coefficients(self, values: Mapping[str, Any] | None) -> "Field":
+        """The same field with other coefficients, in natural units; of none, or with None, the field itself."""
+        return self._replace(problem=self.problem.with_coefficients(values)) if values else self
 
     def background(self, t: jax.Array, x: jax.Array) -> jax.Array:
         """(g, z_1, …, z_d) at one point; where the problem has no diffusion, g is u₀."""

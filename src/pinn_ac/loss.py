@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from pinn_ac.ansatz import Field, Parameters
+from pinn_ac.ansatz import Change, Field, Parameters
 from pinn_ac.batch import Batch, Points
 from pinn_ac.chunks import length, summed
 from pinn_ac.derivatives import Engine
@@ -20,7 +20,7 @@ from pinn_ac.measured import ObjectiveMeasured
 from pinn_ac.parallel import ONE_DEVICE, Shards
 from pinn_ac.problem import InitialCondition
 from pinn_ac.residual import prepare as prepare_points
-from pinn_ac.residual import residual, residual_slope, slope_orders
+from pinn_ac.residual import residual, residual_slope, residuals, slope_orders, value
 
 NAMES = ("residual", "initial")
 """Every term that a field may need."""
@@ -41,11 +41,14 @@ class Term(NamedTuple):
         these alone, a pytree whose arrays have a leading axis of n.
     at_point: (params, what was prepared for one point) → the scalar that should vanish there.
     drawn: the name of the drawn points that it is evaluated at; None for its own.
+    at_points: (params, what was prepared for n points) → the same at all of them, (n,), where that has a quicker way
+        than one by one; None where it has none.
     """
 
     prepare: Callable[..., Any]
     at_point: Callable[[Parameters, Any], jax.Array]
     drawn: str | None = None
+    at_points: Callable[[Parameters, Any], jax.Array] | None = None
 
 
 class Unprepared(NamedTuple):
@@ -55,7 +58,7 @@ class Unprepared(NamedTuple):
     turn comes; None for the problem's own.
     """
 
-    condition: InitialCondition | None
+    condition: InitialCondition | Change | None
 
 
 class Part(NamedTuple):
@@ -80,22 +83,27 @@ def build_terms(field: Field, engine: Engine, slopes: Iterable[str] = ()) -> dic
         slopes: names of :data:`SLOPES`, the further terms ∂f/∂t and ∂f/∂x at the points of the residual.
     """
 
-    def prepare(points: jax.Array, condition: InitialCondition | None = None, axis: str | None = None) -> Any:
+    def prepare(
+        points: jax.Array, condition: InitialCondition | Change | None = None, axis: str | None = None
+    ) -> Any:
         orders = None if axis is None else slope_orders(field.problem, axis)
+        if isinstance(condition, Change):
+            return prepare_points(field, engine, points, orders, condition.coefficients)
         return prepare_points(field.starting_from(condition), engine, points, orders)
 
     terms = {
         "residual": Term(
             prepare=prepare,
             at_point=lambda params, point: residual(field, engine, params, point),
+            at_points=None
+            if field.factors is None
+            else lambda params, points: residuals(field, engine, params, points),
         )
     }
     if not field.ansatz.exact_at_start:
         terms["initial"] = Term(
             prepare=prepare,
-            at_point=lambda params, point: (
-                field.on_background(params, point.t, point.background["u"]) - point.background["u"][0]
-            ),
+            at_point=lambda params, point: value(field, params, point) - point.background["u"][0],
         )
     for name in slopes:
         axis = SLOPES[name]
@@ -195,7 +203,7 @@ class Objective:
         """weight_k of the term `name`."""
         return self.weights.get(name, 1.0)
 
-    def prepare(self, points: Mapping[str, jax.Array], condition: InitialCondition | None = None) -> Batch:
+    def prepare(self, points: Mapping[str, jax.Array], condition: InitialCondition | Change | None = None) -> Batch:
         """The batch of newly drawn points, with all that the terms need of them computed once.
 
         Of very many points only the coordinates are kept, and the condition with them (:class:`Unprepared`).
@@ -203,7 +211,7 @@ class Objective:
         Args:
             points: name of a term → its points (n, 2), with columns t and x; `NAME_weights` → the weights (n,) of the
                 points of term NAME, if they have some. What belongs to no term of this objective is left out.
-            condition: the initial condition of the time window, in place of the problem's own.
+            condition: the initial condition of the time window, in place of the problem's own, or another change.
         """
         chosen = self.drawn(points)
         if sum(map(length, chosen.values())) > self.shards.count * self.most_prepared:
@@ -237,6 +245,11 @@ class Objective:
     def value_and_grad(self, params: Parameters, batch: Batch) -> tuple[jax.Array, Parameters]:
         """L and ∂L/∂params."""
         return self._averaged(self._value_and_grad)(params, batch)
+
+    def terms_and_grads(self, params: Parameters, batch: Batch) -> dict[str, tuple[jax.Array, Parameters]]:
+        """weight_k times the mean of each term, and its gradient: they add up to :meth:`value_and_grad`."""
+        found = self._averaged(self._terms_and_grads)(params, batch)
+        return {name: found[name] for name in self.terms}  # JAX has sorted the names
 
     def vector(self, name: str, params: Parameters, points: Points) -> jax.Array:
         """r_k at prepared points of the term `name`, of shape (n_k,), on one device and without any weight."""
@@ -319,11 +332,16 @@ class Objective:
     def _value_and_grad(
         self, params: Parameters, terms: Mapping[str, Points], context: Any
     ) -> tuple[jax.Array, Parameters]:
-        found = [
-            self._term_value_and_grad(name, self.weight(name), params, points, context)
-            for name, points in self.in_order(terms)
-        ]
+        found = self._terms_and_grads(params, terms, context).values()
         return jax.tree.map(lambda *terms: sum(terms), *found)
+
+    def _terms_and_grads(
+        self, params: Parameters, terms: Mapping[str, Points], context: Any
+    ) -> dict[str, tuple[jax.Array, Parameters]]:
+        return {
+            name: self._term_value_and_grad(name, self.weight(name), params, points, context)
+            for name, points in self.in_order(terms)
+        }
 
     def _term_value_and_grad(
         self, name: str, weight: float, params: Parameters, points: Points, context: Any
@@ -348,7 +366,8 @@ class Objective:
 
     def _residuals(self, name: str, params: Parameters, points: Any, context: Any) -> jax.Array:
         prepared = self._prepared(name, points, context)
-        return jax.vmap(self.terms[name].at_point, in_axes=(None, 0))(params, prepared)
+        term = self.terms[name]
+        return (term.at_points or jax.vmap(term.at_point, in_axes=(None, 0)))(params, prepared)
 
     def _prepared(self, name: str, points: Any, context: Any) -> Any:
         """What a batch holds of some points, prepared if it holds their coordinates alone."""

@@ -32,6 +32,7 @@ GROUPS = (
     "stages",
     "problem",
     "weighting",
+    "regime",
     "tracker",
 )
 EVERY = [
@@ -50,6 +51,8 @@ def needs(group, option, folder):
         return ["+weighting@weighting.parts.causal=causal"]
     if group == "weighting" and option in BALANCING:
         return ["ansatz=soft", "embedding=periodic"]
+    if (group, option) == ("model", "separable"):
+        return ["embedding=periodic"]
     if option == "tabulated":
         x = -1 + 2 * np.arange(16) / 16
         np.savetxt(folder / "u.csv", np.column_stack([x, np.cos(np.pi * x)]), delimiter=",")
@@ -339,7 +342,9 @@ def words_of(group, option, folder):
     return [f"{group}={option}", *needs(group, option, folder)]
 
 
-OBJECTS = [pair for pair in EVERY if pair[0] not in ("experiment", "stages") and pair != ("weighting", "none")]
+NONE = [("weighting", "none"), ("regime", "none"), ("regime", "sequence_to_sequence")]
+"""Options that are no objects."""
+OBJECTS = [pair for pair in EVERY if pair[0] not in ("experiment", "stages") and pair not in NONE]
 
 
 def sentence_of(config, node=None):
@@ -416,7 +421,7 @@ def test_a_value_of_another_kind_of_any_setting_is_refused_by_name_or_is_one_tha
         ("train.overfit=[a]", "train.overfit is [a]: give a word."),
         ("train=5", "train is 5: give its settings one by one, such as train.steps"),
         ("reference=perhaps", "reference is perhaps: give true or false."),
-        ("model=nothing", "model=nothing is no option: choose one of mlp, modified_mlp, random_features."),
+        ("model=nothing", f"model=nothing is no option: choose one of {', '.join(options('model'))}."),
         (
             "problem/initial_condition=nope",
             "choose one of cosine, fourier, negative_sine, sine, tabulated, x_squared_cosine.",

@@ -41,6 +41,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "sampler": Kind("sampling", "draw"),
         "optimizer": Kind("optimizers", "build"),
         "weighting": Kind("weighting", "update"),
+        "regime": Kind("regimes", "recalled"),
         "tracker": Kind("tracking", "log"),
     }
 )
