@@ -12,6 +12,7 @@ from composed import built, composed, options
 from pinn_ac import weighting as room
 from pinn_ac.app.assembly import assemble
 from pinn_ac.app.objects import build
+from pinn_ac.compute import ComputeSettings
 from pinn_ac.description import node
 from pinn_ac.errors import InputError
 from pinn_ac.optimizers import LBFGS, Adam, LevenbergMarquardt
@@ -142,6 +143,20 @@ def test_the_defaults_of_the_yaml_are_those_of_the_code(option):
     weighting = made(option)
     assert weighting == type(weighting)()
     assert set(OTHER[option]) == {field.name for field in fields(weighting)}
+
+
+@pytest.mark.parametrize("option", OTHER)
+def test_in_single_precision_all_stays_single(option):
+    weighting, residuals = made(option), {name: np.ones(len(points)) for name, points in DRAWN.items()}
+    with ComputeSettings.of("float32", "cpu").active():
+        start = weighting.init(DRAWN)
+        singles = {name: jnp.asarray(values) for name, values in residuals.items()}
+        state, found = jax.eval_shape(lambda state: weighting.update(state, Given(residuals=singles), DRAWN), start)
+        later = weighting.renew(start, DRAWN)
+        kinds = [[leaf.dtype for leaf in jax.tree.leaves(one)] for one in (start, state, later)]
+        assert kinds[0] == kinds[1] == kinds[2]
+        assert {str(weight.dtype) for weight in found.values()} == {"float32"}
+        assert not {"float64", "int64"} & set(map(str, kinds[0]))
 
 
 def test_the_table_has_all():
