@@ -7,8 +7,8 @@
 (3,)
 
 The rest is in rooms: `pinn_ac.models`, `ansatz`, `derivatives`, `gradients`, `loss`, `weighting`, `regimes`,
-`sampling`, `optimizers` and `tracking` hold what `fit` can be given, `problem` the equations and initial conditions, `reference`
-the spectral solver and `autodiff` our own differentiation.
+`sampling`, `optimizers` and `tracking` hold what `fit` can be given, `problem` the equations and initial conditions,
+`reference` the spectral solver and `autodiff` our own differentiation.
 """
 
 import importlib
