@@ -26,7 +26,7 @@ class Curriculum(Regime):
     is trained as without a curriculum, bit for bit.
 
     In the paper the coefficients are an advection's speed and a reaction's rate, and each stage is trained by L-BFGS.
-    Urbán, Stefanou and Pons (2024, arXiv:2405.04230) train with a reaction rate of 1 and then with 5, which only their
+    Urbán, Stefanou and Pons (2024, arXiv:2405.04230) train with a reaction rate of 1 and then 5, which only their
     script says.
 
     Errors in the history are those of the whole problem, in every stage.
