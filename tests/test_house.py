@@ -19,7 +19,7 @@ FLOORS = [
     {"autodiff", "batch", "chunks", "errors", "lapack", "seeds"},
     {"compute", "derivatives", "files", "gradients", "problem", "sampling", "weighting"},
     {"ansatz", "compilation", "evaluation", "models", "parallel", "reference", "tracking"},
-    {"estimate", "optimizers", "reporting", "residual"},
+    {"estimate", "measured", "optimizers", "reporting", "residual"},
     {"loss", "training"},
     {"marching", "programs", "regimes"},
     {"experiment"},

@@ -107,14 +107,24 @@ class Experiment:
         return 1 if self.regime is None else self.regime.stages(self.problem)
 
     @under_own_settings
-    def initial_params(self) -> Parameters:
-        """The network's parameters before training; they follow the seed."""
-        return self._initial_params
+    def initial_params(self, condition: FourierCondition | None = None) -> Parameters:
+        """The network's parameters before training; they follow the seed.
+
+        Args:
+            condition: where the window begins, for a network whose start is fitted to it; None for the first.
+        """
+        if condition is None or self.marches:
+            return self._initial_params
+        return self.programs.fitted(self._drawn_params, condition)
 
     @cached_property
     def _initial_params(self) -> Parameters:
         if self.marches:
             return marching.blank(marching.MOST_UNITS, self.field.features, marching.modes_of(self.problem.natural))
+        return self.programs.fitted(self._drawn_params, None)
+
+    @cached_property
+    def _drawn_params(self) -> Parameters:
         return self.programs.initial_params(named_key(self.seed, "network"))
 
     @under_own_settings
@@ -246,7 +256,7 @@ class Experiment:
         """Where each window begins that these networks, one a window, lead to; None for the first."""
         conditions: list[FourierCondition | None] = [None]
         if self.marches:
-            even = self.field.embedding.even(self.problem)
+            even = self.field.embedding.even(self.field.problem)
             return conditions + [piece.condition(even) for piece in params[1:]]
         for network in params[: self.windows - 1]:
             conditions.append(self.transfer(network, conditions[-1]))
@@ -255,7 +265,7 @@ class Experiment:
     @under_own_settings
     def transfer(self, params: Parameters, condition: FourierCondition | None) -> FourierCondition:
         """Where the next window begins: what a window's field is at its end."""
-        modes, even = self._modes, self.field.embedding.even(self.problem)
+        modes, even = self._modes, self.field.embedding.even(self.field.problem)
         xi = jnp.arange(2 * modes + 1 if even else 4 * modes) / (2 * modes) - (0 if even else 1)
         left, right = self.field.problem.domain
         x = xi if (left, right) == (-1.0, 1.0) else 0.5 * (left + right) + 0.5 * (right - left) * xi
@@ -294,7 +304,7 @@ class Experiment:
     def box(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """Where a window's points are drawn: half of the domain is enough where u is built even."""
         left, right = self.field.problem.domain
-        start = 0.5 * (left + right) if self.field.embedding.even(self.problem) else left
+        start = 0.5 * (left + right) if self.field.embedding.even(self.field.problem) else left
         return (0.0, self.field.problem.horizon), (start, right)
 
 

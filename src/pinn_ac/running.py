@@ -149,7 +149,7 @@ class Training:
             checkpoints=self.checkpoints,
             seconds=self.plan.seconds,
             reference=reference,
-            time_unit=experiment.problem.time_unit,
+            stated=experiment.problem,
         )
 
     @property

@@ -24,7 +24,7 @@ from pinn_ac.regimes import Regime
 from pinn_ac.residual import closure
 from pinn_ac.sampling import Monitor, Sampler
 from pinn_ac.training import Stage
-from pinn_ac.weighting import Weighting
+from pinn_ac.weighting import Weighting, require_terms
 
 WINDOW_SECONDS = 20.0
 """A budget of less a window is better spent on one window: measured on two cores."""
@@ -124,13 +124,16 @@ def assemble(setup: Setup) -> Experiment:
             wanted = 1 if setup.regime is not None and setup.windows == "auto" else setup.windows
             windows = count_windows(setup.problem, wanted, setup.seconds)
             first = replace(natural, horizon=natural.horizon / windows)
-            field = Field(first, setup.embedding, setup.network.apply, setup.ansatz)
+            network, separates = setup.network, getattr(setup.network, "separates", False)
+            factors = network.factors if separates else None
+            field = Field(first, setup.embedding, network.apply, setup.ansatz, factors=factors)
         shards = share_out(setup.devices)
-        terms, weights = build_terms(field, setup.derivatives), dict(setup.loss.weights)
+        terms, weights = build_terms(field, setup.derivatives, setup.loss.slopes), dict(setup.loss.weights)
         if setup.regime is not None:
             _require_regime(setup, windows)
             terms, weights = setup.regime.terms(field, terms), {**weights, **setup.regime.weights}
         objective = Objective(terms, weights, setup.loss.norm, setup.gradient, shards)
+        require_terms(setup.weighting, objective.terms)
         stages = [
             Stage(name, _on_all(method.build(objective), shards), method.steps)
             for name, method in setup.optimizers.items()
@@ -148,6 +151,11 @@ def _require_capabilities(setup: Setup) -> None:
         setup.tolerance is None or not solves or setup.marches,
         "With train.tolerance optimizer=gauss_newton is for model=random_features and windows=auto: choose these, or "
         "train all weights of a network by experiment=levenberg_marquardt.",
+    )
+    require(
+        not getattr(setup.network, "separates", False) or getattr(setup.embedding, "separable", False),
+        f"The network {type(setup.network).__name__} needs features of t alone and of x alone, and the embedding "
+        f"{type(setup.embedding).__name__} mixes them: choose embedding=periodic.",
     )
     alternatives = {
         "ansatz": "choose ansatz=lifted or ansatz=soft",
@@ -172,9 +180,9 @@ def _require_march(setup: Setup) -> None:
         f"depend on t, and {kind} is none: {instead}.",
     )
     require(
-        setup.ansatz.exact_at_start,
-        "A run to a tolerance with drawn features needs an ansatz with the initial condition built in: choose "
-        "ansatz=reaction_flow or ansatz=lifted.",
+        setup.ansatz.exact_at_start and getattr(setup.ansatz, "diffuses", True),
+        "A run to a tolerance with drawn features needs an ansatz with the initial condition's heat flow built in: "
+        "choose ansatz=reaction_flow or ansatz=lifted.",
     )
     require(
         isinstance(setup.sampler, Monitor) and setup.sampler.num_points is None and not setup.sampler.importance,
@@ -184,6 +192,10 @@ def _require_march(setup: Setup) -> None:
     require(
         setup.network.activation == "tanh",
         f"model.activation is {setup.network.activation}: a run to a tolerance has tanh; leave it out.",
+    )
+    require(
+        not setup.loss.slopes,
+        "A run to a tolerance with drawn features solves for the residual alone: choose loss=mse.",
     )
     require(
         setup.weighting is None,

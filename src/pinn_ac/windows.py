@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pinn_ac.batch import without_memory
 from pinn_ac.estimate import ErrorSoFar, from_values, initial_values, points_needed, steps_needed, time_grids
 from pinn_ac.estimate import Window as SampledWindow
 from pinn_ac.experiment import Experiment
@@ -48,7 +47,7 @@ def time_windows(experiment: Experiment, reference: Reference | None = None) -> 
         for network in finished[len(conditions) - 1 :]:
             conditions.append(experiment.transfer(network, conditions[-1]))
         condition = conditions[len(finished)]
-        fresh = in_background(experiment.initial_params)
+        fresh = in_background(lambda: experiment.initial_params(condition))
         error = in_background(lambda: errors.enter(conditions, finished) if errors is not None else lambda params: {})
         held_out = experiment.held_out(condition)
 
@@ -130,12 +129,12 @@ def _stages(experiment: Experiment, regime: Regime, reference: Reference | None)
 
 def _weighting(experiment: Experiment) -> BatchWeighting | None:
     """The weights that the experiment's weighting, if it has one, gives a batch."""
-    weighting = experiment.programs.weighting
+    weighting, drawn = experiment.programs.weighting, experiment.objective.drawn
     if weighting is None:
         return None
     return BatchWeighting(
-        init=lambda drawn: weighting.init(without_memory(drawn)),
-        renew=lambda state, drawn: weighting.renew(state, without_memory(drawn)),
+        init=lambda points: weighting.init(drawn(points), experiment.seed),
+        renew=lambda state, points: weighting.renew(state, drawn(points)),
         weigh=experiment.programs.weigh,
         figures=weighting.figures,
     )

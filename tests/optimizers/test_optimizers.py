@@ -17,23 +17,37 @@ from pinn_ac.errors import InputError
 from pinn_ac.gradients import JaxGradient
 from pinn_ac.loss import Objective, Term
 from pinn_ac.optimizers import Adam
+from pinn_ac.training.checkpoints import Checkpoints
+from pinn_ac.training.state import TrainingState, stacked
 
 OPTIMIZERS = options("optimizer")
 # option → settings with which it reaches the minimum of either problem, and how near √loss comes to zero.
 # The steps of first-order methods end with the schedule; the others converge faster than linearly, down to rounding.
 FIRST_ORDER = {"steps": 4000, "learning_rate": 0.05, "final_lr_fraction": 1e-4}
+FULL_STEPS = {"learning_rate": 1.0, "norm_constraint": None, "momentum": 0.0, "damping": 1e-8}
 REACHES = {
     "adam": (FIRST_ORDER, 1e-4),
     "gauss_newton": ({"steps": 8}, 1e-10),
     "lbfgs": ({"steps": 80}, 1e-7),
     "levenberg_marquardt": ({"steps": 80}, 1e-10),
     "muon": (FIRST_ORDER, 1e-4),
+    "nystrom_newton_cg": ({"steps": 40}, 1e-7),
+    "soap": (FIRST_ORDER, 1e-4),
+    "spring": (FULL_STEPS | {"steps": 80}, 1e-7),
     "ssbfgs": ({"steps": 80}, 1e-7),
     "ssbroyden": ({"steps": 80}, 1e-7),
 }
 # option → another value of each of its settings, which must lead elsewhere. `steps` is the stage's own where the
 # method has no schedule.
-SCHEDULE = {"steps": 40, "learning_rate": 1e-3, "schedule": "exponential", "final_lr_fraction": 0.5}
+SCHEDULE = {
+    "steps": 40,
+    "learning_rate": 1e-3,
+    "schedule": "exponential",
+    "final_lr_fraction": 0.5,
+    "warmup_steps": 3,
+    "decay_rate": 0.5,
+    "decay_steps": 4,
+}
 OTHER = {
     "adam": SCHEDULE | {"b1": 0.5, "b2": 0.9},
     "gauss_newton": {"floor": 0.5},
@@ -53,20 +67,41 @@ OTHER = {
         "cg_tolerance": 0.9,
     },
     "muon": SCHEDULE | {"beta": 0.5, "newton_schulz_steps": 1},
+    "nystrom_newton_cg": {
+        "rank": 1,
+        "refresh_every": 1,
+        "damping": 1.0,
+        "cg_iterations": 1,
+        "cg_tolerance": 0.9,
+        "armijo": 0.9,
+        "backtrack": 0.1,
+    },
+    "soap": SCHEDULE | {"b1": 0.5, "b2": 0.9, "refresh_every": 5},
+    "spring": SCHEDULE | {"damping": 1.0, "momentum": 0.5, "norm_constraint": 1e-6, "solver": "cg"},
     "ssbfgs": {"linesearch_steps": 1, "c1": 0.8, "c2": 0.1},
     "ssbroyden": {"linesearch_steps": 1, "c1": 0.8, "c2": 0.1},
 }
 # setting → another setting without which it has no say.
-WITH = {"cg_iterations": {"solver": "cg"}, "cg_tolerance": {"solver": "cg"}}
-# Settings of memory, time and single precision alone: test_least_squares.py has them.
-ELSEWHERE = {"chunk", "accumulate", "normal_precision"}
+WITH = {
+    "cg_iterations": {"solver": "cg"},
+    "cg_tolerance": {"solver": "cg"},
+    "decay_rate": {"schedule": "exponential"},
+    "decay_steps": {"schedule": "exponential"},
+    "final_lr_fraction": {"schedule": "cosine"},
+    "steps": {"schedule": "cosine"},
+}
+# Settings of memory, time and single precision alone, which test_least_squares.py has, and of several terms, which
+# test_combiners.py has.
+ELSEWHERE = {"chunk", "accumulate", "normal_precision", "combine"}
 NAMES = {"schedule", "scaling", "solver"}
-MOMENTUM = {"adam", "muon"}
+MOMENTUM = {"adam", "muon", "soap", "spring"}
+BY_MATRICES = {"muon", "soap"}
+"""Methods that are Adam for parameters that are no matrices, as in the valley."""
 
 
 def objective(at_point):
     """The mean square of a function of (params, one row of the points)."""
-    return Objective({"residual": Term(lambda points: points, at_point)}, {}, "mse", JaxGradient())
+    return Objective({"residual": Term(lambda points, condition=None: points, at_point)}, {}, "mse", JaxGradient())
 
 
 shared = cache(objective)
@@ -254,6 +289,24 @@ def test_a_step_is_the_same_whatever_was_done_before(option):
     np.testing.assert_array_equal(flat(optimizer, optimizer.step(state, batch)[0]), one)
 
 
+@pytest.mark.landing
+def test_a_state_that_was_saved_goes_on_with_the_same_bits(option, tmp_path):
+    target, params, batch, _ = linear()
+    optimizer = make(option, target)
+    state, _ = follow(optimizer, params, batch, 3)
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(stacked([params]), TrainingState(state, params, step=3))
+    read = checkpoints.restore("state", lambda _window, _stage: TrainingState(optimizer.init(params), params))
+    checkpoints.close()
+    ends = []
+    for start in (state, read.optimizer):
+        for _ in range(3):
+            start, _ = optimizer.step(start, batch)
+        ends.append(jax.tree.leaves(start))
+    for one, other in zip(*ends, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_a_loss_that_is_not_finite_is_reported_as_such(option):
     target, params, _batch, _ = rosenbrock()
     optimizer = make(option, target)
@@ -263,8 +316,7 @@ def test_a_loss_that_is_not_finite_is_reported_as_such(option):
 
 
 def test_every_setting_changes_what_is_computed(option):
-    # Muon is Adam for parameters that are no matrices, as in the valley.
-    target, params, batch, _ = linear() if option == "muon" else rosenbrock()
+    target, params, batch, _ = linear() if option in BY_MATRICES else rosenbrock()
 
     def end(**settings):
         optimizer = make(option, target, **{"steps": 15, **settings})
@@ -274,9 +326,15 @@ def test_every_setting_changes_what_is_computed(option):
             places.append(flat(optimizer, state))
         return places
 
+    def rates(**settings):
+        return [build(composed(f"optimizer={option}").optimizer, **settings).rates()(step) for step in range(15)]
+
     usual = end()
     for setting, other in OTHER[option].items():
-        needed = WITH.get(setting, {})
+        needed = {name: value for name, value in WITH.get(setting, {}).items() if name in OTHER[option]}
+        if option != "adam" and setting in set(SCHEDULE) - {"learning_rate"}:  # all of it is in the rates
+            assert rates(**needed) != rates(**needed, **{setting: other}), setting
+            continue
         before = end(**needed) if needed else usual
         assert not np.array_equal(before, end(**needed, **{setting: other})), setting
 
@@ -289,6 +347,39 @@ def test_the_tables_and_the_code_know_every_setting(option):
     assert method == type(method)()
     assert method.name == option
     assert set(node) - {"_target_"} == set(vars(method))
+
+
+def test_warmup_and_decay_are_those_of_the_published_settings():
+    """η k/W up to W, and then d for every D steps, not in stairs, whatever the number of steps is."""
+    method = Adam(1e-3, "exponential", warmup_steps=4, decay_rate=0.9, decay_steps=10, steps=3)
+    expected = [1e-3 * (k / 4 if k < 4 else 0.9 ** ((k - 4) / 10)) for k in range(30)]
+    np.testing.assert_allclose([method.rates()(step) for step in range(30)], expected, rtol=3e-7)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "exponential"])
+def test_a_schedule_ends_with_the_stage_or_where_it_is_told(schedule):
+    for settings, end in (
+        ({"warmup_steps": 4}, 10),
+        ({"decay_steps": 3}, 3),
+        ({"warmup_steps": 4, "decay_steps": 3}, 7),
+    ):
+        rates = Adam(1e-3, schedule, 0.1, steps=10, **settings).rates()
+        np.testing.assert_allclose(rates(end), 1e-4, rtol=3e-7)
+        assert rates(end - 1) > 1.1e-4
+    assert Adam(1e-3, schedule, steps=3, warmup_steps=9).rates()(3) < 1e-3  # a stage that ends while it warms up
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"decay_rate": 0.9}, "decay_rate is for schedule=exponential, and the schedule is cosine"),
+        ({"decay_steps": 9, "schedule": "constant"}, "decay_steps is for a schedule that decays"),
+        ({"combine": "sum"}, "combine is 'sum': choose one of pcgrad, config, dcgd, or null"),
+    ],
+)
+def test_settings_without_effect_are_refused(settings, sentence):
+    with pytest.raises(InputError, match=sentence):
+        Adam(**settings)
 
 
 SCHEDULES = [("constant", 0.1), ("cosine", 0.1), ("exponential", 0.1), ("exponential", 1.0)]

@@ -46,7 +46,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
     }
 )
 """Group → its kind."""
-COLLECTIONS = MappingProxyType({"stages": "optimizer", "tracker": "tracker"})
+COLLECTIONS = MappingProxyType({"stages": "optimizer", "tracker": "tracker", "weighting.parts": "weighting"})
 """Settings that hold several objects → the group that each of them is of."""
 MARKS = ("_target_", "_partial_")
 """Keys of a node that are not settings of its object."""

@@ -11,20 +11,26 @@ from pinn_ac.optimizers.gauss_newton import GaussNewton
 from pinn_ac.optimizers.lbfgs import LBFGS
 from pinn_ac.optimizers.levenberg_marquardt import LevenbergMarquardt
 from pinn_ac.optimizers.muon import Muon
+from pinn_ac.optimizers.nystrom_newton_cg import NystromNewtonCG
 from pinn_ac.optimizers.optimizer import Method, Optimizer, StepInfo, Trainable
+from pinn_ac.optimizers.soap import SOAP
+from pinn_ac.optimizers.spring import Spring
 from pinn_ac.optimizers.ssbfgs import SSBFGS
 from pinn_ac.optimizers.ssbroyden import SSBroyden
 
 __all__ = [
     "LBFGS",
+    "SOAP",
     "SSBFGS",
     "Adam",
     "GaussNewton",
     "LevenbergMarquardt",
     "Method",
     "Muon",
+    "NystromNewtonCG",
     "Optimizer",
     "SSBroyden",
+    "Spring",
     "StepInfo",
     "Trainable",
 ]

@@ -5,7 +5,8 @@ from typing import ClassVar
 
 import optax
 
-from pinn_ac.optimizers.first_order import FirstOrder, require_decay
+from pinn_ac.optimizers.first_order import FirstOrder
+from pinn_ac.optimizers.schedules import require_decay
 
 
 @dataclass(frozen=True)
@@ -16,12 +17,13 @@ class Adam(FirstOrder):
     is −η m̂/(√v̂ + 10⁻⁸) with both moments corrected for their start at zero.
 
     Args:
-        learning_rate, schedule, final_lr_fraction, steps: see :class:`FirstOrder`.
+        learning_rate, schedule, final_lr_fraction, steps, warmup_steps, decay_rate, decay_steps, combine: see
+            :class:`~pinn_ac.optimizers.first_order.FirstOrder`.
         b1: decay rate of the first moment, in [0, 1).
         b2: decay rate of the second moment, in [0, 1).
 
     Raises:
-        InputError: an unknown schedule, or a number out of range.
+        InputError: see :class:`~pinn_ac.optimizers.first_order.FirstOrder`; or a number out of range.
 
     Example:
         >>> optimizer = Adam(learning_rate=1e-3, steps=2000).build(objective)

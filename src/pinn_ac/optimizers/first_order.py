@@ -1,19 +1,17 @@
 """First-order methods: any gradient transformation of optax's, with a learning-rate schedule."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+from jax.flatten_util import ravel_pytree
 
 from pinn_ac.compilation import kept
-from pinn_ac.errors import is_number, is_whole, require
+from pinn_ac.optimizers.combiners import COMBINERS, require_combiner, require_terms
 from pinn_ac.optimizers.optimizer import Optimizer, StepInfo, Trainable
-
-SCHEDULES = ("constant", "cosine", "exponential")
+from pinn_ac.optimizers.schedules import Scheduled
 
 
 class FirstOrderState(NamedTuple):
@@ -29,53 +27,25 @@ class FirstOrderState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class FirstOrder:
+class FirstOrder(Scheduled):
     """A method that turns the gradient of the loss into an update; subclasses give `transformation`.
 
-    With the rate η, the length N of the schedule and the fraction q the learning rate at step k is η ("constant"),
-    η (q + (1 − q) (1 + cos πk/N)/2) ("cosine") or η q^{k/N} ("exponential").
-
     Args:
-        learning_rate: η > 0.
-        schedule: "constant", "cosine" or "exponential".
-        final_lr_fraction: q in (0, 1]: what is left of the learning rate at the end of the schedule.
-        steps: N, also how many steps a stage of training takes.
+        learning_rate, schedule, final_lr_fraction, steps, warmup_steps, decay_rate, decay_steps: see
+            :class:`~pinn_ac.optimizers.schedules.Scheduled`.
+        combine: what takes the place of the gradient Σ_k g_k of the loss, from the gradients g_k of its terms:
+            "pcgrad", "config" or "dcgd", as :mod:`pinn_ac.optimizers.combiners` defines them; None for Σ_k g_k.
 
     Raises:
-        InputError: an unknown schedule, or a number out of range.
+        InputError: an unknown name, a number out of range, or a decay for a schedule that has none; from `build`: a
+            combiner for a loss with a single term, or "dcgd" for one with more than two.
     """
 
-    learning_rate: float = 2e-3
-    schedule: str = "cosine"
-    final_lr_fraction: float = 1e-2
-    steps: int = 10_000
-
-    RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType({"final_share": "final_lr_fraction"})
+    combine: str | None = None
 
     def __post_init__(self) -> None:
-        require(
-            self.schedule in SCHEDULES,
-            f"optimizer.schedule is {self.schedule!r}: choose one of {', '.join(SCHEDULES)}.",
-        )
-        require(
-            is_number(self.learning_rate) and self.learning_rate > 0,
-            f"optimizer.learning_rate is {self.learning_rate}: give a positive number.",
-        )
-        require(
-            is_number(self.final_lr_fraction) and 0 < self.final_lr_fraction <= 1,
-            f"optimizer.final_lr_fraction is {self.final_lr_fraction}: give a number in (0, 1].",
-        )
-        require(is_whole(self.steps, 1), f"optimizer.steps is {self.steps}: give a whole number from 1.")
-
-    def rates(self) -> optax.Schedule:
-        """Step → learning rate."""
-        return {
-            "constant": lambda: optax.constant_schedule(self.learning_rate),
-            "cosine": lambda: optax.cosine_decay_schedule(
-                self.learning_rate, self.steps, alpha=self.final_lr_fraction
-            ),
-            "exponential": lambda: optax.exponential_decay(self.learning_rate, self.steps, self.final_lr_fraction),
-        }[self.schedule]()
+        super().__post_init__()
+        require_combiner(self.combine)
 
     def transformation(self) -> optax.GradientTransformation:
         """Gradient → update, in optax's terms, with the learning rate of `rates`."""
@@ -83,12 +53,9 @@ class FirstOrder:
 
     def build(self, objective: Trainable) -> Optimizer:
         """The method applied to an objective."""
+        if self.combine is not None:
+            require_terms(self.combine, len(objective.terms))
         return kept(objective, _first_order, self)
-
-
-def require_decay(name: str, value: Any) -> None:
-    """Refuse a decay rate of a moving average that is not in [0, 1)."""
-    require(is_number(value) and 0 <= value < 1, f"optimizer.{name} is {value}: give a number in [0, 1).")
 
 
 def _first_order(objective: Trainable, method: FirstOrder) -> Optimizer:
@@ -97,9 +64,18 @@ def _first_order(objective: Trainable, method: FirstOrder) -> Optimizer:
     def init(params):
         return FirstOrderState(params, inner.init(params), jnp.ones(()), jnp.zeros((), int))
 
+    def direction(params, batch):
+        """The loss, and the gradient or what takes its place."""
+        if method.combine is None:
+            return objective.value_and_grad(params, batch)
+        values, gradients = zip(*objective.terms_and_grads(params, batch).values(), strict=True)
+        _, unravel = ravel_pytree(params)
+        G = jnp.stack([ravel_pytree(gradient)[0] for gradient in gradients])
+        return sum(values), unravel(COMBINERS[method.combine](G))
+
     @jax.jit
     def step(state, batch):
-        loss, gradient = objective.value_and_grad(state.params, batch)
+        loss, gradient = direction(state.params, batch)
         updates, inner_state = inner.update(gradient, state.inner, state.params)
         updates = jax.tree.map(lambda update: state.lr_scale * update, updates)
         params = optax.apply_updates(state.params, updates)

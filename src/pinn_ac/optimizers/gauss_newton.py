@@ -40,6 +40,11 @@ class GaussNewton:
     Levenberg–Marquardt, which damps the step. The linear problem is solved by
     :func:`~pinn_ac.optimizers.least_squares.shortest.least_squares_step`.
 
+    The direction is that of energy natural gradient descent (Müller and Zeinhofer 2023, arXiv:2302.13163), −(JᵀJ)⁺Jᵀr
+    with the Gram matrix JᵀJ of the equation's linearized residuals, and of ANaGRAM (Schwencke and Furtlehner 2024,
+    arXiv:2412.10782), which cuts off small singular values of J. Both shorten it by a search over the lengths 2⁻ᵏ;
+    here it is Levenberg–Marquardt that sees to that.
+
     Args:
         floor: λ as a share of ‖J S⁻¹‖: directions in which that is smaller are left alone. A twentieth of the
             rounding error of the precision at least; what is less counts as that.

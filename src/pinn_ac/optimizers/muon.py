@@ -6,7 +6,8 @@ from typing import ClassVar
 import optax
 
 from pinn_ac.errors import is_whole, require
-from pinn_ac.optimizers.first_order import FirstOrder, require_decay
+from pinn_ac.optimizers.first_order import FirstOrder
+from pinn_ac.optimizers.schedules import require_decay
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,13 @@ class Muon(FirstOrder):
     Wang, Bhartari, Li and Perdikaris 2025, arXiv:2502.00604, table 1.
 
     Args:
-        learning_rate, schedule, final_lr_fraction, steps: see :class:`FirstOrder`.
+        learning_rate, schedule, final_lr_fraction, steps, warmup_steps, decay_rate, decay_steps, combine: see
+            :class:`~pinn_ac.optimizers.first_order.FirstOrder`.
         beta: decay rate of the momentum, in [0, 1).
         newton_schulz_steps: iterations of the orthogonalization, at least 1.
 
     Raises:
-        InputError: an unknown schedule, or a number out of range.
+        InputError: see :class:`~pinn_ac.optimizers.first_order.FirstOrder`; or a number out of range.
 
     Example:
         >>> optimizer = Muon(learning_rate=1e-3, steps=2000).build(objective)

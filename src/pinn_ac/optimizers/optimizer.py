@@ -23,12 +23,21 @@ class Trainable(Protocol):
         """The devices that share the points."""
         ...
 
+    @property
+    def terms(self) -> Mapping[str, Any]:
+        """The terms of the loss, by name."""
+        ...
+
     def loss(self, params: Parameters, batch: Batch) -> jax.Array:
         """The scalar."""
         ...
 
     def value_and_grad(self, params: Parameters, batch: Batch) -> tuple[jax.Array, Parameters]:
         """The scalar and its gradient."""
+        ...
+
+    def terms_and_grads(self, params: Parameters, batch: Batch) -> dict[str, tuple[jax.Array, Parameters]]:
+        """Name → what a term adds to the scalar and to its gradient."""
         ...
 
     def residuals(self, params: Parameters, batch: Batch) -> jax.Array:

@@ -208,7 +208,8 @@ class _Loop:
                 state = good = self._back_to(good, stage)
                 continue
             good = before
-            figures = {"loss": float(info.loss), **self.window.terms(stage.optimizer.params(before.optimizer), batch)}
+            counted = {"loss": float(info.loss), "evaluations": int(info.evaluations)}
+            figures = counted | dict(self.window.terms(stage.optimizer.params(before.optimizer), batch))
             if evaluates:
                 state, more = self._evaluate(stage, state)
                 figures |= more

@@ -72,6 +72,6 @@ def require_memory(solver: str, accumulate: bool, n: int, P: int, devices: int =
     if available is None or needed <= available:
         return
     raise InputError(
-        f"Levenberg–Marquardt by solver={solver} needs {needed / 1e9:.1f} GB for {n:,} residuals in {P:,} "
+        f"Damped least squares by solver={solver} need {needed / 1e9:.1f} GB for {n:,} residuals in {P:,} "
         f"parameters, and there are {available / 1e9:.1f} GB: {ADVICE[solver, accumulate]}.",
     )
