@@ -26,8 +26,8 @@ class Curriculum(Regime):
     is trained as without a curriculum, bit for bit.
 
     In the paper the coefficients are an advection's speed and a reaction's rate, and each stage is trained by L-BFGS.
-    Urbán, Stefanou and Pons (2024, arXiv:2405.04230) train the Allen–Cahn equation with a reaction rate of 1 and then
-    5, without saying so but in their script.
+    Urbán, Stefanou and Pons (2024, arXiv:2405.04230) train with a reaction rate of 1 and then 5, which only their
+    script says.
 
     Errors in the history are those of the whole problem, in every stage.
 
@@ -40,9 +40,9 @@ class Curriculum(Regime):
             value that it refuses.
 
     Example:
-        >>> from pinn_ac import AllenCahn
-        >>> Curriculum("reaction_rate", (1.0, 3.0)).all_values(AllenCahn())
-        (1.0, 3.0, 5.0)
+        >>> from pinn_ac import Burgers
+        >>> Curriculum("viscosity", (1.0, 0.3)).all_values(Burgers(viscosity=0.1))
+        (1.0, 0.3, 0.1)
     """
 
     coefficient: str

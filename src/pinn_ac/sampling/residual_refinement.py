@@ -17,9 +17,9 @@ class ResidualRefinement(Growing):
         p ∝ |f|^k / mean |f|^k + c
 
     and takes none away. See :class:`Growing` for how many, and for how one program serves all sizes. The paper has
-    k = 2 and c = 0, and for its Allen–Cahn problem grows 1,000 points to 2,000 in 100 rounds, each of 1,000 steps of
-    Adam and 1,000 of L-BFGS; the script published with it passes k and c in the wrong order, k = 0 and c = 2, which
-    adds points evenly. The paper draws independently from 100,000 candidates; here Sobol candidates are thinned.
+    k = 2 and c = 0, and for a reaction with diffusion grows 1,000 points to 2,000 in 100 rounds, of 1,000 steps of
+    Adam and 1,000 of L-BFGS each; the script published with it passes k and c in the wrong order, k = 0 and c = 2,
+    which adds points evenly. The paper draws independently from 100,000 candidates; here Sobol points are thinned.
 
     Args:
         start: the share of the points that is there at first.
