@@ -40,6 +40,9 @@ PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constra
 train: setup  ## run the main job; ARGS="seed=3 model.width=30" changes it
 	$(BIN)/python scripts/train.py experiment=record $(ARGS)
 
+# A Python that may not keep what it compiles takes twice as long to start, and the tests start dozens.
+test test-all: export PYTHONDONTWRITEBYTECODE =
+
 test: lint  ## check style and types, run the quick tests
 	$(BIN)/python -m pytest -m "not slow and not landing" -n 2 --dist worksteal $(ARGS)
 

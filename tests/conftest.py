@@ -25,6 +25,7 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_default_matmul_precision", "highest")  # as a run has it; only GPUs would do otherwise
 jax.config.update("jax_disable_most_optimizations", True)
 os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "true"  # of the subprocesses
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # without what was compiled before they take twice as long to start
 jax.config.update("jax_traceback_in_locations_limit", 0)  # where in our code an operation stands takes long to write
 gc.set_threshold(50_000)  # tracing makes objects by the million, few of them in cycles
 jax.config.update("jax_num_cpu_devices", 4)  # for the tests of several; all else runs on the first
@@ -39,15 +40,25 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def one_cache(tmp_path_factory):
-    """One folder for the references and compiled programs of all tests, workers and subprocesses."""
+    """One folder for the references and compiled programs of all tests, workers and subprocesses.
+
+    `PINN_AC_TESTS_CACHE` names it for several calls of pytest, as in .ci/run.
+    """
     base = tmp_path_factory.getbasetemp()
+    own = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PINN_AC_CACHE", str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"))
+        patch.setenv("PINN_AC_CACHE", os.environ.get("PINN_AC_TESTS_CACHE", str(own)))
         prepare_process()
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
         compilation_cache.reset_cache()  # JAX looks at its options when it compiles for the first time
         yield
+
+
+def pytest_collection_finish():
+    """What has been imported stays: no search for garbage need look at half a million objects again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -13,12 +13,13 @@ from composed import built, options
 from fields import a_field
 from pinn_ac.ansatz import ReactionFlow, Soft
 from pinn_ac.compilation import kept
-from pinn_ac.derivatives import JaxJvp
+from pinn_ac.derivatives import JaxJvp, OwnTaylor
 from pinn_ac.errors import InputError
 from pinn_ac.gradients import JaxGradient
-from pinn_ac.loss import Objective, build_terms
+from pinn_ac.loss import Loss, Objective, build_terms
 from pinn_ac.models import MLP, Periodic
 from pinn_ac.problem import AllenCahn, Sine
+from pinn_ac.residual import residual_slope
 
 WEIGHTS = {"residual": 0.5, "initial": 30.0}
 EPS = np.finfo(float).eps
@@ -305,3 +306,34 @@ def test_what_a_weighting_may_ask_is_what_the_objective_has(gradient):
         np.testing.assert_allclose(found["mean"][term], np.mean(w * vector**2), **close)
         np.testing.assert_allclose(found["squared_row_norms"][term], np.sum(slopes**2, axis=1), **close)
         np.testing.assert_allclose(ravel_pytree(found["gradient"][term])[0], 2 * r[rows] @ J[rows], **close)
+
+
+def test_slopes_of_the_residual_are_terms_where_they_have_a_weight():
+    """At the points of the residual, with their weights, against the slopes themselves."""
+    loss = Loss("mse", {"residual": 1.0, "initial": 3.0, "residual_t": 0.0, "residual_x": 0.5})
+    assert loss.slopes == ("residual_x",)
+    assert Loss().slopes == ()
+    field, params = a_field(PROBLEM, Periodic(1), MLP(3, 1, "tanh", 1.0), SOFT)
+    terms = build_terms(field, OwnTaylor(), loss.slopes)
+    assert set(terms) == {"residual", "initial", "residual_x"}
+    objective = Objective(terms, loss.weights, loss.norm, JAX)
+    w = jnp.linspace(0.5, 1.5, 13)
+    drawn = points() | {"residual_weights": w}
+
+    @jax.jit
+    def computed(params):
+        batch = objective.prepare(drawn)
+        prepared = batch.terms["residual_x"].prepared
+        slopes = jax.vmap(lambda point: residual_slope(field, OwnTaylor(), params, point, axis="x"))(prepared)
+        return objective.means(params, batch), objective.loss(params, batch), slopes
+
+    means, total, slopes = computed(params)
+    np.testing.assert_allclose(means["residual_x"], np.mean(w * slopes**2), rtol=1e-12)
+    expected = means["residual"] + 3 * means["initial"] + 0.5 * means["residual_x"]
+    np.testing.assert_allclose(total, expected, rtol=1e-13)
+    assert means["residual_x"] > 1e-3
+    assert objective.drawn(drawn)["residual_x"] is drawn["residual"]
+    with pytest.raises(
+        InputError, match=r"loss.weights.residual_y is the weight of no term: .* residual_t, residual_x"
+    ):
+        Loss(weights={"residual_y": 1.0})

@@ -58,6 +58,13 @@ def test_a_run_of_our_own_calls_no_derivative_of_jax(no_jax_derivatives, engine)
     assert history[-1] < history[0]
 
 
+@pytest.mark.landing
+def test_slopes_of_the_residual_need_none_either(no_jax_derivatives):
+    words = ("ansatz=soft", "embedding=periodic", "loss=gradient_enhanced", "loss.norm=l1")
+    history = losses(3, "optimizer=adam", "derivatives=own_taylor", "gradient=own", *words)
+    assert history[-1] < history[0]
+
+
 @pytest.mark.parametrize(
     "choice",
     [

@@ -24,16 +24,18 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
+from omegaconf import OmegaConf
 
 import pinn_ac
 import typed
-from composed import CONFIGS
+from composed import CONFIGS, options
 from composed import composed as config_of
 from pinn_ac.ansatz import Soft
-from pinn_ac.app import cli, config
+from pinn_ac.app import cli, config, report
 from pinn_ac.app.assembly import assemble
 from pinn_ac.app.benchmarks import command as benchmark
 from pinn_ac.app.commands import COMMANDS
+from pinn_ac.app.comparison.plan import SETTINGS, Comparison
 from pinn_ac.app.jobs import find_jobs
 from pinn_ac.app.train import train_in
 from pinn_ac.fitting import fit
@@ -127,6 +129,7 @@ NEEDS = {
     "JAX_COORDINATOR_ADDRESS": "a second process at the same time, as tests/test_parallel.py starts it",
     "hydra/launcher=slurm": "a Slurm; tests/app/test_sweeps.py runs the launchers on a real one",
     "scripts/benchmark.py": "minutes to hours; tests/app/benchmarks/ runs what each of them is made of",
+    "scripts/compare.py": "hours; tests/app/test_compare.py runs a small comparison",
     "model=mine": "the reader's own file",
     "allow=": "the reader's own module; tests/app/test_objects.py trains, resumes and evaluates with one",
 }
@@ -138,7 +141,26 @@ def need(one):
     return next((reason for mark, reason in NEEDS.items() if mark in one.text), None)
 
 
-RUN = [one for one in TYPED if need(one) is None]
+def essence(words):
+    """The words but for their order, the clock, and the folder: commands that share it compute the same.
+
+    So do marches to another tolerance; a run without a tolerance is no march.
+    """
+    left_out = ("train.seconds=", *(["train.tolerance="] if "experiment=record" in words else []))
+    return frozenset(PLACES.sub("FOLDER", word) for word in words if not word.startswith(left_out))
+
+
+def first_and_alike(every):
+    """The commands of which none computes what another does, and those that compute the same as one of them."""
+    first = {essence(one.words): one for one in reversed(every)}
+    return [one for one in every if one in first.values()], [one for one in every if one not in first.values()]
+
+
+RUN, ALIKE = first_and_alike([one for one in TYPED if need(one) is None])
+NOT_RUN = [one for one in TYPED if need(one) is not None]
+
+
+RUN, ALIKE = first_and_alike([one for one in TYPED if need(one) is None])
 NOT_RUN = [one for one in TYPED if need(one) is not None]
 SMALL = (
     "model.width=4",
@@ -178,11 +200,14 @@ def small(words):
     if settings.resume:
         return [*words, "train.steps=4"]
     if settings.train.tolerance and settings.model["_target_"].endswith("RandomFeatures"):  # it chooses its own size
-        return [*words, "reference=false", "train.tolerance=1e-2", "problem.diffusivity=1e-2"]
+        easy = ("train.tolerance=1e-2", "problem.diffusivity=1e-2", "problem.horizon=0.2")
+        return [*words, "reference=false", *easy]
     stages = [f"stages.{name}.steps=2" for name in settings.stages or ()] or ["train.steps=2"]
     chosen = {word.split("=")[0] for word in words if word.endswith("=null") or "(" in word}
     size = [*(word for word in SMALL if word.split("=")[0] not in chosen), *stages]
-    if not any(word.startswith("windows") for word in words):
+    if any(word.startswith("windows") for word in words):
+        size += ["windows=2", "problem/initial_condition=cosine"]  # whose flow costs less to compile, twice here
+    else:
         size.append("windows=1")
     if "depth" not in settings.model:
         size.remove("model.depth=1")
@@ -192,6 +217,8 @@ def small(words):
         size.append("ensemble=2")
     if "hydra/sweeper=search" in words:
         size.append("hydra.sweeper.n_trials=2")
+    if "hydra/launcher=cores" in words:  # tests/app/test_objects.py starts processes
+        size.append("hydra.launcher.n_jobs=1")
     return [*words, *size]
 
 
@@ -233,15 +260,33 @@ def folder(tmp_path_factory):
     return place
 
 
+@pytest.fixture
+def drawn_once(monkeypatch):
+    """The figures of each kind of run are drawn for one of its kind: they would take longer than all else."""
+
+    def draw(solution, *others):
+        kind = type(solution.problem), solution.experiment.marches, solution.experiment.windows > 1
+        drawn = kind in DRAWN
+        DRAWN.add(kind)
+        return [] if drawn else whole(solution, *others)
+
+    whole = report.draw
+    monkeypatch.setattr(report, "draw", draw)
+
+
+DRAWN: set[tuple] = set()
+
+
 @pytest.mark.landing
-@pytest.mark.usefixtures("own_process")
+@pytest.mark.usefixtures("own_process", "drawn_once")
 @pytest.mark.parametrize("one", RUN, ids=described)
 def test_every_command_of_the_pages_works(one, project, folder, monkeypatch):
     copy = shutil.copytree(folder, project / "copy")
     words = [PLACES.sub(str(copy), word) for word in one.words if word != "WORDS"]  # the words of a table's rows
     if words[0] == "make":
         (line,) = made(*words[1:])
-        words = shlex.split(line)
+        assert essence(["python", *shlex.split(line)[1:]]) in [essence(other.words) for other in RUN]
+        return
     script, rest = next((word, words[index + 1 :]) for index, word in enumerate(words) if "scripts/" in word)
     name = Path(script).name
     if name == "train.py" and rest != ["--help"]:
@@ -249,7 +294,7 @@ def test_every_command_of_the_pages_works(one, project, folder, monkeypatch):
     if name == "evaluate.py":
         rest = [*rest, "times=11", "points=16", "estimate=false"]
     if name == "reference.py":
-        rest = [*rest, "problem.horizon=0.05"]
+        rest = [*rest, "problem.horizon=0.05", "problem.diffusivity=1e-2"]
     if name == "lesson.py":
         monkeypatch.setitem(every_node.teach.__globals__, "SIZES", (2, 100))
         monkeypatch.setattr(every_node.teach, "__defaults__", ((2, 100),))
@@ -258,6 +303,14 @@ def test_every_command_of_the_pages_works(one, project, folder, monkeypatch):
         jobs = find_jobs(project / "outputs")
         assert {job.status for job in jobs} == {"finished"}
         assert all(job.metrics["steps"] > 0 for job in jobs)
+
+
+@pytest.mark.parametrize("one", ALIKE, ids=described)
+def test_the_settings_of_commands_that_compute_the_same_as_another_can_be_used(one):
+    if "scripts/train.py" in one.text and "-m" not in one.words:
+        settings = composed(of_script(one.words))
+        assert config.plan(settings)
+        assert assemble(settings)
 
 
 def made(*goals):
@@ -293,6 +346,8 @@ def test_the_words_of_every_other_command_are_understood(one, monkeypatch, tmp_p
             monkeypatch.setitem(benchmark.BENCHMARKS, name, lambda rounds: asked.append(rounds) or [{"ratio": 1.0}])
         benchmark.main(words[2:])
         assert len(asked) == 1
+    elif "scripts/compare.py" in one.text:
+        comparison_of(words[2:])
     elif "scripts/lesson.py" in one.text:
         assert words[2] in (*LESSONS, "all", "trace")
     elif "allow=" in one.text:
@@ -305,6 +360,18 @@ def test_the_words_of_every_other_command_are_understood(one, monkeypatch, tmp_p
         assert f"VENV := {words[1].partition('/')[0]}" in (ROOT / "Makefile").read_text()
     else:
         assert one.text in (".ci/run", "python scripts/train.py model=mine")
+
+
+def comparison_of(words):
+    """The runs of its first two experiments, composed; none for the help, and for the table of a folder."""
+    if words[0] in ("--help", "run=FOLDER"):
+        return []
+    ours = [word for word in words if word.partition("=")[0] in SETTINGS]
+    settings = OmegaConf.to_container(OmegaConf.from_dotlist(ours))
+    assert set(settings["experiments"]) <= set(options("experiment"))
+    few = settings | {"experiments": settings["experiments"][:2]}
+    others = [word for word in words if word not in ours and not word.startswith("hydra")]
+    return Comparison(**few).jobs(others, lambda of_a_run: config_of(*of_a_run))
 
 
 WORDS = re.compile(r"^[~+]?[a-z][\w./]*=\S+$")
@@ -347,6 +414,9 @@ NO_FILES = {
     "configs/model/mine.yaml": "the reader's own",
     "FOLDER/report/": "a sweep's own",
     "my_module.py": "the reader's own",
+    "comparison.md": "a comparison's own",
+    "comparison_seconds.png": "a comparison's own",
+    "comparison_evaluations.png": "a comparison's own",
     "my_configs/model/mine.yaml": "the reader's own",
     "my_configs/problem/fisher_kpp.yaml": "the reader's own",
 }

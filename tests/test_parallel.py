@@ -21,6 +21,7 @@ from pinn_ac.optimizers.least_squares import LeastSquares, SolverSettings
 from pinn_ac.optimizers.least_squares.gram import is_in_host_memory
 from pinn_ac.optimizers.least_squares.normal import Normal, normal_equations
 from pinn_ac.parallel import share_out
+from typed import typed
 
 PROJECT = Path(__file__).resolve().parents[1]
 SMALL = (
@@ -179,6 +180,12 @@ def train_by(processes, *words):
     return [process.returncode for process in running], said
 
 
+def train_here(folder, *words):
+    """The same command in this process, on its first device."""
+    done = typed("train", *words, f"hydra.run.dir={folder}")
+    assert done.status == 0, done.err
+
+
 def losses(folder):
     return [json.loads(line)["loss"] for line in (folder / "history.jsonl").read_text().splitlines()]
 
@@ -187,7 +194,7 @@ def losses(folder):
 def alone(tmp_path_factory):
     """The folder of a run in one process on one device."""
     folder = tmp_path_factory.mktemp("alone") / "run"
-    subprocess.run([*COMMAND, *RUN, f"hydra.run.dir={folder}"], check=True)
+    train_here(folder, *RUN)
     return folder
 
 
@@ -210,7 +217,7 @@ def test_numpy_gets_what_one_device_has_and_nothing_of_several():
 def test_two_processes_take_the_same_steps_of_levenberg_marquardt(tmp_path):
     """Whose λ and lengths the host decides on, in each process by itself."""
     words = (*SMALL, "train.steps=6", "train.log_every=1", "estimate=false")
-    subprocess.run([*COMMAND, *words, f"hydra.run.dir={tmp_path / 'alone'}"], check=True)
+    train_here(tmp_path / "alone", *words)
     assert train_by(2, *words, f"hydra.run.dir={tmp_path / 'together'}")[0] == [0, 0]
     np.testing.assert_allclose(losses(tmp_path / "together"), losses(tmp_path / "alone"), rtol=1e-6)
 

@@ -8,14 +8,12 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 import warnings
 import weakref
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, nullcontext
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +26,7 @@ from threadpoolctl import threadpool_info
 
 import pinn_ac
 from composed import EASY, composed
+from letting_go import let_go_of
 from pinn_ac.app import report
 from pinn_ac.app.assembly import assemble
 from pinn_ac.app.ensemble import train_ensemble_in
@@ -41,12 +40,11 @@ from pinn_ac.errors import InputError
 from pinn_ac.estimate import estimate_error
 from pinn_ac.evaluation import score
 from pinn_ac.files import write_whole
-from pinn_ac.loss import Objective
 from pinn_ac.parallel import ONE_DEVICE
 from pinn_ac.reference import load_or_solve
 from pinn_ac.training import Diverged, StopSignals
 
-PROJECT = Path(__file__).resolve().parents[1]
+pytestmark = pytest.mark.xdist_group("process state")  # with `--dist loadgroup` one process trains the common runs
 SMALL = (
     *EASY,
     "windows=2",
@@ -276,11 +274,18 @@ def resume(folder, finished):
     + [pytest.param(name, "float32", marks=pytest.mark.landing) for name in CALLS if name.startswith("train")],
 )
 def test_a_call_leaves_the_process_and_its_config_as_they_were(folders, tmp_path, name, saved):
-    """In a process of the other precision, whose root logger has no handler, as a user's has."""
+    """In a process of the other precision, whose root logger has no handler, as a user's has.
+
+    And those that compile most keep nothing of what they compiled.
+    """
     config = composed(*SMALL, f"precision={saved}", "windows=auto", *WORDS.get(name, ()))
     handlers, logging.root.handlers[:] = logging.root.handlers[:], []
     try:
-        with process(double=saved == "float32", device=jax.devices()[2]), left_alone(config):
+        with (
+            let_go_of() if name in LONG else nullcontext(),
+            process(double=saved == "float32", device=jax.devices()[2]),
+            left_alone(config),
+        ):
             CALLS[name](config, tmp_path / "run", folders[saved])
     finally:
         logging.root.handlers[:] = handlers
@@ -297,7 +302,8 @@ def test_a_call_leaves_the_process_and_its_config_as_they_were(folders, tmp_path
 )
 def test_a_training_that_fails_leaves_them_too(tmp_path, words, error):
     config = composed(*SMALL, *words)
-    with process(double=False), left_alone(config), pytest.raises(error):
+    kept = let_go_of() if error is Diverged else nullcontext()
+    with kept, process(double=False), left_alone(config), pytest.raises(error):
         train_in(tmp_path / "run", config)
 
 
@@ -344,42 +350,19 @@ def test_files_written_by_two_threads_at_once_are_whole(tmp_path):
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "whole")]
 
 
-def objectives():
-    gc.collect()
-    return [one for one in gc.get_objects() if isinstance(one, Objective)]
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        pytest.param(("optimizer=levenberg_marquardt",), marks=pytest.mark.landing),
-        pytest.param(("optimizer=lbfgs", "sampler=rad"), marks=pytest.mark.landing),
-        pytest.param(("optimizer=ssbroyden", "derivatives=own_taylor", "gradient=own"), marks=pytest.mark.landing),
-    ],
-    ids=" ".join,
-)
-def test_a_finished_run_is_let_go_of(tmp_path, words):
-    """With all that was compiled for it."""
-    before = len(objectives())
-    train_in(tmp_path / "run", composed(*SMALL, *words))
-    assert len(objectives()) == before
-    run = pinn_ac.load_run(tmp_path / "run")
-    everything(run)
-    held = weakref.ref(run.experiment)
-    del run
-    gc.collect()
-    assert held() is None
-    assert len(objectives()) == before
-
-
 @pytest.mark.landing
-def test_a_run_that_diverged_is_let_go_of(tmp_path):
-    before = len(objectives())
-    for _ in range(2):
-        with pytest.raises(Diverged):
-            train_in(tmp_path / "run", composed(*SMALL, "optimizer.learning_rate=1e300"))
-        shutil.rmtree(tmp_path / "run")
-    assert len(objectives()) == before
+def test_a_finished_run_is_let_go_of(tmp_path):
+    """Also when it is loaded and asked. Among the calls above is Levenberg-Marquardt's, in test_run L-BFGS's."""
+    words = ("optimizer=ssbroyden", "sampler=rad", "derivatives=own_taylor", "gradient=own")
+    with let_go_of():
+        train_in(tmp_path / "run", composed(*SMALL, *words))
+    with let_go_of():
+        run = pinn_ac.load_run(tmp_path / "run")
+        everything(run)
+        held = weakref.ref(run.experiment)
+        del run
+        gc.collect()
+        assert held() is None
 
 
 def test_a_handler_of_signals_that_python_does_not_know_stays(monkeypatch):
@@ -393,13 +376,6 @@ def test_a_handler_of_signals_that_python_does_not_know_stays(monkeypatch):
 
 
 @pytest.mark.landing
-def test_a_finished_ensemble_is_let_go_of(tmp_path):
-    before = len(objectives())
-    train_ensemble_in(tmp_path / "all", composed(*SMALL, "ensemble=2"))
-    assert len(objectives()) == before
-
-
-@pytest.mark.landing
 def test_members_of_an_ensemble_share_their_programs(tmp_path, compilations):
     """Four seeds compile no more than two: draws, steps, errors and the metrics at the end."""
     counts = []
@@ -408,19 +384,6 @@ def test_members_of_an_ensemble_share_their_programs(tmp_path, compilations):
         train_ensemble_in(tmp_path / f"{len(counts)}", composed(*SMALL, f"ensemble={size}"))
         counts.append(len(compilations) - before)
     assert counts[2] <= counts[1]
-
-
-@pytest.mark.landing
-def test_a_command_keeps_what_it_compiles(tmp_path):
-    """Only commands set what concerns a process: here the cache of compiled programs."""
-    command = [sys.executable, str(PROJECT / "scripts/train.py"), *SMALL, "optimizer=levenberg_marquardt"]
-    environment = os.environ | {"PINN_AC_CACHE": str(tmp_path / "cache")}
-    done = subprocess.run(
-        [*command, f"hydra.run.dir={tmp_path / 'run'}"], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert list((tmp_path / "cache/compiled").glob("*"))
-    assert "absl" not in done.stdout + done.stderr
 
 
 def test_the_state_that_is_looked_at_is_what_changes():

@@ -13,9 +13,18 @@ from fields import AC, BenjaminBonaMahony, KdV, Telegraph, a_field, zeros_like
 from pinn_ac.ansatz import Field, Lifted, ReactionFlow, Soft
 from pinn_ac.derivatives import JaxJvp, OwnTaylor
 from pinn_ac.errors import InputError
-from pinn_ac.models import Periodic, Splitting
+from pinn_ac.models import MLP, Periodic, Splitting
 from pinn_ac.problem import AllenCahn, Burgers, Fourier, Problem, Sine, XSquaredCosine
-from pinn_ac.residual import approximation_slope, closure, derivatives_at, differentiate, prepare, residual
+from pinn_ac.residual import (
+    approximation_slope,
+    closure,
+    derivatives_at,
+    differentiate,
+    prepare,
+    residual,
+    residual_slope,
+    slope_orders,
+)
 
 EPS = np.finfo(float).eps
 KINKED, SMOOTH = XSquaredCosine(), Fourier(0.1, (0.4,), (0.0, 0.3))
@@ -256,3 +265,40 @@ def test_the_slope_of_the_approximation_is_in_the_unit_coordinate(problem):
     h = 1e-5 * problem.period
     above, below = (jax.jit(problem.approximation)(points[:, 0], points[:, 1] + side * h) for side in (1, -1))
     np.testing.assert_allclose(found, np.abs(above - below) / (2 * h) * problem.period / 2, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "engine", [OwnTaylor(), pytest.param(JaxJvp(), marks=pytest.mark.landing)], ids=["own_taylor", "jax_jvp"]
+)
+def test_slopes_of_the_residual_are_its_differences(engine):
+    """Of a nonlinear equation with a lift, and of one with a mixed derivative and a source, in t and in x."""
+    fields = [
+        a_field(replace(AC["lecture"], initial_condition=SMOOTH), Splitting(), MLP(4, 1, "tanh", 1.0)),
+        a_field(BenjaminBonaMahony(0.3, initial_condition=Sine()), Periodic(1), MLP(4, 1, "tanh", 1.0), Soft()),
+    ]
+
+    @jax.jit
+    def slopes(points):
+        found = {}
+        for k, (field, params) in enumerate(fields):
+            for axis in "tx":
+                prepared = prepare(field, engine, points, slope_orders(field.problem, axis))
+                at_point = partial(residual_slope, field, engine, params, axis=axis)
+                found[k, axis] = jax.vmap(at_point)(prepared)
+        return found
+
+    h, points = 1e-4, np.random.default_rng(3).uniform((0.2, -0.9), (0.8, 0.9), (8, 2))
+    shifted = np.concatenate([points + sign * h * step for step in np.eye(2) for sign in (1, -1)])
+    values = [residual_at(field, params, jnp.asarray(shifted), engine).reshape(2, 2, 8) for field, params in fields]
+    for (k, axis), found in slopes(jnp.asarray(points)).items():
+        forward, backward = values[k]["tx".index(axis)]
+        difference = (forward - backward) / (2 * h)
+        # Off by h²/6 times a third derivative, which the features' frequencies make up to some thousands.
+        np.testing.assert_allclose(found, difference, rtol=0, atol=1e-5 * np.abs(difference).max(), err_msg=axis)
+        assert np.abs(difference).max() > 0.1
+
+
+def test_a_slope_takes_each_derivative_once_more_along_its_axis():
+    assert slope_orders(AllenCahn(), "t") == ("t", "xx", "tt", "txx")
+    assert slope_orders(AllenCahn(), "x") == ("t", "xx", "x", "tx", "xxx")
+    assert slope_orders(BenjaminBonaMahony(), "x") == ("t", "x", "txx", "tx", "xx", "txxx")

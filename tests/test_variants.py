@@ -3,8 +3,8 @@
 import pytest
 
 from composed import composed
+from pinn_ac.app.benchmarks.variants import VARIANTS
 from pinn_ac.app.train import train_in
-from variants import VARIANTS
 
 pytestmark = pytest.mark.slow
 

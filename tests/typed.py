@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import NamedTuple
@@ -14,7 +15,13 @@ from hydra.core.hydra_config import HydraConfig
 
 from pinn_ac.app import commands
 
-OPTIONS = ("jax_enable_x64", "jax_default_device", "jax_compilation_cache_dir", "jax_platforms")
+OPTIONS = (
+    "jax_enable_x64",
+    "jax_default_device",
+    "jax_compilation_cache_dir",
+    "jax_enable_compilation_cache",
+    "jax_platforms",
+)
 CACHE = "jax_persistent_cache_min_compile_time_secs"
 
 
@@ -39,6 +46,9 @@ def typed(*words: str, program: str = "pinn-ac") -> Ended:
             status = 0
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        except Exception:  # as Python ends a process
+            traceback.print_exc(file=err)
+            status = 1
     return Ended(status, out.getvalue(), err.getvalue())
 
 

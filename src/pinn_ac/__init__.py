@@ -6,9 +6,9 @@
 >>> solution(0.5, [-0.5, 0.0, 0.5]).shape
 (3,)
 
-The rest is in rooms: `pinn_ac.models`, `ansatz`, `derivatives`, `gradients`, `loss`, `weighting`, `sampling`,
-`optimizers` and `tracking` hold what `fit` can be given, `problem` the equations and initial conditions, `reference`
-the spectral solver and `autodiff` our own differentiation.
+The rest is in rooms: `pinn_ac.models`, `ansatz`, `derivatives`, `gradients`, `loss`, `weighting`, `regimes`,
+`sampling`, `optimizers` and `tracking` hold what `fit` can be given, `problem` the equations and initial conditions,
+`reference` the spectral solver and `autodiff` our own differentiation.
 """
 
 import importlib

@@ -4,19 +4,44 @@ The field that is trained is that of the problem in natural units (`Problem.natu
 same whatever the user's units are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 
+from pinn_ac.errors import is_number, require
 from pinn_ac.problem import InitialCondition, Problem
 
-__all__ = ["Ansatz", "Embedding", "Field", "Lifted", "Network", "Parameters", "ReactionFlow", "Soft"]
+__all__ = [
+    "Ansatz",
+    "Change",
+    "Decaying",
+    "Embedding",
+    "Field",
+    "Lifted",
+    "Network",
+    "Parameters",
+    "ReactionFlow",
+    "Soft",
+]
 
 Parameters = Any
 Network = Callable[[Parameters, jax.Array], jax.Array]
+
+
+class Change(NamedTuple):
+    """What a training problem has of its own while its time window stays the same; a pytree. See `pinn_ac.regimes`.
+
+    coefficients: name → coefficient in natural units, in place of the problem's own; a number or a traced value.
+    earlier: parameters that the network had before.
+    rate: 1/Δτ, where the residual is damped.
+    """
+
+    coefficients: Mapping[str, Any] = {}
+    earlier: Parameters = None
+    rate: Any = None
 
 
 class Embedding(Protocol):
@@ -50,7 +75,7 @@ class Ansatz(Protocol):
         ...
 
     def combine(self, problem: Problem, t: jax.Array, g: jax.Array, n: jax.Array) -> jax.Array:
-        """u(t, x) from the lift g(t, x) and the network's value N there."""
+        """u(t, x) from N there and the lift g(t, x), which is u₀ if the class has `diffuses` False."""
         ...
 
 
@@ -104,6 +129,38 @@ class ReactionFlow:
         return problem.paced_flow(t, g + t * n)
 
 
+@dataclass(frozen=True)
+class Decaying:
+    """u = e^{−κt} u₀ + t N: the initial condition itself, switched off at the rate κ.
+
+    Source: Hao, Braga-Neto, Liu, Wang and Zhong 2024, arXiv:2404.16189, who have κ = 1 and κ = 0.1.
+
+    A kink of u₀, as x² cos πx has one at x = ±1, stays in u with e^{−κt} of its size, where the equation allows none:
+    no network takes it away. :class:`Lifted` has the heat flow of u₀ instead.
+
+    Args:
+        rate: κ > 0, in natural units of time.
+
+    Raises:
+        InputError: κ is not positive.
+
+    >>> float(Decaying(rate=2.0).combine(None, jnp.asarray(0.0), 1.0, 7.0))
+    1.0
+    """
+
+    rate: float = 1.0
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    exact_at_start: ClassVar[bool] = True
+    diffuses: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        require(is_number(self.rate) and self.rate > 0, f"ansatz.rate is {self.rate}: give a positive number.")
+
+    def combine(self, problem: Problem, t: jax.Array, g: jax.Array, n: jax.Array) -> jax.Array:
+        return jnp.exp(-self.rate * t) * g + t * n
+
+
 class Field(NamedTuple):
     """A function (params, t, x) → u of one point, without a batch axis.
 
@@ -115,6 +172,8 @@ class Field(NamedTuple):
     network: (params, features) → N.
     ansatz: makes u of the lift and N.
     pace: params → the pace of the problem's lift and flow (`Problem.at_pace`); None leaves it at 1.
+    factors: of a network N = Σ_j f_j g_j, params → f and g, functions of the first feature, which is one of t, and of
+        the others, which are of x; None for any other network.
 
     >>> import jax.numpy as jnp
     >>> from pinn_ac import Burgers
@@ -129,6 +188,7 @@ class Field(NamedTuple):
     network: Network
     ansatz: Ansatz
     pace: Callable[[Parameters], Any] | None = None
+    factors: Callable[[Parameters], tuple[Callable[[jax.Array], jax.Array], ...]] | None = None
 
     def paced(self, params: Parameters) -> "Field":
         """The same field with the pace of its parameters in its problem."""
@@ -136,15 +196,21 @@ class Field(NamedTuple):
             return self
         return self._replace(problem=self.problem.at_pace(self.pace(params)), pace=None)
 
-    def starting_from(self, condition: InitialCondition | None) -> "Field":
-        """The same field with another initial condition; with None, the field itself."""
+    def starting_from(self, condition: InitialCondition | Change | None) -> "Field":
+        """The same field with another initial condition, or with a change of it; with None, the field itself."""
         if condition is None:
             return self
+        if isinstance(condition, Change):
+            return self.with_coefficients(condition.coefficients)
         return self._replace(problem=self.problem.with_initial_condition(condition))
 
+    def with_coefficients(self, values: Mapping[str, Any] | None) -> "Field":
+        """The same field with other coefficients, in natural units; of none, or with None, the field itself."""
+        return self._replace(problem=self.problem.with_coefficients(values)) if values else self
+
     def background(self, t: jax.Array, x: jax.Array) -> jax.Array:
-        """(g, z_1, …, z_d) at one point; where the problem has no diffusion, g is u₀."""
-        if self.problem.diffusion is not None:
+        """(g, z_1, …, z_d) at one point; g is u₀ where there is no diffusion or the ansatz wants none of it."""
+        if self.problem.diffusion is not None and getattr(self.ansatz, "diffuses", True):
             g = self.problem.lift(t, x)
         else:
             g = self.problem.initial_condition(self.problem.to_unit(x))

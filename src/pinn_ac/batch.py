@@ -5,6 +5,18 @@ from typing import Any, NamedTuple
 
 import jax
 
+MEMORY = "memory_"
+"""What is drawn under a name that begins so is no points: it is remembered from one draw to the next, and saved."""
+
+
+def without_memory(drawn: Mapping[str, Any]) -> dict[str, Any]:
+    """The points and weights of a draw alone.
+
+    >>> without_memory({"residual": 1, "memory_gate": 2})
+    {'residual': 1}
+    """
+    return {name: values for name, values in drawn.items() if not name.startswith(MEMORY)}
+
 
 class Points(NamedTuple):
     """The n points of one term of the loss; every array has a leading axis of n, so a chunk is a slice.

@@ -36,6 +36,7 @@ def describe(setup: Setup) -> dict[str, Any]:
         "gradient": node(setup.gradient, "gradient"),
         "loss": {"norm": setup.loss.norm, "weights": dict(setup.loss.weights)},
         "weighting": None if setup.weighting is None else node(setup.weighting, "weighting"),
+        "regime": None if setup.regime is None else node(setup.regime, "regime"),
         "sampler": node(setup.sampler, "sampler"),
         "optimizer": single,
         "stages": optimizers if len(optimizers) > 1 else None,

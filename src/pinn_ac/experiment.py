@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from scipy.interpolate import RegularGridInterpolator
 
 from pinn_ac import marching
-from pinn_ac.ansatz import Field, Parameters
+from pinn_ac.ansatz import Change, Field, Parameters
 from pinn_ac.batch import Batch
 from pinn_ac.compute import ComputeSettings, under_own_settings
 from pinn_ac.derivatives import Engine
 from pinn_ac.loss import Objective
 from pinn_ac.problem import FourierCondition, Problem, modes_needed, transfer
 from pinn_ac.programs import Programs
+from pinn_ac.regimes import Moment, Regime
 from pinn_ac.sampling import Guides, Sampler, Sobol, draw_points
 from pinn_ac.seeds import named_key
 from pinn_ac.training import Stage
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from pinn_ac.setup import Setup
 
 Points = Mapping[str, Any]
+Condition = FourierCondition | Change | None
+"""Where a time window begins, or what a stage of a regime changes; None for the problem's own."""
 
 MOST_SHOWN = 2**17
 """Collocation points in a figure."""
@@ -89,18 +93,38 @@ class Experiment:
 
     @property
     def total_steps(self) -> int:
-        """Of all stages and windows, at most."""
-        return self.windows * sum(stage.steps for stage in self.stages)
+        """Of all optimizers, in all windows and stages of the regime, at most."""
+        return self.windows * self.passes * sum(stage.steps for stage in self.stages)
+
+    @property
+    def regime(self) -> Regime | None:
+        """How the training problem changes while one network is trained, if it does."""
+        return self.setup.regime
+
+    @property
+    def passes(self) -> int:
+        """The number of the regime's stages; 1 without a regime."""
+        return 1 if self.regime is None else self.regime.stages(self.problem)
 
     @under_own_settings
-    def initial_params(self) -> Parameters:
-        """The network's parameters before training; they follow the seed."""
-        return self._initial_params
+    def initial_params(self, condition: FourierCondition | None = None) -> Parameters:
+        """The network's parameters before training; they follow the seed.
+
+        Args:
+            condition: where the window begins, for a network whose start is fitted to it; None for the first.
+        """
+        if condition is None or self.marches:
+            return self._initial_params
+        return self.programs.fitted(self._drawn_params, condition)
 
     @cached_property
     def _initial_params(self) -> Parameters:
         if self.marches:
             return marching.blank(marching.MOST_UNITS, self.field.features, marching.modes_of(self.problem.natural))
+        return self.programs.fitted(self._drawn_params, None)
+
+    @cached_property
+    def _drawn_params(self) -> Parameters:
         return self.programs.initial_params(named_key(self.seed, "network"))
 
     @under_own_settings
@@ -110,7 +134,8 @@ class Experiment:
         params: Parameters,
         previous: Points,
         enlargement: int = 1,
-        condition: FourierCondition | None = None,
+        condition: Condition = None,
+        stage: int | None = None,
     ) -> dict[str, np.ndarray]:
         """The collocation points (t, ξ) that training goes on with at a step, in the run's precision.
 
@@ -119,13 +144,31 @@ class Experiment:
             params: the network's parameters at that step.
             previous: the points of the draw before; empty at the first one of a window.
             enlargement: how many times `sampler.num_points` are drawn.
-            condition: where the window begins; None for the first.
+            condition: where the window begins, or what the stage changes; None for the first.
+            stage: of the regime, from 0; None for its last one.
         """
         every = self.sampler.resample_every
         index, count = step // every if every else 0, enlargement * self.sampler.num_points
-        drawn = self.sampler.draw(self.box, self.seed, index, self.guides(params, condition), previous, count)
+        guides, regime = self.guides(params, condition), self.regime
+        if regime is None:
+            drawn = self.sampler.draw(self.box, self.seed, index, guides, previous, count)
+        else:
+            at = self.passes - 1 if stage is None else stage
+            drawn = self.sampler.draw(regime.box(self.box, at), self.seed, index, guides, previous, count)
+            drawn |= regime.points(self.box, self.seed, "training", index, at)
+            drawn |= regime.remember(self._moment(step, params, previous, drawn["residual"]))
         # Rounded here, since they are saved so: what a resumed run computes from them must have the same bits.
         return {name: values.astype(jax.dtypes.canonicalize_dtype(float)) for name, values in drawn.items()}
+
+    def _moment(self, step: int, params: Parameters, previous: Points, points: np.ndarray) -> Moment:
+        flat, unravel = ravel_pytree(params)
+
+        def measure(at: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            program = self.programs.derivatives(tuple(self.field.problem.orders))
+            found = program(None, unravel(jnp.asarray(at)), *jnp.asarray(points, float).T)
+            return np.asarray(found["u"], np.float64), np.asarray(found["residual"], np.float64)
+
+        return Moment(step, max(0, step - self.sampler.resample_every), previous, np.asarray(flat), measure, points)
 
     def collocation(self, params: Sequence[Parameters], conditions: Sequence[FourierCondition | None]) -> np.ndarray:
         """The points that the sampler draws for every window's network as it is now: (t, x), of shape (n, 2).
@@ -167,7 +210,7 @@ class Experiment:
         """Of the field, for a march."""
         return marching.Kernel(self.field, self.engine, self.setup.gradient)
 
-    def guides(self, params: Parameters, condition: FourierCondition | None = None) -> Guides:
+    def guides(self, params: Parameters, condition: Condition = None) -> Guides:
         """What adaptive samplers may ask with the network's parameters as they are; computed when they ask."""
         programs = self.programs
 
@@ -191,21 +234,29 @@ class Experiment:
         return {}
 
     @under_own_settings
-    def held_out(self, condition: FourierCondition | None = None) -> Batch:
-        """A batch of Sobol points that training never sees."""
-        sampler = Sobol(self.sampler.num_points, self.sampler.num_initial)
-        return self.prepare(draw_points(sampler, self.box, self.seed, "validation", 0), condition)
+    def held_out(self, condition: Condition = None, stage: int = 0) -> Batch:
+        """A batch of Sobol points that training never sees, of a window or of a stage of the regime."""
+        sampler, regime = Sobol(self.sampler.num_points, self.sampler.num_initial), self.regime
+        if regime is None:
+            return self.prepare(draw_points(sampler, self.box, self.seed, "validation", 0), condition)
+        drawn = draw_points(sampler, regime.box(self.box, stage), self.seed, "validation", 0)
+        return self.prepare(drawn | regime.points(self.box, self.seed, "validation", 0, stage), condition)
 
     @under_own_settings
-    def prepare(self, points: Points, condition: FourierCondition | None = None) -> Batch:
+    def prepare(self, points: Points, condition: Condition = None) -> Batch:
         """`Objective.prepare` of points in the run's precision, divided among its devices."""
         return self.programs.prepare(points, condition)
+
+    def recalled(self, change: Change | None, drawn: Points) -> Change | None:
+        """What a stage of the regime changes, with what it remembered at this draw."""
+        assert self.regime is not None
+        return self.regime.recalled(change, drawn, ravel_pytree(self.initial_params())[1])
 
     def conditions(self, params: Sequence[Parameters]) -> list[FourierCondition | None]:
         """Where each window begins that these networks, one a window, lead to; None for the first."""
         conditions: list[FourierCondition | None] = [None]
         if self.marches:
-            even = self.field.embedding.even(self.problem)
+            even = self.field.embedding.even(self.field.problem)
             return conditions + [piece.condition(even) for piece in params[1:]]
         for network in params[: self.windows - 1]:
             conditions.append(self.transfer(network, conditions[-1]))
@@ -214,7 +265,7 @@ class Experiment:
     @under_own_settings
     def transfer(self, params: Parameters, condition: FourierCondition | None) -> FourierCondition:
         """Where the next window begins: what a window's field is at its end."""
-        modes, even = self._modes, self.field.embedding.even(self.problem)
+        modes, even = self._modes, self.field.embedding.even(self.field.problem)
         xi = jnp.arange(2 * modes + 1 if even else 4 * modes) / (2 * modes) - (0 if even else 1)
         left, right = self.field.problem.domain
         x = xi if (left, right) == (-1.0, 1.0) else 0.5 * (left + right) + 0.5 * (right - left) * xi
@@ -253,7 +304,7 @@ class Experiment:
     def box(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """Where a window's points are drawn: half of the domain is enough where u is built even."""
         left, right = self.field.problem.domain
-        start = 0.5 * (left + right) if self.field.embedding.even(self.problem) else left
+        start = 0.5 * (left + right) if self.field.embedding.even(self.field.problem) else left
         return (0.0, self.field.problem.horizon), (start, right)
 
 

@@ -39,6 +39,7 @@ class Choices(TypedDict, total=False):
     gradient: who differentiates the loss in the parameters, of `pinn_ac.gradients`.
     loss: norm and weights of its terms, `pinn_ac.loss.Loss`.
     weighting: adaptive weights of the points, of `pinn_ac.weighting`; None for none.
+    regime: how the training problem changes meanwhile, of `pinn_ac.regimes`; None for not at all.
     sampler: of the collocation points, of `pinn_ac.sampling`.
     optimizer: of `pinn_ac.optimizers`; a sequence or a mapping of several is trained with one after the other.
     windows: the number of time windows, or "auto".
@@ -58,6 +59,7 @@ class Choices(TypedDict, total=False):
     gradient: Any
     loss: Any
     weighting: Any
+    regime: Any
     sampler: Any
     optimizer: Any
     windows: Any
@@ -183,6 +185,7 @@ def choose(
         "gradient": JaxGradient(),
         "loss": Loss(),
         "weighting": None,
+        "regime": None,
         "sampler": best(Monitor(), Sobol()),
         "optimizer": LevenbergMarquardt(),
         "windows": "auto",

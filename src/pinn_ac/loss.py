@@ -2,33 +2,36 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from pinn_ac.ansatz import Field, Parameters
+from pinn_ac.ansatz import Change, Field, Parameters
 from pinn_ac.batch import Batch, Points
-from pinn_ac.chunks import joined, length, summed
+from pinn_ac.chunks import length, summed
 from pinn_ac.derivatives import Engine
 from pinn_ac.errors import is_number, require
 from pinn_ac.gradients import Gradient
+from pinn_ac.measured import ObjectiveMeasured
 from pinn_ac.parallel import ONE_DEVICE, Shards
 from pinn_ac.problem import InitialCondition
 from pinn_ac.residual import prepare as prepare_points
-from pinn_ac.residual import residual
+from pinn_ac.residual import residual, residual_slope, residuals, slope_orders, value
 
 NAMES = ("residual", "initial")
 """Every term that a field may need."""
+SLOPES = MappingProxyType({"residual_t": "t", "residual_x": "x"})
+"""Every term of a slope of the residual, and the axis of that; they are there where they have a weight."""
 WEIGHTS = "_weights"
 """Drawn points named `NAME_weights` are the weights of the points of term NAME."""
 MOST_PREPARED = 2**18
 """Points per device up to which a batch keeps what depends on them alone, about 200 bytes for each."""
 MOST_AT_ONCE = 2**16
 """Points up to which the loss and its gradient are computed at once; more are summed over chunks of this many."""
-MOST_ENTRIES = 2**22
-"""Entries of the Jacobian that are held at once where only the lengths of its rows are wanted."""
 
 
 class Term(NamedTuple):
@@ -37,10 +40,15 @@ class Term(NamedTuple):
     prepare: (points as drawn (n, 2), an initial condition in place of the problem's own or None) → what depends on
         these alone, a pytree whose arrays have a leading axis of n.
     at_point: (params, what was prepared for one point) → the scalar that should vanish there.
+    drawn: the name of the drawn points that it is evaluated at; None for its own.
+    at_points: (params, what was prepared for n points) → the same at all of them, (n,), where that has a quicker way
+        than one by one; None where it has none.
     """
 
     prepare: Callable[..., Any]
     at_point: Callable[[Parameters, Any], jax.Array]
+    drawn: str | None = None
+    at_points: Callable[[Parameters, Any], jax.Array] | None = None
 
 
 class Unprepared(NamedTuple):
@@ -50,7 +58,7 @@ class Unprepared(NamedTuple):
     turn comes; None for the problem's own.
     """
 
-    condition: InitialCondition | None
+    condition: InitialCondition | Change | None
 
 
 class Part(NamedTuple):
@@ -66,24 +74,43 @@ class Part(NamedTuple):
     linearize: Callable[[jax.Array, Points], tuple[jax.Array, Callable, Callable]]
 
 
-def build_terms(field: Field, engine: Engine) -> dict[str, Term]:
-    """The terms that this field needs: the residual, and u(0, x) − u₀(x) unless the ansatz has it built in."""
+def build_terms(field: Field, engine: Engine, slopes: Iterable[str] = ()) -> dict[str, Term]:
+    """The terms that this field needs: the residual, and u(0, x) − u₀(x) unless the ansatz has it built in.
 
-    def prepare(points: jax.Array, condition: InitialCondition | None = None) -> Any:
-        return prepare_points(field.starting_from(condition), engine, points)
+    Args:
+        field: in natural units.
+        engine: differentiates it.
+        slopes: names of :data:`SLOPES`, the further terms ∂f/∂t and ∂f/∂x at the points of the residual.
+    """
+
+    def prepare(
+        points: jax.Array, condition: InitialCondition | Change | None = None, axis: str | None = None
+    ) -> Any:
+        orders = None if axis is None else slope_orders(field.problem, axis)
+        if isinstance(condition, Change):
+            return prepare_points(field, engine, points, orders, condition.coefficients)
+        return prepare_points(field.starting_from(condition), engine, points, orders)
 
     terms = {
         "residual": Term(
             prepare=prepare,
             at_point=lambda params, point: residual(field, engine, params, point),
+            at_points=None
+            if field.factors is None
+            else lambda params, points: residuals(field, engine, params, points),
         )
     }
     if not field.ansatz.exact_at_start:
         terms["initial"] = Term(
             prepare=prepare,
-            at_point=lambda params, point: (
-                field.on_background(params, point.t, point.background["u"]) - point.background["u"][0]
-            ),
+            at_point=lambda params, point: value(field, params, point) - point.background["u"][0],
+        )
+    for name in slopes:
+        axis = SLOPES[name]
+        terms[name] = Term(
+            prepare=partial(prepare, axis=axis),
+            at_point=partial(residual_slope, field, engine, axis=axis),
+            drawn="residual",
         )
     return terms
 
@@ -92,10 +119,21 @@ def build_terms(field: Field, engine: Engine) -> dict[str, Term]:
 class Loss:
     """What of the residuals is minimised: the norm of each term, and how much each term weighs.
 
+    The gradient-enhanced loss (gPINN: Yu, Lu, Meng and Karniadakis 2021, arXiv:2111.02801) has two terms more, the
+    slopes of the residual f at its own points,
+
+        L = … + weight_t mean((∂f/∂t)²) + weight_x mean((∂f/∂x)²),
+
+    which vanish for the solution as f does, and take derivatives of u of one order more. The paper has both weights
+    1e-4 for an easier Allen–Cahn equation (D = 10⁻³, u(±1) = −1); there is no published value for this one, where
+    |u_xxx| is of the order 10⁶ in an interface and the weights must be chosen anew. Weightings that are for points of
+    the residual (causal, rba, vrba, self_adaptive) leave these terms as they are.
+
     Args:
         norm: "mse", the mean square of each term, or "l1", the mean absolute value, the lecture's.
-        weights: name of a term → weight ≥ 0; a term without one has weight 1. The terms are "residual" and, for an
-            ansatz without u(0, x) = u₀(x) built in, "initial".
+        weights: name of a term → weight ≥ 0. The terms are "residual" and, for an ansatz without u(0, x) = u₀(x)
+            built in, "initial", each of weight 1 where it is not named; and "residual_t", ∂f/∂t, and "residual_x",
+            ∂f/∂x, each there only where it has a weight above zero.
 
     Raises:
         InputError: an unknown norm, the name of no term, or a negative weight.
@@ -108,7 +146,12 @@ class Loss:
     weights: Mapping[str, float] = field(default_factory=lambda: {"residual": 1.0, "initial": 100.0})
 
     def __post_init__(self) -> None:
-        _require_usable(self.norm, self.weights, NAMES)
+        _require_usable(self.norm, self.weights, (*NAMES, *SLOPES))
+
+    @property
+    def slopes(self) -> tuple[str, ...]:
+        """The names of the slopes of the residual that are terms."""
+        return tuple(name for name in SLOPES if self.weights.get(name, 0) > 0)
 
 
 def _require_usable(norm: str, weights: Mapping[str, float], terms: Iterable[str]) -> None:
@@ -116,7 +159,10 @@ def _require_usable(norm: str, weights: Mapping[str, float], terms: Iterable[str
     mapped = isinstance(weights, Mapping)
     require(mapped, f"loss.weights is {weights}: give some by loss.weights.residual=1, or none by {{}}.")
     for name, weight in weights.items():
-        require(name in terms, f"loss.weights.{name} is the weight of no term: the terms are {', '.join(NAMES)}.")
+        require(
+            name in terms,
+            f"loss.weights.{name} is the weight of no term: the terms are {', '.join((*NAMES, *SLOPES))}.",
+        )
         positive = is_number(weight) and weight >= 0
         require(positive, f"loss.weights.{name} is {weight}: give zero or a positive number.")
 
@@ -151,13 +197,13 @@ class Objective:
     most_at_once: int = MOST_AT_ONCE
 
     def __post_init__(self) -> None:
-        _require_usable(self.norm, self.weights, (*NAMES, *self.terms))
+        _require_usable(self.norm, self.weights, (*NAMES, *SLOPES, *self.terms))
 
     def weight(self, name: str) -> float:
         """weight_k of the term `name`."""
         return self.weights.get(name, 1.0)
 
-    def prepare(self, points: Mapping[str, jax.Array], condition: InitialCondition | None = None) -> Batch:
+    def prepare(self, points: Mapping[str, jax.Array], condition: InitialCondition | Change | None = None) -> Batch:
         """The batch of newly drawn points, with all that the terms need of them computed once.
 
         Of very many points only the coordinates are kept, and the condition with them (:class:`Unprepared`).
@@ -165,9 +211,9 @@ class Objective:
         Args:
             points: name of a term → its points (n, 2), with columns t and x; `NAME_weights` → the weights (n,) of the
                 points of term NAME, if they have some. What belongs to no term of this objective is left out.
-            condition: the initial condition of the time window, in place of the problem's own.
+            condition: the initial condition of the time window, in place of the problem's own, or another change.
         """
-        chosen = {name: points[name] for name in self.terms}
+        chosen = self.drawn(points)
         if sum(map(length, chosen.values())) > self.shards.count * self.most_prepared:
             return self._batch(chosen, points, Unprepared(condition))
 
@@ -176,8 +222,13 @@ class Objective:
 
         return self._batch(self.shards.rows(prepared)(condition, chosen), points, None)
 
+    def drawn(self, points: Mapping[str, Any]) -> dict[str, Any]:
+        """Name of each term → its points, of those that were drawn."""
+        return {name: points[term.drawn or name] for name, term in self.terms.items()}
+
     def _batch(self, prepared: Mapping[str, Any], points: Mapping[str, jax.Array], context: Any) -> Batch:
-        return Batch({name: Points(of, points.get(name + WEIGHTS)) for name, of in prepared.items()}, context)
+        weights = {name: points.get((term.drawn or name) + WEIGHTS) for name, term in self.terms.items()}
+        return Batch({name: Points(of, weights[name]) for name, of in prepared.items()}, context)
 
     def means(self, params: Parameters, batch: Batch) -> dict[str, jax.Array]:
         """(1/n_k) Σ_i w_ki φ(r_ki) of each term, without the weight of the term."""
@@ -259,7 +310,7 @@ class Objective:
 
         return Part(residuals, rows, linearize)
 
-    def measured(self, params: Parameters, batch: Batch) -> "ObjectiveMeasured":
+    def measured(self, params: Parameters, batch: Batch) -> ObjectiveMeasured:
         """What a weighting may ask of this objective at these parameters, computed when it asks."""
         return ObjectiveMeasured(self, params, batch)
 
@@ -315,75 +366,9 @@ class Objective:
 
     def _residuals(self, name: str, params: Parameters, points: Any, context: Any) -> jax.Array:
         prepared = self._prepared(name, points, context)
-        return jax.vmap(self.terms[name].at_point, in_axes=(None, 0))(params, prepared)
+        term = self.terms[name]
+        return (term.at_points or jax.vmap(term.at_point, in_axes=(None, 0)))(params, prepared)
 
     def _prepared(self, name: str, points: Any, context: Any) -> Any:
         """What a batch holds of some points, prepared if it holds their coordinates alone."""
         return points if context is None else self.terms[name].prepare(points, context.condition)
-
-
-@dataclass(frozen=True)
-class ObjectiveMeasured:
-    """:class:`~pinn_ac.weighting.Measured` of an objective at some parameters on a batch.
-
-    Nothing is kept from one question to the next, so that a weighting may ask inside a branch of `jax.lax.cond`.
-    """
-
-    objective: Objective
-    params: Parameters
-    batch: Batch
-
-    @property
-    def terms(self) -> tuple[str, ...]:
-        """Names of the terms."""
-        return tuple(self.objective.terms)
-
-    def residuals(self, name: str) -> jax.Array:
-        """r_i at every point of a term, (n,)."""
-
-        def of_chunk(params, piece, context):
-            return self.objective._residuals(name, params, piece.prepared, context)
-
-        return self._at_points(name, of_chunk, self.objective.most_at_once)
-
-    def losses(self, name: str) -> jax.Array:
-        """w_i φ(r_i) at every point of a term, (n,)."""
-        return self.objective._shares(self.residuals(name), self.batch.terms[name].weight)
-
-    def mean(self, name: str) -> jax.Array:
-        """The mean of a term."""
-        return jnp.mean(self.losses(name))
-
-    def gradient(self, name: str) -> Parameters:
-        """∂/∂params of the mean of a term."""
-
-        def of_device(whole, points):
-            params, context = whole
-            return self.objective._term_value_and_grad(name, 1.0, params, points, context)[1]
-
-        over_all = self.objective.shards.averaged(of_device)
-        return over_all((self.params, self.batch.context), self.batch.terms[name])
-
-    def squared_row_norms(self, name: str) -> jax.Array:
-        """‖∂r_i/∂params‖² at every point of a term, (n,)."""
-        term, gradient = self.objective.terms[name], self.objective.gradient
-
-        def of_chunk(params, piece, context):
-            def at_point(point):
-                row = gradient.value_and_grad(lambda p: term.at_point(p, point), params)[1]
-                return sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(row))
-
-            return jax.vmap(at_point)(self.objective._prepared(name, piece.prepared, context))
-
-        parameters = sum(leaf.size for leaf in jax.tree.leaves(self.params))
-        return self._at_points(name, of_chunk, max(1, MOST_ENTRIES // parameters))
-
-    def _at_points(self, name: str, of_chunk: Callable[..., jax.Array], size: int) -> jax.Array:
-        """of_chunk(params, points, context) at all points of a term, `size` of them at a time on each device."""
-
-        def of_device(whole, points):
-            params, context = whole
-            return joined(lambda piece: of_chunk(params, piece, context), points, size)
-
-        whole = self.params, self.batch.context
-        return self.objective.shards.rows(of_device)(whole, self.batch.terms[name])

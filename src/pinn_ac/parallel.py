@@ -87,6 +87,14 @@ class Shards:
         """The tree with every array whole on every device; every process must give the same tree."""
         return tree if self.mesh is None else jax.tree.map(lambda leaf: self._put(leaf, EVERYWHERE), tree)
 
+    def everywhere(self, tree: Any) -> Any:
+        """Within a compiled function: the tree with every array whole on every device, as :meth:`replicated`."""
+        return (
+            tree
+            if self.mesh is None
+            else jax.lax.with_sharding_constraint(tree, NamedSharding(self.mesh, EVERYWHERE))
+        )
+
     def divided(self, points: Mapping[str, np.ndarray]) -> Mapping[str, jax.Array]:
         """Drawn points as JAX's arrays in the run's precision, of which each device holds its share."""
         real = {name: np.asarray(values, jax.dtypes.canonicalize_dtype(float)) for name, values in points.items()}

@@ -7,9 +7,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from pinn_ac.ansatz import Field, Parameters
-from pinn_ac.batch import Batch, Points
+from pinn_ac.batch import Batch, Points, without_memory
 from pinn_ac.compilation import LITTLE, SOME, compiled, compiled_by_condition, kept
 from pinn_ac.derivatives import Engine
 from pinn_ac.errors import InputError
@@ -17,6 +18,9 @@ from pinn_ac.loss import Objective
 from pinn_ac.parallel import on_host
 from pinn_ac.residual import CHUNK, approximation_slope, derivatives_at
 from pinn_ac.weighting import Weighting
+
+FIT = (21, 512)
+"""Times and places of a window at which a network's start is fitted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +50,28 @@ class Programs:
         init = compiled(self.network.init, LITTLE)
         return lambda key: init(key, jnp.zeros(self.field.features))
 
+    def fitted(self, params: Parameters, condition: Any) -> Parameters:
+        """The parameters, fitted to where the window begins if the network's start is a fit.
+
+        N is fitted to u₀ at `FIT` times and places of the window. With an ansatz that has u₀ built in, N = 0 gives
+        u(0, x) = u₀(x), and it is 0 before the fit.
+        """
+        if self.field.ansatz.exact_at_start or not getattr(self.network, "is_fitted", False):
+            return params
+        problem, (times, places) = self.field.problem, FIT
+        left, right = problem.domain
+        t, x = np.linspace(0.0, problem.horizon, times), np.linspace(left, right, places, endpoint=False)
+        grid = (jnp.asarray(axis.ravel(), float) for axis in np.meshgrid(t, x, indexing="ij"))
+        backgrounds = self.backgrounds(condition, *grid)
+        start = jnp.tile(backgrounds[:places, 0], times)  # the lift at t = 0 is u₀
+        return self.network.fitted(params, backgrounds[:, 1:], start)
+
     @cached_property
     def prepare(self) -> Callable[..., Batch]:
         """(points as drawn, condition) → batch."""
         shards = self.objective.shards
         prepare = compiled_by_condition(lambda condition, points: self.objective.prepare(points, condition), SOME)
-        return lambda points, condition: prepare(shards.replicated(condition), shards.divided(points))
+        return lambda drawn, condition: prepare(shards.replicated(condition), shards.divided(without_memory(drawn)))
 
     @cached_property
     def loss(self) -> Callable[..., float]:
@@ -81,11 +101,11 @@ class Programs:
 
         def weigh(state, params, batch, points):
             state, weights = weighting.update(state, self.objective.measured(params, batch), points)
-            return state, batch.weighted(weights)
+            return shards.everywhere(state), batch.weighted(weights)
 
-        jitted = compiled(weigh, SOME)
+        jitted, drawn = compiled(weigh, SOME), self.objective.drawn
         return lambda state, params, batch, points: jitted(
-            shards.replicated(state), shards.replicated(params), batch, shards.divided(points)
+            shards.replicated(state), shards.replicated(params), batch, shards.divided(drawn(points))
         )
 
     @cached_property

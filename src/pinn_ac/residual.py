@@ -25,6 +25,7 @@ class PreparedPoint(NamedTuple):
 
     t, x: the point.
     background: "u" → B, and its derivatives by their names, of the orders that :func:`closure` gives.
+    coefficients: name → coefficient that the problem has here in place of its own; None where it keeps all.
 
     In a batch all of these have a leading axis of n points.
     """
@@ -32,6 +33,7 @@ class PreparedPoint(NamedTuple):
     t: jax.Array
     x: jax.Array
     background: Mapping[str, jax.Array]
+    coefficients: Mapping[str, jax.Array] | None = None
 
     def background_at(self, t: jax.Array, x: jax.Array) -> jax.Array:
         """The value of the polynomial of one point at (t, x)."""
@@ -66,17 +68,30 @@ def _monomial(dt: jax.Array, dx: jax.Array, i: int, j: int) -> jax.Array:
     return product if divisor == 1 else (1 / divisor) * product
 
 
-def prepare(field: Field, engine: Engine, points: jax.Array) -> PreparedPoint:
-    """The `points`, of shape (n, 2) with columns t and x, and the polynomial of the field's background about each."""
+def prepare(
+    field: Field,
+    engine: Engine,
+    points: jax.Array,
+    orders: Iterable[str] | None = None,
+    coefficients: Mapping[str, Any] | None = None,
+) -> PreparedPoint:
+    """The `points`, of shape (n, 2) with columns t and x, and the polynomial of the field's background about each.
+
+    It is of the degree that the derivatives of these `orders` need; None for those of the problem's residual. With
+    `coefficients` the problem has these in place of its own. They are kept with the points, so that one compiled
+    program serves all of their values.
+    """
     t, x = points[:, 0], points[:, 1]
-    orders = closure(field.problem.orders)
+    field = field.with_coefficients(coefficients)
+    kept = {name: jnp.full_like(t, value) for name, value in coefficients.items()} if coefficients else None
+    orders = closure(field.problem.orders if orders is None else orders)
 
     def about(point):
         t, x = point
         return engine(_local(field, orders, t, x).background, t, x, orders)
 
     # A few at a time, since a lift may be a long series.
-    return PreparedPoint(t, x, jax.lax.map(about, (t, x), batch_size=CHUNK))
+    return PreparedPoint(t, x, jax.lax.map(about, (t, x), batch_size=CHUNK), kept)
 
 
 def _local(field: Field, orders: Iterable[str], t: jax.Array, x: jax.Array) -> Field:
@@ -107,16 +122,63 @@ def residual_of(problem: Problem, values: Mapping[str, jax.Array], t: jax.Array,
 
 def differentiate(field: Field, engine: Engine, params: Parameters, point: PreparedPoint) -> dict[str, jax.Array]:
     """u and the derivatives that the problem's residual needs, at one prepared point, by their names."""
+    here = field.with_coefficients(point.coefficients)
 
     def u(t, x):
-        return field.on_background(params, t, point.background_at(t, x))
+        return here.on_background(params, t, point.background_at(t, x))
 
     return engine(u, point.t, point.x, field.problem.orders)
 
 
 def residual(field: Field, engine: Engine, params: Parameters, point: PreparedPoint) -> jax.Array:
     """f at one prepared point; see :meth:`pinn_ac.Problem.residual`."""
-    return residual_of(field.problem, differentiate(field, engine, params, point), point.t, point.x)
+    problem = field.with_coefficients(point.coefficients).problem
+    return residual_of(problem, differentiate(field, engine, params, point), point.t, point.x)
+
+
+def value(field: Field, params: Parameters, point: PreparedPoint) -> jax.Array:
+    """u at one prepared point."""
+    here = field.with_coefficients(point.coefficients)
+    return here.on_background(params, point.t, point.background["u"])
+
+
+def slope_orders(problem: Problem, axis: str) -> tuple[str, ...]:
+    """The derivatives of u that ∂f/∂t or ∂f/∂x takes: those of f and u itself, and each once more along the axis."""
+    own = [order_of(name) for name in problem.orders]
+    raised = [(i + (axis == "t"), j + (axis == "x")) for i, j in [(0, 0), *own]]
+    return tuple(dict.fromkeys("t" * i + "x" * j for i, j in [*own, *raised]))
+
+
+def residual_slope(field: Field, engine: Engine, params: Parameters, point: PreparedPoint, *, axis: str) -> jax.Array:
+    """∂f/∂t or ∂f/∂x at one point that was prepared for :func:`slope_orders`.
+
+    By the chain rule it is the slope at s = 0 of f with each derivative u_o replaced by u_o + s ∂u_o, and t or x by
+    itself + s. The engine gives both: the u_o and their slopes, and then that of f in s.
+    """
+    field = field.with_coefficients(point.coefficients)
+
+    def u(t, x):
+        return field.on_background(params, t, point.background_at(t, x))
+
+    found = engine(u, point.t, point.x, slope_orders(field.problem, axis))
+    steps = {"u": axis, **{name: name + axis for name in field.problem.orders}}
+    rise = {name: found[_canonical(raised)] for name, raised in steps.items()}
+    values = {name: found[name if name == "u" else _canonical(name)] for name in steps}
+
+    def along(t, x):
+        s = t if axis == "t" else x
+        return residual_of(
+            field.problem, {name: values[name] + s * rise[name] for name in steps}, point.t + t, point.x + x
+        )
+
+    zero = jnp.zeros_like(point.t)
+    return engine(along, zero, zero, (axis,))[axis]
+
+
+def _canonical(name: str) -> str:
+    """A derivative by the one name that :func:`slope_orders` gives it."""
+    i, j = order_of(name)
+    return "t" * i + "x" * j
 
 
 def derivatives_at(
@@ -140,3 +202,57 @@ def approximation_slope(problem: Problem, engine: Engine, points: jax.Array) -> 
 
     slopes = jax.lax.map(slope, (t, x), batch_size=CHUNK)
     return 0.5 * problem.period * jnp.abs(slopes)
+
+
+def residuals(field: Field, engine: Engine, params: Parameters, points: PreparedPoint) -> jax.Array:
+    """f at n prepared points, (n,), for a field whose network has factors: N = Σ_j f_j(t) g_j(x).
+
+    Where n = m² and the points are a grid of m times and m places, times first, f and g are differentiated along m
+    points each, and ∂_t^i ∂_x^k N is the product of two matrices. Elsewhere it is :func:`residual` one by one. Which
+    it is, is found when the points are known, so that any sampler may draw them.
+    """
+
+    def one_by_one(points):
+        return jax.vmap(lambda point: residual(field, engine, params, point))(points)
+
+    side = math.isqrt(len(points.t))
+    if field.factors is None or side**2 != len(points.t):
+        return one_by_one(points)
+    of_network = field._replace(network=lambda params, z: z[0])
+
+    def on_grid(points):
+        """With the Taylor polynomial of N in place of its features', and a network that passes it on."""
+        tabulated = points._replace(background=_networks_background(field, engine, params, points, side))
+        return jax.vmap(lambda point: residual(of_network, engine, params, point))(tabulated)
+
+    t, x = points.t.reshape(side, side), points.x.reshape(side, side)
+    is_grid = jnp.all(t == t[:, :1]) & jnp.all(x == x[:1])
+    return jax.lax.cond(is_grid, on_grid, one_by_one, points)
+
+
+def _networks_background(
+    field: Field, engine: Engine, params: Parameters, points: PreparedPoint, side: int
+) -> dict[str, jax.Array]:
+    """The background's own first component, the lift, and N, with their derivatives, on a grid of side² points."""
+    assert field.factors is not None
+    f, g = field.factors(params)
+    names = {name: (0, 0) if name == "u" else order_of(name) for name in points.background}
+    in_t, in_x = (max(order[axis] for order in names.values()) for axis in (0, 1))
+
+    def time(point):
+        along = (lambda t, _: f(point.background_at(t, point.x)[1:2]), point.t, point.x)
+        return list(engine(*along, ["t" * k for k in range(1, in_t + 1)]).values())
+
+    def place(point):
+        along = (lambda _, x: g(point.background_at(point.t, x)[2:]), point.t, point.x)
+        return list(engine(*along, ["x" * k for k in range(1, in_x + 1)]).values())
+
+    grid = jax.tree.map(lambda leaf: leaf.reshape(side, side, *leaf.shape[1:]), points)
+    F = jax.vmap(time)(jax.tree.map(lambda leaf: leaf[:, 0], grid))
+    G = jax.vmap(place)(jax.tree.map(lambda leaf: leaf[0], grid))
+
+    def with_network(name):
+        i, k = names[name]
+        return jnp.column_stack([points.background[name][:, 0], (F[i] @ G[k].T).reshape(-1)])
+
+    return {name: with_network(name) for name in names}

@@ -1,11 +1,12 @@
 """A run under way: how long it goes, what begins it, what trains it, and what comes of it."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from pinn_ac.batch import Batch
 from pinn_ac.errors import is_number, is_whole, require
 from pinn_ac.experiment import Experiment
 from pinn_ac.lapack import lapack_on_one_thread
@@ -84,6 +85,19 @@ def computing(experiment: Experiment) -> Iterator[None]:
         yield
 
 
+def _compared_loss(experiment: Experiment) -> Callable[[Any, Any], float]:
+    """The loss on a batch as held-out losses are compared with it: without weights that hide some of the window."""
+    loss = experiment.programs.loss
+    if not experiment.sampler.hides:
+        return loss
+
+    def unhidden(params: Any, batch: Batch) -> float:
+        seen = batch.terms["residual"]._replace(weight=None)
+        return loss(params, batch._replace(terms={**batch.terms, "residual": seen}))
+
+    return unhidden
+
+
 class Training:
     """A run under way: what begins it, what trains it, and what comes of it.
 
@@ -118,7 +132,7 @@ class Training:
                 checkpoints=checkpoints,
                 intervals=Intervals(plan.log_every, plan.evaluate_every, plan.checkpoint_every),
                 seconds=plan.seconds,
-                guard=OverfitGuard(experiment.programs.loss, plan.overfit, plan.overfit_ratio),
+                guard=OverfitGuard(_compared_loss(experiment), plan.overfit, plan.overfit_ratio),
             )
         )
 
@@ -135,7 +149,7 @@ class Training:
             checkpoints=self.checkpoints,
             seconds=self.plan.seconds,
             reference=reference,
-            time_unit=experiment.problem.time_unit,
+            stated=experiment.problem,
         )
 
     @property

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 
-def named_key(seed: int, name: str) -> jax.Array:
+def named_key(seed: int | jax.Array, name: str) -> jax.Array:
     """The JAX key of the stream `name` under the root `seed`."""
     return jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
 

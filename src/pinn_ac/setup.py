@@ -20,10 +20,11 @@ from pinn_ac.optimizers import GaussNewton, Optimizer
 from pinn_ac.parallel import Shards, on_host, share_out
 from pinn_ac.problem import LOCAL_ORDERS, Problem
 from pinn_ac.programs import Programs
+from pinn_ac.regimes import Regime
 from pinn_ac.residual import closure
 from pinn_ac.sampling import Monitor, Sampler
 from pinn_ac.training import Stage
-from pinn_ac.weighting import Weighting
+from pinn_ac.weighting import Weighting, require_terms
 
 WINDOW_SECONDS = 20.0
 """A budget of less a window is better spent on one window: measured on two cores."""
@@ -50,6 +51,7 @@ class Setup:
         sampler: draws the collocation points; `num_points` None means four times the network's parameters or more.
         optimizers: name of a stage → the method that trains in it, in order.
         weighting: changes the weights of points before each step; None leaves them as they are.
+        regime: how the training problem changes while one network is trained on all of it; None for not at all.
         windows: how many windows of time, or "auto".
         seconds: the budget, which "auto" looks at.
         precision, device: of :class:`~pinn_ac.compute.ComputeSettings`.
@@ -68,6 +70,7 @@ class Setup:
     sampler: Sampler
     optimizers: Mapping[str, Any]
     weighting: Weighting | None = None
+    regime: Regime | None = None
     windows: Any = "auto"
     seconds: float | None = None
     precision: str = "float64"
@@ -118,18 +121,25 @@ def assemble(setup: Setup) -> Experiment:
             windows, first = 1, replace(natural, horizon=marching.usual_length(natural))
             field = Field(first, setup.embedding, marching.network, setup.ansatz, marching.pace)
         else:
-            windows = count_windows(setup.problem, setup.windows, setup.seconds)
+            wanted = 1 if setup.regime is not None and setup.windows == "auto" else setup.windows
+            windows = count_windows(setup.problem, wanted, setup.seconds)
             first = replace(natural, horizon=natural.horizon / windows)
-            field = Field(first, setup.embedding, setup.network.apply, setup.ansatz)
+            network, separates = setup.network, getattr(setup.network, "separates", False)
+            factors = network.factors if separates else None
+            field = Field(first, setup.embedding, network.apply, setup.ansatz, factors=factors)
         shards = share_out(setup.devices)
-        terms = build_terms(field, setup.derivatives)
-        objective = Objective(terms, setup.loss.weights, setup.loss.norm, setup.gradient, shards)
+        terms, weights = build_terms(field, setup.derivatives, setup.loss.slopes), dict(setup.loss.weights)
+        if setup.regime is not None:
+            _require_regime(setup, windows)
+            terms, weights = setup.regime.terms(field, terms), {**weights, **setup.regime.weights}
+        objective = Objective(terms, weights, setup.loss.norm, setup.gradient, shards)
+        require_terms(setup.weighting, objective.terms)
         stages = [
             Stage(name, _on_all(method.build(objective), shards), method.steps)
             for name, method in setup.optimizers.items()
         ]
         sampler = _with_points(setup.sampler, field, setup.network, shards.count)
-        _require_even_shares(sampler, objective)
+        _require_even_shares(sampler, setup.regime, objective)
         programs = Programs(setup.network, field, setup.derivatives, objective, setup.weighting)
     return Experiment(setup, windows, field, objective, programs, sampler, stages, compute, setup.marches)
 
@@ -141,6 +151,11 @@ def _require_capabilities(setup: Setup) -> None:
         setup.tolerance is None or not solves or setup.marches,
         "With train.tolerance optimizer=gauss_newton is for model=random_features and windows=auto: choose these, or "
         "train all weights of a network by experiment=levenberg_marquardt.",
+    )
+    require(
+        not getattr(setup.network, "separates", False) or getattr(setup.embedding, "separable", False),
+        f"The network {type(setup.network).__name__} needs features of t alone and of x alone, and the embedding "
+        f"{type(setup.embedding).__name__} mixes them: choose embedding=periodic.",
     )
     alternatives = {
         "ansatz": "choose ansatz=lifted or ansatz=soft",
@@ -165,9 +180,9 @@ def _require_march(setup: Setup) -> None:
         f"depend on t, and {kind} is none: {instead}.",
     )
     require(
-        setup.ansatz.exact_at_start,
-        "A run to a tolerance with drawn features needs an ansatz with the initial condition built in: choose "
-        "ansatz=reaction_flow or ansatz=lifted.",
+        setup.ansatz.exact_at_start and getattr(setup.ansatz, "diffuses", True),
+        "A run to a tolerance with drawn features needs an ansatz with the initial condition's heat flow built in: "
+        "choose ansatz=reaction_flow or ansatz=lifted.",
     )
     require(
         isinstance(setup.sampler, Monitor) and setup.sampler.num_points is None and not setup.sampler.importance,
@@ -179,6 +194,10 @@ def _require_march(setup: Setup) -> None:
         f"model.activation is {setup.network.activation}: a run to a tolerance has tanh; leave it out.",
     )
     require(
+        not setup.loss.slopes,
+        "A run to a tolerance with drawn features solves for the residual alone: choose loss=mse.",
+    )
+    require(
         setup.weighting is None,
         "A run to a tolerance with drawn features solves for all points at once: choose weighting=none.",
     )
@@ -186,6 +205,26 @@ def _require_march(setup: Setup) -> None:
         setup.precision == "float64" or (setup.tolerance or 0) >= LEAST_SINGLE,
         f"train.tolerance is {setup.tolerance}, which single precision cannot hold: give {LEAST_SINGLE} or more, or "
         "precision=float64.",
+    )
+
+
+def _require_regime(setup: Setup, windows: int) -> None:
+    """Refuse a regime that does not go with the rest."""
+    regime, kind = setup.regime, type(setup.regime).__name__
+    assert regime is not None
+    require(
+        not setup.marches,
+        "A run to a tolerance with drawn features chooses its windows itself: choose regime=none, or another model.",
+    )
+    require(
+        windows == 1,
+        f"The regime {kind} trains one network on the whole horizon, and windows is {setup.windows}: choose "
+        "windows=1 or regime=none.",
+    )
+    regime.stages(setup.problem)
+    require(
+        not regime.draws or setup.sampler.resample_every > 0,
+        f"The regime {kind} acts where points are drawn anew, and sampler.resample_every is 0: give 1 or more.",
     )
 
 
@@ -240,8 +279,13 @@ def _on_all(optimizer: Optimizer, shards: Shards) -> Optimizer:
     )
 
 
-def _require_even_shares(sampler: Sampler, objective: Objective) -> None:
+def _require_even_shares(sampler: Sampler, regime: Regime | None, objective: Objective) -> None:
     devices = objective.shards.count
+    for count in ({} if regime is None else regime.counts).values():
+        require(
+            count % devices == 0,
+            f"regime.num_points is {count}, which {devices} devices cannot share evenly: give a multiple of it.",
+        )
     for term, name in (("residual", "num_points"), ("initial", "num_initial")):
         count = getattr(sampler, name)
         require(

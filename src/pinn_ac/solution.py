@@ -71,7 +71,7 @@ class Solution:
     Args:
         experiment: what was trained.
         params: the network's parameters: those of each window of time, in order; for windows that are missing,
-            untrained ones are taken. Of a run with one window also its parameters as they are.
+            untrained ones are taken. Of a run with one window also its parameters as they are, or of every stage.
         history: one mapping a logged step.
         metrics: what the run reported, where it did.
         folder: where the run lies, if it does.
@@ -93,7 +93,7 @@ class Solution:
         if experiment.marches:
             params = marching.cut(tuple(params))
             experiment = experiment.with_windows_of(params)
-        given = params if isinstance(params, tuple) else (params,)
+        given = params[-experiment.windows :] if isinstance(params, tuple) else (params,)
         missing = experiment.windows - len(given)
         self.params = given + missing * (experiment.initial_params(),) if missing else given
         self.experiment, self.folder = experiment, folder

@@ -26,8 +26,7 @@ def traced_point(
     starts = jnp.asarray(experiment.starts)
 
     def local(t, x, index):
-        start = t - starts[index]
-        return (start, x) if problem.dimensions is None else (start / problem.time_unit, problem.to_unit(x))
+        return problem.to_natural_traced(t - starts[index], x)
 
     if experiment.windows == 1:
         only = jax.tree.map(jnp.asarray, params[0])

@@ -1,4 +1,4 @@
-"""The time windows that a run is trained in: the training problem of each, and the errors that are measured there."""
+"""The time windows or the stages that a run is trained in: the problem of each, and the errors measured there."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,6 +11,7 @@ from pinn_ac.estimate import ErrorSoFar, from_values, initial_values, points_nee
 from pinn_ac.estimate import Window as SampledWindow
 from pinn_ac.experiment import Experiment
 from pinn_ac.reference import Reference
+from pinn_ac.regimes import Regime
 from pinn_ac.training import BatchWeighting, TimeWindows, Window
 
 EARLY = 0.5
@@ -31,6 +32,8 @@ def time_windows(experiment: Experiment, reference: Reference | None = None) -> 
         experiment: what is trained.
         reference: the true solution, which errors are measured against; None for no errors.
     """
+    if experiment.regime is not None:
+        return _stages(experiment, experiment.regime, reference)
     programs, in_background = experiment.programs, experiment.objective.shards.run_in_background
     errors = None
     if reference is not None and len(reference.t) > experiment.windows:  # so that every window has a row
@@ -44,7 +47,7 @@ def time_windows(experiment: Experiment, reference: Reference | None = None) -> 
         for network in finished[len(conditions) - 1 :]:
             conditions.append(experiment.transfer(network, conditions[-1]))
         condition = conditions[len(finished)]
-        fresh = in_background(experiment.initial_params)
+        fresh = in_background(lambda: experiment.initial_params(condition))
         error = in_background(lambda: errors.enter(conditions, finished) if errors is not None else lambda params: {})
         held_out = experiment.held_out(condition)
 
@@ -78,12 +81,63 @@ def time_windows(experiment: Experiment, reference: Reference | None = None) -> 
     )
 
 
+def _stages(experiment: Experiment, regime: Regime, reference: Reference | None) -> TimeWindows:
+    """The stages of a regime as training problems: one network on the whole horizon, whose errors are measured there.
+
+    With a tolerance the last stage ends when it is met.
+    """
+    programs, count = experiment.programs, experiment.passes
+    errors = None if reference is None or len(reference.t) < 2 else _Errors(experiment, reference).enter([None], ())
+    estimates = None if experiment.setup.tolerance is None else _Estimates(experiment)
+
+    def enter(finished: tuple[Any, ...]) -> Window:
+        stage = len(finished)
+        change = regime.change(experiment.problem, stage, finished)
+        held_out = experiment.held_out(change, stage)
+
+        def validate(params: Any) -> tuple[float, dict[str, float]]:
+            figures = {} if errors is None else errors(params)
+            if estimates is not None:
+                figures = figures | {"estimate": estimates.after([None], (), params)}
+            return programs.loss(params, held_out), figures
+
+        def is_reached(figures: Mapping[str, float]) -> bool:
+            tolerance = experiment.setup.tolerance
+            return tolerance is not None and stage + 1 == count and figures["estimate"] <= tolerance
+
+        return Window(
+            start=lambda: finished[-1] if finished else experiment.initial_params(),
+            draw=lambda step, params, previous, enlargement: experiment.draw(
+                step, params, previous, enlargement, change, stage
+            ),
+            prepare=lambda drawn: experiment.prepare(drawn, experiment.recalled(change, drawn)),
+            terms=lambda params, batch: _named(programs.means(params, batch)),
+            validate=validate,
+            is_reached=is_reached,
+        )
+
+    return TimeWindows(
+        enter=enter,
+        count=count,
+        resample_every=experiment.sampler.resample_every,
+        easy_start=False,
+        weighting=_weighting(experiment),
+        even=True,
+        called="Stage",
+    )
+
+
 def _weighting(experiment: Experiment) -> BatchWeighting | None:
     """The weights that the experiment's weighting, if it has one, gives a batch."""
-    weighting = experiment.programs.weighting
+    weighting, drawn = experiment.programs.weighting, experiment.objective.drawn
     if weighting is None:
         return None
-    return BatchWeighting(weighting.init, weighting.renew, experiment.programs.weigh, weighting.figures)
+    return BatchWeighting(
+        init=lambda points: weighting.init(drawn(points), experiment.seed),
+        renew=lambda state, points: weighting.renew(state, drawn(points)),
+        weigh=experiment.programs.weigh,
+        figures=weighting.figures,
+    )
 
 
 def _start(fresh: Any, finished: tuple[Any, ...], loss: Callable[[Any], float]) -> Any:

@@ -6,9 +6,13 @@ import subprocess
 import sys
 import venv
 import zipfile
+from email import message_from_string
+from importlib.metadata import distribution
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from composed import CONFIGS
 from pinn_ac.app.commands import COMMANDS
@@ -145,45 +149,101 @@ def test_the_wheel_holds_the_configs_the_types_and_the_command(wheel):
 SMALL = ("model.width=4", "model.depth=1", "sampler.num_points=64", "windows=1", "reference=false", "estimate=false")
 
 
+TYPED = """
+import json, sys
+from hydra.core.global_hydra import GlobalHydra
+from pinn_ac.app.commands import main
+
+for words in json.load(sys.stdin):
+    sys.argv = ["pinn-ac", *words]
+    try:
+        main()
+    except SystemExit as end:
+        if end.code:
+            raise
+    GlobalHydra.instance().clear()
+"""
+"""Several commands in one process of the environment, one after the other."""
+
+
 @pytest.mark.landing
 def test_the_wheel_works_in_an_empty_environment(wheel, project):
-    """Installed without anything of the checkout; what the commands write goes to outputs/ where they are called."""
+    """Beside nothing but what it requires; what the commands write goes to outputs/ where they are called."""
     place = project / "environment"
-    venv.create(place, with_pip=True)
+    venv.create(place)
+    _link_what_it_requires(wheel, place)
     _install(wheel, place)
     here = project / "empty"
     here.mkdir()
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
-    def called(*words):
-        done = subprocess.run(
-            [place / "bin/pinn-ac", *words], cwd=here, env=environment, capture_output=True, text=True
-        )
+    def called(*command, **given):
+        done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, **given)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    called("train", "-m", "model=mlp", "train.steps=2", "seed=0,1", *SMALL, "hydra.sweep.dir=outputs/sweep")
-    run = next(here.glob("outputs/sweep/*/config.yaml")).parent.relative_to(here)
-    called("evaluate", f"run={run}", "times=5", "points=8", "reference=false", "estimate=false")
+    train = ("train", "-m", "model=mlp", "train.steps=2", "seed=0,1", *SMALL, "hydra.sweep.dir=outputs/sweep")
+    called(place / "bin/pinn-ac", *train)
+    run = str(next(here.glob("outputs/sweep/*/config.yaml")).parent.relative_to(here))
+    others = (
+        ("evaluate", f"run={run}", "times=5", "points=8", "reference=false", "estimate=false"),
+        ("sweep-report", "outputs/sweep"),
+        ("reference", "problem.diffusivity=1e-2", "problem.horizon=0.05"),
+        ("lesson",),
+        ("lesson", "try_it"),
+        ("benchmark", "--help"),
+    )
+    said = called(place / "bin/python", "-c", TYPED, input=json.dumps(others))
     assert json.loads((here / run / "evaluation/5x8/metrics.json").read_text())["git_commit"] is None
-    called("sweep-report", "outputs/sweep")
     assert (here / "outputs/sweep/report/runs.csv").exists()
-    called("reference", "problem.diffusivity=1e-2")
-    assert "pinn-ac lesson" in called("lesson")
-    called("lesson", "try_it")
+    assert "pinn-ac lesson" in said
     assert (here / "outputs/lessons/try_it/graph.png").exists()
-    assert "autodiff" in called("benchmark", "--help")
+    assert "autodiff" in said
     assert {path.name for path in here.iterdir()} == {"outputs"}
+    asked = called(place / "bin/python", "-c", "import pinn_ac; print(pinn_ac.__file__)")
+    assert Path(asked.strip()).is_relative_to(place)
+
+
+def _link_what_it_requires(wheel, place):
+    """Put links to the tests' own copies of the packages that the wheel requires, and of theirs, into an environment.
+
+    To fetch and unpack them anew would take a minute; nothing else of the tests' environment can be imported there.
+    """
+    with zipfile.ZipFile(wheel) as archive:
+        (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        wanted = message_from_string(archive.read(metadata).decode()).get_all("Requires-Dist")
+    (packages,) = place.glob("lib/python*/site-packages")
+    waiting, linked = [(Requirement(text), ()) for text in wanted], set()
+    while waiting:
+        one, extras = waiting.pop()
+        if one.marker and not any(one.marker.evaluate({"extra": extra}) for extra in ("", *extras)):
+            continue
+        found = distribution(one.name)
+        assert one.specifier.contains(found.version, prereleases=True), f"{one}, and here is {found.version}"
+        if (found.name, *sorted(one.extras)) in linked:
+            continue
+        linked.add((found.name, *sorted(one.extras)))
+        waiting += [(Requirement(text), one.extras) for text in found.requires or ()]
+        for file in found.files:
+            _link(packages, file)
+
+
+def _link(packages, file):
+    """A file of a package, and what Python has compiled of it."""
+    source, here = Path(file.locate()), packages / file
+    if ".." in file.parts or here.exists():
+        return
+    here.parent.mkdir(parents=True, exist_ok=True)
+    here.symlink_to(source)
+    compiled = Path(cache_from_source(source))
+    if source.suffix == ".py" and compiled.exists():
+        (here.parent / "__pycache__").mkdir(exist_ok=True)
+        (here.parent / "__pycache__" / compiled.name).symlink_to(compiled)
 
 
 def _install(wheel, place):
-    """By uv where the tests' environment has it, as `make setup` does."""
-    ask = [place / "bin/pip", "config", "get", "global.index-url"]
-    asked = subprocess.run(ask, capture_output=True, text=True, check=False)
-    index = os.environ.get("PIP_INDEX_URL") or asked.stdout.strip()
-    uv = Path(sys.prefix) / "bin/uv"
-    words = (
-        [uv, "pip", "install", "--python", place / "bin/python"] if uv.exists() else [place / "bin/pip", "install"]
-    )
-    environment = os.environ | ({"UV_DEFAULT_INDEX": index} if index else {})
-    subprocess.run([*words, "-c", PROJECT / "constraints.txt", wheel], env=environment, check=True, timeout=600)
+    """The wheel alone, by uv where the tests' environment has it."""
+    uv, python = Path(sys.prefix) / "bin/uv", place / "bin/python"
+    words = [uv, "pip", "install", "--python"] if uv.exists() else [sys.executable, "-m", "pip", "--python"]
+    words += [python] if uv.exists() else [python, "install"]
+    subprocess.run([*words, "--no-index", "--no-deps", wheel], check=True, timeout=600, capture_output=True)

@@ -32,17 +32,31 @@ GROUPS = (
     "stages",
     "problem",
     "weighting",
+    "regime",
     "tracker",
+    "size",
+    "size/network",
 )
 EVERY = [
     (group, option) for group in (*GROUPS, "experiment", "problem/initial_condition") for option in options(group)
 ]
+
+BALANCING = ("gradient_norm", "ntk", "causal_gradient_norm", "causal_ntk", "relobralo", "softadapt")
+"""Weightings that need two terms."""
 
 
 def needs(group, option, folder):
     """What else must be said for an option to make sense."""
     if (group, option) == ("loss", "l1"):
         return ["optimizer=adam"]
+    if (group, option) == ("weighting", "together"):
+        return ["+weighting@weighting.parts.causal=causal"]
+    if group == "weighting" and option in BALANCING:
+        return ["ansatz=soft", "embedding=periodic"]
+    if (group, option) == ("model", "separable"):
+        return ["embedding=periodic"]
+    if group == "size/network":
+        return [f"model={option.partition('_')[2]}"]
     if option == "tabulated":
         x = -1 + 2 * np.arange(16) / 16
         np.savetxt(folder / "u.csv", np.column_stack([x, np.cos(np.pi * x)]), delimiter=",")
@@ -77,16 +91,18 @@ def test_experiments_hold_only_what_differs(name):
     text = (CONFIGS / "experiment" / f"{name}.yaml").read_text()
     assert text.startswith("# @package _global_\n# ")
     own, default, chosen = yaml.safe_load(text), composed(), composed(f"experiment={name}")
-    selected = {entry: value for line in own.pop("defaults", []) for entry, value in line.items()}
+    own.pop("defaults", None)
     base = {}
     for line in yaml.safe_load((CONFIGS / "config.yaml").read_text())["defaults"]:
         if isinstance(line, dict):
             base.update(line)
-    for entry, value in selected.items():
-        group = entry.removeprefix("override").strip().lstrip("/")
-        assert base.get(group) != value, f"experiment {name} chooses {group}={value}, which is the default"
+    parent, selected = choices_of(name)
+    inherited = choices_of_all(parent)
+    for group, value in selected.items():
+        before = inherited.get(group, base.get(group))
+        assert before != value, f"experiment {name} chooses {group}={value}, which is so already"
     flat = [path for path in leaves(own) if path[0] != "hydra"]
-    without = composed(*(f"{e.removeprefix('override').strip().lstrip('/')}={v}" for e, v in selected.items()))
+    without = composed(*[f"experiment={parent}"] * bool(parent), *(f"{g}={v}" for g, v in selected.items()))
     for path in flat:
         here, there = (OmegaConf.select(config, ".".join(path)) for config in (chosen, without))
         assert here != there, f"experiment {name} sets {'.'.join(path)} to what it is already"
@@ -111,6 +127,24 @@ def test_drawn_features_are_trained_by_any_optimizer(option):
 def test_the_record_with_another_network_names_the_experiment_that_trains_it():
     with pytest.raises(InputError, match="experiment=levenberg_marquardt"):
         assemble(composed("experiment=record", "model=mlp"))
+
+
+def choices_of(experiment):
+    """The experiment that it goes on from, or None, and group → the option that it chooses itself."""
+    lines = yaml.safe_load((CONFIGS / "experiment" / f"{experiment}.yaml").read_text()).get("defaults", [])
+    parents = [line for line in lines if isinstance(line, str) and line != "_self_"]
+    own = {entry: value for line in lines if isinstance(line, dict) for entry, value in line.items()}
+    return next(iter(parents), None), {
+        entry.removeprefix("override").strip().lstrip("/"): value for entry, value in own.items()
+    }
+
+
+def choices_of_all(experiment):
+    """Group → the option that it or one of those before it chooses."""
+    if experiment is None:
+        return {}
+    parent, own = choices_of(experiment)
+    return choices_of_all(parent) | own
 
 
 def leaves(tree, path=()):
@@ -332,7 +366,10 @@ def words_of(group, option, folder):
     return [f"{group}={option}", *needs(group, option, folder)]
 
 
-OBJECTS = [pair for pair in EVERY if pair[0] not in ("experiment", "stages") and pair != ("weighting", "none")]
+NONE = [("weighting", "none"), ("regime", "none"), ("regime", "sequence_to_sequence")]
+"""Options that are no objects."""
+NO_OBJECTS = ("experiment", "stages", "size", "size/network")
+OBJECTS = [pair for pair in EVERY if pair[0] not in NO_OBJECTS and pair not in NONE]
 
 
 def sentence_of(config, node=None):
@@ -409,7 +446,7 @@ def test_a_value_of_another_kind_of_any_setting_is_refused_by_name_or_is_one_tha
         ("train.overfit=[a]", "train.overfit is [a]: give a word."),
         ("train=5", "train is 5: give its settings one by one, such as train.steps"),
         ("reference=perhaps", "reference is perhaps: give true or false."),
-        ("model=nothing", "model=nothing is no option: choose one of mlp, modified_mlp, random_features."),
+        ("model=nothing", f"model=nothing is no option: choose one of {', '.join(options('model'))}."),
         (
             "problem/initial_condition=nope",
             "choose one of cosine, fourier, negative_sine, sine, tabulated, x_squared_cosine.",

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from composed import EASY
+from pinn_ac.app import report
 from pinn_ac.app.jobs import FAILED_SCORE, find_jobs, read_job
 from pinn_ac.tracking import read_history
 from typed import own_process, typed
@@ -22,6 +23,7 @@ from typed import own_process, typed
 PROJECT = Path(__file__).resolve().parents[2]
 SMALL = (
     *EASY,
+    "optimizer=adam",
     "windows=1",
     "model.width=4",
     "model.depth=1",
@@ -29,6 +31,12 @@ SMALL = (
     "train.steps=4",
     "estimate=false",
 )
+
+
+@pytest.fixture(autouse=True)
+def undrawn(monkeypatch):
+    """Runs in this process draw no figures, which would take as long as they do."""
+    monkeypatch.setattr(report, "draw", lambda *arguments: [])
 
 
 def sweep(folder, *words, environment=(), check=True):
@@ -72,7 +80,7 @@ def test_a_sweep_given_the_folder_of_another_goes_on_with_it(tmp_path):
 
 @pytest.mark.slow
 def test_a_diverged_job_is_scored_and_run_again_on_request_only(tmp_path):
-    words = ("optimizer=adam", "optimizer.learning_rate=1e300,1e-3")
+    words = ("optimizer.learning_rate=1e300,1e-3",)
     said = sweep(tmp_path, *words).err
     assert "is not finite" in said
     (bad,) = (path.parent for path in tmp_path.rglob("failure.json"))
@@ -115,7 +123,7 @@ def test_a_signal_ends_the_sweep_and_saves_the_run(tmp_path):
     assert len(list(tmp_path.glob("*/config.yaml"))) == 1
 
 
-SEARCH = ("hydra/sweeper=search", "optimizer=adam", "reference=false", "train.steps=2")
+SEARCH = ("hydra/sweeper=search", "reference=false", "train.steps=2")
 
 
 def trials(folder):
@@ -129,7 +137,7 @@ def trials(folder):
 def test_a_search_scores_divergence_and_goes_on_where_it_ended(tmp_path):
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
     folder = tmp_path / "new"
-    words = ("hydra/sweeper=search", "optimizer=adam", "optimizer.learning_rate=choice(1e300,1e-3)")
+    words = ("hydra/sweeper=search", "optimizer.learning_rate=choice(1e300,1e-3)")
     sweep(folder, *words, "hydra.sweeper.n_trials=4")
     best = yaml.safe_load((folder / "optimization_results.yaml").read_text())
     assert best["best_value"] < 10
@@ -206,7 +214,7 @@ SLURM = ("hydra/launcher=slurm_cpu", *LIMITS)
 @pytest.mark.landing
 def test_three_jobs_on_slurm_end_as_the_runs_would_and_slurm_knows_it(slurm, tmp_path):
     """One finishes, one diverges, one is refused; that Slurm keeps no accounts is said once."""
-    words = ("optimizer=adam", "optimizer.learning_rate=1e-3,1e300,-1")
+    words = ("optimizer.learning_rate=1e-3,1e300,-1",)
     done = sweep(tmp_path, *words, *SLURM, environment=slurm, check=False)
     assert done.status == 2
     assert "optimizer.learning_rate is -1" in done.err
@@ -240,7 +248,7 @@ def test_a_job_of_several_processes_is_one_run_or_one_failure(slurm, tmp_path, l
 @pytest.mark.slow
 def test_a_preempted_job_ends_with_the_bits_of_an_undisturbed_one(slurm, tmp_path):
     """It saves itself when it is told to, without a checkpoint before; as Slurm does, SIGTERM comes first."""
-    words = ("optimizer=adam", "train.steps=4000", "train.checkpoint_every=4000", "train.overfit=ignore")
+    words = ("train.steps=4000", "train.checkpoint_every=4000", "train.overfit=ignore")
     sweep(tmp_path / "whole", *words)
     command = [sys.executable, str(PROJECT / "scripts/train.py"), "-m", *SMALL, *words, *SLURM]
     environment = os.environ | slurm

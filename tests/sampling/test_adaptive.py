@@ -195,14 +195,16 @@ def test_monitor_points_gather_in_the_layer_and_at_the_interface(lecture):
     assert share[7:9].mean() > 1.2 * share[4]  # the interface's
 
 
-@pytest.mark.parametrize("option", ["rad", "r3", "monitor"])
+@pytest.mark.parametrize("option", ["rad", "r3", "monitor", "rar_d", "causal_r3", "failure_informed"])
 def test_draws_follow_the_parameters_where_they_should(option):
     experiment = assemble(
-        composed(f"sampler={option}", "sampler.num_points=64", "model.width=4", "model.depth=1", "embedding=periodic")
-    )
+        composed(f"sampler={option}", "sampler.num_points=64", "model.width=4", "model.depth=1", "embedding=periodic",
+                 *(("sampler.search=64", "sampler.samples=64") if option == "failure_informed" else ()))
+    )  # fmt: skip
+    every = experiment.sampler.resample_every
     one, other = random_params(experiment.setup.network, 2), random_params(experiment.setup.network, 2, seed=1)
     first = experiment.draw(0, one, {})
-    second, again, elsewhere = (experiment.draw(5, params, first)["residual"] for params in (one, one, other))
+    second, again, elsewhere = (experiment.draw(every, params, first)["residual"] for params in (one, one, other))
     np.testing.assert_array_equal(second, again)
     assert np.array_equal(second, elsewhere) == (option == "monitor")
     for values in first.values():
@@ -242,6 +244,18 @@ def test_pure_samplers_draw_what_they_always_have():
         ("monitor", "arc_length", "long", "zero or a positive number"),
         ("monitor", "layer", -0.1, "zero or a positive number"),
         ("monitor", "pool", 2.5, "a whole number from 2"),
+        ("rar_d", "power", -1, "a positive number"),
+        ("rar_d", "start", 1, "a number between 0 and 1"),
+        ("rar_d", "rounds", 0, "a whole number from 1"),
+        ("failure_informed", "tolerance", 0, "a positive number"),
+        ("failure_informed", "probability", 1, "a number between 0 and 1"),
+        ("failure_informed", "samples", 9, "a whole number from 10"),
+        ("failure_informed", "elite", 0, "a number between 0 and 1"),
+        ("causal_r3", "steepness", 0, "a positive number"),
+        ("causal_r3", "rate", -1, "a positive number"),
+        ("causal_r3", "tolerance", "small", "a positive number"),
+        ("causal_r3", "gate", "open", "a number, such as"),
+        ("causal_r3", "clip", 2, "a number above 0, at most 1"),
     ],
 )
 def test_settings_that_are_none_are_refused(option, name, value, wanted):

@@ -12,6 +12,8 @@ from pinn_ac.errors import InputError
 from pinn_ac.sampling import Grid, LatinHypercube, Sobol, Uniform, draw_points
 
 BOX = ((0.0, 2.5), (-3.0, 0.5))
+AT_DRAWS = ("causal_r3", "failure_informed", "rar_d")
+"""Options that do nothing but at a draw."""
 
 
 @pytest.fixture(params=options("sampler"))
@@ -79,6 +81,10 @@ def test_a_draw_depends_on_seed_stream_and_index_alone(sampler):
 
 @pytest.mark.parametrize("every", [1, 3, 0])
 def test_points_are_drawn_anew_every_so_many_steps(option, every):
+    if every == 0 and option in AT_DRAWS:
+        with pytest.raises(InputError, match=r"sampler\.resample_every is 0, with which this sampler never acts"):
+            built("sampler", option, "sampler.resample_every=0")
+        return
     experiment = assemble(
         composed(
             f"sampler={option}", "sampler.num_points=16", "sampler.num_initial=4", f"sampler.resample_every={every}"

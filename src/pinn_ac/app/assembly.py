@@ -46,6 +46,7 @@ def arguments(config: DictConfig) -> tuple[Any, dict[str, Any]]:
         "gradient": build(config.gradient),
         "loss": Loss(config.loss.norm, config.loss.weights),
         "weighting": None if config.weighting is None else build(config.weighting),
+        "regime": None if config.regime is None else build(config.regime),
         "sampler": build(config.sampler),
         "optimizer": stage_methods(config),
         "windows": config.windows,

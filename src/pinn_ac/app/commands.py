@@ -31,6 +31,14 @@ def train() -> None:
     cli.start(_composed("config", _train))
 
 
+def compare() -> None:
+    """Compare experiments over several seeds; configs/compare.yaml and its sweeper's file have the settings."""
+    from pinn_ac.app.comparison import command
+
+    words = sys.argv[1:]
+    cli.start(lambda: command.main(words, _composed("compare", _compare)))
+
+
 def evaluate() -> None:
     """Recompute a run's metrics and figures; configs/evaluate.yaml has the settings."""
     cli.start(_composed("evaluate", _evaluate))
@@ -65,6 +73,7 @@ def lesson() -> None:
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         "train": Command(train, "train a network; a sweep of trainings with -m"),
+        "compare": Command(compare, "train experiments with several seeds, and show one table of their errors"),
         "evaluate": Command(evaluate, "compute a run's metrics and figures again, on any grid"),
         "sweep-report": Command(sweep_report, "show what came of a sweep: a table and figures"),
         "reference": Command(reference, "solve a problem by the spectral solver, and show how accurate that is"),
@@ -95,6 +104,12 @@ def _composed(name: str, task: Callable[[DictConfig], Any]) -> Callable[[], Any]
 
 def _train(settings: DictConfig) -> float:
     from pinn_ac.app.run import train as command
+
+    return cli.execute(command, settings)
+
+
+def _compare(settings: DictConfig) -> float:
+    from pinn_ac.app.comparison.command import train_for_comparison as command
 
     return cli.execute(command, settings)
 

@@ -63,6 +63,7 @@ class Config:
     optimizer: Any = MISSING
     stages: Any = None
     weighting: Any = None
+    regime: Any = None
     tracker: Any = None
 
 

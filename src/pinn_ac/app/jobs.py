@@ -14,7 +14,7 @@ import yaml
 from pinn_ac.errors import InputError
 from pinn_ac.files import write_whole
 from pinn_ac.solution import CONFIG
-from pinn_ac.tracking import read_history
+from pinn_ac.tracking import read_history, total_evaluations
 
 FAILURE = "failure.json"
 """The file that says how a run failed."""
@@ -36,6 +36,28 @@ class Job(NamedTuple):
     metrics: dict[str, Any]
     history: list[dict[str, Any]]
     failure: str
+
+    @property
+    def is_scored(self) -> bool:
+        """It has finished, and its true error is known."""
+        return self.status == "finished" and isinstance(self.metrics.get("relative_l2"), float)
+
+    @property
+    def evaluations(self) -> int | None:
+        """How often its optimizers have evaluated the objective; None where they did not count."""
+        return next(reversed(total_evaluations(self.history)), None)
+
+    def curve(self, over: str = "seconds") -> list[tuple[float, float]]:
+        """(Seconds or evaluations, error) as it went: errors on the whole domain, not those of a time window."""
+        places = (
+            total_evaluations(self.history)
+            if over == "evaluations"
+            else [line.get("seconds") for line in self.history]
+        )
+        errors = [line.get("relative_l2") for line in self.history]
+        curve = [(place, error) for place, error in zip(places, errors, strict=True) if place and error is not None]
+        end = self.evaluations if over == "evaluations" else self.metrics.get("train_seconds")
+        return [*curve, (end, self.metrics["relative_l2"])] if self.is_scored and end else curve
 
 
 def folder_name(overrides: str) -> str:

@@ -41,11 +41,12 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "sampler": Kind("sampling", "draw"),
         "optimizer": Kind("optimizers", "build"),
         "weighting": Kind("weighting", "update"),
+        "regime": Kind("regimes", "recalled"),
         "tracker": Kind("tracking", "log"),
     }
 )
 """Group → its kind."""
-COLLECTIONS = MappingProxyType({"stages": "optimizer", "tracker": "tracker"})
+COLLECTIONS = MappingProxyType({"stages": "optimizer", "tracker": "tracker", "weighting.parts": "weighting"})
 """Settings that hold several objects → the group that each of them is of."""
 MARKS = ("_target_", "_partial_")
 """Keys of a node that are not settings of its object."""

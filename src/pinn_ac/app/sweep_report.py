@@ -54,10 +54,10 @@ def report(folder: Path, console: Console | None = None) -> list[dict[str, Any]]
     groups = {_name(labels): members for labels, members in _grouped(jobs, settings)}
     best = [_name({name: row[name] for name in settings}) for row in rows]
     figures = [
-        draw_histories({name: [_curve(job) for job in groups[name]] for name in best}, target / "histories.png")
+        draw_histories({name: [job.curve() for job in groups[name]] for name in best}, target / "histories.png")
     ]
     if settings:
-        finished = [(_labels(job, settings), job.metrics["relative_l2"]) for job in jobs if _is_scored(job)]
+        finished = [(_labels(job, settings), job.metrics["relative_l2"]) for job in jobs if job.is_scored]
         figures.append(draw_effects(settings, finished, target / "effects.png"))
     _print(console or Console(), folder, jobs, rows, [path for path in figures if path is not None])
     return rows
@@ -86,7 +86,7 @@ def configurations(jobs: Sequence[Job], settings: Sequence[str]) -> list[dict[st
     """A row for each configuration: how many runs ended how, and the median and spread of their errors."""
     rows = []
     for labels, members in _grouped(jobs, settings):
-        errors = [job.metrics["relative_l2"] for job in members if _is_scored(job)]
+        errors = [job.metrics["relative_l2"] for job in members if job.is_scored]
         seconds = [job.metrics["train_seconds"] for job in members if "train_seconds" in job.metrics]
         count = {
             status: sum(job.status == status for job in members) for status in ("finished", "diverged", "failed")
@@ -141,17 +141,6 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in config.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat
-
-
-def _is_scored(job: Job) -> bool:
-    return job.status == "finished" and isinstance(job.metrics.get("relative_l2"), float)
-
-
-def _curve(job: Job) -> list[tuple[float, float]]:
-    """(Seconds, error) from its history: errors on the whole domain, not those of a time window."""
-    lines = [line for line in job.history if line.get("relative_l2") is not None]
-    curve = [(line["seconds"], line["relative_l2"]) for line in lines if line.get("seconds")]
-    return [*curve, (job.metrics["train_seconds"], job.metrics["relative_l2"])] if _is_scored(job) else curve
 
 
 def _run_row(job: Job, folder: Path, settings: Sequence[str]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Time marching with error control: windows whose length and network an error estimate chooses."""
 
-from pinn_ac.marching.control import MOST_UNITS
+from pinn_ac.marching.control import MOST_UNITS, Choice, Controller
 from pinn_ac.marching.kernel import Kernel
 from pinn_ac.marching.march import March
 from pinn_ac.marching.pieces import Piece, blank, cut, network, pace, padded, used
@@ -10,6 +10,8 @@ from pinn_ac.marching.window import Settings, points_of
 
 __all__ = [
     "MOST_UNITS",
+    "Choice",
+    "Controller",
     "Kernel",
     "March",
     "Piece",

@@ -50,7 +50,7 @@ class March:
         trackers, checkpoints, seconds: as of a :class:`~pinn_ac.training.Trainer`. When the clock runs short, what is
             left is solved with the largest networks that there is time for.
         reference: the true solution, in the user's units; None for no errors in the history.
-        time_unit: the user's time that a natural unit of it is.
+        stated: the problem in the user's units; None where these are the natural ones.
         costs: rung → seconds that an attempt of this size took last.
     """
 
@@ -63,8 +63,13 @@ class March:
     checkpoints: Checkpoints | None = None
     seconds: float | None = None
     reference: Reference | None = None
-    time_unit: float = 1.0
+    stated: Problem | None = None
     costs: dict[int, float] = field(default_factory=dict)
+
+    @property
+    def user(self) -> Problem:
+        """The problem in the user's units."""
+        return self.stated or self.problem
 
     # --- sizes that follow from the problem ----------------------------------------------------------------------
 

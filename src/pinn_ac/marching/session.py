@@ -230,7 +230,7 @@ class Session:
     # --- what is told -------------------------------------------------------------------------------------------
 
     def _in_units(self, t: float) -> float:
-        return float(t) * self.march.time_unit
+        return float(t) * self.march.user.time_unit
 
     def _say(self, sentence: str) -> None:
         for tracker in self.march.trackers:
@@ -253,16 +253,19 @@ class Session:
     def _error(self, problem: WindowProblem, state: TrainingState) -> dict[str, float]:
         """The relative L2 error in the last window, at a few times of the reference; empty without one."""
         march, piece, reference = self.march, state.best_params, self.march.reference
-        if reference is None or march.grid % len(reference.x):
+        if reference is None:
             return {}
         start, length = float(piece.start), float(piece.length)
-        t = np.asarray(reference.t) / march.time_unit
+        stride = max(1, len(reference.x) // COLUMNS)
+        t, xi = march.user.to_natural(np.asarray(reference.t), np.asarray(reference.x)[::stride])
+        places = 0.5 * march.grid * (xi + 1)
+        columns = places.round().astype(int) % march.grid
+        if np.abs(places - places.round()).max() > 1e-6:  # they are none of the grid's
+            return {}
         inside = np.flatnonzero((t > start) & (t <= (start + length) * (1 + 1e-12)))
         if not len(inside):
             return {}
         rows = inside[np.linspace(0, len(inside) - 1, ROWS).round().astype(int)]
-        stride = max(1, len(reference.x) // COLUMNS)
-        columns = np.arange(0, march.grid, march.grid // len(reference.x) * stride)
         local = np.clip(t[rows] - start, 0, length)
         u, _ = march.kernel.values(
             problem.lift(float(piece.pace)), piece, local, np.broadcast_to(columns, (len(rows), len(columns)))
@@ -275,6 +278,7 @@ class Session:
         figures: Mapping[str, float] = {
             "seconds": self.seconds(),
             "loss": attempt.loss,
+            "evaluations": state.step,  # each iteration evaluates the residuals and their Jacobian once
             "validation_loss": state.best_loss,
             "time": progress.time,
             "units": float(choice.units),

@@ -20,8 +20,6 @@ from pinn_ac.seeds import host_generator
 
 LINES = 64
 """Of constant time, on which the points of a window lie."""
-WHITENING = 0.5
-"""The power of the covariance by which the features of a window are evened out; 1 would be whitening."""
 LEAST_VARIANCE = 1e-6
 """Directions of less variance than this share of the largest are treated as if they had so much."""
 IMPROVEMENT = 0.5
@@ -47,6 +45,7 @@ class Settings:
 
     Args:
         scale, distribution: of the drawn weights, see :class:`~pinn_ac.models.RandomFeatures`.
+        whitening: the power of the covariance by which the features of a window are evened out, from 0 to 1.
         points: collocation points a unit.
         spacing: where they are dense.
         floor, steps: of Gauss–Newton, see :class:`~pinn_ac.optimizers.GaussNewton`.
@@ -55,6 +54,7 @@ class Settings:
 
     scale: float = 1.0
     distribution: str = "uniform"
+    whitening: float = 0.5
     points: float = 6.0
     spacing: Spacing = field(default_factory=Spacing)
     floor: float = 1e-14
@@ -71,12 +71,14 @@ def draw_features(z: np.ndarray, units: int, settings: Settings, generator: np.r
     """A, (K, d), and b, (K,), for features z, (n, d), which they first shift and partly even out.
 
     With the covariance C = V Λ Vᵀ of z and its largest eigenvalue λ₁, z is replaced by
-    V (Λ/λ₁)^(−p/2) Vᵀ (z − mean)/(2 √λ₁), p = `WHITENING`.
+    V (Λ/λ₁)^(−p/2) Vᵀ (z − mean)/(2 √λ₁), p = `settings.whitening`.
     """
     A, b = draw(generator, units, z.shape[1], settings.scale, settings.distribution)
     variances, V = np.linalg.eigh(np.cov(z.T))
     largest = max(float(variances[-1]), np.finfo(float).tiny)
-    evened = (V * np.maximum(variances / largest, LEAST_VARIANCE) ** (-WHITENING / 2)) @ V.T / (2 * largest**0.5)
+    evened = (
+        (V * np.maximum(variances / largest, LEAST_VARIANCE) ** (-settings.whitening / 2)) @ V.T / (2 * largest**0.5)
+    )
     A = A @ evened
     return A, b - A @ z.mean(axis=0)
 

@@ -6,10 +6,10 @@ Source: S. Wang, Y. Teng and P. Perdikaris, SIAM J. Sci. Comput. 43 (2021) A3055
 import flax.linen as nn
 import jax
 
-from pinn_ac.models.layers import activation, dense, require_shape
+from pinn_ac.models.layers import Layered
 
 
-class ModifiedMLP(nn.Module):
+class ModifiedMLP(Layered):
     """A perceptron each of whose hidden layers mixes two encodings U and V of the input z.
 
     U = a(W_U z), V = a(W_V z), Z_k = a(W_k h_{k−1}), h_k = (1 − Z_k) U + Z_k V, with products component by component,
@@ -20,26 +20,24 @@ class ModifiedMLP(nn.Module):
         depth: mixing layers.
         activation: a, by name (see `layers.ACTIVATIONS`).
         output_scale: factor on the initial output weights; see :class:`~pinn_ac.models.MLP`.
+        bias_scale: standard deviation of the initial hidden biases.
+        weight_factorization, fourier_features, adaptive_slopes: None, or settings; see
+            :class:`~pinn_ac.models.layers.Layered`.
 
     Raises:
-        InputError: a size that is not a whole number from 1, or an unknown activation.
+        InputError: a size that is not a whole number from 1, an unknown activation, or a setting out of range.
     """
-
-    width: int = 20
-    depth: int = 3
-    activation: str = "tanh"
-    output_scale: float = 0.01
-
-    def __post_init__(self) -> None:
-        require_shape(self.width, self.depth, self.activation, self.output_scale)
-        super().__post_init__()
 
     @nn.compact
     def __call__(self, z: jax.Array) -> jax.Array:
         """N(z), a scalar, for features z of shape (d,)."""
-        a = activation(self.activation)
-        first, second = a(dense(self.width)(z)), a(dense(self.width)(z))
+        return self.output(self.mixed(z))[0]
+
+    def mixed(self, z: jax.Array) -> jax.Array:
+        """The last hidden layer, (width,)."""
+        a, z = self.activations(), self.encoded(z)
+        first, second = a(self.hidden()(z)), a(self.hidden()(z))
         for _ in range(self.depth):
-            gate = a(dense(self.width)(z))
+            gate = a(self.hidden()(z))
             z = first + gate * (second - first)
-        return dense(1, self.output_scale, bias_width=0.0)(z)[0]
+        return z

@@ -39,6 +39,11 @@ class Periodic:
         require(is_whole(self.modes, 1), f"embedding.modes is {self.modes}: give a whole number from 1.")
         require(isinstance(self.symmetry, bool), f"embedding.symmetry is {self.symmetry}: give true or false.")
 
+    @property
+    def separable(self) -> bool:
+        """Whether the first feature depends on t alone and the others on x alone."""
+        return True
+
     def even(self, problem: Problem) -> bool:
         """Whether z(t, −ξ) = z(t, ξ): `symmetry` is True, and both the equation and u₀ are even."""
         return self.symmetry and "even" in problem.symmetries and problem.initial_condition.even

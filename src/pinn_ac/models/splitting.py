@@ -50,6 +50,11 @@ class Splitting(Periodic):
         """The lift for anything that is given, and the flow of the reaction for "flow"."""
         return ("lift",) * bool(self.known) + ("flow",) * ("flow" in self.known)
 
+    @property
+    def separable(self) -> bool:
+        """What is known of the solution depends on both t and x."""
+        return not self.known
+
     def __call__(self, problem: Problem, t: jax.Array, x: jax.Array) -> jax.Array:
         """z at one point: the periodic features, and up to four more."""
         g = problem.lift(t, x) if self.known else jnp.zeros(())

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
 from typing import Any, ClassVar, Self
 
@@ -14,11 +14,12 @@ from pinn_ac.errors import InputError, is_number, numbers, require
 from pinn_ac.problem.capabilities import CAPABILITIES
 from pinn_ac.problem.initial_conditions import Cosine, InitialCondition
 from pinn_ac.problem.leaves import flatten, unflatten, with_condition
-from pinn_ac.problem.units import require_definition, require_units
+from pinn_ac.problem.natural import InUnits
+from pinn_ac.problem.units import require_definition
 
 
 @dataclass(frozen=True, kw_only=True)
-class Problem:
+class Problem(InUnits):
     """An evolution equation f(u, u_t, u_x, …) = 0 for u(t, x) on [a, b) × [0, T], u(0, x) = u₀(x), periodic in x.
 
     To state an equation of your own, write a frozen dataclass that inherits from this one. Its fields are the
@@ -189,67 +190,6 @@ class Problem:
         """The problem with plain numbers: those that its coefficients were before they became arrays or traced."""
         return vars(self).get("_nominal", self)
 
-    # --- units ------------------------------------------------------------------------------------------------
-
-    @property
-    def period(self) -> float:
-        """b − a."""
-        return self.domain[1] - self.domain[0]
-
-    @property
-    def length_unit(self) -> float:
-        """The natural unit of length: half of the domain, so that x is ξ."""
-        return self.period / 2 if self.dimensions is not None else 1.0
-
-    @property
-    def time_unit(self) -> float:
-        """The natural unit of time: the horizon, unless the equation knows a better one."""
-        return self.horizon if self.dimensions is not None else 1.0
-
-    @cached_property
-    def natural(self) -> Self:
-        """The same problem in natural units, on [−1, 1): its solution at (t/`time_unit`, ξ) is u(t, x).
-
-        Problems that differ in their units alone have the same natural one, up to the rounding of its coefficients.
-
-        Raises:
-            InputError: the residual has not the units that `dimensions` tells.
-        """
-        if self.dimensions is None:
-            return self
-        plain = self.nominal
-        values = {}
-        for name, value in self.coefficients.items():
-            p, q = self.dimensions[name]
-            values[name] = value * (1 / plain.length_unit) ** p * plain.time_unit**-q
-        if plain is self:
-            natural = replace(self, **values, domain=(-1.0, 1.0), horizon=self.horizon / self.time_unit)
-            require_units(self, natural)
-            return natural
-        return plain.natural.with_coefficients(values)
-
-    def unit_of(self, order: str) -> float:
-        """The unit by which a derivative in natural units is divided to be in the user's: of "t", "xx", "" (u), …"""
-        return self.time_unit ** order.count("t") * self.length_unit ** (len(order) - order.count("t"))
-
-    def to_natural(self, t: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(t, x) in natural units, in NumPy's double precision whatever a run's is; x wrapped into the domain."""
-        middle = 0.5 * (self.domain[0] + self.domain[1])
-        xi = (x - middle) * (2 / self.period)
-        xi = xi - 2 * np.round(xi / 2)
-        return (t, middle + 0.5 * self.period * xi) if self.dimensions is None else (t / self.time_unit, xi)
-
-    def from_natural(self, t: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(t, x) in the user's units of a point in natural units."""
-        if self.dimensions is None:
-            return t, x
-        return t * self.time_unit, 0.5 * (self.domain[0] + self.domain[1]) + 0.5 * self.period * x
-
-    def to_unit(self, x: jax.Array) -> jax.Array:
-        """ξ in [−1, 1] of any x, wrapped periodically."""
-        xi = (jnp.asarray(x) - 0.5 * (self.domain[0] + self.domain[1])) * (2 / self.period)
-        return xi - 2 * jnp.round(xi / 2)
-
     # --- what decides time windows and resolutions ----------------------------------------------------------------
 
     @property
@@ -363,18 +303,23 @@ class Problem:
 
     # --- capabilities -----------------------------------------------------------------------------------------------
 
+    @property
+    def is_spectral(self) -> bool:
+        """The equation is declared as u_t = L u + N(u), which is the same at every t and x."""
+        linear = self.diffusion is not None or self._defines("symbol")
+        return linear and (self._defines("reaction") or self._defines("flux"))
+
+    def _defines(self, name: str) -> bool:
+        return getattr(type(self), name) is not getattr(Problem, name)
+
     @cached_property
     def capabilities(self) -> frozenset[str]:
         """The names of those `CAPABILITIES` that this problem has."""
-
-        def own(name: str) -> bool:
-            return getattr(type(self), name) is not getattr(Problem, name)
-
         known = {
             "lift": self.diffusion is not None,
-            "flow": own("flow"),
-            "spectral": (own("reaction") or own("flux")) and (self.diffusion is not None or own("symbol")),
-            "energy": own("energy_density"),
+            "flow": self._defines("flow"),
+            "spectral": self.is_spectral,
+            "energy": self._defines("energy_density"),
             "bound": self.nominal.bound is not None,
         }
         return frozenset(name for name, holds in known.items() if holds)

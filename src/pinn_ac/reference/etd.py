@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -39,9 +40,9 @@ class Weights:
     """The coefficients of one step of length h, with z = h·linear."""
 
     half: np.ndarray
-    """e^{z/2}"""
+    """e^{z/2} − 1"""
     full: np.ndarray
-    """e^z"""
+    """e^z − 1"""
     stage: np.ndarray
     """(h/2) φ_1(z/2)"""
     first: np.ndarray
@@ -57,8 +58,8 @@ def weights(linear: np.ndarray, step: float) -> Weights:
     z = step * linear
     phi_1, phi_2, phi_3 = phi_functions(z)
     return Weights(
-        half=np.exp(0.5 * z),
-        full=np.exp(z),
+        half=np.expm1(0.5 * z),
+        full=np.expm1(z),
         stage=0.5 * step * phi_functions(0.5 * z)[0],
         first=step * (phi_1 - 3 * phi_2 + 4 * phi_3),
         middle=step * (2 * phi_2 - 4 * phi_3),
@@ -66,9 +67,25 @@ def weights(linear: np.ndarray, step: float) -> Weights:
     )
 
 
+class State(NamedTuple):
+    """Where a march is.
+
+    c: the coefficients.
+    rate: nonlinear(c).
+    carry: what rounding has taken from c and the next step gives back.
+    """
+
+    c: np.ndarray
+    rate: np.ndarray
+    carry: np.ndarray
+
+
 @dataclass(frozen=True)
 class Stepper:
     """Steps of c' = linear·c + nonlinear(c), for any step length.
+
+    A step computes the change of c, which it adds by a compensated sum (Kahan 1965). So rounding errors do not add up
+    with the number of steps: those of e^z c, which is c nearly, would do so systematically.
 
     Args:
         linear: the diagonal linear part (real), shape (modes,).
@@ -88,21 +105,25 @@ class Stepper:
             del self.known[next(iter(self.known))]
         return found
 
-    def advance(self, c: np.ndarray, rate: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """One step from c, where nonlinear(c) = rate.
+    def begin(self, c: np.ndarray) -> State:
+        """The state before the first step."""
+        return State(c, self.nonlinear(c), np.zeros_like(c))
+
+    def advance(self, state: State, step: float) -> tuple[State, np.ndarray]:
+        """One step.
 
         Returns:
-            The new c, nonlinear(new c), and an estimate of the local error, of third order: the difference that it
-            makes to use nonlinear(new c) in place of the last stage. It costs nothing, since nonlinear(new c) is the
-            first stage of the next step.
+            The new state, and an estimate of the local error, of third order: the difference that it makes to use
+            nonlinear(new c) in place of the last stage. It costs nothing, since nonlinear(new c) is the first stage
+            of the next step.
         """
-        w = self.weights(step)
-        decayed = w.half * c
-        a = decayed + w.stage * rate
+        w, c, rate = self.weights(step), state.c, state.rate
+        a = c + (w.half * c + w.stage * rate)
         rate_a = self.nonlinear(a)
-        b = decayed + w.stage * rate_a
+        b = c + (w.half * c + w.stage * rate_a)
         rate_b = self.nonlinear(b)
-        rate_c = self.nonlinear(w.half * a + w.stage * (2 * rate_b - rate))
-        new = w.full * c + w.first * rate + w.middle * (rate_a + rate_b) + w.last * rate_c
+        rate_c = self.nonlinear(a + (w.half * a + w.stage * (2 * rate_b - rate)))
+        change = w.full * c + w.first * rate + w.middle * (rate_a + rate_b) + w.last * rate_c + state.carry
+        new = c + change
         new_rate = self.nonlinear(new)
-        return new, new_rate, w.last * (rate_c - new_rate)
+        return State(new, new_rate, change - (new - c)), w.last * (rate_c - new_rate)

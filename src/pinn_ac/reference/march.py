@@ -73,8 +73,7 @@ def march_controlled(
         InputError: the steps are too many or too short.
     """
     stepper = Stepper(system.linear, system.nonlinear)
-    c = system.start()
-    rate, step, schedule = system.nonlinear(c), 0.0, []
+    state, step, schedule = stepper.begin(system.start()), 0.0, []
     for length in intervals(times):
         halvings = _halvings(length, step) if step else FINEST // 2
         position, steps = 0, []
@@ -82,19 +81,19 @@ def march_controlled(
             step = length / 2**halvings
             work.spend(system)
             with np.errstate(over="ignore", invalid="ignore"):  # a step that is far too long overflows
-                new, new_rate, error = stepper.advance(c, rate, step)
-                share = norm(error) / max(norm(new), 1e-300)
+                new, error = stepper.advance(state, step)
+                share = norm(error) / max(norm(new.c), 1e-300)
             if not share <= tolerance:  # NaN too
                 halvings += 1
                 _require_step(halvings, system)
                 continue
-            c, rate, position = new, new_rate, position + 2 ** (FINEST - halvings)
+            state, position = new, position + 2 ** (FINEST - halvings)
             steps.append(step)
             # Half the step makes the estimate 16 times smaller. A longer step must start at a multiple of itself.
             if share < tolerance / 40 and halvings > 0 and position % 2 ** (FINEST - halvings + 1) == 0:
                 halvings -= 1
         step = length / 2**halvings
-        emit(c)
+        emit(state.c)
         schedule.append(steps)
     return schedule
 
@@ -102,13 +101,12 @@ def march_controlled(
 def march(system: Galerkin, schedule: Schedule, emit: Callable[[np.ndarray], None], work: Work) -> None:
     """March along a schedule; `emit` is called with the coefficients at the end of each of its intervals."""
     stepper = Stepper(system.linear, system.nonlinear)
-    c = system.start()
-    rate = system.nonlinear(c)
+    state = stepper.begin(system.start())
     for steps in schedule:
         for step in steps:
             work.spend(system)
-            c, rate, _ = stepper.advance(c, rate, step)
-        emit(c)
+            state, _ = stepper.advance(state, step)
+        emit(state.c)
 
 
 def split(schedule: Schedule, parts: int) -> Schedule:

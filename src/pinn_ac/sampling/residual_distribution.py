@@ -29,11 +29,7 @@ class ResidualDistribution(Sampler):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(is_number(self.power) and self.power > 0, f"sampler.power is {self.power}: give a positive number.")
-        require(
-            is_number(self.offset) and self.offset >= 0,
-            f"sampler.offset is {self.offset}: give zero or a positive number.",
-        )
+        require_density(self.power, self.offset)
 
     def unit_points(self, count: int, dimension: int, generator: np.random.Generator) -> np.ndarray:
         """`count` points of [0, 1)^dimension."""
@@ -41,10 +37,30 @@ class ResidualDistribution(Sampler):
 
     def density(self, guides: Guides) -> Density:
         """|f|^k / mean |f|^k + c; where f is not finite, which the training will see to, c alone."""
+        return residual_density(guides, self.power, self.offset)
 
-        def density(points: np.ndarray) -> np.ndarray:
-            size = np.nan_to_num(guides.residual(points), nan=0.0, posinf=0.0)
-            raised = (size / (size.max() or 1.0)) ** self.power
-            return raised / (raised.mean() or 1.0) + self.offset
 
-        return density
+def require_density(power: float, offset: float) -> None:
+    """Refuse a power or an offset that makes no density.
+
+    Raises:
+        InputError: k ≤ 0, or c < 0, or no number.
+    """
+    require(is_number(power) and power > 0, f"sampler.power is {power}: give a positive number.")
+    require(is_number(offset) and offset >= 0, f"sampler.offset is {offset}: give zero or a positive number.")
+
+
+def residual_density(guides: Guides, power: float, offset: float) -> Density:
+    """Points → |f|^k / mean |f|^k + c, with k the `power` and c the `offset`; c alone where f is not finite."""
+
+    def density(points: np.ndarray) -> np.ndarray:
+        size = finite(guides.residual(points))
+        raised = (size / (size.max() or 1.0)) ** power
+        return raised / (raised.mean() or 1.0) + offset
+
+    return density
+
+
+def finite(size: np.ndarray) -> np.ndarray:
+    """|f| with zero where it is not finite, which the training will see to."""
+    return np.nan_to_num(size, nan=0.0, posinf=0.0)

@@ -25,12 +25,16 @@ class RetainRelease(Sampler):
         self, box: Box, seed: int, index: int, guides: Guides, previous: Mapping[str, np.ndarray], count: int
     ) -> dict[str, np.ndarray]:
         """The points of `previous` above its mean |f|, then new ones, `count` in all."""
-        retained = np.empty((0, 2))
-        if previous:
-            points = np.asarray(previous["residual"], np.float64)
-            size = guides.residual(points)
-            retained = points[size > size.mean()]  # never all of them; none if one is not finite
-        # A draw of another size has a stream of its own: it may come twice at one index, and must not repeat points.
-        stream = "training" if count == self.num_points else f"training of {count}"
-        drawn = draw_points(self, box, seed, stream, index, count=count - len(retained))
+        if not previous:
+            return self.refilled(box, seed, index, np.empty((0, 2)), np.empty(0), count)
+        points = np.asarray(previous["residual"], np.float64)
+        return self.refilled(box, seed, index, points, guides.residual(points), count)
+
+    def refilled(
+        self, box: Box, seed: int, index: int, points: np.ndarray, fitness: np.ndarray, count: int
+    ) -> dict[str, np.ndarray]:
+        """The `points` (n, 2) whose `fitness` (n,) is above its mean, then new ones, `count` in all."""
+        # Never all of them; none if one is not finite.
+        retained = points[fitness > fitness.mean()] if len(points) else points
+        drawn = draw_points(self, box, seed, self.stream(count), index, count=count - len(retained))
         return {**drawn, "residual": np.concatenate([retained, drawn["residual"]])}

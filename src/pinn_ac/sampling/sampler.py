@@ -47,6 +47,8 @@ class Sampler:
 
     pool = POOL
     importance = False
+    hides = False
+    """Whether the weights of its points hide some of the time window, so that a loss with them is not that of all."""
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -63,6 +65,17 @@ class Sampler:
         truth = isinstance(self.importance, bool)
         require(truth, f"sampler.importance is {self.importance}: choose true or false.")
 
+    def require_draws(self) -> None:
+        """Refuse `resample_every` zero, for samplers that do nothing but at a draw.
+
+        Raises:
+            InputError: it is zero.
+        """
+        require(
+            self.resample_every > 0,
+            "sampler.resample_every is 0, with which this sampler never acts: give 1 or more, or take sampler=sobol.",
+        )
+
     def unit_points(self, count: int, dimension: int, generator: np.random.Generator) -> np.ndarray:
         """`count` points of [0, 1)^dimension."""
         raise NotImplementedError
@@ -76,12 +89,19 @@ class Sampler:
     ) -> dict[str, np.ndarray]:
         """Draw number `index` of a run's training, of `count` points, as :func:`draw_points` gives it.
 
+        A sampler may remember numbers from one draw to the next: arrays of any shape, under names that begin with
+        `batch.MEMORY`, beside the points. It finds them in `previous`, and checkpoints hold them.
+
         Args:
             box, seed, index, count: see :func:`draw_points`.
             guides: what is known of the run now.
-            previous: the draw before, empty at first.
+            previous: the draw before, in the run's precision; empty at a time window's first.
         """
         return draw_points(self, box, seed, "training", index, self.density(guides), count)
+
+    def stream(self, count: int) -> str:
+        """The stream of a draw of `count` points that must not repeat points of another size at the same index."""
+        return "training" if count == self.num_points else f"training of {count}"
 
 
 def draw_points(
@@ -92,6 +112,7 @@ def draw_points(
     index: int,
     density: Density | None = None,
     count: int | None = None,
+    pool: int | None = None,
 ) -> dict[str, np.ndarray]:
     """Draw number `index`: `residual` (n, 2) with columns (t, x) in `box`, `initial` (m, 2) with t = 0.
 
@@ -108,12 +129,13 @@ def draw_points(
             large, thinned in proportion to it by systematic sampling along a path through the box. None is taken
             twice: a candidate so weighty that it would be is taken for sure, and the others share what is left.
         count: how many points of the residual; by default the sampler's `num_points`.
+        pool: how many candidates, where there is a density; by default `sampler.pool` times `count`.
     """
     count = sampler.num_points if count is None else count
     interior = host_generator(seed, f"{stream} points", index)
-    pool = count if density is None else sampler.pool * count
+    candidates = count if density is None else pool or sampler.pool * count
     low, high = np.asarray(box).T
-    points = low + (high - low) * sampler.unit_points(pool, 2, interior)
+    points = low + (high - low) * sampler.unit_points(candidates, 2, interior)
     weights = {}
     if density is not None:
         # In the order of their sequence every eighth Sobol point lies in the same strip of the cube: lay them along

@@ -137,6 +137,26 @@ def steps_of_stages(history: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     return taken
 
 
+def total_evaluations(history: Iterable[Mapping[str, Any]]) -> list[int | None]:
+    """At each line of a history, how often the optimizers have evaluated the objective so far, over all stages.
+
+    An optimizer counts anew in each stage and time window (:class:`~pinn_ac.optimizers.StepInfo`). None for lines of
+    a version that did not count. Relies on every stage ending with a logged step.
+
+    >>> total_evaluations([{"stage": "adam", "evaluations": 9}, {"stage": "lbfgs", "evaluations": 4}])
+    [9, 13]
+    """
+    totals: list[int | None] = []
+    before, latest, stage = 0, 0, None
+    for entry in history:
+        if entry.get("stage") != stage:
+            before, latest, stage = before + latest, 0, entry.get("stage")
+        count = entry.get("evaluations")
+        latest = latest if count is None else int(count)
+        totals.append(None if count is None else before + latest)
+    return totals
+
+
 def read_history(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """The lines of a history file as dicts. An incomplete last line, of a run that was interrupted, is left out.
 

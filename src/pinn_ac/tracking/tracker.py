@@ -37,9 +37,10 @@ class Tracker:
         Args:
             step: optimizer steps so far, over all stages and time windows.
             stage: the optimizer, such as "adam"; with several time windows "2/4 adam".
-            figures: name → number. Always "seconds" (of training so far) and "loss" (that the step started from), and
-                "loss_NAME" for each loss term; at an evaluation also "validation_loss" and, where there is a
-                reference solution, "relative_l2" or "window_relative_l2".
+            figures: name → number. Always "seconds" (of training so far), "loss" (that the step started from) and
+                "evaluations" (of the objective by the optimizer in this stage so far), and "loss_NAME" for each loss
+                term; at an evaluation also "validation_loss" and, where there is a reference solution, "relative_l2"
+                or "window_relative_l2".
         """
 
     def say(self, sentence: str) -> None:

@@ -119,12 +119,12 @@ class Trainer:
         return loop.save(state)
 
 
-def share_of_window(index: int, windows: int) -> float:
+def share_of_window(index: int, windows: int, even: bool = False) -> float:
     """The share of the remaining budget that time window `index` of `windows` may use.
 
-    Early windows get more than late ones, since the solution of the next windows inherits their errors.
+    Early windows get more than late ones, since the solution of the next windows inherits their errors, or as much.
     """
-    weights = [1 / (k + 1 + EVENNESS) for k in range(windows)]
+    weights = [1.0 if even else 1 / (k + 1 + EVENNESS) for k in range(windows)]
     return weights[index] / sum(weights[index:])
 
 
@@ -208,7 +208,8 @@ class _Loop:
                 state = good = self._back_to(good, stage)
                 continue
             good = before
-            figures = {"loss": float(info.loss), **self.window.terms(stage.optimizer.params(before.optimizer), batch)}
+            counted = {"loss": float(info.loss), "evaluations": int(info.evaluations)}
+            figures = counted | dict(self.window.terms(stage.optimizer.params(before.optimizer), batch))
             if evaluates:
                 state, more = self._evaluate(stage, state)
                 figures |= more
@@ -248,7 +249,7 @@ class _Loop:
         if seconds >= budget or self.index + 1 == count:
             return seconds >= budget
         ready = state.window_seconds + self.compile_seconds() - state.window_compile_seconds
-        share = share_of_window(self.index, count) * (budget - ready)
+        share = share_of_window(self.index, count, self.trainer.windows.even) * (budget - ready)
         return state.best_loss <= state.goal or seconds - ready >= share
 
     def _next_stage(self, state: TrainingState) -> TrainingState:
@@ -275,8 +276,8 @@ class _Loop:
 
     @property
     def _where(self) -> str:
-        count = self.trainer.windows.count
-        return "The run" if count == 1 else f"Time window {self.index + 1} of {count}"
+        windows = self.trainer.windows
+        return "The run" if windows.count == 1 else f"{windows.called} {self.index + 1} of {windows.count}"
 
     def _ends(self, state: TrainingState) -> bool:
         """Whether the window ends though there are stages left."""

@@ -91,6 +91,8 @@ class TimeWindows:
             exactly. With a budget of seconds, the windows between the first and the last then end as soon as they are
             as good as the first.
         weighting: weights of the batch, renewed before each step; None for none.
+        even: all get the same share of a budget; otherwise early ones get more than late ones.
+        called: what one of them is for the user.
     """
 
     enter: Callable[[tuple[Any, ...]], Window]
@@ -98,3 +100,5 @@ class TimeWindows:
     resample_every: int = 0
     easy_start: bool = True
     weighting: BatchWeighting | None = None
+    even: bool = False
+    called: str = "Time window"

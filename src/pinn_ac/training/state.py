@@ -16,7 +16,7 @@ class TrainingState(NamedTuple):
     optimizer: state of the current stage's optimizer.
     best_params: the parameters with the lowest validation loss so far in this time window.
     points: name → the newest points, as they were drawn; empty before the first draw. They are kept because a draw
-        may depend on the parameters and on the points before it.
+        may depend on the parameters and on the points before it; so is what the sampler remembers beside them.
     finished: the best parameters of every earlier time window, stacked along a leading axis; () in the first window.
     best_loss: the validation loss of `best_params`.
     stage: index of the current stage.

@@ -90,7 +90,7 @@ class Causal:
         """Every ε in turn."""
         return self.tolerance if isinstance(self.tolerance, tuple) else (self.tolerance,)
 
-    def init(self, points: Points) -> CausalState:
+    def init(self, points: Points, seed: int = 0) -> CausalState:
         """The state before the first step of a time window."""
         return CausalState(jnp.zeros((), int), jnp.ones((), float))
 

@@ -1,9 +1,11 @@
 """The interface of every weighting, and what it may ask of the objective."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import jax
+
+from pinn_ac.errors import require
 
 State = Any
 Points = Mapping[str, jax.Array]
@@ -22,6 +24,19 @@ class Measured(Protocol):
     @property
     def terms(self) -> tuple[str, ...]:
         """Names of the terms."""
+        ...
+
+    @property
+    def power(self) -> int:
+        """p of φ(r) = |r|^p: a point whose residual is to be multiplied by λ has the weight λ^p."""
+        ...
+
+    def weighted(self, weights: Mapping[str, jax.Array]) -> "Measured":
+        """The same with the w_i of some terms multiplied: what a weighting sees that follows another."""
+        ...
+
+    def weights(self, name: str) -> jax.Array:
+        """w_i at every point of the term, (n,)."""
         ...
 
     def residuals(self, name: str) -> jax.Array:
@@ -56,10 +71,18 @@ class Weighting(Protocol):
     with v_ki from the weighting, w_ki from the sampler and weight_k from `loss.weights`. The v_ki are constants of
     the step: no gradient goes through them. Least-squares methods see √(v_ki w_ki) r_ki, so the weights act on every
     optimizer alike. A weight of a whole term is the same number at all of its points.
+
+    A weighting whose class has `balances = True` weighs the terms against each other and needs two
+    (:func:`require_terms`); its points have the names of all terms of the objective.
     """
 
-    def init(self, points: Points) -> State:
-        """The state before the first step of a time window, a pytree of arrays."""
+    def init(self, points: Points, seed: int) -> State:
+        """The state before the first step of a time window, a pytree of arrays.
+
+        Args:
+            points: as drawn; of their values nothing may decide about shapes.
+            seed: the root of the run's randomness.
+        """
         ...
 
     def renew(self, state: State, points: Points) -> State:
@@ -79,3 +102,18 @@ class Weighting(Protocol):
     def figures(self, state: State) -> Mapping[str, jax.Array]:
         """Name → number, for the history of the run."""
         ...
+
+
+def require_terms(weighting: Any, terms: Iterable[str]) -> None:
+    """Refuse a weighting that balances terms where there is one alone.
+
+    Raises:
+        InputError: there is one.
+    """
+    names = tuple(terms)
+    require(
+        len(names) > 1 or not getattr(weighting, "balances", False),
+        f"The weighting {type(weighting).__name__} balances the terms of the loss, of which there is one alone, "
+        f"{', '.join(names)}: choose ansatz=soft embedding=periodic, by which the initial condition is another, or "
+        "another weighting.",
+    )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pinn_ac.app.benchmarks import autodiff, optimizers, race, scaling
+from pinn_ac.app.benchmarks import ablation, autodiff, optimizers, race, scaling, tolerances
 from pinn_ac.app.environment import configure, describe
 from pinn_ac.app.program import spelled
 from pinn_ac.errors import InputError
@@ -15,11 +15,16 @@ from pinn_ac.files import make_writable, write_whole
 from pinn_ac.reporting.tables import metrics_table
 
 BENCHMARKS: dict[str, Callable[[int], list[dict[str, object]]]] = {
+    "ablation": ablation.run,
     "autodiff": autodiff.run,
     "optimizers": optimizers.run,
     "race": race.run,
     "scaling": scaling.run,
+    "tolerances": tolerances.run,
 }
+
+OF_SEEDS = ("ablation", "race", "tolerances")
+"""Those whose rounds are seeds."""
 
 
 def main(words: list[str] | None = None) -> None:
@@ -32,17 +37,21 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument(
         "name",
         choices=sorted(BENCHMARKS),
-        help="autodiff: our differentiation against JAX's; optimizers: stages of a step, and optimistix's; "
+        help="ablation: what each part of a march is worth; "
+        "autodiff: our differentiation against JAX's; optimizers: stages of a step, and optimistix's; "
         "race: error against seconds of four experiments (hours); "
-        "scaling: a step's time and memory against points and parameters",
+        "scaling: a step's time and memory against points and parameters; "
+        "tolerances: the error that each tolerance gives, on many problems (hours)",
     )
     parser.add_argument(
-        "--rounds", type=int, help="calls of each program (default 30); for race, the number of seeds (default 5)"
+        "--rounds",
+        type=int,
+        help="calls of each program (default 30); for ablation, race and tolerances, the number of seeds (default 5)",
     )
     parser.add_argument("--precision", default="float64", help="float64 or float32")
     chosen = parser.parse_args(words)
     if chosen.rounds is None:
-        chosen.rounds = 5 if chosen.name == "race" else 30
+        chosen.rounds = 5 if chosen.name in OF_SEEDS else 30
     if chosen.rounds < 1:
         parser.error("--rounds needs a whole number from 1")
     try:

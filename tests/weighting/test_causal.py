@@ -1,61 +1,20 @@
-"""Weightings: causal weights by their definition, one table for all, and what else the interface can hold."""
-
-from dataclasses import dataclass
-from functools import cache
+"""Causal weights by their definition, and how all optimizers see the weights of points."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from weighed import DRAWN, Given, N, flat_of, programs, weighed
 
-from composed import built, composed, options
-from fields import a_field
-from pinn_ac.ansatz import Soft
+from composed import composed
 from pinn_ac.app.assembly import assemble
 from pinn_ac.batch import Batch, Points
-from pinn_ac.derivatives import JaxJvp
 from pinn_ac.errors import InputError
-from pinn_ac.gradients import JaxGradient
-from pinn_ac.loss import Objective, build_terms
-from pinn_ac.models import MLP, Periodic
 from pinn_ac.optimizers import LBFGS, Adam, LevenbergMarquardt
-from pinn_ac.problem import AllenCahn, Sine
-from pinn_ac.programs import Programs
 from pinn_ac.weighting import Causal, CausalState
 from pinn_ac.weighting.causal import causal_weights, chunk_means
 
-WEIGHTINGS = [option for option in options("weighting") if option != "none"]
-N = 24
-DRAWN = {
-    "residual": np.column_stack([np.random.default_rng(0).random(N), np.random.default_rng(1).uniform(-1, 1, N)]),
-    "initial": np.column_stack([np.zeros(5), np.linspace(-1, 0.6, 5)]),
-}
 FOURS = Causal(2.0, chunks=4)
-
-
-class Given:
-    """Measured, with the losses of the residual as they are given."""
-
-    def __init__(self, losses):
-        self.losses = lambda name: jnp.asarray(losses)
-
-
-@cache
-def programs(weighting):
-    """Of a small network with a soft initial condition, so that there are two terms."""
-    network = MLP(3, 1, "tanh", 1.0)
-    field, params = a_field(AllenCahn(1e-2, 2.0, initial_condition=Sine(0.5, 1)), Periodic(1), network, Soft())
-    objective = Objective(build_terms(field, JaxJvp()), {"initial": 10.0}, "mse", JaxGradient())
-    return Programs(network, field, JaxJvp(), objective, weighting), params
-
-
-def weighed(weighting, drawn=DRAWN, state=None):
-    """The programs, the parameters, the batch with the weights that the sampler gives and that with all weights."""
-    made, params = programs(weighting)
-    batch = made.prepare(drawn, None)
-    state = weighting.init(drawn) if state is None else state
-    state, with_weights = made.weigh(state, params, batch, drawn)
-    return made, params, batch, with_weights, state
 
 
 def expected_weights(losses, t, tolerance, chunks):
@@ -90,6 +49,20 @@ def test_the_first_chunk_counts_fully_and_no_later_one_more_than_an_earlier():
         assert weights[0] == 1
         assert (np.diff(weights) <= 0).all()
         np.testing.assert_allclose(weights[1], np.exp(-losses[0] / scale), rtol=1e-13)
+
+
+def test_a_weight_depends_on_the_losses_of_earlier_chunks_alone():
+    """Of points in any order and density, as an adaptive sampler draws them."""
+    generator = np.random.default_rng(5)
+    t, losses, weighting = generator.random(60) ** 3, generator.random(60), Causal(1.0, chunks=6)
+    drawn = {"residual": np.column_stack([t, t])}
+    chunk = np.asarray(weighting.chunk_of(jnp.asarray(t)))
+    before = np.asarray(weighting.update(weighting.init(drawn), Given(losses), drawn)[1]["residual"])
+    for k in range(6):
+        other = np.where(chunk == k, 3.0, losses)
+        found = np.asarray(weighting.update(weighting.init(drawn), Given(other), drawn)[1]["residual"])
+        np.testing.assert_array_equal(found[chunk <= k], before[chunk <= k])
+        assert (found[chunk > k] < before[chunk > k]).all()
 
 
 def test_no_gradient_goes_through_the_weights():
@@ -166,9 +139,10 @@ def test_weights_of_the_sampler_are_multiplied_and_count_in_the_losses():
 def test_every_optimizer_sees_the_weights():
     """A step on the batch with weights is the step on residuals that are multiplied by their roots, and no other."""
     made, params, batch, found, _ = weighed(FOURS)
-    batch = batch.weighted({"residual": jnp.ones(N)})  # for the same program
-    objective, flat = made.objective, np.asarray(_flat(params)[0])
-    rows = jax.jit(lambda params, batch: objective.residuals_and_jacobian(*_flat(params), batch))
+    ones = {"residual": jnp.ones(N), "initial": jnp.ones(5)}
+    batch, found = batch.weighted(ones), found.weighted({"initial": ones["initial"]})  # for the same program
+    objective, flat = made.objective, np.asarray(flat_of(params)[0])
+    rows = jax.jit(lambda params, batch: objective.residuals_and_jacobian(*flat_of(params), batch))
     (r, J), (plain_r, plain_J) = ([np.asarray(part) for part in rows(params, one)] for one in (found, batch))
     roots = np.concatenate([np.sqrt(found.terms["residual"].weight), np.ones(5)])
     np.testing.assert_allclose(r, roots * plain_r, rtol=1e-10, atol=1e-13)
@@ -178,7 +152,7 @@ def test_every_optimizer_sees_the_weights():
         ends = []
         for points in (found, batch):
             state, info = optimizer.step(optimizer.init(params), points)
-            ends.append(np.asarray(_flat(optimizer.params(state))[0]))
+            ends.append(np.asarray(flat_of(optimizer.params(state))[0]))
             np.testing.assert_allclose(info.loss, made.loss(params, points), rtol=1e-12)
         step = ends[0] - flat
         assert np.abs(ends[0] - ends[1]).max() > 1e-6
@@ -190,142 +164,7 @@ def test_every_optimizer_sees_the_weights():
             np.testing.assert_allclose(step, -np.linalg.solve(A + 1e-2 * np.diag(D), J.T @ r), rtol=1e-7, atol=1e-10)
 
 
-def _flat(params):
-    return jax.flatten_util.ravel_pytree(params)
-
-
-@dataclass(frozen=True)
-class ResidualAttention:
-    """RBA (arXiv:2307.00379): λ_i ← γ λ_i + η |r_i|/max|r|, and the weight is λ_i²."""
-
-    gamma: float = 0.9
-    eta: float = 0.1
-
-    def init(self, points):
-        return jnp.zeros(len(points["residual"]))
-
-    renew = lambda self, state, points: self.init(points)  # noqa: E731
-
-    def update(self, state, measured, points):
-        size = jnp.abs(measured.residuals("residual"))
-        state = self.gamma * state + self.eta * size / jnp.max(size)
-        return state, {"residual": state**2}
-
-    def figures(self, state):
-        return {"largest_attention": jnp.max(state)}
-
-
-@dataclass(frozen=True)
-class GradientNorms:
-    """λ_k = mean_j ‖∇L_j‖/‖∇L_k‖ (arXiv:2308.08469), every `every` steps and smoothed."""
-
-    momentum: float = 0.9
-    every: int = 2
-
-    def init(self, points):
-        return jnp.zeros((), int), jnp.ones(2)
-
-    renew = lambda self, state, points: state  # noqa: E731
-
-    def update(self, state, measured, points):
-        step, weights = state
-
-        def renewed(_):
-            norms = jnp.stack([jnp.linalg.norm(_flat(measured.gradient(name))[0]) for name in measured.terms])
-            return self.momentum * weights + (1 - self.momentum) * norms.mean() / norms
-
-        weights = jax.lax.cond(step % self.every == 0, renewed, lambda _: weights, None)
-        spread = {name: jnp.full(len(points[name]), weights[k]) for k, name in enumerate(measured.terms)}
-        return (step + 1, weights), spread
-
-    def figures(self, state):
-        return {"weight_initial": state[1][1]}
-
-
-@dataclass(frozen=True)
-class TangentKernel:
-    """λ_k = mean_j K_j/K_k with K_k the mean diagonal of the neural tangent kernel (arXiv:2007.14527)."""
-
-    def init(self, points):
-        return ()
-
-    renew = lambda self, state, points: state  # noqa: E731
-
-    def update(self, state, measured, points):
-        K = jnp.stack([jnp.mean(measured.squared_row_norms(name)) for name in measured.terms])
-        return state, {name: jnp.full(len(points[name]), K.mean() / K[k]) for k, name in enumerate(measured.terms)}
-
-    def figures(self, state):
-        return {}
-
-
-SKETCHES = (ResidualAttention(), GradientNorms(), TangentKernel())
-
-
-def test_other_published_weightings_fit_the_interface():
-    """Ten lines each: per point with state, of gradients every so many steps, and of the tangent kernel."""
-    made, params, batch, attended, _ = weighed(SKETCHES[0])
-    size = np.abs(np.asarray(made.objective.vector("residual", params, batch.terms["residual"])))
-    np.testing.assert_allclose(attended.terms["residual"].weight, (0.1 * size / size.max()) ** 2, rtol=1e-12)
-
-    made, params, batch, balanced, state = weighed(SKETCHES[1])
-    norms = []
-    for name in ("residual", "initial"):
-        mean = jax.jit(jax.grad(lambda params, name=name: made.objective.means(params, batch)[name]))
-        norms.append(np.linalg.norm(_flat(mean(params))[0]))
-    expected = 0.9 + 0.1 * np.mean(norms) / np.array(norms)
-    np.testing.assert_allclose(state[1], expected, rtol=1e-10)
-    np.testing.assert_allclose(balanced.terms["initial"].weight, np.full(5, expected[1]), rtol=1e-10)
-    _, _, _, _, again = weighed(SKETCHES[1], state=state)
-    np.testing.assert_array_equal(again[1], state[1])  # the second step is none that renews
-
-    made, params, batch, kernel, _ = weighed(SKETCHES[2])
-    J = np.asarray(jax.jit(lambda: made.objective.residuals_and_jacobian(*_flat(params), batch)[1])())
-    K = np.array([np.sum(J[:N] ** 2), np.sum(J[N:] ** 2) / 10])  # the rows have √(weight/n): these are the means
-    np.testing.assert_allclose(kernel.terms["residual"].weight, np.full(N, K.mean() / K[0]), rtol=1e-10)
-
-
-@pytest.mark.parametrize("weighting", [built("weighting", option) for option in WEIGHTINGS] + list(SKETCHES), ids=str)
-def test_every_weighting_keeps_the_shape_of_its_state_and_compiles_once(weighting, compilations):
-    made, params, batch, found, state = weighed(weighting)
-    assert jax.tree.structure(found.terms["residual"].prepared) == jax.tree.structure(
-        batch.terms["residual"].prepared
-    )
-    start = weighting.init(DRAWN)
-    for later in (state, weighting.renew(state, DRAWN)):
-        assert jax.tree.structure(later) == jax.tree.structure(start)
-        for one, other in zip(jax.tree.leaves(later), jax.tree.leaves(start), strict=True):
-            assert (one.shape, one.dtype) == (other.shape, other.dtype)
-    compilations.clear()
-    state, again = made.weigh(state, params, batch, DRAWN)
-    assert not compilations
-    for points in again.terms.values():
-        assert points.weight is None or (np.isfinite(points.weight).all() and (points.weight >= 0).all())
-    assert all(np.isfinite(value) for value in weighting.figures(state).values())
-
-
-OTHER = {"tolerance": 3.0, "chunks": 7, "division": "time", "threshold": 0.5}
-"""Another value of each setting of Causal."""
-
-
-@pytest.mark.parametrize("setting", OTHER)
-def test_every_setting_changes_what_is_computed(setting):
-    def course(**settings):
-        weighting = Causal(**{"tolerance": [0.1, 1.0], "chunks": 6} | settings)
-        generator = np.random.default_rng(0)
-        t = generator.random(40) ** 2
-        drawn, state, weights = {"residual": np.column_stack([t, t])}, weighting.init({}), []
-        for size in (1.0, 1.0):
-            state, found = weighting.update(state, Given(size * generator.random(40)), drawn)
-            weights.append(np.asarray(found["residual"]))
-        return np.stack(weights)
-
-    assert not np.array_equal(course(), course(**{setting: OTHER[setting]}))
-
-
-def test_the_defaults_of_the_yaml_are_those_of_the_code():
-    assert built("weighting", "causal") == Causal()
-    assert set(OTHER) == set(vars(Causal()))
+def test_there_is_no_weighting_by_default_and_the_patent_is_named():
     assert "patent" in Causal.__doc__.lower()
     assert composed("weighting=none").weighting is None
     assert composed().weighting is None

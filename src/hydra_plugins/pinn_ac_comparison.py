@@ -1,0 +1,65 @@
+"""The sweeper of configs/hydra/sweeper/comparison.yaml; Hydra takes plugins from `hydra_plugins` alone."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
+
+from pinn_ac.app.comparison.plan import settings_of
+from pinn_ac.app.comparison.result import report
+from pinn_ac.errors import InputError, require
+from pinn_ac.parallel import is_first
+
+
+class Comparing(Sweeper):
+    """Runs every experiment with every seed by any launcher, and writes their table.
+
+    Args:
+        experiments, seeds, steps, seconds: of :class:`pinn_ac.app.comparison.plan.Comparison`.
+    """
+
+    def __init__(self, experiments: Any, seeds: Any, steps: Any, seconds: Any) -> None:
+        self.settings = {"experiments": experiments, "seeds": seeds, "steps": steps, "seconds": seconds}
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Check the settings, and get the launcher.
+
+        Raises:
+            InputError: a setting that cannot be used.
+        """
+        self.comparison = settings_of(self.settings)
+        self.folder = Path(config.hydra.sweep.dir)
+        self.compose = lambda words: _of_a_run(hydra_context.config_loader.load_sweep_config(config, words))
+        self.runs = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Compare. A run that fails ends by itself alone, and is counted in the table.
+
+        Raises:
+            InputError: a setting that cannot be used, or no run has a result.
+        """
+        jobs = self.comparison.jobs(arguments, self.compose)
+        try:
+            self.runs.launch(jobs, initial_job_idx=0)
+        finally:
+            rows = list[dict[str, Any]]()
+            with suppress(InputError):  # it was interrupted before the first run had begun
+                rows = report(self.folder, quiet=not is_first())
+        require(
+            any(row["median"] is not None for row in rows),
+            f"None of the {len(jobs)} runs has a result, for the reasons above.",
+        )
+
+
+def _of_a_run(config: DictConfig) -> DictConfig:
+    """The config of a run without what is Hydra's, and without the modules that it may name objects of."""
+    with open_dict(config):
+        for name in ("hydra", "allow"):
+            config.pop(name, None)
+    return config

@@ -1,0 +1,98 @@
+"""What each part of a march is worth: its error with that part changed, all else the same."""
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+
+from pinn_ac.app.benchmarks.tolerances import problem_of
+from pinn_ac.app.benchmarks.variants import VARIANTS
+from pinn_ac.fitting import choose
+from pinn_ac.marching import Choice, Controller, March, Spacing, pieces_of
+from pinn_ac.models import RandomFeatures, Splitting
+from pinn_ac.optimizers import GaussNewton
+from pinn_ac.problem import Problem
+from pinn_ac.running import computing
+from pinn_ac.sampling import Monitor
+from pinn_ac.setup import assemble
+from pinn_ac.solution import Solution
+
+UNITS = 384
+"""Features of every window."""
+PROBLEMS = {"the lecture's": (), "no symmetry": VARIANTS["no symmetry"]}
+
+CHANGES: Mapping[str, Mapping[str, Any]] = {
+    "as it is": {},
+    "features not evened out": {"whitening": 0.0},
+    "features evened out wholly": {"whitening": 1.0},
+    "weights from [-0.5, 0.5]": {"scale": 0.5},
+    "weights from [-2, 2]": {"scale": 2.0},
+    "normal weights": {"distribution": "normal"},
+    "3 points a feature": {"points": 3.0},
+    "12 points a feature": {"points": 12.0},
+    "points spread evenly in x": {"spacing": Spacing(0.0, 0.0)},
+    "damping 1e-8, as normal equations need": {"floor": 1e-8},
+    "features cos, sin and t alone": {"embedding": Splitting(known=())},
+    "symmetry not built in": {"embedding": Splitting(symmetry=False)},
+}
+"""What is changed → of :class:`~pinn_ac.marching.Settings`, and the embedding."""
+
+
+@dataclass(frozen=True)
+class Steady(Controller):
+    """Windows of the usual length with one attempt each, whatever their errors are."""
+
+    def accepts(self, error: float) -> bool:
+        """True."""
+        return True
+
+    def after_success(self, choice: Choice, error: float, at_rest: bool) -> Choice:
+        """The same."""
+        return choice
+
+
+class SteadyMarch(March):
+    """A march that nothing controls."""
+
+    def controller(self, tolerance: float) -> Controller:
+        """A steady one."""
+        known = super().controller(tolerance)
+        return Steady(known.tolerance, known.usual, known.longest, known.end)
+
+
+def run(seeds: int) -> list[dict[str, Any]]:
+    """A row for every change: on each problem the median error over the seeds, and their range."""
+    rows = []
+    for change, parts in CHANGES.items():
+        row: dict[str, Any] = {"change": change}
+        for name, words in PROBLEMS.items():
+            errors = [_error(problem_of(words), seed, parts) for seed in range(seeds)]
+            row[name] = statistics.median(errors)
+            row[f"{name}, range"] = f"{min(errors):.1e} … {max(errors):.1e}"
+        rows.append(row)
+        jax.clear_caches()
+    return rows
+
+
+def _error(problem: Problem, seed: int, change: Mapping[str, Any]) -> float:
+    """The true relative L2 error of a march with these settings."""
+    parts = dict(change)
+    choices = {
+        "network": RandomFeatures(),
+        "optimizer": GaussNewton(),
+        "sampler": Monitor(num_points=None),  # type: ignore[arg-type]
+        "embedding": parts.pop("embedding", None),
+    }
+    experiment = assemble(choose(problem, None, None, seed, choices, tolerance=1e-10))
+    with computing(experiment):
+        march = SteadyMarch(
+            problem=experiment.problem.natural,
+            kernel=experiment.kernel,
+            settings=replace(experiment.setup.marching_settings, units=UNITS, **parts),
+            tolerance=1.0,  # so that all is solved once
+            seed=seed,
+        )
+        pieces = pieces_of(march.run(march.begin()))
+    return Solution(experiment, pieces).error()

@@ -1,0 +1,121 @@
+"""A problem in its natural units, on the smallest period that its solution has."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pinn_ac.problem.initial_conditions import InitialCondition
+from pinn_ac.problem.own_period import OwnPeriod, own_period
+from pinn_ac.problem.units import require_units
+
+
+class InUnits:
+    """What a :class:`~pinn_ac.problem.Problem` knows of its units: those of the user, and the natural ones.
+
+    In natural units x runs over [−1, 1), which is the smallest period of u₀, and so of u, shifted to an axis about
+    which u₀ is even where there is one. So sin 3πx is solved as cos πx is, with 9 times the diffusivity.
+    """
+
+    domain: tuple[float, float]
+    horizon: float
+    initial_condition: InitialCondition
+    dimensions: ClassVar[Mapping[str, tuple[int, int]] | None]
+    symmetries: ClassVar[frozenset[str]]
+
+    if TYPE_CHECKING:
+
+        @property
+        def is_spectral(self) -> bool: ...
+
+        @property
+        def coefficients(self) -> dict[str, Any]: ...
+
+        @property
+        def nominal(self) -> Any: ...
+
+    @property
+    def period(self) -> float:
+        """b − a."""
+        return self.domain[1] - self.domain[0]
+
+    @cached_property
+    def own_period(self) -> OwnPeriod:
+        """The smallest period of u₀, and its axis.
+
+        The whole domain where the equation is not known to be the same at every x.
+        """
+        is_same_everywhere = self.dimensions is not None and self.is_spectral
+        return own_period(self.initial_condition, is_same_everywhere, "even" in self.symmetries)
+
+    @property
+    def length_unit(self) -> float:
+        """The natural unit of length: half of the smallest period, so that x is ξ where that is the domain."""
+        return self.period / (2 * self.own_period.repeats) if self.dimensions is not None else 1.0
+
+    @property
+    def time_unit(self) -> float:
+        """The natural unit of time: the horizon, unless the equation knows a better one."""
+        return self.horizon if self.dimensions is not None else 1.0
+
+    @cached_property
+    def natural(self) -> Self:
+        """The same problem in natural units, on [−1, 1): its solution at :meth:`to_natural` of (t, x) is u(t, x).
+
+        Problems that differ in their units alone have the same natural one, up to the rounding of its coefficients.
+
+        Raises:
+            InputError: the residual has not the units that `dimensions` tells.
+        """
+        if self.dimensions is None:
+            return self
+        plain = self.nominal
+        values = {}
+        for name, value in self.coefficients.items():
+            p, q = self.dimensions[name]
+            values[name] = value * (1 / plain.length_unit) ** p * plain.time_unit**-q
+        if plain is self:
+            whole: dict[str, Any] = {
+                "domain": (-1.0, 1.0),
+                "horizon": self.horizon / self.time_unit,
+                "initial_condition": self.own_period.condition,
+            }
+            natural: Self = replace(self, **values, **whole)
+            require_units(self, natural)
+            return natural
+        return plain.natural.with_coefficients(values)
+
+    def unit_of(self, order: str) -> float:
+        """The unit by which a derivative in natural units is divided to be in the user's: of "t", "xx", "" (u), …"""
+        return self.time_unit ** order.count("t") * self.length_unit ** (len(order) - order.count("t"))
+
+    def to_natural(self, t: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(t, x) in natural units, in NumPy's double precision whatever a run's is; x wrapped into the domain."""
+        middle = 0.5 * (self.domain[0] + self.domain[1])
+        xi = (x - middle) * (2 / self.period)
+        xi = xi - 2 * np.round(xi / 2)
+        if self.dimensions is None:
+            return t, middle + 0.5 * self.period * xi
+        return t / self.time_unit, self.own_period.fold(xi)
+
+    def to_natural_traced(self, t: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """:meth:`to_natural` in JAX operations; without natural units as they are."""
+        if self.dimensions is None:
+            return t, x
+        return t / self.time_unit, self.own_period.fold(self.to_unit(x))
+
+    def from_natural(self, t: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(t, x) in the user's units of a point in natural units; of the first of equal places."""
+        if self.dimensions is None:
+            return t, x
+        xi = self.own_period.unfold(x)
+        return t * self.time_unit, 0.5 * (self.domain[0] + self.domain[1]) + 0.5 * self.period * xi
+
+    def to_unit(self, x: jax.Array) -> jax.Array:
+        """ξ in [−1, 1] of any x, wrapped periodically."""
+        xi = (jnp.asarray(x) - 0.5 * (self.domain[0] + self.domain[1])) * (2 / self.period)
+        return xi - 2 * jnp.round(xi / 2)
