@@ -15,12 +15,12 @@ from pinn_ac.ansatz import Change, ReactionFlow, Soft
 from pinn_ac.app.assembly import assemble
 from pinn_ac.errors import InputError
 from pinn_ac.fitting import choose
-from pinn_ac.models import MLP, Periodic, Splitting
+from pinn_ac.models import MLP, Periodic, Separable, Splitting
 from pinn_ac.optimizers import Adam
 from pinn_ac.problem import AllenCahn, Burgers, Cosine
 from pinn_ac.regimes import BackwardCompatible, Curriculum, Moment, PseudoTime
 from pinn_ac.running import Plan, Training, computing
-from pinn_ac.sampling import CausalRetainRelease, ResidualRefinement, Uniform
+from pinn_ac.sampling import CausalRetainRelease, Grid, ResidualRefinement, Uniform
 from pinn_ac.setup import assemble as assembled
 from pinn_ac.tracking import Tracker
 from pinn_ac.training import Checkpoints, Stopped
@@ -406,3 +406,16 @@ def test_over_fitting_is_judged_without_the_gate_that_hides_later_times():
         compared = Training(one, EVERY_STEP).trainer.guard.loss(params, batch)
     assert compared - initial == pytest.approx(np.mean(f**2), rel=1e-9)
     assert one.programs.loss(params, batch) - initial < 1e-10 * np.mean(f**2)
+
+
+@pytest.mark.landing
+def test_a_separable_network_keeps_its_quicker_way_on_grids():
+    """All points of a grid at once, against one by one."""
+    one = experiment(network=Separable(), regime=PseudoTime(rate=2.0), sampler=Grid(36, 16, resample_every=2))
+    before, now = some_params(one, 1), some_params(one, 2)
+    second = one.draw(2, now, one.draw(0, before, {}))
+    batch, term = one.prepare(second, one.recalled(None, second)), one.objective.terms["residual"]
+    points = batch.terms["residual"].prepared
+    found = jax.jit(term.at_points)(now, points)
+    expected = jax.jit(jax.vmap(term.at_point, (None, 0)))(now, points)
+    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-10)
