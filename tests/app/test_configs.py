@@ -56,7 +56,7 @@ def needs(group, option, folder):
     if (group, option) == ("model", "separable"):
         return ["embedding=periodic"]
     if group == "size/network":
-        return [f"model={option.partition('_')[2]}"]
+        return [f"model={option.partition('_')[2]}", *needs("model", option.partition("_")[2], folder)]
     if option == "tabulated":
         x = -1 + 2 * np.arange(16) / 16
         np.savetxt(folder / "u.csv", np.column_stack([x, np.cos(np.pi * x)]), delimiter=",")

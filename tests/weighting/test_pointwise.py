@@ -95,6 +95,21 @@ def test_the_quadratic_potential_is_residual_based_attention():
     np.testing.assert_allclose(*found, rtol=1e-15)
 
 
+def test_variational_weights_end_when_they_are_told_to():
+    """After two steps all weights are 1, whatever the multipliers, which go on."""
+    weighting, endless, r = VRBA(until=2), VRBA(), some(np.random.default_rng(0))
+    state, found = weighting.init(DRAWN), []
+    for _ in range(3):
+        before = state
+        state, weights = weighting.update(state, Given(residuals=r), DRAWN)
+        found.append(weights["residual"])
+        expected = endless.update(before, Given(residuals=r), DRAWN)
+        np.testing.assert_array_equal(state.values["residual"], expected[0].values["residual"])
+        if len(found) < 3:
+            np.testing.assert_array_equal(found[-1], expected[1]["residual"])
+    np.testing.assert_array_equal(found[2], np.ones(N))
+
+
 def test_a_sharp_potential_stays_finite_where_its_exponentials_would_not():
     s, steps = jnp.asarray([0.0, 0.5, 1.0]), jnp.asarray(10**6)
     for potential in ("exponential", "cosh"):

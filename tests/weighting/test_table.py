@@ -39,7 +39,7 @@ OTHER = {
     | {"ascent_steps": 1},
     "brdr": {"memory": 0.5, "momentum": 0.5, "learning_rate": 0.1},
     "vrba": {"potential": "power", "eta": 0.1, "most": 5.0, "start": 0.2, "mixing": 0.5, "exponent": 3.0}
-    | {"strength": 0.5},
+    | {"strength": 0.5, "until": 1},
     "relobralo": {"memory": 0.5, "temperature": 0.5, "remembering": 1.0},
     "softadapt": {"sharpness": 1.0, "variant": "normalized", "order": 3},
 }
@@ -202,6 +202,7 @@ REFUSED = [
     (BRDR, {"learning_rate": 2.0}, "weighting.learning_rate is 2.0: give a number above 0 and up to 1, or null"),
     (VRBA, {"potential": "cubic"}, "weighting.potential is 'cubic': choose one of quadratic, power"),
     (VRBA, {"most": 0.001}, "weighting.most is 0.001: give a number from weighting.eta on"),
+    (VRBA, {"until": 0}, "weighting.until is 0: give a whole number from 1, or null"),
     (VRBA, {"mixing": 2.0}, "weighting.mixing is 2.0: give a number from 0 to 1"),
     (VRBA, {"exponent": 1.0}, "weighting.exponent is 1.0: give a number above 1"),
     (VRBA, {"strength": 0.0}, "weighting.strength is 0.0: give a number above 0"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from pinn_ac.errors import is_number, require
+from pinn_ac.errors import is_number, is_whole, require
 from pinn_ac.weighting.pointwise import PointState, begun, carried, relative
 from pinn_ac.weighting.rba import TERM, attention, require_rates
 from pinn_ac.weighting.weighting import Measured, Points
@@ -51,6 +51,8 @@ class VRBA:
         mixing: φ in [0, 1].
         exponent: p > 1 of "power".
         strength: c > 0 of "exponential", "logarithm" and "cosh".
+        until: steps after which all points of the residual have the weight 1 again, so that a method that wants one
+            objective can follow (experiment=vrba_ssbroyden); None for never.
 
     Raises:
         InputError: a number out of range, or an unknown potential.
@@ -67,6 +69,7 @@ class VRBA:
     mixing: float = 1.0
     exponent: float = 4.0
     strength: float = 1.0
+    until: int | None = None
 
     def __post_init__(self) -> None:
         require(
@@ -82,6 +85,10 @@ class VRBA:
         for name, least in (("exponent", 1), ("strength", 0)):
             value = getattr(self, name)
             require(is_number(value) and value > least, f"weighting.{name} is {value}: give a number above {least}.")
+        require(
+            self.until is None or is_whole(self.until, 1),
+            f"weighting.until is {self.until}: give a whole number from 1, or null.",
+        )
 
     def init(self, points: Points, seed: int = 0) -> PointState:
         """λ as it starts, at every point of the residual."""
@@ -98,8 +105,10 @@ class VRBA:
         share = self.share(relative(measured.residuals(TERM)), state.steps)
         target = self.mixing * share + 1 - self.mixing
         multipliers = (1 - self.eta / self.most) * state.values[TERM] + self.eta * target
-        state = state._replace(steps=state.steps + 1, values={TERM: multipliers})
-        return state, {TERM: multipliers**measured.power}
+        weights = multipliers**measured.power
+        if self.until is not None:
+            weights = jnp.where(state.steps < self.until, weights, 1.0)
+        return state._replace(steps=state.steps + 1, values={TERM: multipliers}), {TERM: weights}
 
     def figures(self, state: PointState) -> Mapping[str, jax.Array]:
         """The mean and the largest of the multipliers."""
