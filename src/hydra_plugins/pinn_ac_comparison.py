@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.plugins import Plugins
+from hydra.core.utils import JobStatus
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from pinn_ac.app.comparison.plan import settings_of
 from pinn_ac.app.comparison.result import report
+from pinn_ac.app.jobs import FAILED_SCORE
 from pinn_ac.errors import InputError, require
 from pinn_ac.parallel import is_first
 
@@ -46,13 +48,12 @@ class Comparing(Sweeper):
         """
         jobs = self.comparison.jobs(arguments, self.compose)
         try:
-            self.runs.launch(jobs, initial_job_idx=0)
+            done = self.runs.launch(jobs, initial_job_idx=0)
         finally:
-            rows = list[dict[str, Any]]()
             with suppress(InputError):  # it was interrupted before the first run had begun
-                rows = report(self.folder, quiet=not is_first())
+                report(self.folder, quiet=not is_first())
         require(
-            any(row["median"] is not None for row in rows),
+            any(one.status == JobStatus.COMPLETED and one.return_value != FAILED_SCORE for one in done),
             f"None of the {len(jobs)} runs has a result, for the reasons above.",
         )
 

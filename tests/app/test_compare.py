@@ -270,6 +270,10 @@ def test_a_comparison_runs_goes_on_and_is_shown(tmp_path):
     assert again.status == 0, again.err
     assert {path: path.stat().st_mtime for path in tmp_path.rglob("metrics.json")} == metrics
     assert (tmp_path / "comparison.html").exists()
+    other = typed("compare", *(word for word in words if word != "steps=2"), "steps=3")
+    assert other.status == 2
+    assert "holds a run with another train" in other.err
+    assert other.err.rstrip().endswith("Error: None of the 2 runs has a result, for the reasons above.")
     for name in ("comparison.csv", "comparison.md"):
         (tmp_path / name).unlink()
     assert "2 runs" in typed("compare", f"run={tmp_path}").out
