@@ -53,12 +53,12 @@ def test_every_script_is_a_command_and_every_command_a_script():
     ("command", "words", "sentence"),
     [
         ("train", ["problem.diffusivity=-1"], "problem.diffusivity is -1: give a positive number."),
-        ("train", ["model=unknown"], "model=unknown is no option: choose one of mlp, modified_mlp"),
+        ("train", ["model=unknown"], "model=unknown is no option: choose one of chebyshev_kan, mlp, modified_mlp"),
         ("train", ["optimizer=null"], "by name, such as optimizer=adam"),
         (
             "train",
             ["model.widht=3"],
-            "model (MLP) has no setting widht: it has width, depth, activation, output_scale.",
+            "model (MLP) has no setting widht: it has width, depth, activation, output_scale, bias_scale",
         ),
         ("train", ["resume=/"], "/ is not the folder of a run"),
         ("train", ["hydra.run.dir=/proc/here"], "/proc/here cannot be written"),
