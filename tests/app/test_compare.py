@@ -292,7 +292,7 @@ def test_small_is_the_same_method_in_double_precision_on_a_small_network(name):
         assert (small.model.width, small.model.depth, small.sampler.num_points) == (30, layers, 2048)
 
 
-OFTEN = ("causal_modified_mlp", "hard_constraints", "piratenet_soap", "self_adaptive")
+OFTEN = ("causal_modified_mlp", "hard_constraints", "soap", "self_adaptive")
 """Experiments that have nearly all groups and options of the others in them."""
 EXPERIMENTS = [
     pytest.param(name, marks=pytest.mark.landing if name in OFTEN else pytest.mark.slow)
