@@ -78,7 +78,7 @@ CASES = [
 for one in CASES:
     if one["model"] == "separable":
         one["embedding"] = "periodic"
-QUICK = (5,)
+QUICK = (7,)
 ONE_WORKER = [pytest.mark.xdist_group(f"units {case}") for case in range(len(CASES))]
 """Since the tests of a case have a run in common."""
 PARAMETERS = [

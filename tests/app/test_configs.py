@@ -465,6 +465,7 @@ def test_a_value_of_another_kind_of_any_setting_is_refused_by_name_or_is_one_tha
         ("+model=mlp", "model is chosen already"),
         ("+model.width=3", "model.width has a value already"),
         ("~model", "model is None: choose one of configs/model/, by model=NAME."),
+        ("~size", "size is None: choose one of configs/size/, by size=NAME."),
         ("~seed", "seed has no value: give it one."),
         ("~model.nope", "There is no setting model.nope that could be deleted"),
         ("+seeed=1", "has no setting seeed: it has name, seed"),

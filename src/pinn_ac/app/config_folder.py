@@ -13,8 +13,8 @@ def options(group: str) -> list[str]:
         group: its path below configs/, such as "model" or "problem/initial_condition"; the last part is enough.
 
     Example:
-        >>> options("loss")
-        ['l1', 'mse']
+        >>> options("gradient")
+        ['jax', 'own']
     """
     found = [path for path in CONFIGS.rglob(f"{group}/*.yaml") if "experiment" not in path.parts]
     return sorted(path.stem for path in found)

@@ -38,6 +38,13 @@ PHRASES = MappingProxyType(
         "In '([^']*)': ConfigKeyError raised while composing config:\nKey '([^']*)' not in": (
             r"The config file \1 sets \2, and there is no such setting: leave it out."
         ),
+        # The options of size/network are named by both.
+        r"possible interpolation keys: (?![^\n]*\bmodel\b)": (
+            "model is None: choose one of configs/model/, by model=NAME."
+        ),
+        r"possible interpolation keys: (?![^\n]*\bsize\b)": (
+            "size is None: choose one of configs/size/, by size=NAME."
+        ),
         "Missing mandatory value: ([^ \n]*)": r"\1 has no value: give it one by \1=…",
     }
 )

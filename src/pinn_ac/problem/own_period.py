@@ -75,7 +75,7 @@ def _axis(c: np.ndarray) -> float:
     """ξ₀ ≠ 0 of least size about which Σ c_k e^{ikπξ} is even, so that all c_k e^{ikπξ₀} are real; 0 if none is."""
     first = 1 + int(np.argmax(np.abs(c[1:])))
     candidates = (np.arange(-first, first + 1) - np.angle(c[first]) / math.pi) / first
-    for axis in sorted(candidates, key=abs):
+    for axis in sorted(candidates, key=lambda axis: (round(abs(axis), 12), axis < 0)):
         turned = c * np.exp(1j * math.pi * np.arange(len(c)) * axis)
         if np.abs(turned.imag).max() <= 10 * ROUNDING * np.abs(c).max():
             return float(axis)
