@@ -6,8 +6,10 @@ import json
 import jax.numpy as jnp
 import pytest
 
-from pinn_ac.app.benchmarks import autodiff, command, optimizers, race, scaling
+from composed import EASY
+from pinn_ac.app.benchmarks import ablation, autodiff, command, optimizers, race, scaling, tolerances
 from pinn_ac.app.benchmarks.timing import Timing, compare
+from pinn_ac.models import Splitting
 
 
 def test_programs_are_called_in_turn_as_often_as_asked():
@@ -115,3 +117,42 @@ def test_a_race_is_summed_up_by_medians_and_its_runs_are_kept(monkeypatch, tmp_p
     }
     assert classical["median error"] == 1e-11
     assert (tmp_path / "race.png").stat().st_size > 10_000
+
+
+def test_runs_to_a_tolerance_are_summed_up_and_kept(monkeypatch, tmp_path):
+    """Those that the file holds already are not run again; what says that it missed is in no statistic of errors."""
+    told = [(2e-5, 2e-5, True), (1e-6, 2e-6, True), (8e-5, 8e-5, True), (9e-4, 9e-4, False)]
+    rows = [
+        {"problem": "one", "tolerance": 1e-4, "seed": seed, "error": error, "estimate": estimate, "reliable": True}
+        | {"met": met, "windows": 4 + seed, "seconds": 3.0}
+        for seed, (error, estimate, met) in enumerate(told)
+    ]
+    (tmp_path / "tolerances.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    monkeypatch.setattr(tolerances, "fit", lambda *problem, **choices: pytest.fail("run again"))
+    (row,) = tolerances.run(4, {"one": ()}, [1e-4], folder=tmp_path)
+    assert row == {
+        "tolerance": 1e-4,
+        "runs": 4,
+        "met": 3,
+        "true error within": 3,
+        "largest error / tolerance": pytest.approx(0.8),
+        "median error / tolerance": pytest.approx(0.2),
+        "estimate / error": "1.00 … 2.00",
+        "median windows": 5.5,
+        "median seconds": 3.0,
+    }
+    assert (tmp_path / "tolerances.png").stat().st_size > 10_000
+
+
+@pytest.mark.landing
+def test_a_tolerance_is_run_to_and_a_part_of_a_march_is_worth_something(monkeypatch, tmp_path):
+    words = (*EASY, "problem.horizon=0.2")
+    (row,) = tolerances.run(1, {"easy": words}, [1e-3], folder=tmp_path)
+    assert row["met"] == 1
+    assert row["largest error / tolerance"] < 3
+    monkeypatch.setattr(ablation, "UNITS", 64)
+    monkeypatch.setattr(ablation, "PROBLEMS", {"easy": words})
+    changes = {"as it is": {}, "cos, sin and t alone": {"embedding": Splitting(known=())}}
+    monkeypatch.setattr(ablation, "CHANGES", changes)
+    whole, bare = ablation.run(1)
+    assert bare["easy"] > 10 * whole["easy"]
