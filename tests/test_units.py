@@ -70,11 +70,16 @@ GROUPS = {
     "problem/initial_condition": options("problem/initial_condition"),
 }
 """The options of everything that sees a point, a residual or a loss."""
+CHEAP = {"derivatives": "jax_jvp", "gradient": "jax", "loss": "mse", "optimizer": "adam", "sampler": "uniform"} | {
+    "ansatz": "soft", "embedding": "periodic", "model": "mlp", "problem/initial_condition": "cosine"
+}  # fmt: skip
+"""What stands where a group has no option left that is not in a case before."""
 CASES = [
-    {group: names[case % len(names)] for group, names in GROUPS.items()} | {"windows": 1 + (case + 1) % 2}
+    {group: (*names, *[CHEAP[group]] * case)[case] for group, names in GROUPS.items()}
+    | {"windows": 1 + (case + 1) % 2}
     for case in range(max(map(len, GROUPS.values())))
 ]
-"""Each option at least once, in one window and in two."""
+"""Each option once, in one window and in two."""
 for one in CASES:
     if one["model"] == "separable":
         one["embedding"] = "periodic"
@@ -104,6 +109,7 @@ MEET_PLACES = list(meeting_places())
 SMALL = (
     "model.width=5", "model.depth=1", "sampler.num_points=64", "sampler.num_initial=16", "sampler.resample_every=2",
     "train.log_every=1", "train.evaluate_every=1", "train.checkpoint_every=100",
+    "train.overfit=ignore",
 )  # fmt: skip
 
 
@@ -220,10 +226,14 @@ def test_a_problem_trains_to_the_same_bits_in_units_that_round_nothing(case, own
 @pytest.mark.landing
 @pytest.mark.parametrize("case", [pytest.param(case, marks=ONE_WORKER[case]) for case in MEET_PLACES])
 def test_a_problem_trains_the_same_in_other_units(case, own, tmp_path):
-    """But for the rounding of its natural coefficients and of ξ, which few steps magnify a millionfold at most."""
+    """But for the rounding of its natural coefficients and of ξ, which few steps magnify a millionfold at most.
+
+    Gauss–Newton's systems are as ill-conditioned as double precision allows: there it is a hundred times as much.
+    """
+    magnified = 1e8 if CASES[case]["optimizer"] == "gauss_newton" else 1e6
     name = DECIMAL[MEET_PLACES.index(case) % len(DECIMAL)]
     other = trained(tmp_path, in_units(PROBLEM, name), CASES[case])
-    assert_the_same(own(case), other, 1e6 * np.finfo(float).eps * (1 + UNITS[name][1] / UNITS[name][0]))
+    assert_the_same(own(case), other, magnified * np.finfo(float).eps * (1 + UNITS[name][1] / UNITS[name][0]))
 
 
 @pytest.mark.landing
