@@ -21,11 +21,18 @@ from pinn_ac.reporting.tolerances import draw_tolerances
 from pinn_ac.running import Plan
 
 TOLERANCES = (1e-4, 1e-6, 1e-8, 1e-10)
+PROBLEMS: Mapping[str, Sequence[str]] = {
+    "the lecture's": (),
+    **VARIANTS,
+    "R = 50": ("problem.reaction_rate=50",),
+    "T = 20": ("problem.horizon=20",),
+}
+"""What it is → the words of the command line."""
 
 
 def run(
     seeds: int,
-    problems: Mapping[str, Sequence[str]] = VARIANTS,
+    problems: Mapping[str, Sequence[str]] = PROBLEMS,
     tolerances: Sequence[float] = TOLERANCES,
     seconds: float | None = 240,
     folder: Path | None = None,
