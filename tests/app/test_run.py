@@ -206,7 +206,7 @@ def test_samples_of_a_user_travel_with_the_run(tmp_path):
             ("loss=l1", "optimizer=adam", "model=modified_mlp", "sampler=latin_hypercube"), marks=pytest.mark.slow
         ),
         ("derivatives=own_taylor", "gradient=own", "embedding=periodic", "sampler=grid"),
-        ("precision=float32",),
+        pytest.param(("precision=float32",), marks=pytest.mark.landing),
         pytest.param(
             (
                 "ansatz=soft",

@@ -124,6 +124,7 @@ def test_residual_and_jacobian_are_those_of_the_field(solved):
             np.testing.assert_allclose(J[i], row, atol=1e-9 * float(jnp.abs(row).max()))
 
 
+@pytest.mark.landing
 def test_a_smaller_tolerance_costs_more_and_gives_more(solved):
     loose = pinn_ac.fit(EASY, tolerance=1e-3, seed=1, progress=False)
     assert loose.num_parameters < solved[0].num_parameters
@@ -137,7 +138,7 @@ def test_the_history_tells_the_way(solved):
     assert all(entry["estimate"] <= 1e-6 for entry in history)
 
 
-@pytest.mark.parametrize("at", [1, 2])
+@pytest.mark.parametrize("at", [1, pytest.param(2, marks=pytest.mark.landing)])
 def test_a_march_that_was_stopped_goes_on_with_the_same_bits(solved, tmp_path, at):
     words = (
         "experiment=record",
@@ -180,6 +181,7 @@ def test_it_can_be_traced(solved):
         np.testing.assert_allclose(jax.jit(solution)(t, x), solution(t, x), rtol=1e-12)
 
 
+@pytest.mark.landing
 def test_what_no_network_can_meet_is_said():
     told = Told()
     with pytest.MonkeyPatch.context() as patch:
@@ -195,6 +197,7 @@ def test_what_no_network_can_meet_is_said():
     assert solution.estimate() == pytest.approx(solution.error(), rel=0.2)
 
 
+@pytest.mark.landing
 def test_the_clock_leaves_no_time_unsolved():
     hard = replace(EASY, reaction_rate=8.0)
     solution = pinn_ac.fit(hard, tolerance=1e-13, seconds=0.5, progress=False)
@@ -203,6 +206,7 @@ def test_the_clock_leaves_no_time_unsolved():
     assert np.isfinite(solution(hard.horizon, np.linspace(-1, 1, 9))).all()
 
 
+@pytest.mark.landing
 def test_seeds_draw_other_features_and_reach_the_same(solved):
     other = pinn_ac.fit(EASY, tolerance=1e-6, seed=2, progress=False)
     assert not np.array_equal(other.params[0].A, solved[0].params[0].A)
@@ -222,9 +226,9 @@ def test_a_settled_solution_is_carried_in_long_windows():
 @pytest.mark.parametrize(
     "problem",
     [
-        pinn_ac.Burgers(viscosity=0.1, horizon=0.3),
+        pytest.param(pinn_ac.Burgers(viscosity=0.1, horizon=0.3), marks=pytest.mark.landing),
         FisherKPP(initial_condition=Fourier(mean=0.4, sine=(0.2,))),
-        replace(EASY, domain=(0.0, 10.0), horizon=3.0, diffusivity=0.1),
+        pytest.param(replace(EASY, domain=(0.0, 10.0), horizon=3.0, diffusivity=0.1), marks=pytest.mark.landing),
     ],
     ids=["no flow", "the user's own", "other units"],
 )
@@ -277,6 +281,7 @@ def test_every_setting_of_the_features_changes_what_is_found():
         assert not np.array_equal(found(**changed), plain), changed
 
 
+@pytest.mark.landing
 def test_training_of_all_weights_ends_at_the_tolerance_too():
     told = Told()
     solution = pinn_ac.fit(
