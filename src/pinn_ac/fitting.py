@@ -132,8 +132,7 @@ def fit(
         plan = replace(plan, tolerance=tolerance)
     is_best = steps is None and not {name for name in choices if name not in BESIDE_THE_METHOD}
     if is_best and can_march(problem):
-        sampler = Monitor(num_points=None)  # type: ignore[arg-type]
-        choices |= {"network": RandomFeatures(), "optimizer": GaussNewton(), "sampler": sampler}
+        choices |= best_method()  # type: ignore[typeddict-item]
         plan = replace(plan, tolerance=plan.tolerance or DEFAULT_TOLERANCE)
     if "optimizer" not in choices and seconds is not None and steps is None:
         choices["optimizer"] = LevenbergMarquardt(steps=BY_THE_CLOCK)
@@ -145,6 +144,12 @@ def fit(
         reference = solve(problem)
     with computing(experiment):
         return Training(experiment, plan, told, reference or None).run()
+
+
+def best_method() -> dict[str, Any]:
+    """The choices that make a run one of the best method: drawn features, found by Gauss–Newton."""
+    sampler = Monitor(num_points=None)  # type: ignore[arg-type]
+    return {"network": RandomFeatures(), "optimizer": GaussNewton(), "sampler": sampler}
 
 
 def can_march(problem: Problem) -> bool:

@@ -13,8 +13,27 @@ from pinn_ac.weighting.weighting import Measured, Points
 TERM = "residual"
 
 
+class Attention:
+    """What weightings have in common that give every point of the residual a multiplier λ, at first `start`."""
+
+    start: float
+
+    def init(self, points: Points, seed: int = 0) -> PointState:
+        """λ as it starts, at every point of the residual."""
+        return begun(points, {TERM: jnp.full(len(points[TERM]), self.start, float)})
+
+    def renew(self, state: PointState, points: Points) -> PointState:
+        """Each new point has the λ of the nearest point before."""
+        return carried(state, points)
+
+    def figures(self, state: PointState) -> Mapping[str, jax.Array]:
+        """The mean and the largest of the multipliers."""
+        multipliers = state.values[TERM]
+        return {"attention_mean": jnp.mean(multipliers), "attention_most": jnp.max(multipliers)}
+
+
 @dataclass(frozen=True)
-class RBA:
+class RBA(Attention):
     """Residual-based attention (Anagnostopoulos, Toscano, Stergiopulos and Karniadakis 2023, arXiv:2307.00379).
 
     Before each step every point of the residual has its multiplier renewed,
@@ -62,14 +81,6 @@ class RBA:
         """η/(1 − γ), which no multiplier passes that starts below it."""
         return self.eta / (1 - self.gamma)
 
-    def init(self, points: Points, seed: int = 0) -> PointState:
-        """λ as it starts, at every point of the residual."""
-        return begun(points, {TERM: jnp.full(len(points[TERM]), self.start, float)})
-
-    def renew(self, state: PointState, points: Points) -> PointState:
-        """Each new point has the λ of the nearest point before."""
-        return carried(state, points)
-
     def update(
         self, state: PointState, measured: Measured, points: Points
     ) -> tuple[PointState, Mapping[str, jax.Array]]:
@@ -78,18 +89,8 @@ class RBA:
         state = state._replace(steps=state.steps + 1, values={TERM: multipliers})
         return state, {TERM: multipliers**measured.power}
 
-    def figures(self, state: PointState) -> Mapping[str, jax.Array]:
-        """The mean and the largest of the multipliers."""
-        return attention(state)
-
 
 def require_rates(eta: object, start: object) -> None:
     """Refuse a learning rate of multipliers that is not positive, or a start that is negative."""
     require(is_number(eta) and eta > 0, f"weighting.eta is {eta}: give a positive number.")  # type: ignore[operator]
     require(is_number(start) and start >= 0, f"weighting.start is {start}: give zero or a positive number.")  # type: ignore[operator]
-
-
-def attention(state: PointState) -> dict[str, jax.Array]:
-    """The mean and the largest of the multipliers of the residual."""
-    multipliers = state.values[TERM]
-    return {"attention_mean": jnp.mean(multipliers), "attention_most": jnp.max(multipliers)}

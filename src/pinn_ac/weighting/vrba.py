@@ -7,15 +7,15 @@ import jax
 import jax.numpy as jnp
 
 from pinn_ac.errors import is_number, is_whole, require
-from pinn_ac.weighting.pointwise import PointState, begun, carried, relative
-from pinn_ac.weighting.rba import TERM, attention, require_rates
+from pinn_ac.weighting.pointwise import PointState, relative
+from pinn_ac.weighting.rba import TERM, Attention, require_rates
 from pinn_ac.weighting.weighting import Measured, Points
 
 POTENTIALS = ("quadratic", "power", "exponential", "logarithm", "cosh")
 
 
 @dataclass(frozen=True)
-class VRBA:
+class VRBA(Attention):
     """Variational residual-based attention (Toscano, Chen, Oommen, Darbon and Karniadakis 2025, arXiv:2509.14198).
 
     Minimising a convex functional Φ of the residual is a minimisation of squares with weights that follow Φ'. At step
@@ -90,14 +90,6 @@ class VRBA:
             f"weighting.until is {self.until}: give a whole number from 1, or null.",
         )
 
-    def init(self, points: Points, seed: int = 0) -> PointState:
-        """λ as it starts, at every point of the residual."""
-        return begun(points, {TERM: jnp.full(len(points[TERM]), self.start, float)})
-
-    def renew(self, state: PointState, points: Points) -> PointState:
-        """Each new point has the λ of the nearest point before."""
-        return carried(state, points)
-
     def update(
         self, state: PointState, measured: Measured, points: Points
     ) -> tuple[PointState, Mapping[str, jax.Array]]:
@@ -109,10 +101,6 @@ class VRBA:
         if self.until is not None:
             weights = jnp.where(state.steps < self.until, weights, 1.0)
         return state._replace(steps=state.steps + 1, values={TERM: multipliers}), {TERM: weights}
-
-    def figures(self, state: PointState) -> Mapping[str, jax.Array]:
-        """The mean and the largest of the multipliers."""
-        return attention(state)
 
     def share(self, s: jax.Array, steps: jax.Array) -> jax.Array:
         """q/max q of each point, from its s = |r|/max|r| and the number of steps before."""

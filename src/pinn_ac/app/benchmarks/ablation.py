@@ -7,15 +7,13 @@ from typing import Any
 
 import jax
 
-from pinn_ac.app.benchmarks.tolerances import problem_of
+from pinn_ac.app.benchmarks.setting import problem_of
 from pinn_ac.app.benchmarks.variants import VARIANTS
-from pinn_ac.fitting import choose
+from pinn_ac.fitting import best_method, choose
 from pinn_ac.marching import Choice, Controller, March, Spacing, pieces_of
-from pinn_ac.models import RandomFeatures, Splitting
-from pinn_ac.optimizers import GaussNewton
+from pinn_ac.models import Splitting
 from pinn_ac.problem import Problem
 from pinn_ac.running import computing
-from pinn_ac.sampling import Monitor
 from pinn_ac.setup import assemble
 from pinn_ac.solution import Solution
 
@@ -78,12 +76,7 @@ def run(seeds: int) -> list[dict[str, Any]]:
 def _error(problem: Problem, seed: int, change: Mapping[str, Any]) -> float:
     """The true relative L2 error of a march with these settings."""
     parts = dict(change)
-    choices = {
-        "network": RandomFeatures(),
-        "optimizer": GaussNewton(),
-        "sampler": Monitor(num_points=None),  # type: ignore[arg-type]
-        "embedding": parts.pop("embedding", None),
-    }
+    choices = {**best_method(), "embedding": parts.pop("embedding", None)}
     experiment = assemble(choose(problem, None, None, seed, choices, tolerance=1e-10))
     with computing(experiment):
         march = SteadyMarch(

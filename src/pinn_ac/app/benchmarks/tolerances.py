@@ -7,12 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import jax
-from hydra import compose, initialize_config_dir
 
+from pinn_ac.app.benchmarks.setting import problem_of
 from pinn_ac.app.benchmarks.variants import VARIANTS
-from pinn_ac.app.config import register
-from pinn_ac.app.config_folder import CONFIGS
-from pinn_ac.app.objects import build
 from pinn_ac.files import make_writable
 from pinn_ac.fitting import fit
 from pinn_ac.problem import Problem
@@ -56,7 +53,7 @@ def run(
     rows = {_key(row): row for row in _lines(path)}
     for name, of_problem in problems.items():
         missing = [key for key in wanted if key[0] == name and key not in rows]
-        for row in _runs(problem_of(of_problem), missing, seconds):
+        for row in _runs(problem_of(tuple(of_problem)), missing, seconds):
             rows[_key(row)] = row
             with path.open("a") as file:
                 file.write(json.dumps(row) + "\n")
@@ -90,13 +87,6 @@ def _key(row: Mapping[str, Any]) -> tuple[str, float, int]:
 
 def _lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def problem_of(words: Sequence[str]) -> Problem:
-    """The problem that these words of the command line choose."""
-    register()
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return build(compose("config", list(words)).problem)
 
 
 def _runs(
