@@ -31,6 +31,7 @@ gc.set_threshold(50_000)  # tracing makes objects by the million, few of them in
 jax.config.update("jax_num_cpu_devices", 4)  # for the tests of several; all else runs on the first
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of this name too
 def pytest_collection_modifyitems(items):
     """With `--dist loadgroup` all tests that start a Slurm run in one process: there can be one Slurm at a time."""
     for item in items:
@@ -98,7 +99,7 @@ def compilations():
     jax.monitoring.unregister_event_duration_listener(listen)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def slurm(tmp_path_factory):
     """The environment in which Slurm's commands talk to a real one, on this machine alone."""
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
@@ -107,9 +108,10 @@ def slurm(tmp_path_factory):
     if os.getuid() != 0:
         pytest.skip("its daemons need root")
     folder, script = tmp_path_factory.mktemp("slurm"), Path(__file__).with_name("slurm_local.sh")
-    started = subprocess.run([script, "start", folder], capture_output=True, text=True, timeout=60, check=False)
-    if started.returncode:
-        subprocess.run([script, "stop", folder], check=True, timeout=60)
-        pytest.skip(f"Slurm does not start here: {started.stderr}")
-    yield {"SLURM_CONF": str(folder / "slurm.conf")}
+    start = ["timeout", "60", script, "start", folder]  # its status is 124 then
+    started = subprocess.run(start, capture_output=True, text=True, check=False)
+    if not started.returncode:
+        yield {"SLURM_CONF": str(folder / "slurm.conf")}
     subprocess.run([script, "stop", folder], check=True, timeout=60)
+    if started.returncode:
+        pytest.skip(f"Slurm does not start here: {started.stderr}")
