@@ -49,6 +49,7 @@ METHODS = {
     "accumulated": ("optimizer.solver=normal", "optimizer.accumulate=true", "optimizer.chunk=16", "ansatz=soft"),
     "kernel": ("optimizer.solver=kernel",),
     "qr": ("optimizer.solver=qr",),
+    "gauss_newton": ("optimizer=gauss_newton", "optimizer.floor=0.3", "ansatz=soft"),
     # Solved to the end and well conditioned: on the way there conjugate gradients amplify rounding.
     "cg": ("optimizer.solver=cg", "optimizer.chunk=10", "optimizer.cg_tolerance=1e-13", "optimizer.damping=1"),
 }
@@ -138,6 +139,26 @@ def test_the_normal_equations_take_two_all_reduces_and_gather_no_points():
     assert reductions(gram.lower(J).compile().as_text()) == {"all-reduce": 1}
     summed = least_squares.model._accumulated.lower(params, batch, normal_equations).compile().as_text()
     assert reductions(summed) == {"all-reduce": 1}
+
+
+@pytest.mark.parametrize(("n", "P"), [(64, 5), (24, 9), (8, 11)])  # the second: fewer rows on a device than columns
+def test_rows_on_several_devices_are_factored_where_they_are(n, P):
+    """As by one device up to rounding, which the condition does not amplify in the columns of Q that are kept."""
+    A = np.random.default_rng(0).normal(size=(n, P))
+    shards = share_out(4)
+    program = jax.jit(shards.qr).lower(shards.divided({"A": A})["A"]).compile()
+    Q, R = program(shards.divided({"A": A})["A"])
+    k = min(n, P)
+    assert Q.shape == (n, k)
+    assert {piece.data.shape for piece in Q.addressable_shards} == {(n // 4, k)}
+    assert R.is_fully_replicated
+    np.testing.assert_allclose(Q @ R, A, atol=1e-14 * n)
+    np.testing.assert_allclose(Q.T @ Q, np.eye(k), atol=1e-14 * n)
+    np.testing.assert_array_equal(np.tril(R, -1), 0)
+    np.testing.assert_allclose(np.abs(jax.jit(shards.triangle)(shards.divided({"A": A})["A"])), np.abs(R), atol=1e-13)
+    # What is sent is the small factors of each device, never the rows.
+    assert reductions(program.as_text()) == {"all-gather": 1}
+    assert f"f64[{4 * min(n // 4, P)},{P}]" in program.as_text()
 
 
 @pytest.mark.parametrize(

@@ -62,9 +62,15 @@ class Shards:
             flat, unravel = ravel_pytree(sums)
             return rows, unravel(jax.lax.psum(flat, AXIS)) if flat.size else sums
 
-        # Without JAX's check of what varies over the devices, which would reduce the gradients leaf by leaf.
+        return self._mapped(on_each)
+
+    def _mapped(self, f: Callable[[Any, Any], tuple[Any, Any]]) -> Callable[[Any, Any], tuple[Any, Any]]:
+        """f(whole, divided) = (divided, whole) on every device.
+
+        Without JAX's check of what varies over the devices, which would reduce the gradients leaf by leaf.
+        """
         return jax.shard_map(
-            on_each,
+            f,
             mesh=self.mesh,
             in_specs=(EVERYWHERE, DIVIDED),
             out_specs=(DIVIDED, EVERYWHERE),
@@ -82,6 +88,38 @@ class Shards:
             return (), jax.tree.map(lambda mean: mean / self.count, f(whole, divided))
 
         return lambda whole, divided: self.sharded(sums)(whole, divided)[1]
+
+    def qr(self, A: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """A = QR, with the rows of A and of Q where their points are, and R everywhere; within a compiled function.
+
+        Over several devices by TSQR: each factors its own rows, A_i = Q_i R_i, all of them the stacked R_i, and the
+        rows of that Q which belong to R_i turn Q_i. Only the R_i are sent, never A.
+
+        Source: Demmel, Grigori, Hoemmen and Langou 2012, SIAM J. Sci. Comput. 34, A206–A239.
+
+        Args:
+            A: (n, P).
+
+        Returns:
+            Q, (n, k), and R, (k, P), with k = min(n, P).
+        """
+
+        def parts(_, own):
+            Q, R = jnp.linalg.qr(own)
+            turn, whole = jnp.linalg.qr(jax.lax.all_gather(R, AXIS, tiled=True))
+            first = jax.lax.axis_index(AXIS) * R.shape[0]
+            return Q @ jax.lax.dynamic_slice_in_dim(turn, first, R.shape[0]), whole
+
+        return tuple(jnp.linalg.qr(A)) if self.mesh is None else self._mapped(parts)((), A)
+
+    def triangle(self, A: jax.Array) -> jax.Array:
+        """R of :meth:`qr` alone."""
+
+        def parts(_, own):
+            R = jnp.linalg.qr(own, mode="r")
+            return (), jnp.linalg.qr(jax.lax.all_gather(R, AXIS, tiled=True), mode="r")
+
+        return jnp.linalg.qr(A, mode="r") if self.mesh is None else self._mapped(parts)((), A)[1]
 
     def replicated(self, tree: Any) -> Any:
         """The tree with every array whole on every device; every process must give the same tree."""

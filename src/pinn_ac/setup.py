@@ -202,6 +202,11 @@ def _require_march(setup: Setup) -> None:
         "A run to a tolerance with drawn features solves for all points at once: choose weighting=none.",
     )
     require(
+        setup.devices in ("auto", 1),
+        f"devices is {setup.devices}, and a run to a tolerance with drawn features solves small systems one after the "
+        "other on one device: leave devices out.",
+    )
+    require(
         setup.precision == "float64" or (setup.tolerance or 0) >= LEAST_SINGLE,
         f"train.tolerance is {setup.tolerance}, which single precision cannot hold: give {LEAST_SINGLE} or more, or "
         "precision=float64.",

@@ -248,6 +248,7 @@ SOLVER = {"network": RandomFeatures(), "optimizer": GaussNewton(), "sampler": Mo
         ({"sampler": Sobol()}, "choose sampler=monitor"),
         ({"network": RandomFeatures(activation="sin")}, "model.activation is sin"),
         ({"network": RandomFeatures(), "precision": "float32"}, "which single precision cannot hold"),
+        ({"network": RandomFeatures(), "devices": 2}, "leave devices out"),
     ],
 )
 def test_what_a_march_cannot_use_is_refused(choices, sentence):

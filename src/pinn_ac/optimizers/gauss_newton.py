@@ -89,7 +89,7 @@ def _gauss_newton(objective: Trainable, method: GaussNewton) -> Optimizer:
         system = model.whole(state.params, batch)
         flat, unravel = ravel_pytree(state.params)
         floor = jnp.maximum(jnp.maximum(method.floor, jnp.finfo(flat.dtype).eps / 20), state.caution)
-        delta = least_squares_step(system.J, system.r, floor)
+        delta = least_squares_step(system.J, system.r, floor, model.shards)
         evaluations = state.evaluations + 1
         return state._replace(params=unravel(flat + delta), evaluations=evaluations), StepInfo(
             system.r @ system.r, evaluations

@@ -170,7 +170,7 @@ class LeastSquares:
         double = self.settings.normal_precision == "float64" and precision != "float64"
         solver: Any = {
             "normal": lambda: (DoubleNormal if double else Normal)(self.model, not accumulate),
-            "qr": Orthogonal,
+            "qr": lambda: Orthogonal(self.model),
             "kernel": lambda: Kernel(self.model),
             "cg": lambda: ConjugateGradients(self.model, self.settings.cg_iterations, self.settings.cg_tolerance),
         }[name]()

@@ -3,23 +3,36 @@
 It costs several times as much.
 """
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from pinn_ac.optimizers.least_squares.system import System
+from pinn_ac.optimizers.least_squares.system import Model, System
 
 
+@dataclass(frozen=True, eq=False)
 class Orthogonal:
-    """QR of J once for all λ, then of the small R stacked on √(λD) for each."""
+    """QR of J once for all λ, then of the small R stacked on √(λD) for each.
 
-    whole = True
-    compiled = True
+    Args:
+        model: its devices share the rows of J.
+    """
+
+    model: Model
+
+    whole: ClassVar[bool] = True
+    compiled: ClassVar[bool] = True
 
     def reduce(self, system: System, D: jax.Array) -> System:
         """The system with J = QR: Q is (n, k) and R is (k, P), with k = min(n, P)."""
-        return system._replace(matrix=tuple(jnp.linalg.qr(system.J)))
+        return system._replace(matrix=self._qr(system.J))
+
+    @cached_property
+    def _qr(self) -> Any:
+        return jax.jit(self.model.shards.qr)
 
     def factor(self, system: System, damping: jax.Array, D: jax.Array) -> "QRFactor":
         """QR of R stacked on √(λD)."""

@@ -3,8 +3,12 @@
 import jax
 import jax.numpy as jnp
 
+from pinn_ac.parallel import ONE_DEVICE, Shards
 
-def least_squares_step(J: jax.Array, r: jax.Array, floor: float | jax.Array) -> jax.Array:
+
+def least_squares_step(
+    J: jax.Array, r: jax.Array, floor: float | jax.Array, shards: Shards = ONE_DEVICE
+) -> jax.Array:
     """The minimiser δ, (P,), of ‖J δ + r‖² + λ² ‖S δ‖², by a QR factorization.
 
     S is the diagonal of the lengths of J's columns, and λ = `floor` · ‖J S⁻¹‖. Directions in which ‖J S⁻¹‖ is much
@@ -19,11 +23,12 @@ def least_squares_step(J: jax.Array, r: jax.Array, floor: float | jax.Array) -> 
         J: (n, P), finite; a column of zeros gets δ = 0.
         r: (n,).
         floor: relative, from the rounding error of the precision up.
+        shards: the devices that share the rows of J and r; none of them ever holds the others' (`Shards.triangle`).
     """
     P = J.shape[1]
     lengths = jnp.linalg.norm(J, axis=0)
     lengths = jnp.where(lengths > 0, lengths, 1.0)
-    whole = jnp.linalg.qr(jnp.concatenate([J / lengths, r[:, None]], axis=1), mode="r")[:P]
+    whole = shards.triangle(jnp.concatenate([J / lengths, r[:, None]], axis=1))[:P]
     damping = floor * jnp.linalg.norm(whole[:, :P])
     rows = jnp.concatenate([damping * jnp.eye(P, dtype=J.dtype), jnp.zeros((P, 1), J.dtype)], axis=1)
     R = jnp.linalg.qr(jnp.concatenate([whole, rows]), mode="r")[:P]
