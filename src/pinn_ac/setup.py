@@ -203,8 +203,8 @@ def _require_march(setup: Setup) -> None:
     )
     require(
         setup.devices in ("auto", 1),
-        f"devices is {setup.devices}, and a run to a tolerance with drawn features solves small systems one after the "
-        "other on one device: leave devices out.",
+        f"devices is {setup.devices}, and a run to a tolerance with drawn features solves small systems one after "
+        "the other on one device: leave devices out.",
     )
     require(
         setup.precision == "float64" or (setup.tolerance or 0) >= LEAST_SINGLE,
