@@ -110,7 +110,8 @@ class Shards:
             first = jax.lax.axis_index(AXIS) * R.shape[0]
             return Q @ jax.lax.dynamic_slice_in_dim(turn, first, R.shape[0]), whole
 
-        return tuple(jnp.linalg.qr(A)) if self.mesh is None else self._mapped(parts)((), A)
+        Q, R = jnp.linalg.qr(A) if self.mesh is None else self._mapped(parts)((), A)
+        return Q, R
 
     def triangle(self, A: jax.Array) -> jax.Array:
         """R of :meth:`qr` alone."""
