@@ -2,15 +2,17 @@
 
 import importlib.util
 import logging
+import shutil
 import sqlite3
 import time
+from pathlib import Path
 
 import pytest
+from stored import CONFIG, RESULTS, session, with_figures
 
 from pinn_ac.errors import InputError
 from pinn_ac.tracking import MLflow
 from pinn_ac.tracking import mlflow as ours
-from stored import CONFIG, RESULTS, session, with_figures
 
 missing = not all(map(importlib.util.find_spec, ("mlflow", "sqlalchemy")))
 installed = pytest.mark.skipif(missing, reason="needs pip install 'pinn_ac[mlflow]'")
@@ -55,8 +57,8 @@ def test_a_run_is_read_back_by_mlflow_with_its_figures_and_its_page(tmp_path, st
     assert run.data.tags["stage"] == "lbfgs"
     kept = {file.path for place in ("", "figures") for file in client.list_artifacts(run.info.run_id, place)}
     assert kept == {"figures", "figures/solution.png", "messages.txt", "report.html"}
-    page = client.download_artifacts(run.info.run_id, "report.html", str(tmp_path))
-    assert open(page).read() == "<p>A page.</p>"
+    page = Path(client.download_artifacts(run.info.run_id, "report.html", str(tmp_path)))
+    assert page.read_text() == "<p>A page.</p>"
 
 
 @installed
@@ -95,8 +97,7 @@ def test_a_run_that_the_store_has_lost_begins_anew(tmp_path, store):
 def test_a_store_that_fails_is_complained_of_once_and_ends_no_training(tmp_path, store, caplog, monkeypatch):
     uri, _ = store
     monkeypatch.setattr(ours, "FLUSH_SECONDS", 0.0)  # write each step at once
-    copy = tmp_path / "copy.db"
-    copy.write_bytes(open(uri.removeprefix("sqlite:///"), "rb").read())
+    copy = Path(shutil.copy(uri.removeprefix("sqlite:///"), tmp_path / "copy.db"))
     tracker = MLflow(f"sqlite:///{copy}")
     tracker.start({"folder": tmp_path})
     with sqlite3.connect(copy) as database:
@@ -143,7 +144,7 @@ def test_settings_that_are_no_names_are_refused(settings, sentence):
 @installed
 @pytest.mark.landing
 def test_a_store_that_there_is_none_of_is_refused_before_the_run(tmp_path):
-    with pytest.raises(InputError, match="give tracker.mlflow.uri as sqlite:///PATH"):
+    with pytest.raises(InputError, match=r"give tracker\.mlflow\.uri as sqlite:///PATH"):
         MLflow("nonsense://here").start({"folder": tmp_path})
     (tmp_path / "runs.db").write_text("no database")
     with pytest.raises(InputError, match=r"The MLflow store .* cannot be"):

@@ -4,10 +4,10 @@ import importlib.util
 import math
 
 import pytest
+from stored import with_figures
 
 from pinn_ac.errors import InputError
 from pinn_ac.tracking import TensorBoard, tracked
-from stored import with_figures
 
 installed = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("tensorboard", "tensorboardX"))),

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from stored import CONFIG, RESULTS, session, with_figures
 
 from pinn_ac.errors import InputError
 from pinn_ac.tracking import WandB
-from stored import CONFIG, RESULTS, session, with_figures
 
 missing = importlib.util.find_spec("wandb") is None
 installed = pytest.mark.skipif(missing, reason="needs pip install 'pinn_ac[wandb]'")

@@ -50,7 +50,9 @@ def train_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[s
 
 
 class Logged(Tracker):
-    """Passes what the user should know on to the log, which Hydra keeps in the run's folder.
+    """Passes what the user should know on to the log that Hydra keeps in the run's folder.
+
+    A display beside it shows the sentence, above its bar; :class:`Unshown` keeps it from being printed twice.
 
     Args:
         label: put in front, where there are several runs.
@@ -61,7 +63,15 @@ class Logged(Tracker):
 
     def say(self, sentence: str) -> None:
         """One warning."""
-        log.warning("%s%s", f"{self.label}: " if self.label else "", sentence)
+        log.warning("%s%s", f"{self.label}: " if self.label else "", sentence, extra={"shown": True})
+
+
+class Unshown(logging.Filter):
+    """Of a console's handler: lets through what no display has shown; configs/config.yaml puts it there."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is printed."""
+        return not getattr(record, "shown", False)
 
 
 def assembled(config: DictConfig) -> tuple[Experiment, DictConfig]:

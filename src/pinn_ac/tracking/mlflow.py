@@ -65,16 +65,14 @@ class MLflow(Tracker):
     _lost: bool = field(default=False, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name in ("uri", "experiment"):
+        for name, example in (("uri", "sqlite:///outputs/mlflow/runs.db"), ("experiment", "pinn_ac")):
             value = getattr(self, name)
-            require(
-                isinstance(value, str) and bool(value.strip()),
-                f"tracker.mlflow.{name} is {value!r}: give a text, such as {type(self).__dataclass_fields__[name].default}.",
-            )
+            is_text = isinstance(value, str) and bool(value.strip())
+            require(is_text, f"tracker.mlflow.{name} is {value!r}: give a text, such as {example}.")
         require(
             all(importlib.util.find_spec(name) is not None for name in ("mlflow", "sqlalchemy")),
-            "The MLflow tracker needs the package mlflow-skinny: install it by pip install 'pinn_ac[mlflow]', or leave "
-            "this tracker out.",
+            "The MLflow tracker needs the package mlflow-skinny: install it by pip install 'pinn_ac[mlflow]', or "
+            "leave this tracker out.",
         )
 
     def start(self, description: Mapping[str, Any]) -> None:
@@ -114,7 +112,7 @@ class MLflow(Tracker):
         self._try(lambda: self._client.log_text(self._note.run, text, "messages.txt"))
 
     def finish(self, metrics: Mapping[str, Any]) -> None:
-        """The results, the figures and the page of the run's folder; the run is "FINISHED", or "KILLED" without any."""
+        """The results, and the figures and page of the run's folder; the run is "FINISHED", without any "KILLED"."""
         if self._client is None:
             return
         self._flush()
@@ -155,7 +153,12 @@ class MLflow(Tracker):
         known = self._client.get_run(self._note.run).data.params
         found = flat(settings_of(self._described))
         params = [Param(name, str(value)) for name, value in found.items() if name not in known]
-        changed = [RunTag(f"resumed.{name}", str(value)) for name, value in found.items() if _differs(known, name, value)]
+        # A parameter cannot be changed in a store: what a resumed run has otherwise becomes a tag.
+        changed = [
+            RunTag(f"resumed.{name}", str(value))
+            for name, value in found.items()
+            if known.get(name, str(value)) != str(value)
+        ]
         for start in range(0, len(params), PARAMS_AT_ONCE):
             self._client.log_batch(self._note.run, params=params[start : start + PARAMS_AT_ONCE])
         self._client.log_batch(self._note.run, tags=changed[:PARAMS_AT_ONCE])
@@ -224,11 +227,6 @@ class MLflow(Tracker):
                     _first_line(error),
                 )
             self._lost = True
-
-
-def _differs(known: Mapping[str, str], name: str, value: Any) -> bool:
-    """A parameter cannot be changed in a store: what a resumed run has otherwise becomes a tag."""
-    return name in known and known[name] != str(value)
 
 
 def _first_line(error: Exception) -> str:

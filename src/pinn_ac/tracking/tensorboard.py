@@ -83,7 +83,7 @@ class TensorBoard(Tracker):
         self._writer.add_text("messages", sentence, self._last_step)
 
     def finish(self, metrics: Mapping[str, Any]) -> None:
-        """The numbers among the metrics as scalars, the figures of the run's folder as images, and the file closed."""
+        """The numbers among the metrics as scalars, the figures of the folder as images, and the file closed."""
         if self._writer is None:
             return
         for name, value in final_numbers(metrics).items():

@@ -27,8 +27,8 @@ class WandB(Tracker):
     """Writes a run for Weights & Biases: a curve for each figure, the settings as its config, and at the end the
     results as its summary, "final/NAME", with the figures and the page of its folder.
 
-    Offline, which is the default, everything stays in files under `folder`/wandb, and `wandb sync` sends them when it is
-    called. A resumed run keeps its id: its sessions become one run when they are sent, and no step is there twice.
+    Offline, which is the default, everything stays in files under `folder`/wandb, and `wandb sync` sends them when it
+    is called. A resumed run keeps its id: its sessions become one run when they are sent, and no step is there twice.
 
     Args:
         project: the name under which W&B groups runs.
@@ -124,7 +124,7 @@ class WandB(Tracker):
                 settings=wandb.Settings(silent=True, console="off", save_code=False),
             )
         except wandb.errors.Error as error:
+            why = str(error).strip().partition("\n")[0].rstrip(".")
             raise InputError(
-                f"W&B cannot begin ({str(error).strip().partition(chr(10))[0].rstrip('.')}): log in by `wandb login`, "
-                "or choose tracker.wandb.mode=offline."
+                f"W&B cannot begin ({why}): log in by `wandb login`, or choose tracker.wandb.mode=offline."
             ) from error
