@@ -37,6 +37,16 @@ def draw_solution(problem: Problem, sampled: Sampled, reference: ReferenceField 
     return figure
 
 
+def draw_small(problem: Problem, sampled: Sampled) -> Figure:
+    """The network's u over (t, x) alone, a few hundred pixels wide, as a notebook shows it."""
+    figure, largest = style.new_figure(4.2, 2.4), _largest(sampled.u) or 1.0
+    axes = figure.subplots()
+    mesh = _heat_map(axes, problem, sampled, sampled.u, Normalize(-largest, largest), "")
+    style.colorbar(figure, mesh, label="$u$", ax=axes)
+    axes.set_ylabel("$x$")
+    return figure
+
+
 def _largest(u: np.ndarray) -> float:
     return float(np.abs(u[np.isfinite(u)]).max(initial=0.0))
 
