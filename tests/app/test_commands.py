@@ -13,6 +13,7 @@ from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 
 import pinn_ac
@@ -213,6 +214,17 @@ def test_the_wheel_holds_the_configs_the_types_and_the_command(wheel):
     assert not [name for name in names if name.startswith(("tests", "scripts", "configs"))]
 
 
+def test_the_citation_names_this_version_and_licence():
+    """And what version 1.2.0 of the Citation File Format requires."""
+    citation = yaml.safe_load((PROJECT / "CITATION.cff").read_text())
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+    assert citation["cff-version"] == "1.2.0"
+    assert all("name" in author or "family-names" in author for author in citation["authors"])
+    declared = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    assert (citation["version"], citation["license"]) == (declared["version"], declared["license"])
+    assert f"## {declared['version']}" in (PROJECT / "CHANGELOG.md").read_text()
+
+
 SMALL = ("model.width=4", "model.depth=1", "sampler.num_points=64", "windows=1", "reference=false", "estimate=false")
 
 
@@ -267,8 +279,19 @@ def test_the_wheel_works_in_an_empty_environment(wheel, project):
     assert (here / "outputs/lessons/try_it/graph.png").exists()
     assert "autodiff" in said
     assert {path.name for path in here.iterdir()} == {"outputs"}
-    asked = called(place / "bin/python", "-c", "import pinn_ac; print(pinn_ac.__file__)")
-    assert Path(asked.strip()).is_relative_to(place)
+    asked = called(place / "bin/python", "-c", "import pinn_ac; print(pinn_ac.__file__, pinn_ac.__version__)")
+    assert Path(asked.split()[0]).is_relative_to(place)
+    assert asked.split()[1] == wheel.name.split("-")[1]
+    refused = subprocess.run(
+        [place / "bin/pinn-ac", "train", "tracker=[jsonl,mlflow]", *SMALL],
+        cwd=here,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "pip install 'pinn_ac[mlflow]'" in refused.stderr
 
 
 def _link_what_it_requires(wheel, place):
