@@ -15,10 +15,12 @@ from pinn_ac.reporting.style import diverging
 class Field(Shown):
     """A solution in all that is shown of one: u = x, positive above the axis."""
 
+    num_parameters = 12
+
     def __init__(self, history=(), domain=(-1.0, 1.0), **metrics):
-        self.problem = SimpleNamespace(horizon=2.0, domain=domain, name="<b>")
-        self.experiment, self.compute = SimpleNamespace(windows=3), SimpleNamespace(double=True)
-        self.num_parameters, self.history, self.metrics, self.calls = 12, list(history), metrics, 0
+        problem = SimpleNamespace(horizon=2.0, domain=domain, name="<b>")
+        self.experiment = SimpleNamespace(problem=problem, windows=3, compute=SimpleNamespace(double=True))
+        self.history, self.metrics, self.calls = list(history), metrics, 0
 
     def __call__(self, t, x):
         self.calls += 1

@@ -5,13 +5,13 @@ Each reads the words after its name from `sys.argv`. What only one command needs
 
 import sys
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import hydra
 from omegaconf import DictConfig
 
-import pinn_ac
 from pinn_ac.app import cli, completion, config
 from pinn_ac.app.config_folder import CONFIGS
 from pinn_ac.app.objects import build
@@ -95,7 +95,7 @@ def main() -> None:
             print(f"  {known:<14}{command.summary}")
         return
     if name == "--version":
-        print(f"pinn_ac {pinn_ac.__version__}")
+        print(f"pinn_ac {version('pinn_ac')}")
         return
     if name in completion.FLAGS:
         completion.complete(words, COMMANDS, COMPOSED, lambda asked: COMMANDS[asked].call())

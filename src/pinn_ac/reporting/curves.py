@@ -131,7 +131,7 @@ def _mark_stages(axes: Axes, history: Entries, along: np.ndarray, part: str | No
 
 
 def _number_parts(axes: Axes, windows: Sequence[str], edges: np.ndarray, part: str) -> None:
-    """The numbers of windows or stages, centred above each; of every second, fifth … where there is no room for all."""
+    """The numbers of windows or stages, centred above each; of every second, fifth … where all have no room."""
     room = np.diff(edges).min() / _character(axes)
     longest = max(map(len, windows))
     words = f"{part} " if room > longest + len(part) + 1 else ""

@@ -3,6 +3,7 @@
 import html
 import io
 import math
+from abc import abstractmethod
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -10,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from pinn_ac.evaluation import Sampled
 from pinn_ac.reporting.tables import show
 
 GRID = (97, 192)
@@ -30,17 +30,23 @@ class Shown:
             pinn_ac.fit(pinn_ac.Burgers(viscosity=0.1))
     """
 
-    problem: Any
     experiment: Any
-    compute: Any
-    num_parameters: int
     metrics: dict[str, Any]
     history: Sequence[Mapping[str, Any]]
+
+    @property
+    @abstractmethod
+    def num_parameters(self) -> int:
+        """How many numbers were found by training."""
+
+    @abstractmethod
+    def __call__(self, t: Any, x: Any) -> Any:
+        """u at (t, x)."""
 
     def __repr__(self) -> str:
         error = self._known_error
         words = [*self._size, *([] if error is None else [f"relative L2 error {error:.1e}"])]
-        return f"Solution of {self.problem!r}: {', '.join(words)}"
+        return f"Solution of {self.experiment.problem!r}: {', '.join(words)}"
 
     def _repr_png_(self) -> bytes | None:
         return self._picture
@@ -56,7 +62,7 @@ class Shown:
         return (
             '<div style="display:flex;flex-wrap:wrap;align-items:center;gap:1em">'
             f'{image}<table><caption style="text-align:left"><code>'
-            f"{html.escape(repr(self.problem))}</code></caption>{rows}</table></div>"
+            f"{html.escape(repr(self.experiment.problem))}</code></caption>{rows}</table></div>"
         )
 
     def _rows(self) -> dict[str, str]:
@@ -80,7 +86,11 @@ class Shown:
         """Windows if there are several, parameters, precision."""
         windows = self.experiment.windows
         several = [f"{windows} time windows"] if windows > 1 else []
-        return [*several, f"{self.num_parameters} parameters", "float64" if self.compute.double else "float32"]
+        return [
+            *several,
+            f"{self.num_parameters} parameters",
+            "float64" if self.experiment.compute.double else "float32",
+        ]
 
     @property
     def _known_error(self) -> float | None:
@@ -93,16 +103,15 @@ class Shown:
     @cached_property
     def _picture(self) -> bytes | None:
         """u over (t, x) as PNG; None where x is no interval."""
-        if np.shape(self.problem.domain) != (2,):
+        problem, file = self.experiment.problem, io.BytesIO()
+        if np.shape(problem.domain) != (2,):
             return None
         from pinn_ac.reporting.fields import draw_small  # only here, as matplotlib is slow to import
 
-        left, right = self.problem.domain
-        t = np.linspace(0.0, self.problem.horizon, GRID[0])
+        left, right = problem.domain
+        t = np.linspace(0.0, problem.horizon, GRID[0])
         x = left + (right - left) * np.arange(GRID[1]) / GRID[1]
-        u = self(t[:, None], x[None, :])  # type: ignore[operator]  # a solution can be called
-        file = io.BytesIO()
-        draw_small(self.problem, Sampled(t=t, x=x, u=u, u_x=u, residual=u)).savefig(file, format="png", dpi=DPI)
+        draw_small(problem, t, x, self(t[:, None], x[None, :])).savefig(file, format="png", dpi=DPI)
         return file.getvalue()
 
 

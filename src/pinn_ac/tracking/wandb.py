@@ -117,7 +117,7 @@ class WandB(Tracker):
                 name=title_of(self._described),
                 config=settings_of(self._described),
                 dir=str(folder),
-                mode=self.mode,  # type: ignore[arg-type]
+                mode=self.mode,
                 resume="allow" if resumes else None,
                 reinit="create_new",  # members of an ensemble have a run each
                 # What is printed is in train.log, and the progress bar is not to be touched.
