@@ -1,17 +1,19 @@
 """MLflow's store, read back by MLflow's own client."""
 
+import fcntl
 import importlib.util
 import logging
 import shutil
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from stored import CONFIG, RESULTS, session, with_figures
 
 from pinn_ac.errors import InputError
-from pinn_ac.tracking import MLflow
+from pinn_ac.tracking import Jsonl, MLflow
 from pinn_ac.tracking import mlflow as ours
 
 missing = not all(map(importlib.util.find_spec, ("mlflow", "sqlalchemy")))
@@ -80,6 +82,38 @@ def test_a_resumed_run_is_one_run_and_has_every_step_once(tmp_path, store, resum
     assert run.data.tags["resumed.train.steps"] == "8"
     session(MLflow(uri), tmp_path, 8, [], config=longer, **RESULTS)  # which has ended already
     assert curve(client, only_run(client, tmp_path), "final/windows") == [(8, 2.0)]
+
+
+@installed
+@pytest.mark.landing
+def test_steps_that_a_killed_process_has_not_sent_come_from_the_history(tmp_path, store):
+    uri, client = store
+    killed, history = MLflow(uri), Jsonl()
+    for tracker in (killed, history):
+        tracker.start({"folder": tmp_path})
+    for step in range(1, 6):
+        for tracker in (killed, history):
+            tracker.log(step, "adam", {"seconds": 0.0, "loss": float(step)})
+        if step == 2:
+            killed._flush()
+    session(MLflow(uri), tmp_path, 4, range(5, 8), **RESULTS)
+    expected = [(step, float(step)) for step in (1, 2, 3, 4)] + [(step, 40.0 + step) for step in (5, 6, 7)]
+    assert curve(client, only_run(client, tmp_path), "loss") == expected
+
+
+@installed
+@pytest.mark.landing
+def test_runs_that_begin_together_open_the_store_one_after_the_other(store):
+    """Or each would make its tables."""
+    uri, _ = store
+    file = Path(uri.removeprefix("sqlite:///"))
+    with file.with_name(f".{file.name}.lock").open("w") as lock, ThreadPoolExecutor() as threads:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        opened = threads.submit(MLflow(uri)._opened)
+        with pytest.raises(TimeoutError):
+            opened.result(0.3)
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        assert opened.result(60) is not None
 
 
 @installed

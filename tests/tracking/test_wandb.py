@@ -10,7 +10,7 @@ import pytest
 from stored import CONFIG, RESULTS, session, with_figures
 
 from pinn_ac.errors import InputError
-from pinn_ac.tracking import WandB
+from pinn_ac.tracking import History, WandB
 
 missing = importlib.util.find_spec("wandb") is None
 installed = pytest.mark.skipif(missing, reason="needs pip install 'pinn_ac[wandb]'")
@@ -63,6 +63,20 @@ def test_sessions_of_a_run_are_read_back_by_wandb_as_one_run_with_every_step_onc
     files = sessions(folder)[1] / "files"
     assert (files / summary["figures/solution.path"]).read_bytes() == (folder / "solution.png").read_bytes()
     assert (files / summary["report.path"]).read_text() == "<p>A page.</p>"
+
+
+@installed
+@pytest.mark.landing
+def test_steps_that_a_killed_process_has_not_written_come_from_the_history(tmp_path):
+    """The file of a session that was killed ends before the last step that it was given."""
+    history = History(tmp_path / "history.jsonl")
+    session(WandB(), tmp_path, 0, range(1, 4))
+    for step in range(1, 7):
+        history.append(step, 0.5 * step, float(step), stage="adam")
+    (tmp_path / "wandb.json").write_text((tmp_path / "wandb.json").read_text().replace("3}", "6}"))
+    session(WandB(), tmp_path, 5, range(6, 8), **RESULTS)
+    found = [curve(records(one), "loss") for one in sessions(tmp_path)]
+    assert found == [[(1, 1.0), (2, 2.0), (3, 3.0)], [(4, 4.0), (5, 5.0), (6, 56.0), (7, 57.0)]]
 
 
 @installed

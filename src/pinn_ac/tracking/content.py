@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from pinn_ac.files import write_whole
+from pinn_ac.tracking.jsonl import HISTORY, read_history
 
 PICTURES, PAGES = (".png", ".gif"), (".html",)
 """Endings of the files in a run's folder that trackers show."""
@@ -63,9 +64,34 @@ def title_of(description: Mapping[str, Any]) -> str | None:
     return None if folder is None else "/".join(Path(folder).absolute().parts[-2:])
 
 
+def missed(description: Mapping[str, Any], last: int) -> list[tuple[int, str, dict[str, float]]]:
+    """The logged steps of a resumed run that a store lacks since the process was killed: (step, stage, figures) each.
+
+    Args:
+        description: of the run, whose folder's history.jsonl has them.
+        last: step that the store has.
+    """
+    folder, resumed = description.get("folder"), int(description.get("step", 0))
+    if folder is None or resumed <= last or not (file := Path(folder) / HISTORY).is_file():
+        return []
+    return [
+        (
+            int(line["step"]),
+            str(line.get("stage")),
+            {name: value for name, value in line.items() if _is_figure(name, value)},
+        )
+        for line in read_history(file)
+        if last < line["step"] <= resumed
+    ]
+
+
+def _is_figure(name: str, value: Any) -> bool:
+    return name != "step" and isinstance(value, int | float) and not isinstance(value, bool)
+
+
 @dataclass
 class RunNote:
-    """Which run of a tracker's store a folder belongs to, and the last step that the store has of it.
+    """Which run of a tracker's store a folder belongs to, and the last step that the store was given of it.
 
     A resumed run finds it there: it goes on with the same run, and leaves out the steps that the store has already.
     They were logged after the checkpoint that the run resumes from, and it takes them again bit for bit.

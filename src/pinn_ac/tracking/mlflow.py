@@ -1,18 +1,29 @@
 """MLflow: runs side by side in one store. It needs the optional package mlflow-skinny, or mlflow."""
 
+import fcntl
 import importlib.util
 import logging
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pinn_ac.errors import InputError, require
 from pinn_ac.files import make_writable
-from pinn_ac.tracking.content import PAGES, PICTURES, RunNote, files_of, final_numbers, flat, settings_of, title_of
+from pinn_ac.tracking.content import (
+    PAGES,
+    PICTURES,
+    RunNote,
+    files_of,
+    final_numbers,
+    flat,
+    missed,
+    settings_of,
+    title_of,
+)
 from pinn_ac.tracking.tracker import Tracker
 
 log = logging.getLogger(__name__)
@@ -90,13 +101,16 @@ class MLflow(Tracker):
                     "tracker.mlflow.uri, or leave this tracker out."
                 ) from error
         self._flushed = time.monotonic()
+        for step, stage, figures in missed(description, self._note.step):
+            self.log(step, stage, figures)
 
     def log(self, step: int, stage: str, figures: Mapping[str, float]) -> None:
         """A metric for each figure, unless the store has this step; the stage as a tag where it changes."""
         from mlflow.entities import Metric
 
         self._step = step
-        if step > self._note.step:
+        if step > self._note.step:  # or the store has it, from before the run was interrupted
+            self._note.step = step
             now = int(time.time() * 1000)
             self._waiting += [Metric(name, float(value), now, step) for name, value in figures.items()]
         if stage != self._stage:
@@ -128,12 +142,24 @@ class MLflow(Tracker):
         if self.uri.startswith(SQLITE):
             make_writable(self._file.parent, "tracker.mlflow.uri")
         try:
-            return MlflowClient(tracking_uri=self.uri)
+            with self._alone():
+                return MlflowClient(tracking_uri=self.uri)
         except Exception as error:
             raise InputError(
                 f"The MLflow store {self.uri} cannot be opened ({_first_line(error)}): give tracker.mlflow.uri as "
                 "sqlite:///PATH or as a server's address."
             ) from error
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While a SQLite store is made: runs of a sweep that begin together would make it at the same time."""
+        if not self.uri.startswith(SQLITE):
+            yield
+            return
+        with self._file.with_name(f".{self._file.name}.lock").open("w") as lock:
+            with suppress(OSError):  # of a file system that has no locks
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     @property
     def _file(self) -> Path:
@@ -150,6 +176,8 @@ class MLflow(Tracker):
             self._note.write()
         else:
             self._client.update_run(self._note.run, status="RUNNING")
+            logged = self._client.get_metric_history(self._note.run, "loss")
+            self._note.step = max((point.step for point in logged), default=0)
         known = self._client.get_run(self._note.run).data.params
         found = flat(settings_of(self._described))
         params = [Param(name, str(value)) for name, value in found.items() if name not in known]
@@ -208,9 +236,6 @@ class MLflow(Tracker):
             while self._waiting:
                 self._client.log_batch(self._note.run, metrics=self._waiting[:AT_ONCE])
                 del self._waiting[:AT_ONCE]
-            if self._step > self._note.step:
-                self._note.step = self._step
-                self._note.write()
 
         self._try(write)
 

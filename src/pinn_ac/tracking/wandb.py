@@ -1,8 +1,11 @@
 """Weights & Biases: curves and pictures of a run, kept in files until they are sent. It needs the package wandb."""
 
 import importlib.util
+import json
 import logging
 import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +14,7 @@ from typing import Any
 
 from pinn_ac.errors import InputError, require
 from pinn_ac.files import make_writable
-from pinn_ac.tracking.content import PAGES, PICTURES, RunNote, files_of, final_numbers, settings_of, title_of
+from pinn_ac.tracking.content import PAGES, PICTURES, RunNote, files_of, final_numbers, missed, settings_of, title_of
 from pinn_ac.tracking.jsonl import in_folder, require_path
 from pinn_ac.tracking.tracker import Tracker
 
@@ -73,8 +76,13 @@ class WandB(Tracker):
         self._note, self._step = RunNote.of(description, RUN_NOTE), int(description.get("step", 0))
         resumes = self._note.run is not None
         self._note.run = self._note.run or uuid.uuid4().hex[:8]
-        self._run = self._begun(folder, resumes)
+        if resumes and self.mode == "offline":
+            files = folder.glob(f"wandb/offline-run-*/run-{self._note.run}.wandb")
+            self._note.step = max(map(_last_step, files), default=0)
         self._note.write()
+        self._run = self._begun(folder, resumes)
+        for step, stage, figures in missed(description, self._note.step):
+            self.log(step, stage, figures)
 
     def log(self, step: int, stage: str, figures: Mapping[str, float]) -> None:
         """A point of each curve, unless the run has this step; with the stage."""
@@ -128,3 +136,11 @@ class WandB(Tracker):
             raise InputError(
                 f"W&B cannot begin ({why}): log in by `wandb login`, or choose tracker.wandb.mode=offline."
             ) from error
+
+
+def _last_step(file: Path) -> int:
+    """The last step that a session's file holds: fewer than it was given, where the process was killed."""
+    read = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(file)]
+    lines = subprocess.run(read, capture_output=True, text=True, check=False).stdout.splitlines()
+    items = [json.loads(line)["history"]["item"] for line in lines if '"type":"history"' in line]
+    return max((int(item["_step"]) for item in items if "loss" in item), default=0)
