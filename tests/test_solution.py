@@ -43,6 +43,13 @@ def solution(request):
     return request.getfixturevalue(request.param)
 
 
+def test_it_is_shown_in_a_notebook_without_a_reference_and_without_an_estimate(whole, monkeypatch):
+    monkeypatch.setattr("pinn_ac.solution.solve", lambda *_: pytest.fail("it solves for the reference"))
+    monkeypatch.setattr("pinn_ac.solution.estimate_error", lambda *_: pytest.fail("it estimates the error"))
+    assert whole._repr_png_().startswith(b"\x89PNG")
+    assert "<code>solution.error()</code> measures it" in whole._repr_html_()
+
+
 def points(solution, count=7):
     """Times all over [0, T], those where windows meet included, and positions beyond the domain."""
     T, (a, b) = solution.problem.horizon, solution.problem.domain

@@ -13,6 +13,7 @@ The rest is in rooms: `pinn_ac.models`, `ansatz`, `derivatives`, `gradients`, `l
 
 import importlib
 from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pinn_ac.errors import InputError
@@ -33,9 +34,16 @@ __all__ = [
     "Problem",
     "Solution",
     "Stopped",
+    "__version__",
     "fit",
     "load_run",
 ]
+
+try:
+    __version__ = version("pinn_ac")
+    """The version, which pyproject.toml holds."""
+except PackageNotFoundError:  # the sources alone, on the path
+    __version__ = "unknown"
 
 
 def load_run(folder: str | Path, device: str | None = None, allow: Iterable[str] = ()) -> Solution:

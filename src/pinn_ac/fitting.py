@@ -6,7 +6,8 @@ from typing import Any, TypedDict, Unpack
 
 from pinn_ac.ansatz import Lifted, ReactionFlow, Soft
 from pinn_ac.derivatives import OwnTaylor
-from pinn_ac.errors import is_whole, require
+from pinn_ac.description import describe
+from pinn_ac.errors import InputError, is_whole, require
 from pinn_ac.gradients import JaxGradient
 from pinn_ac.loss import Loss
 from pinn_ac.models import MLP, Periodic, RandomFeatures, Splitting
@@ -139,11 +140,19 @@ def fit(
         plan = replace(plan, log_every=plan.log_every or 5, evaluate_every=plan.evaluate_every or 10)
     setup = choose(problem, steps, plan.seconds, seed, choices, plan.tolerance)
     experiment = assemble(setup)
-    told = [*trackers, *([progress_bar()] if progress else [])]
+    display = progress_bar() if progress else None
     if reference is True:
         reference = solve(problem)
     with computing(experiment):
-        return Training(experiment, plan, told, reference or None).run()
+        return Training(experiment, plan, trackers, reference or None, display=display).run(described(setup))
+
+
+def described(setup: Setup) -> dict[str, Any]:
+    """What the trackers of a run are told of it: its settings, where its objects can be written as plain values."""
+    try:
+        return {"config": describe(setup)}
+    except InputError:  # of an object of the user's own
+        return {}
 
 
 def best_method() -> dict[str, Any]:

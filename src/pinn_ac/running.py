@@ -108,6 +108,7 @@ class Training:
         reference: what errors are measured against, if they are.
         checkpoints: where the state is saved, if it is.
         past: the history before, where a run resumes.
+        display: shows how it goes, and ends with the training; the trackers stay open for the report that follows.
     """
 
     def __init__(
@@ -118,10 +119,13 @@ class Training:
         reference: Reference | None = None,
         checkpoints: Checkpoints | None = None,
         past: Iterable[Mapping[str, Any]] = (),
+        display: Tracker | None = None,
     ) -> None:
         self.experiment, self.plan, self.checkpoints = experiment, plan, checkpoints
         self.memory = Memory.of(past)
-        self.trackers = [self.memory, *trackers] if is_first() else []
+        self.kept = [self.memory, *trackers] if is_first() else []
+        self.shown = [display] if display is not None and is_first() else []
+        self.trackers = [*self.kept, *self.shown]
         self.trainer: Trainer | March = (
             self._march(reference)
             if experiment.marches
@@ -173,20 +177,42 @@ class Training:
         Raises:
             Diverged, Stopped: see :func:`fit`.
         """
+        with self.trained(description) as (solution, _):
+            return solution
+
+    @contextmanager
+    def trained(self, description: Mapping[str, Any] | None = None) -> Iterator[tuple[Solution, dict[str, Any]]]:
+        """Train to the end; within it the trackers are still open, to be finished with what a report adds.
+
+        Args:
+            description: as for :meth:`run`.
+
+        Yields:
+            The solution, and the results that the trackers will be finished with: those of the training, to which the
+            block adds its own.
+
+        Raises:
+            Diverged, Stopped: see :func:`fit`.
+        """
         # A fresh run shows that it is starting: the state before its first step takes seconds to compile.
         state = self.begin() if self.resumes else None
-        with self.tracked(0 if state is None else state.step, description) as metrics:
-            solution = self.solution(self.trainer.run(self.begin() if state is None else state))
+        step = 0 if state is None else state.step
+        with self.tracked(step, description) as metrics:
+            with tracked(self.shown, self._described(step, description)):
+                solution = self.solution(self.trainer.run(self.begin() if state is None else state))
             metrics.update(solution.metrics)
-        return solution
+            yield solution, metrics
 
     def tracked(
         self, step: int, description: Mapping[str, Any] | None = None
     ) -> AbstractContextManager[dict[str, Any]]:
         """Within it the trackers are told how the run goes from this step on; see `pinn_ac.tracking.tracked`."""
+        return tracked(self.kept, self._described(step, description))
+
+    def _described(self, step: int, description: Mapping[str, Any] | None) -> dict[str, Any]:
         total = None if self.experiment.marches else self.experiment.total_steps
         ends = {"total_steps": total, "seconds_budget": self.plan.seconds}
-        return tracked(self.trackers, {"step": step, **ends, **(description or {})})
+        return {"step": step, **ends, **(description or {})}
 
     def close(self) -> None:
         """Let go of the folder of checkpoints, if there is one."""

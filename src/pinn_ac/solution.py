@@ -26,6 +26,7 @@ from pinn_ac.experiment import Experiment
 from pinn_ac.files import make_writable, write_whole
 from pinn_ac.problem import FourierCondition
 from pinn_ac.reference import Reference, solve
+from pinn_ac.reporting.notebook import Shown
 from pinn_ac.residual import CHUNK as AT_ONCE
 from pinn_ac.residual import derivatives_at
 from pinn_ac.traced import traced_point
@@ -62,7 +63,7 @@ class Estimate(float):
         return estimate
 
 
-class Solution:
+class Solution(Shown):
     """A trained field u(t, x), with its own precision and device.
 
     A solution computes in the precision that it was trained in, whatever the process or other solutions do, and
@@ -98,15 +99,6 @@ class Solution:
         self.params = given + missing * (experiment.initial_params(),) if missing else given
         self.experiment, self.folder = experiment, folder
         self.history, self.metrics = list(history), dict(metrics or {})
-
-    def __repr__(self) -> str:
-        windows = self.experiment.windows
-        parts = [f"{self.num_parameters} parameters", "float64" if self.compute.double else "float32"]
-        if windows > 1:
-            parts.insert(0, f"{windows} time windows")
-        if "relative_l2" in self.metrics:
-            parts.append(f"relative L2 error {self.metrics['relative_l2']:.1e}")
-        return f"Solution of {self.problem!r}: {', '.join(parts)}"
 
     @property
     def problem(self) -> Any:

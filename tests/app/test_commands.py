@@ -4,18 +4,23 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 import venv
 import zipfile
 from email import message_from_string
-from importlib.metadata import distribution
+from importlib.metadata import distribution, version
 from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 
+import pinn_ac
 from composed import CONFIGS
 from pinn_ac.app.commands import COMMANDS
+from pinn_ac.app.config_folder import options
+from pinn_ac.app.help import SUMMARIES, groups, listed
 from pinn_ac.app.program import spelled
 from typed import typed
 
@@ -83,14 +88,77 @@ def test_a_mistake_is_one_sentence_and_status_2(project, command, words, sentenc
     assert not list(project.rglob("config.yaml"))
 
 
-def test_help_shows_examples_as_the_user_types_them():
+def test_help_fits_a_screen_and_shows_groups_and_examples_as_the_user_types_them(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     for program, start in (("pinn-ac", "pinn-ac train"), ("scripts/train.py", "python scripts/train.py")):
         words = ("train",) if program == "pinn-ac" else ()
         helped = typed(*words, "--help", program=program)
         assert helped.status == 0
         assert f"    {start} experiment=record\n" in helped.out
         assert "allow=[MODULE]" in helped.out
-        assert "${" not in helped.out.partition("The config as it stands")[0]
+        assert "${" not in helped.out
+
+        require_a_screen(helped.out)
+        for group in groups():
+            (line,) = (line for line in helped.out.splitlines() if line.startswith(f"  {group} "))
+            assert line.split(maxsplit=1)[1].startswith(SUMMARIES[group])
+
+
+def require_a_screen(helped):
+    """Of 80 columns and 50 lines, but for examples, which are to be copied as they are."""
+    lines = helped.strip().splitlines()
+    assert 5 < len(lines) <= 50
+    assert [line for line in lines if len(line) > 80 and not line.startswith(("    pinn-ac", "    python"))] == []
+
+
+@pytest.mark.landing
+@pytest.mark.parametrize("command", ["compare", "evaluate", "reference", "sweep-report"])
+def test_help_fits_a_screen(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    require_a_screen(typed(command, "--help").out)
+
+
+def test_a_wider_help_names_more_options_and_counts_those_that_are_left_out():
+    narrow, wide = listed("optimizer", 80), listed("optimizer", 120)
+    assert narrow == "  optimizer                  the method: adam, gauss_newton, lbfgs, … (10)"
+    assert wide.startswith(narrow.removesuffix(", … (10)"))
+    assert wide.endswith(", … (10)")
+    assert len(narrow) < 80 < len(wide) < 120
+
+
+def test_all_options_of_a_group_can_be_asked_for():
+    refused = typed("train", "sampler=?")
+    assert refused.status == 2
+    assert refused.err.endswith(f"choose one of {', '.join(options('sampler'))}.\n")
+
+
+@pytest.mark.landing
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("pinn-ac tr", {*COMMANDS}),
+        ("pinn-ac train model=m", {"model=mlp", "model=modified_mlp"}),
+        ("pinn-ac reference problem=b", {"problem=burgers"}),
+        ("pinn-ac lesson tr", set()),
+    ],
+)
+def test_a_shell_completes_commands_groups_and_settings(monkeypatch, line, expected):
+    monkeypatch.setenv("COMP_LINE", line)
+    assert set(typed("-sc", "query=bash").out.split()) == expected
+
+
+@pytest.mark.landing
+def test_a_shell_is_told_how_to_complete():
+    assert typed("-sc", "install=bash").out.rstrip().endswith(" pinn-ac")
+
+
+def test_the_version_is_that_of_the_package():
+    assert typed("--version").out == f"pinn_ac {pinn_ac.__version__}\n"
+    assert (
+        pinn_ac.__version__
+        == version("pinn_ac")
+        == tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -146,6 +214,17 @@ def test_the_wheel_holds_the_configs_the_types_and_the_command(wheel):
     assert not [name for name in names if name.startswith(("tests", "scripts", "configs"))]
 
 
+def test_the_citation_names_this_version_and_licence():
+    """And what version 1.2.0 of the Citation File Format requires."""
+    citation = yaml.safe_load((PROJECT / "CITATION.cff").read_text())
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+    assert citation["cff-version"] == "1.2.0"
+    assert all("name" in author or "family-names" in author for author in citation["authors"])
+    declared = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    assert (citation["version"], citation["license"]) == (declared["version"], declared["license"])
+    assert f"## {declared['version']}" in (PROJECT / "CHANGELOG.md").read_text()
+
+
 SMALL = ("model.width=4", "model.depth=1", "sampler.num_points=64", "windows=1", "reference=false", "estimate=false")
 
 
@@ -164,6 +243,19 @@ for words in json.load(sys.stdin):
     GlobalHydra.instance().clear()
 """
 """Several commands in one process of the environment, one after the other."""
+
+
+ASKED = """
+import pinn_ac
+from pinn_ac.tracking import MLflow
+
+print(pinn_ac.__file__, pinn_ac.__version__, sep="\\n")
+try:
+    MLflow()
+except pinn_ac.InputError as error:
+    print(error)
+"""
+"""Where the package lies, its version, and what a tracker says whose extra is not installed."""
 
 
 @pytest.mark.landing
@@ -200,8 +292,10 @@ def test_the_wheel_works_in_an_empty_environment(wheel, project):
     assert (here / "outputs/lessons/try_it/graph.png").exists()
     assert "autodiff" in said
     assert {path.name for path in here.iterdir()} == {"outputs"}
-    asked = called(place / "bin/python", "-c", "import pinn_ac; print(pinn_ac.__file__)")
-    assert Path(asked.strip()).is_relative_to(place)
+    told = called(place / "bin/python", "-c", ASKED).splitlines()
+    assert Path(told[0]).is_relative_to(place)
+    assert told[1] == wheel.name.split("-")[1]
+    assert "pip install 'pinn_ac[mlflow]'" in told[2]
 
 
 def _link_what_it_requires(wheel, place):

@@ -35,12 +35,13 @@ def linearized(params, batch):
 
 
 @pytest.mark.parametrize(("n", "P"), [(5, 12), (12, 5)])
-@pytest.mark.parametrize("solver", ["auto", "kernel"])
-def test_without_momentum_it_is_damped_gauss_newton(n, P, solver):
+@pytest.mark.parametrize(("solver", "accumulate"), [("auto", None), ("kernel", None), ("normal", True)])
+def test_without_momentum_it_is_damped_gauss_newton(n, P, solver, accumulate):
     """−Jᵀ(JJᵀ + λI)⁻¹r, which is −(JᵀJ + λI)⁻¹Jᵀr."""
     params, batch = case(n, P)
     r, J = linearized(params, batch)
-    spring = Spring(1.0, damping=0.1, momentum=0.0, norm_constraint=None, solver=solver).build(TARGET)
+    settings = {"solver": solver, "accumulate": accumulate, "chunk": 2}
+    spring = Spring(1.0, damping=0.1, momentum=0.0, norm_constraint=None, **settings).build(TARGET)
     state, info = spring.step(spring.init(params), batch)
     step = flat(spring, state) - np.asarray(params["x"])
     np.testing.assert_allclose(step, -J.T @ np.linalg.solve(J @ J.T + 0.1 * np.eye(n), r), rtol=1e-11)

@@ -268,6 +268,12 @@ def test_windows_of_a_step_or_two_are_numbered_and_seen(steps):
     assert all(line.get_marker() == "." or len(line.get_xdata()) > 1 for line in figure.axes[0].lines)
 
 
+def test_what_is_numbered_is_called_what_it_is():
+    history = lines_in_windows(3)
+    assert names_above(draw_history(history).axes[0])[0].startswith("window")
+    assert names_above(draw_history(history, "stage").axes[0])[0].startswith("stage")
+
+
 @pytest.mark.parametrize("ends", [(7, 19), (5.6, 38), (0.9, 60), (2e-3, 3e-3), (3e-7, 9e-6), (1, 1e4)])
 def test_a_logarithmic_axis_has_labels_enough_to_tell_its_scale(ends):
     axes = style.new_figure(4, 3).subplots()

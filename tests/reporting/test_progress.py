@@ -41,7 +41,7 @@ def test_a_log_gets_a_plain_line_every_five_seconds_with_the_eta():
     assert len(lines) == 5  # at once, after 5, 10 and 15 s, and the last state
     assert "\x1b" not in "".join(lines)
     assert " ".join(lines[1].split()) == "adam step 11/100 loss 9.09e-02 error 2.50e-01 0:06, 0:45 left"
-    assert " ".join(lines[-1].split()) == "adam step 40/100 loss 2.50e-02 error 2.50e-01 0:20, 0:30 left"
+    assert " ".join(lines[-1].split()) == "adam step 40/100 loss 2.50e-02 error 2.50e-01 0:20"
 
 
 def test_the_eta_is_that_of_the_budget_where_it_ends_first():
@@ -92,6 +92,30 @@ def test_a_terminal_gets_one_line_that_fits(width):
     assert len(lines) == 1
     for words in ("1234/3000", "1.20e-05", "3.00e-06", "left") if width >= 80 else ():
         assert words in lines[0]
+
+
+@pytest.mark.parametrize(("width", "kept"), [(100, 3), (80, 2), (66, 1), (44, 0)])
+def test_a_narrow_terminal_gives_up_the_loss_first_and_the_error_last(width, kept):
+    console, clock = Console(file=io.StringIO(), width=width, force_terminal=True), Clock()
+    progress = Progress(1000, 60.0, console=console, clock=clock)
+    progress.log(500, "2/2 gauss_newton", {"loss": 1.2e-5, "window_relative_l2": 3e-6, "estimate": 4e-6})
+    with console.capture() as drawn:
+        console.print(progress._bar())
+    (line,) = drawn.get().splitlines()
+    words = ("error 3.00e-06", "estimate 4.00e-06", "loss 1.20e-05")
+    assert [word in line for word in words] == [index < kept for index in range(3)]
+    assert "500/1000" in line
+    assert "1:00 left" in line
+    assert "2/2 gauss_" in line or width == 44
+
+
+def test_a_run_that_has_ended_has_no_time_left():
+    console, clock = log(), Clock()
+    with tracked([progress := Progress(console=console, clock=clock)], {"total_steps": 100}):
+        for step in (1, 2):
+            clock.now += 1.0
+            progress.log(step, "adam", {"seconds": float(step), "loss": 0.5})
+    assert console.file.getvalue().splitlines()[-1].split()[-1] == "0:02"
 
 
 def test_a_terminal_shows_the_last_state_and_the_messages():
@@ -150,9 +174,7 @@ def test_a_notebook_gets_one_display_that_is_updated(monkeypatch):
     (contents,) = notebook.shown
     assert 8 <= len(contents) <= 10  # every half second, and the last state
     last = contents[-1]
-    assert (
-        " ".join(last["text/plain"].split()) == "1/2 <adam> step 40/40 loss 5.00e-01 error 2.50e-01 0:04, 0:00 left"
-    )
+    assert " ".join(last["text/plain"].split()) == "1/2 <adam> step 40/40 loss 5.00e-01 error 2.50e-01 0:04"
     assert '<progress value="1.0000" max="1">' in last["text/html"]
     assert "1/2 &lt;adam&gt;" in last["text/html"]
     assert console.file.getvalue() == "a [note]\n"

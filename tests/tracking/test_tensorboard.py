@@ -4,6 +4,7 @@ import importlib.util
 import math
 
 import pytest
+from stored import with_figures
 
 from pinn_ac.errors import InputError
 from pinn_ac.tracking import TensorBoard, tracked
@@ -51,6 +52,13 @@ def test_every_figure_becomes_a_curve_and_the_config_a_text(tmp_path):
     assert texts("config/text_summary") == [(0, "    seed: 0\n    loss:\n      norm: mse")]
     assert texts("stage/text_summary") == [(1, "adam"), (4, "lbfgs")]
     assert texts("messages/text_summary") == [(5, "The loss is not finite.")]
+
+
+@installed
+def test_the_figures_of_the_folder_become_images(tmp_path):
+    run(with_figures(tmp_path), 0, range(1, 3), relative_l2=0.25)
+    (image,) = read(tmp_path).Images("figures/solution")
+    assert (image.step, image.width, image.height) == (2, 8, 6)
 
 
 @installed

@@ -101,5 +101,5 @@ def test_configs_name_trackers_each_under_a_key_of_its_own():
         assert room == "pinn_ac.tracking"
         assert name in tracking.__all__
         assert issubclass(getattr(tracking, name), Tracker)
-        if name != "TensorBoard":  # whose package may not be installed
+        if name in ("Jsonl", "Memory"):  # the others' packages may not be installed
             assert getattr(tracking, name)(**settings) == getattr(tracking, name)()

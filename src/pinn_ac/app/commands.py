@@ -5,13 +5,14 @@ Each reads the words after its name from `sys.argv`. What only one command needs
 
 import sys
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import hydra
 from omegaconf import DictConfig
 
-from pinn_ac.app import cli, config
+from pinn_ac.app import cli, completion, config
 from pinn_ac.app.config_folder import CONFIGS
 from pinn_ac.app.objects import build
 from pinn_ac.app.program import spelled
@@ -81,6 +82,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "lesson": Command(lesson, "the lecture on optimisation and differentiation, lesson by lesson"),
     }
 )
+COMPOSED = ("train", "compare", "evaluate", "reference")
+"""Commands whose settings Hydra composes, and completes."""
 
 
 def main() -> None:
@@ -90,6 +93,12 @@ def main() -> None:
         print("pinn-ac COMMAND …; `pinn-ac COMMAND --help` explains each.\n")
         for known, command in COMMANDS.items():
             print(f"  {known:<14}{command.summary}")
+        return
+    if name == "--version":
+        print(f"pinn_ac {version('pinn_ac')}")
+        return
+    if name in completion.FLAGS:
+        completion.complete(words, COMMANDS, COMPOSED, lambda asked: COMMANDS[asked].call())
         return
     if name not in COMMANDS:
         cli.refuse(f"There is no command {name}: choose {', '.join(COMMANDS)}.")

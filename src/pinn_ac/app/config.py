@@ -10,6 +10,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from pinn_ac.app.help import listed
 from pinn_ac.app.jobs import folder_name, study_url
 from pinn_ac.app.program import spelled
 from pinn_ac.app.wording import has_no, in_words
@@ -183,3 +184,4 @@ OmegaConf.register_new_resolver("pinn_ac.run_folder", _run_folder, replace=True)
 OmegaConf.register_new_resolver("pinn_ac.job_folder", folder_name, replace=True)
 OmegaConf.register_new_resolver("pinn_ac.study", study_url, replace=True)
 OmegaConf.register_new_resolver("pinn_ac.command", spelled, replace=True)
+OmegaConf.register_new_resolver("pinn_ac.groups", listed, replace=True)

@@ -1,7 +1,7 @@
 """An ensemble: the run of a config for several seeds, whose steps are computed together."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -76,16 +76,17 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
             training = training_in(place, experiment.with_seed(seed), own, reference, told)
             held.callback(training.close)
             members.append((place, own, training))
-        ends = _train([(training, described(place, own)) for place, own, training in members], shown)
-        for (place, own, _), end in zip(members, ends, strict=True):
-            if isinstance(end, Solution):
-                others = {"ensemble": config.ensemble}
-                metrics = finish_in(place, own, end, reference, show=False, others=others)
-                scores.append(score_of(config, metrics))
-            elif isinstance(end, Diverged):
-                diverged = end
-                note_failure(place, "diverged", end)
-    stopped = [end for end in ends if isinstance(end, Stopped)]
+        with ExitStack() as told:
+            ends = _train(members, shown, told)
+            for (place, own, _), (end, metrics) in zip(members, ends, strict=True):
+                if isinstance(end, Solution):
+                    others = {"ensemble": config.ensemble}
+                    metrics.update(finish_in(place, own, end, reference, show=False, others=others))
+                    scores.append(score_of(config, metrics))
+                elif isinstance(end, Diverged):
+                    diverged = end
+                    note_failure(place, "diverged", end)
+    stopped = [end for end, _ in ends if isinstance(end, Stopped)]
     if stopped:
         raise stopped[0]
     report_sweep(folder)
@@ -115,22 +116,29 @@ def _ends(
 
 
 def _train(
-    members: Sequence[tuple[Training, Mapping[str, Any]]], shown: Tracker
-) -> list[Solution | Diverged | Stopped]:
-    """What comes of each member, its trackers told; `shown` is shared by all."""
+    members: Sequence[tuple[Path, DictConfig, Training]], shown: Tracker, told: ExitStack
+) -> list[tuple[Solution | Diverged | Stopped, dict[str, Any]]]:
+    """What comes of each member, and what its trackers will be finished with.
+
+    Args:
+        members: folder, config and training of each.
+        shown: shows all of them while they train.
+        told: holds their trackers open.
+    """
     if not members:
         return []
-    with tracked([shown], {"total_steps": members[0][0].experiment.total_steps}), ExitStack() as told:
-        begun = [training.begin() for training, _ in members]
+    with tracked([shown], {"total_steps": members[0][2].experiment.total_steps}):
+        trainings = [training for _, _, training in members]
+        begun = [training.begin() for training in trainings]
         results = [
-            told.enter_context(training.tracked(state.step, description))
-            for (training, description), state in zip(members, begun, strict=True)
+            told.enter_context(training.tracked(state.step, described(place, own)))
+            for (place, own, training), state in zip(members, begun, strict=True)
         ]
         ends = [
             training.solution(end) if isinstance(end, TrainingState) else end
-            for (training, _), end in zip(members, _ends([training for training, _ in members], begun), strict=True)
+            for training, end in zip(trainings, _ends(trainings, begun), strict=True)
         ]
-        for end, metrics in zip(ends, results, strict=True):
-            if isinstance(end, Solution):
-                metrics.update(end.metrics)
-        return ends
+    for end, metrics in zip(ends, results, strict=True):
+        if isinstance(end, Solution):
+            metrics.update(end.metrics)
+    return list(zip(ends, results, strict=True))

@@ -41,15 +41,18 @@ def train_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[s
     with computing(experiment), ExitStack() as held:
         first_begins(lambda: held.enter_context(claimed(folder, resuming)))
         reference = load_reference(experiment.problem, config.reference)
-        told += [progress_bar()] if is_first() else []
-        training = training_in(folder, experiment, config, reference, told)
+        display = progress_bar() if is_first() else None
+        training = training_in(folder, experiment, config, reference, told, display)
         held.callback(training.close)
-        solution = training.run(described(folder, config))
-        return finish_in(folder, config, solution, reference)
+        with training.trained(described(folder, config)) as (solution, metrics):
+            metrics.update(finish_in(folder, config, solution, reference))
+        return metrics
 
 
 class Logged(Tracker):
-    """Passes what the user should know on to the log, which Hydra keeps in the run's folder.
+    """Passes what the user should know on to the log that Hydra keeps in the run's folder.
+
+    A display beside it shows the sentence, above its bar; :class:`Unshown` keeps it from being printed twice.
 
     Args:
         label: put in front, where there are several runs.
@@ -60,7 +63,15 @@ class Logged(Tracker):
 
     def say(self, sentence: str) -> None:
         """One warning."""
-        log.warning("%s%s", f"{self.label}: " if self.label else "", sentence)
+        log.warning("%s%s", f"{self.label}: " if self.label else "", sentence, extra={"shown": True})
+
+
+class Unshown(logging.Filter):
+    """Of a console's handler: lets through what no display has shown; configs/config.yaml puts it there."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is printed."""
+        return not getattr(record, "shown", False)
 
 
 def assembled(config: DictConfig) -> tuple[Experiment, DictConfig]:
@@ -76,7 +87,12 @@ def assembled(config: DictConfig) -> tuple[Experiment, DictConfig]:
 
 
 def training_in(
-    folder: Path, experiment: Experiment, config: DictConfig, reference: Reference | None, told: Iterable[Tracker]
+    folder: Path,
+    experiment: Experiment,
+    config: DictConfig,
+    reference: Reference | None,
+    told: Iterable[Tracker],
+    display: Tracker | None = None,
 ) -> Training:
     """The training of a run in its claimed folder; the config is written there, a failure's note removed."""
     past = []
@@ -84,7 +100,8 @@ def training_in(
         (folder / FAILURE).unlink(missing_ok=True)
         write_config(config, folder)
         past = read_history(folder / HISTORY) if (folder / HISTORY).is_file() else []
-    return Training(experiment, plan(config), told, reference, Checkpoints(folder / "checkpoints"), past)
+    checkpoints = Checkpoints(folder / "checkpoints")
+    return Training(experiment, plan(config), told, reference, checkpoints, past, display)
 
 
 def described(folder: Path, config: DictConfig) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class Spring(Scheduled):
         solver: "kernel" (J Jᵀ and Cholesky), or another of :class:`~pinn_ac.optimizers.least_squares.SolverSettings`,
             which finds the same φ by other means; "auto" chooses by n and P.
         chunk: points whose rows of J are computed at a time; None chooses.
+        accumulate: of solver "normal": sum JᵀJ over chunks and never hold J whole; None does so where J is large.
 
     Raises:
         InputError: an unknown name, a number out of range, or a decay for a schedule that has none; from `build`: the
@@ -69,6 +70,7 @@ class Spring(Scheduled):
     norm_constraint: float | None = 1e-3
     solver: str = "auto"
     chunk: int | None = None
+    accumulate: bool | None = None
 
     name: ClassVar[str] = "spring"
 
@@ -89,7 +91,7 @@ class Spring(Scheduled):
     @property
     def solver_settings(self) -> SolverSettings:
         """How the damped systems are solved."""
-        return SolverSettings(self.solver, self.chunk)
+        return SolverSettings(self.solver, self.chunk, self.accumulate)
 
     def build(self, objective: Trainable) -> Optimizer:
         """The method applied to an objective."""

@@ -18,13 +18,14 @@ MOST_ROWS = 4
 """Rows that the names of stages above a panel may take."""
 
 
-def draw_history(history: Entries) -> Figure:
+def draw_history(history: Entries, part: str = "window") -> Figure:
     """The loss, its terms (`loss_<name>`) and, where evaluated, the relative L² error, against steps and seconds.
 
     The loss and `window_relative_l2` are those of one time window, so each window has curves of its own.
 
     Args:
         history: the lines of a run's history, one mapping each.
+        part: what the numbered parts of the run are: windows of time, or stages of a regime.
     """
     errors = {name: column(history, key) for name, key in ERRORS.items()}
     errors = {name: values for name, values in errors.items() if np.isfinite(values).any()}
@@ -39,7 +40,7 @@ def draw_history(history: Entries) -> Figure:
             _log_axis(row)
             style.dress(row)
             style.spread_ticks(row)
-            _mark_stages(row, history, along, named=row is panels[0, place])
+            _mark_stages(row, history, along, part if row is panels[0, place] else None)
         panels[-1, place].set_xlabel(label)
     panels[-1, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
     panels[0, 0].set_ylabel("loss")
@@ -103,10 +104,10 @@ def _log_axis(axes: Axes) -> None:
         axes.set_yscale("log")
 
 
-def _mark_stages(axes: Axes, history: Entries, along: np.ndarray, named: bool) -> None:
-    """Give every other stage a grey background; with `named`, write their names above the panel.
+def _mark_stages(axes: Axes, history: Entries, along: np.ndarray, part: str | None) -> None:
+    """Give every other stage a grey background; with `part`, a word for numbered parts, write names above the panel.
 
-    Time windows are numbered, as many as there is room for. Stages are named, in several rows where necessary.
+    Parts are numbered, as many as there is room for. Stages are named, in several rows where necessary.
     """
     names = [_window(entry) for entry in history]
     starts = [line for line in range(len(names)) if line == 0 or names[line] != names[line - 1]]
@@ -115,25 +116,25 @@ def _mark_stages(axes: Axes, history: Entries, along: np.ndarray, named: bool) -
         return
     for left, right in zip(edges[1::2], edges[2::2], strict=False):
         axes.axvspan(left, right, color="#f3f2ee", zorder=0, linewidth=0)
-    if not named:
+    if part is None:
         return
     axes.set_xlim(min(axes.get_xlim()[0], -0.02 * edges[-1]), axes.get_xlim()[1])
     windows = [window.partition("/")[0] for window, _ in (names[line] for line in starts)]
     if len({stage for _, stage in names}) == 1:
-        _number_windows(axes, windows, edges)
+        _number_parts(axes, windows, edges, part)
     else:
         stages = [names[line][1] for line in starts]
         labels = [f"{window}: {stage}" if window else stage for window, stage in zip(windows, stages, strict=True)]
         if not _name_stages(axes, labels, edges):
             first = [k for k in range(len(windows)) if k == 0 or windows[k] != windows[k - 1]]
-            _number_windows(axes, [windows[k] for k in first], np.append(edges[first], edges[-1]))
+            _number_parts(axes, [windows[k] for k in first], np.append(edges[first], edges[-1]), part)
 
 
-def _number_windows(axes: Axes, windows: Sequence[str], edges: np.ndarray) -> None:
-    """The numbers of windows, centred above each; of every second, fifth … where there is no room for all."""
+def _number_parts(axes: Axes, windows: Sequence[str], edges: np.ndarray, part: str) -> None:
+    """The numbers of windows or stages, centred above each; of every second, fifth … where all have no room."""
     room = np.diff(edges).min() / _character(axes)
     longest = max(map(len, windows))
-    words = "window " if room > longest + 7 else ""
+    words = f"{part} " if room > longest + len(part) + 1 else ""
     every = (
         1
         if words
@@ -142,7 +143,7 @@ def _number_windows(axes: Axes, windows: Sequence[str], edges: np.ndarray) -> No
     for k in range(0, len(windows), every):
         _label(axes, 0.5 * (edges[k] + edges[k + 1]), words + windows[k], ha="center")
     if not words:
-        _label(axes, axes.get_xlim()[0], "window", ha="right")
+        _label(axes, axes.get_xlim()[0], part, ha="right")
 
 
 def _name_stages(axes: Axes, labels: Sequence[str], edges: np.ndarray) -> bool:

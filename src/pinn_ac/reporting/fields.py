@@ -37,6 +37,21 @@ def draw_solution(problem: Problem, sampled: Sampled, reference: ReferenceField 
     return figure
 
 
+def draw_small(problem: Problem, t: np.ndarray, x: np.ndarray, u: np.ndarray) -> Figure:
+    """The network's u over (t, x) alone, a few hundred pixels wide, as a notebook shows it.
+
+    Args:
+        problem: gives the domain.
+        t, x, u: (m,) times, (n,) positions, and (m, n) values.
+    """
+    figure, largest = style.new_figure(4.2, 2.4), _largest(u) or 1.0
+    axes = figure.subplots()
+    mesh = _heat_map(axes, problem, Sampled(t, x, u, u, u), u, Normalize(-largest, largest), "")
+    style.colorbar(figure, mesh, label="$u$", ax=axes)
+    axes.set_ylabel("$x$")
+    return figure
+
+
 def _largest(u: np.ndarray) -> float:
     return float(np.abs(u[np.isfinite(u)]).max(initial=0.0))
 

@@ -43,7 +43,7 @@ def draw_run(
     if "energy" in problem.capabilities:
         figures["energy"] = draw_energy(problem, sampled, reference)
     if len(history):
-        figures["history"] = draw_history(history)
+        figures["history"] = draw_history(history, "window" if len(breaks) else "stage")
     if points is not None and len(points):
         figures["points"] = draw_points(problem, points, point_residuals, breaks)
     return [write(figure, target / f"{name}.png") for name, figure in figures.items()]

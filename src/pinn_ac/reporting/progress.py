@@ -5,7 +5,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
@@ -26,8 +26,10 @@ LINE_SECONDS = 5.0
 """Between lines of a log."""
 RATE_SECONDS = 20.0
 """The remaining time is extrapolated from the speed of this many seconds."""
-STYLES = ("", "cyan", "green", "dim")
-"""Of steps, loss, error and times."""
+STYLES = {"step": "", "loss": "cyan", "error": "green", "estimate": "green", "times": "dim"}
+"""Of what a bar says."""
+GIVEN_UP = ("loss", "estimate", "error")
+"""What a bar leaves out where the terminal is too narrow, in order."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,14 @@ class _Status:
     total: int | None = None
     loss: float | None = None
     error: float | None = None
+    estimate: float | None = None
     seconds_per_step: float | None = None
     share: float | None = None
+    ended: bool = False
 
 
 class Progress(Tracker):
-    """Shows stage, step, loss, error, elapsed time and remaining time of a run.
+    """Shows stage, step, loss, error, the error's estimate, elapsed time and remaining time of a run.
 
     Args:
         total_steps: of the whole run; None takes it from the run's description, if that knows it.
@@ -97,19 +101,20 @@ class Progress(Tracker):
             self._live.start(refresh=True)
 
     def log(self, step: int, stage: str, figures: Mapping[str, float]) -> None:
-        """Show the step, the loss, and the error if it was measured or estimated."""
-        error = figures.get("relative_l2", figures.get("window_relative_l2", figures.get("estimate")))
+        """Show the step, the loss, and the error where it was measured or estimated."""
         self.update(
             step,
             stage,
             loss=figures.get("loss"),
-            error=error,
+            error=figures.get("relative_l2", figures.get("window_relative_l2")),
             seconds=figures.get("seconds"),
             share=figures.get("done"),
+            estimate=figures.get("estimate"),
         )
 
     def finish(self, metrics: Mapping[str, Any]) -> None:
         """Show the last state, and end the display."""
+        self._status = replace(self._status, ended=True)
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -135,6 +140,7 @@ class Progress(Tracker):
         error: float | None = None,
         seconds: float | None = None,
         share: float | None = None,
+        estimate: float | None = None,
     ) -> None:
         """Say where the run is; takes a few microseconds.
 
@@ -146,6 +152,7 @@ class Progress(Tracker):
             error: the newest relative L2 error; None keeps the one before.
             seconds: of training so far, including the sessions before a resume; by default the time since the start.
             share: of the run that is over, where its steps do not tell.
+            estimate: of the error, without a reference; None keeps the one before.
         """
         now, before = self._clock(), self._status
         if seconds is not None:
@@ -156,6 +163,7 @@ class Progress(Tracker):
             total=total or self._total,
             loss=before.loss if loss is None else float(loss),
             error=before.error if error is None else float(error),
+            estimate=before.estimate if estimate is None else float(estimate),
             seconds_per_step=self._measure_pace(now, int(step)),
             share=share,
         )
@@ -214,7 +222,7 @@ class Progress(Tracker):
 
     def _show(self) -> None:
         """Show the present state, where there is no live bar."""
-        line = "  ".join(part for part in (f"{self._status.stage:<20}", *self._words()) if part)
+        line = "  ".join(part for part in (f"{self._status.stage:<20}", *self._words().values()) if part)
         if self._display == "lines" or (self._display == "notebook" and "IPython" not in sys.modules):
             self._print(line)
         elif self._display == "notebook":
@@ -228,26 +236,30 @@ class Progress(Tracker):
                 self._handle.update(content, raw=True)
 
     def _print(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        in_words = self._display == "terminal"  # which breaks lines between words; a log keeps them whole
+        self._console.print(line, markup=False, highlight=False, soft_wrap=not in_words)
 
-    def _words(self) -> list[str]:
-        """Steps, loss, error and times."""
-        status, left = self._status, self.seconds_left()
+    def _words(self) -> dict[str, str]:
+        """Steps, loss, error, estimate and times; those that are unknown are left out."""
+        status, left = self._status, None if self._status.ended else self.seconds_left()
         total = f"/{status.total}" if status.total else ""
-        return [
-            f"step {status.step:>{max(len(total) - 1, 0)}}{total}",
-            "" if status.loss is None else f"loss {status.loss:.2e}",
-            "" if status.error is None else f"error {status.error:.2e}",
-            duration(self._elapsed()) + ("" if left is None else f", {duration(left)} left"),
-        ]
+        numbers = {"loss": status.loss, "error": status.error, "estimate": status.estimate}
+        return {
+            "step": f"step {status.step:>{max(len(total) - 1, 0)}}{total}",
+            **{name: f"{name} {value:.2e}" for name, value in numbers.items() if value is not None},
+            "times": duration(self._elapsed()) + ("" if left is None else f", {duration(left)} left"),
+        }
 
     def _bar(self) -> Table:
-        words = self._words()
-        room = self._console.width - 1 - sum(len(word) + 2 for word in words)
-        stage = self._status.stage[: max(room - 2, 4)]
-        texts = [Text(stage, "bold")] + [Text(word, style) for word, style in zip(words, STYLES, strict=True)]
+        words, least = self._words(), min(len(self._status.stage), 10)
+        for name in GIVEN_UP:
+            if self._room(words) < least:
+                words.pop(name, None)
+        room = self._room(words)
+        stage = self._status.stage[: max(room, 4)]
+        texts = [Text(stage, "bold")] + [Text(word, STYLES[name]) for name, word in words.items()]
         bar = ProgressBar(
-            1.0, self._done(), width=min(30, room - len(stage) - 4), complete_style="cyan", finished_style="green"
+            1.0, self._done(), width=min(30, room - len(stage) - 2), complete_style="cyan", finished_style="green"
         )
         cells = [texts[0], bar, *texts[1:]] if (bar.width or 0) >= 6 else texts
         row = Table.grid(padding=(0, 2, 0, 0))
@@ -255,6 +267,10 @@ class Progress(Tracker):
             row.add_column(no_wrap=True)
         row.add_row(*cells)
         return row
+
+    def _room(self, words: Mapping[str, str]) -> int:
+        """Columns beside these words."""
+        return self._console.width - 1 - sum(len(word) + 2 for word in words.values())
 
 
 def _in_notebook() -> bool:

@@ -1,12 +1,15 @@
 """TensorBoard: the figures of a run as curves. It needs the optional package tensorboardX."""
 
 import importlib.util
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pinn_ac.errors import require
+from pinn_ac.tracking.content import files_of, final_numbers
 from pinn_ac.tracking.jsonl import in_folder, require_path
 from pinn_ac.tracking.tracker import Tracker
 
@@ -20,7 +23,7 @@ class TensorBoard(Tracker):
 
     A resumed run continues its curves: steps that were logged after the checkpoint that it continues from are marked
     as superseded, so that TensorBoard shows each step once. At the end the run's results are written as scalars
-    "final/NAME".
+    "final/NAME", and the figures of its folder as images "figures/NAME".
 
     Args:
         folder: where the event file goes. A relative path lies inside the run's folder.
@@ -39,6 +42,7 @@ class TensorBoard(Tracker):
     _writer: Any = field(default=None, init=False, repr=False, compare=False)
     _last_step: int = field(default=0, init=False, repr=False, compare=False)
     _stage: str | None = field(default=None, init=False, repr=False, compare=False)
+    _described: Mapping[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         require_path("tracker.tensorboard.folder", self.folder, "folder")
@@ -62,7 +66,7 @@ class TensorBoard(Tracker):
             flush_secs=FLUSH_SECONDS,
             filename_suffix=f".{before:04d}",
         )
-        self._last_step, self._stage = step, None
+        self._last_step, self._stage, self._described = step, None, description
         if config := description.get("config"):
             self._writer.add_text("config", _as_code(config), step)
 
@@ -79,14 +83,23 @@ class TensorBoard(Tracker):
         self._writer.add_text("messages", sentence, self._last_step)
 
     def finish(self, metrics: Mapping[str, Any]) -> None:
-        """The numbers among the metrics as scalars, and the file closed."""
+        """The numbers among the metrics as scalars, the figures of the folder as images, and the file closed."""
         if self._writer is None:
             return
-        for name, value in metrics.items():
-            if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-                self._writer.add_scalar(f"final/{name}", float(value), self._last_step)
+        for name, value in final_numbers(metrics).items():
+            self._writer.add_scalar(name, value, self._last_step)
+        for path in files_of(self._described, (".png",)) if metrics else ():
+            self._writer.add_image(f"figures/{path.stem}", _pixels(path), self._last_step, dataformats="HWC")
         self._writer.close()
         self._writer = None
+
+
+def _pixels(path: Path) -> np.ndarray:
+    """A picture as an array (height, width, 3)."""
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB"))
 
 
 def _as_code(config: Any) -> str:

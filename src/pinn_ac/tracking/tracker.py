@@ -50,7 +50,8 @@ class Tracker:
         """The run has ended; called once, after all other methods.
 
         Args:
-            metrics: name → value, the run's results; empty if it was stopped or failed.
+            metrics: name → value, the run's results, with those of its report where it has a folder, which holds its
+                figures and its page by then; empty if it was stopped or failed.
         """
 
 
