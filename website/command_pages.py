@@ -12,6 +12,7 @@ SCRIPT = f"""
 import os, sys
 from pinn_ac.app.commands import COMMANDS
 for name, command in COMMANDS.items():
+    print(name, command.summary[0].upper() + command.summary[1:], sep="\\n", flush=True)
     if not os.fork():
         sys.argv[:] = ["pinn-ac", "--help"]
         try:
@@ -30,8 +31,6 @@ for name, command in COMMANDS.items():
 
 def page() -> str:
     """Every command's help, as it prints it."""
-    from pinn_ac.app.commands import COMMANDS
-
     lines = [
         "# Commands",
         "",
@@ -39,14 +38,14 @@ def page() -> str:
         "checkout there is a script for each, `scripts/NAME.py`.*",
         "",
     ]
-    for (name, command), text in zip(COMMANDS.items(), _helps(), strict=True):
-        summary = command.summary[0].upper() + command.summary[1:]
+    for told in _helps():
+        name, summary, text = told.split("\n", 2)
         lines += [f"## pinn-ac {name}", "", f"{summary}.", "", "````text", text.rstrip(), "````", ""]
     return "\n".join(lines)
 
 
 def _helps() -> list[str]:
-    """The help of every command, in order."""
+    """Of every command, in order: its name, a line about it, and its help."""
     own = {**os.environ, "COLUMNS": "110", "NO_COLOR": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False, env=own, cwd=ROOT

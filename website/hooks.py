@@ -2,6 +2,7 @@
 
 import logging
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ ELSEWHERE = {
 }
 """Where a page of docs/ leads outside of it → the page of the site that shows this."""
 NOTEBOOK = re.compile(r"\]\(\.\./notebooks/(\w+)\.ipynb")
+TIME = re.compile(r"^\| \[[^\]]+\]\(([\w-]+\.md)\) \|.*\| (\d+) min \|$", re.MULTILINE)
 LOADED = re.compile(r'<(?:script|img|iframe|source)[^>]+src="(https?://[^"]+)"')
 log = logging.getLogger("mkdocs.hooks")
 
@@ -66,7 +68,22 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
     """The text with links that are right on the site; in a checkout they lead to the files themselves."""
     for place, shown in ELSEWHERE.items():
         markdown = markdown.replace(f"]({place})", f"]({shown})")
+    if page.file.src_uri in times():
+        kind, minutes = times()[page.file.src_uri]
+        title, _, rest = markdown.partition("\n")
+        markdown = f"{title}\n\n*{kind}: about {minutes} minutes.*\n{rest}"
     return NOTEBOOK.sub(r"](tutorials/\1.md", markdown)
+
+
+@cache
+def times() -> dict[str, tuple[str, str]]:
+    """Page → its kind and the minutes that it takes, of those that do not say it; the overviews do."""
+    found = {}
+    for kind, overview in (("Tutorial", "tutorials.md"), ("Explanation", "explanation.md")):
+        for page, minutes in TIME.findall((ROOT / "docs" / overview).read_text(encoding="utf-8")):
+            if "minutes" not in (ROOT / "docs" / page).read_text(encoding="utf-8")[:400]:
+                found[page] = kind, minutes
+    return found
 
 
 def on_page_content(html: str, page: Any, config: Any, files: Files) -> str:

@@ -5,6 +5,10 @@ from html import unescape
 
 from latex2mathml.converter import convert
 
+_NAME = r"<mi>(?:sin|cos|tan|tanh|exp|ln|log)</mi>"
+_BEFORE = re.compile(rf"(</m(?!o>)[a-z]+>)(?={_NAME})")
+_AFTER = re.compile(rf"(?<!<msup>)(?<!<msub>)({_NAME})(?=<m(?!o))")
+_SPACE = '<mspace width="0.167em"/>'
 _SPAN = re.compile(r'<(span|div) class="arithmatex">(.*?)</\1>', re.DOTALL)
 
 
@@ -22,4 +26,5 @@ def rendered(page: str) -> str:
 def _formula(text: str, block: bool) -> str:
     latex = unescape(text.strip())[2:-2]
     formula = convert(latex, display="block" if block else "inline")
+    formula = _AFTER.sub(rf"\1{_SPACE}", _BEFORE.sub(rf"\1{_SPACE}", formula))
     return f'<div class="formula">{formula}</div>' if block else formula

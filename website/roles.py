@@ -27,6 +27,10 @@ class Roles(Extension):
             text = "\n".join(lines).replace("][", "]\\[").replace("\nExample:\n", "\nExamples:\n")
             obj.docstring.value = _ROLE.sub(lambda found: self.link(obj, found[2], bool(found[1])), text)
 
+    def on_package(self, *, pkg: Object, **others: object) -> None:
+        """The same for the package itself, which is no object to Griffe."""
+        self.on_object(obj=pkg)
+
     def link(self, obj: Object, name: str, short: bool) -> str:
         """The name with a link, where there is a page that it can lead to."""
         shown = name.rsplit(".", 1)[-1] if short else name
