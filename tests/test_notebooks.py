@@ -5,6 +5,7 @@ import importlib
 import json
 import runpy
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import jax
@@ -15,6 +16,7 @@ import pytest
 import pinn_ac
 from pinn_ac.fitting import fit
 from pinn_ac.lessons import allen_cahn, every_node
+from pinn_ac.reference import solve
 from pinn_ac.reporting.style import new_figure
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -91,7 +93,15 @@ def at_a_small_size(problem, **choices):
         choices["sampler"] = replace(choices["sampler"], num_points=min(32, choices["sampler"].num_points))
     if "optimizer" in choices:
         choices["optimizer"] = replace(choices["optimizer"], steps=2)
-    return fit(problem, **choices | {"progress": False, "reference": False})
+    if choices.get("reference"):
+        choices["reference"] = coarse_reference(problem.diffusivity, problem.reaction_rate)
+    return fit(problem, **choices | {"progress": False})
+
+
+@cache
+def coarse_reference(diffusivity, reaction_rate):
+    """A reference on a few points, solved for once."""
+    return solve(pinn_ac.AllenCahn(diffusivity=diffusivity, reaction_rate=reaction_rate), np.linspace(0, 1, 3), 8)
 
 
 @pytest.mark.landing
