@@ -99,6 +99,42 @@ def test_every_public_name_has_its_entry(website):
     assert sum(map(len, website["api_pages"].groups().values())) == len(rooms)
 
 
+@pytest.fixture
+def with_extra(monkeypatch):
+    """Imports modules of `website/` that need what `make docs` installs."""
+    pytest.importorskip("mkdocs", reason="make docs installs what builds the documentation")
+    monkeypatch.syspath_prepend(str(ROOT / "website"))
+    return importlib.import_module
+
+
+def test_formulas_become_mathml(with_extra):
+    rendered = with_extra("mathml").rendered
+    inline, block = r"\(2 \sin x &lt; |u'|\)", r"\[x^2\]"
+    page = rendered(f'<p>of <span class="arithmatex">{inline}</span></p><div class="arithmatex">{block}</div>')
+    assert page.startswith("<p>of <math ")
+    assert '<div class="formula"><math ' in page
+    assert page.count("</math>") == 2
+    assert '<mn>2</mn><mspace width="0.167em"/><mi>sin</mi><mspace width="0.167em"/><mi>x</mi>' in page
+    assert "<mo>&#x0003C;</mo>" in page
+    assert '<mi>u</mi><mo lspace="0" rspace="0">&#x02032;</mo>' in page
+    assert rendered("<p>$5 and $6</p>") == "<p>$5 and $6</p>"
+
+
+def test_docstrings_become_markdown(with_extra):
+    """Roles lead to entries where there are any, examples are code, and named lines are lists; sections stay."""
+    griffe, roles = with_extra("griffe"), with_extra("roles")
+    text = "See :class:`~pinn_ac.models.MLP`, :func:`pinn_ac.nowhere.f`.\n\na: one\nb: two\n   more\n"
+    text += "\n>>> 1\n1\n\nArgs:\n    x: y."
+    module = griffe.visit("m", Path("m.py"), f'"""{text}"""')
+    roles.Roles().on_object(obj=module)
+    assert module.docstring.value.splitlines() == [
+        "See [`MLP`][pinn_ac.models.MLP], `pinn_ac.nowhere.f`.",
+        *("", "- `a`: one", "- `b`: two", "   more"),
+        *("", "```pycon", ">>> 1", "1", "```"),
+        *("", "Args:", "    x: y."),
+    ]
+
+
 class Loader(yaml.SafeLoader):
     """Reads mkdocs.yml, which names functions."""
 
@@ -208,7 +244,7 @@ def test_a_search_works_in_a_browser_from_files(site):
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if browser is None:
         pytest.skip("no Chromium here: apt-get install chromium")
-    words = [browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files"]
+    words = [browser, "--headless=new", "--no-sandbox", "--disable-gpu"]
     words += ["--virtual-time-budget=15000", "--dump-dom", f"{(site / 'index.html').as_uri()}?q=wengert"]
     shown = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120).stdout
     results = re.findall(r'class="md-search-result__link"', shown)

@@ -131,6 +131,8 @@ def _page(room: Room) -> str:
     lines = [f"# {room.path}", "", *_directive(room.path, alone)]
     for name in room.names:
         lines += _directive(f"{room.path}.{name}", {})
+    if room.name == "autodiff":  # the only module among its names: what it says of itself
+        lines += _directive("pinn_ac.autodiff.numpy", {"members": "false"})
     if room.others:
         lines += ["## What these refer to", ""]
         for path in room.others:
