@@ -7,7 +7,7 @@ INSTALLER ?= uv
 RUNTIME := .[slurm,sweep]
 ARGS ?=
 
-.PHONY: help setup train test test-all lint format clean
+.PHONY: help setup train test test-all lint format docs notebooks clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,11 @@ $(VENV)/.runtime: pyproject.toml constraints.txt
 # What only tests and checks need; `make train` does without it.
 $(VENV)/.dev: $(VENV)/.runtime
 	$(call install,.[dev])
+	@touch $@
+
+# What the documentation is built with.
+$(VENV)/.docs: $(VENV)/.runtime
+	$(call install,.[docs])
 	@touch $@
 
 # Installs the project, editable, with the given extras. uv does not read pip's configuration, so it is told which index
@@ -57,6 +62,12 @@ lint: $(VENV)/.dev  ## check style, format and types
 format: $(VENV)/.dev  ## put the code into its format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.docs  ## build the documentation into build/docs/, and check every link in it
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
+notebooks: $(VENV)/.docs  ## execute the notebooks that have changed since
+	$(BIN)/python website/notebooks.py
 
 clean:  ## remove what was installed and cached; runs in outputs/ stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

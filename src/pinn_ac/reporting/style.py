@@ -5,6 +5,7 @@ module imports matplotlib: on first use it lists the computer's fonts and logs t
 the import alone, since its loggers belong to the user.
 """
 
+import io
 import logging
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ CATEGORICAL = ("#1f4e79", "#c8702a", "#3f8f7f", "#8a5a9e", "#a89132", "#5d6470")
 DIVERGING_COLOURS = ("#0d2a4d", "#2a5f93", "#7fadcb", "#f6f3ee", "#e3a07f", "#b4452f", "#5c1420")
 SEQUENTIAL_COLOURS = ("#f7f3ea", "#e8cfa6", "#d99a6c", "#b65a5a", "#75355f", "#2a1a3d")
 DPI = 160
+SCREEN_DPI = 80
+"""Of a picture that a notebook shows."""
 PRECISION_FLOOR = 1e-17
 """Smaller errors, such as 0, are drawn as this on logarithmic axes."""
 
@@ -61,9 +64,19 @@ def shade(share: float) -> Any:
     return ramp(share)
 
 
+class Picture(Figure):
+    """A figure that a notebook shows without pyplot, which would set the formats for it."""
+
+    def _repr_png_(self) -> bytes:
+        """The picture as a PNG file holds it."""
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=SCREEN_DPI)
+        return buffer.getvalue()
+
+
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure, its size in inches, with an Agg canvas and a layout that leaves room for every label."""
-    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white", layout="constrained")
+    figure = Picture(figsize=(width, height), dpi=DPI, facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
