@@ -1,4 +1,4 @@
-"""What a run leaves in its folder at the end: metrics, prediction and figures."""
+"""What a run leaves in its folder at the end: metrics, prediction, figures and its page."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from pinn_ac.app.environment import describe
+from pinn_ac.app.jobs import PAGE
+from pinn_ac.app.run_folder import typed_commands
 from pinn_ac.evaluation import Sampled, score
 from pinn_ac.files import write_whole
 from pinn_ac.problem import Problem
 from pinn_ac.reference import Reference, load_or_solve
-from pinn_ac.solution import SAMPLED, Solution
+from pinn_ac.solution import CONFIG, SAMPLED, Solution
 
 
 def load_reference(problem: Problem, wanted: bool = True, times: int = 201, points: int = 512) -> Reference | None:
@@ -34,6 +36,7 @@ def report(
     estimate: bool = True,
     show: bool = True,
     others: Mapping[str, Any] | None = None,
+    film: str | None = None,
 ) -> dict[str, Any]:
     """Score the solution on a grid and write prediction.npz and metrics.json.
 
@@ -43,8 +46,9 @@ def report(
         reference: the true solution on the grid, if there is one.
         grid: times and points.
         estimate: the error without the reference, too.
-        show: draw the figures and print the table.
+        show: draw the figures and the page, and print the table.
         others: further metrics.
+        film: "gif" or "mp4" to draw the solution moving through time.
 
     Returns:
         The metrics, as they are in metrics.json.
@@ -61,7 +65,11 @@ def report(
         **describe(),
     }
     write_whole(folder / "prediction.npz", lambda path: np.savez(path, t=sampled.t, x=sampled.x, u=sampled.u))
-    figures = draw(solution, folder, sampled, reference, solution.history) if show else []
+    figures = draw(solution, folder, sampled, reference, solution.history, metrics) if show else []
+    if film is not None:
+        from pinn_ac.reporting.animation import animate  # here, as the figures
+
+        figures.append(animate(solution.problem, sampled, reference, folder / f"solution.{film}"))
     write_whole(folder / "metrics.json", lambda path: path.write_text(json.dumps(metrics, indent=2) + "\n"))
     if show:
         from pinn_ac.reporting.tables import print_summary
@@ -76,8 +84,9 @@ def draw(
     sampled: Sampled,
     reference: Reference | None,
     history: Sequence[Mapping[str, Any]],
+    metrics: Mapping[str, Any] | None = None,
 ) -> list[Path]:
-    """All figures of a run."""
+    """All figures of a run and, with its metrics, its page."""
     from pinn_ac.reporting.figures import draw_run  # here, since a run should not wait for matplotlib to start
 
     experiment = solution.experiment
@@ -85,4 +94,41 @@ def draw(
     t, x = points.T
     at_points = solution.derivatives(t, x, SAMPLED)["residual"]
     entries = [dict(entry) for entry in history]
-    return draw_run(folder, solution.problem, sampled, reference, entries, points, at_points, experiment.breaks)
+    figures = draw_run(folder, solution.problem, sampled, reference, entries, points, at_points, experiment.breaks)
+    if metrics is None:
+        return figures
+    seen = np.column_stack([points, at_points])
+    return [*figures, write_page(solution, folder, sampled, reference, seen, metrics)]
+
+
+def write_page(
+    solution: Solution,
+    folder: Path,
+    sampled: Sampled,
+    reference: Reference | None,
+    points: np.ndarray,
+    metrics: Mapping[str, Any],
+) -> Path:
+    """The page of a run, report.html.
+
+    Args:
+        solution, folder, sampled, reference, metrics: as for :func:`report`.
+        points: (n, 3), collocation points and the residual at each.
+    """
+    from pinn_ac.reporting.run_page import RunPage, run_page
+
+    home = solution.folder or folder  # whose config and commands are the run's
+    file = home / CONFIG
+    page = RunPage(
+        title=f"{metrics.get('name', 'Run')}: {home.resolve().name}",
+        problem=solution.problem,
+        metrics=metrics,
+        history=solution.history,
+        sampled=sampled,
+        reference=reference,
+        points=points,
+        breaks=solution.experiment.breaks,
+        config=file.read_text(encoding="utf-8") if file.is_file() else "",
+        commands=typed_commands(home),
+    )
+    return write_whole(folder / PAGE, lambda draft: draft.write_text(run_page(page), encoding="utf-8"))
