@@ -93,7 +93,7 @@ def write_page(folder: Path, jobs: Sequence[Job]) -> Path:
     headings = {name: heading(name) for name in settings}
     members = [
         Run(
-            name=row["run"],
+            name=_name({**labels_of(job, settings), "seed": job.config.get("seed")}),
             group=_name(labels_of(job, settings)),
             status=job.status,
             settings={heading(name): value for name, value in labels_of(job, settings).items()},

@@ -150,6 +150,8 @@ def _line(columns: Columns, kinds: Mapping[str, str], row: Mapping[str, Any], ch
     cells = []
     for key in columns:
         inside = escaped(text_of(row, key))
+        if key == first:
+            inside = f"<span class='name' title='{inside}'>{inside}</span>"
         if key == first and row.get("link"):
             inside = f"<a href='{escaped(row['link'])}'>{inside}</a>"
         if key == first and chosen:

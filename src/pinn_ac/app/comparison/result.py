@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from pinn_ac.app.jobs import Job, find_jobs, link_to
-from pinn_ac.app.sweep_report import labels_of, varying
+from pinn_ac.app.sweep_report import heading, labels_of, varying
 from pinn_ac.errors import InputError
 from pinn_ac.files import make_writable, write_whole
 from pinn_ac.parallel import is_first
@@ -127,7 +127,7 @@ def _members(jobs: Sequence[tuple[str, Job]], runs: Sequence[Mapping[str, Any]])
             name=f"{name} seed={row['seed']}",
             group=name,
             status=job.status,
-            settings={"experiment": name, **labels_of(job, kinds)},
+            settings={"experiment": name} | {heading(kind): label for kind, label in labels_of(job, kinds).items()},
             error=job.metrics.get("relative_l2") if job.is_scored else None,
             curves={over: job.curve(over) for over in AXES},
             link=row["link"],

@@ -43,7 +43,7 @@ function paint(name) {
 
 const VIRIDIS = ["#440154", "#482475", "#414487", "#355f8d", "#2a788e", "#21918c", "#22a884", "#44bf70", "#7ad151", "#bddf26", "#fde725"];
 const DIVERGING = ["#0d2a4d", "#2a5f93", "#7fadcb", "#f6f3ee", "#e3a07f", "#b4452f", "#5c1420"];
-const CATEGORICAL = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a8f98"];
+const CATEGORICAL = ["network", "reference", "second", "third", "fourth", "error", "faint"]; // of the style
 
 const parts = colour => [1, 3, 5].map(at => parseInt(colour.slice(at, at + 2), 16));
 
@@ -84,6 +84,12 @@ function logRange(low, top) {
 
 /** At most about `most` ticks: powers of ten, and 2 and 5 times these where there are few. */
 function logTicks(low, top, most) {
+  if (top < 10 * low) { // within a decade as on a linear axis
+    const rough = (top - low) / Math.min(most, 6), unit = decade(Math.floor(Math.log10(rough)));
+    const step = [1, 2, 5, 10].map(factor => factor * unit).find(size => size >= rough);
+    const first = Math.ceil(low / step);
+    return Array.from({ length: Math.max(1, Math.floor(top / step) - first + 1) }, (_, k) => Number(((first + k) * step).toPrecision(12)));
+  }
   const first = Math.floor(Math.log10(low)), last = Math.ceil(Math.log10(top)), every = Math.ceil((last - first + 1) / most);
   const found = [], factors = 3 * (last - first) <= most ? [1, 2, 5] : [1];
   for (let exponent = Math.ceil(first / every) * every; exponent <= last; exponent += every) {

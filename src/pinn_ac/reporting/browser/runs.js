@@ -45,14 +45,19 @@ for (const table of tables) {
 const COMPARED = { "<": (a, b) => a < b, ">": (a, b) => a > b, "<=": (a, b) => a <= b, ">=": (a, b) => a >= b };
 const brushes = new Map();
 
-/** Whether a row of texts and values passes every word; a word about a column that it lacks says nothing. */
+/** The columns of all tables. */
+const columns = new Set(tables.flatMap(table => [...table.tHead.rows[0].cells].map(head => head.dataset.key.toLowerCase())));
+const plain = words => words.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+/** Whether a row of texts and values passes every word; one about a column of the other table says nothing of it. */
 function passes(row, words) {
   const text = Object.values(row).join(" ").toLowerCase();
   return words.every(word => {
     const [, name, sign, wanted] = word.match(/^([^<>=]+)(<=|>=|<|>|=)(.+)$/) || [];
     if (!sign) return text.includes(word);
     const key = Object.keys(row).find(one => one.toLowerCase() === name) ?? Object.keys(row).find(one => one.toLowerCase().endsWith(name));
-    if (key === undefined) return true;
+    if (key === undefined && text.includes(name + "=")) return new RegExp(plain(word) + "(?![\\w.])").test(text); // a run's name
+    if (key === undefined) return columns.has(name) || text.includes(word);
     if (sign === "=") return String(row[key]).toLowerCase() === wanted || (wanted !== "" && row[key] !== "" && Number(row[key]) === Number(wanted));
     return row[key] !== "" && COMPARED[sign](Number(row[key]), Number(wanted));
   });
@@ -106,7 +111,7 @@ function drawCurves() {
   for (const row of document.querySelectorAll("#groups tbody tr")) row.querySelector(".swatch").style.background = "";
   chosen.forEach((group, k) => {
     const colour = CATEGORICAL[k % CATEGORICAL.length], dash = [undefined, [8, 4], [2, 3]][Math.floor(k / CATEGORICAL.length) % 3];
-    boxes.get(group.name).nextElementSibling.style.background = colour;
+    boxes.get(group.name).nextElementSibling.style.background = `var(--${colour})`;
     for (const run of group.runs) {
       const places = run.curve && unpack(run.curve[over]), errors = places && unpack(run.curve.error);
       if (!places) continue;
@@ -126,7 +131,7 @@ function drawCurves() {
       let seen = at ?? 0;
       const values = plot.data[index];
       while (seen > 0 && (values[seen] === undefined || values[seen] === null)) seen--;
-      return `<span><i style="background:${one.colour}"></i><b></b></span><span>${label} ${show(plot.data[0][seen])}</span><span>error ${show(values[seen])}</span>`;
+      return `<span><i style="background:${paint(one.colour)}"></i><b></b></span><span>${label} ${show(plot.data[0][seen])}</span><span>error ${show(values[seen])}</span>`;
     },
   };
   if (!lines.length) spec.series = [{ name: "", colour: "network" }];
@@ -164,7 +169,7 @@ function drawParallel() {
     return { at, ticks, of: value => value === null || (axis.log && !(value > 0)) ? place(axis.last ? 1.09 : -0.07) : place(share(value)), change };
   });
   const errors = lines.map(line => line.values[axes.length - 1]).filter(value => value > 0);
-  const [low, high] = [Math.min(...errors), Math.max(...errors)].map(Math.log), colours = ramp(VIRIDIS.slice(0, 10).reverse());
+  const [low, high] = [Math.min(...errors), Math.max(...errors)].map(Math.log), colours = ramp(VIRIDIS.slice(2, 9).reverse());
   paths = lines.map(line => {
     const error = line.values[axes.length - 1];
     const colour = error > 0 ? rgb(colours, high > low ? (Math.log(error) - low) / (high - low) : 0.5) : "#8a8f98";
