@@ -45,7 +45,7 @@ class Job(NamedTuple):
         return self.status == "finished" and isinstance(self.metrics.get("relative_l2"), float)
 
     @property
-    def is_going_on(self) -> bool:
+    def has_not_ended(self) -> bool:
         """It has neither a result nor a failure: it runs, or can be gone on with."""
         return self.status in ("running", "interrupted")
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -120,7 +121,7 @@ def write_page(
     home = solution.folder or folder  # whose config and commands are the run's
     file = home / CONFIG
     page = RunPage(
-        title=f"{metrics.get('name', 'Run')}: {home.resolve().name}",
+        title=shorten(f"{metrics.get('name', 'Run')}: {home.resolve().name}".replace(",", " "), 90, placeholder=" …"),
         problem=solution.problem,
         metrics=metrics,
         history=solution.history,

@@ -25,14 +25,14 @@ class SweepPage(Callback):
     def on_job_end(self, config: DictConfig, job_return: Any = None, **others: Any) -> None:
         """One run of a sweep has ended, well or badly."""
         if config.hydra.mode == RunMode.MULTIRUN and is_first():
-            self._write(Path(config.hydra.sweep.dir), PATIENCE * self._cost)
+            self._write(Path(config.hydra.sweep.dir), PATIENCE * self._cost, is_going_on=True)
 
     def on_multirun_end(self, config: DictConfig, **others: Any) -> None:
         """All have ended."""
         if is_first():
-            self._write(Path(config.hydra.sweep.dir), 0.0)
+            self._write(Path(config.hydra.sweep.dir), 0.0, is_going_on=False)
 
-    def _write(self, folder: Path, age: float) -> None:
+    def _write(self, folder: Path, age: float, is_going_on: bool) -> None:
         """Write the page unless it is younger than that; where no run has begun there is nothing to show."""
         from pinn_ac.app.jobs import PAGE, find_jobs  # here, since most processes write no page
         from pinn_ac.app.sweep_report import write_page
@@ -40,5 +40,5 @@ class SweepPage(Callback):
         page, begin = folder / PAGE, time.time()
         with suppress(InputError, OSError):
             if not (page.is_file() and begin - page.stat().st_mtime < age):
-                write_page(folder, find_jobs(folder))
+                write_page(folder, find_jobs(folder), is_going_on)
                 self._cost = time.time() - begin

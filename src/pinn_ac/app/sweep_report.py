@@ -85,15 +85,21 @@ def report(folder: Path, console: Console | None = None) -> list[dict[str, Any]]
     return rows
 
 
-def write_page(folder: Path, jobs: Sequence[Job]) -> Path:
-    """Write FOLDER/report.html: tables, curves, settings side by side, and links to the pages of the runs."""
+def write_page(folder: Path, jobs: Sequence[Job], is_going_on: bool = False) -> Path:
+    """Write FOLDER/report.html: tables, curves, settings side by side, and links to the pages of the runs.
+
+    Args:
+        folder: of the sweep.
+        jobs: its runs that have begun.
+        is_going_on: more will begin; a browser reads the page again and again, as it does while one is running.
+    """
     settings = varying([job.config for job in jobs])
     rows = [{**row, "name": _name({name: row[name] for name in settings})} for row in configurations(jobs, settings)]
-    runs = [_run_row(job, folder, settings) | {"link": link_to(job, folder)} for job in jobs]
+    runs = [_run_row(job, folder, settings) | _named(job, folder, settings) for job in jobs]
     headings = {name: heading(name) for name in settings}
     members = [
         Run(
-            name=_name({**labels_of(job, settings), "seed": job.config.get("seed")}),
+            name=row["run"],
             group=_name(labels_of(job, settings)),
             status=job.status,
             settings={heading(name): value for name, value in labels_of(job, settings).items()},
@@ -104,7 +110,7 @@ def write_page(folder: Path, jobs: Sequence[Job]) -> Path:
         for job, row in zip(jobs, runs, strict=True)
         if job.config
     ]
-    failed, going = (sum(found) for found in ((bool(job.failure) for job in jobs), (job.is_going_on for job in jobs)))
+    failed, going = sum(bool(job.failure) for job in jobs), sum(job.has_not_ended for job in jobs)
     ends = [f"{failed} failed"] * bool(failed) + [f"{going} not ended yet"] * bool(going)
     page = RunsPage(
         title=f"Sweep {folder.resolve().name}",
@@ -118,9 +124,17 @@ def write_page(folder: Path, jobs: Sequence[Job]) -> Path:
         run_columns={"run": "run", "status": "status", "seed": "seed"} | headings | OF_RUNS,
         runs=runs,
         members=members,
-        is_going_on=bool(going),
+        is_going_on=is_going_on or any(job.status == "running" for job in jobs),
     )
     return write_whole(folder / PAGE, lambda draft: draft.write_text(runs_page(page), encoding="utf-8"))
+
+
+def _named(job: Job, folder: Path, settings: Sequence[str]) -> dict[str, str]:
+    """How the page calls a run: by what it has of its own, or by its folder where its config cannot be read."""
+    place = str(job.folder.relative_to(folder))
+    own = {**labels_of(job, settings), "seed": job.config.get("seed")}
+    words = [f"{heading(name).rpartition('.')[2]}={value}" for name, value in own.items()]
+    return {"run": ", ".join(words) if job.config else place, "title": place, "link": link_to(job, folder)}
 
 
 def varying(configs: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -123,7 +123,8 @@ def table(name: str, columns: Columns, rows: Rows, chosen: bool = False) -> str:
     Args:
         name: of the table, by which the page's address remembers how it is sorted.
         columns: key → heading; the first one names a row.
-        rows: "name" is that of a row, if not in the first column; "link" the address behind it, if there is one.
+        rows: "name" is that of a row, if not in the first column; "link" the address behind it, if there is one;
+            "title" what a browser says of it under the pointer.
         chosen: each row has a box to choose it by, and the colour of its curves.
     """
     kinds = {key: _kind(rows, key) for key in columns}
@@ -151,7 +152,7 @@ def _line(columns: Columns, kinds: Mapping[str, str], row: Mapping[str, Any], ch
     for key in columns:
         inside = escaped(text_of(row, key))
         if key == first:
-            inside = f"<span class='name' title='{inside}'>{inside}</span>"
+            inside = f"<span class='name' title='{escaped(row.get('title', ''))}'>{inside}</span>"
         if key == first and row.get("link"):
             inside = f"<a href='{escaped(row['link'])}'>{inside}</a>"
         if key == first and chosen:

@@ -69,15 +69,16 @@ class Refresh(Callback):
         """Read the folders of all runs."""
         if is_first():
             with suppress(InputError):  # nothing to show yet
-                report(Path(config.hydra.sweep.dir), quiet=True)
+                report(Path(config.hydra.sweep.dir), quiet=True, is_going_on=True)
 
 
-def report(folder: Path, quiet: bool = False) -> list[dict[str, Any]]:
+def report(folder: Path, quiet: bool = False, is_going_on: bool = False) -> list[dict[str, Any]]:
     """Write comparison.csv, .md and .html, runs.csv and the figures into the folder, and print the table.
 
     Args:
         folder: of a comparison, finished or not; also any other folder with runs below it.
         quiet: print nothing.
+        is_going_on: more runs will begin; a browser reads the page again and again, as it does while one is running.
 
     Returns:
         The table's rows, best experiment first.
@@ -107,7 +108,7 @@ def report(folder: Path, quiet: bool = False) -> list[dict[str, Any]]:
         run_columns=OF_RUNS,
         runs=runs,
         members=_members(sorted_jobs, runs),
-        is_going_on=any(job.is_going_on for job in jobs),
+        is_going_on=is_going_on or any(job.status == "running" for job in jobs),
     )
     _write_csv(folder / "comparison.csv", [{name: row[name] for name in COLUMNS} for row in rows], COLUMNS)
     _write_csv(folder / "runs.csv", [{name: run[name] for name in OF_RUNS} for run in runs], tuple(OF_RUNS))
@@ -216,7 +217,7 @@ def _run_row(name: str, job: Job) -> dict[str, Any]:
 
 def _state(jobs: Sequence[Job]) -> list[str]:
     """How many runs there are, and how many are still going."""
-    going = sum(job.is_going_on for job in jobs)
+    going = sum(job.has_not_ended for job in jobs)
     unfinished = f", of which {going} {'has' if going == 1 else 'have'} not ended yet" if going else ""
     return [f"{len(jobs)} run{'s' * (len(jobs) != 1)}{unfinished}."]
 

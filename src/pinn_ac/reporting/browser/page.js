@@ -166,7 +166,7 @@ class Chart {
       ...(spec[name].axis || {}),
     });
     const scale = (name, log) => ({ time: false, distr: log ? 3 : 1,
-      range: spec[name].range ?? (log ? (u, low, top) => logRange(low, top) : undefined) });
+      range: spec[name].range ?? (log ? (u, low, top) => logRange(Math.max(low, top / (spec[name].most ?? Infinity)), top) : undefined) });
     const hooks = {
       init: [u => spec.made?.(u)], drawClear: [u => spec.before?.(u)], draw: [u => { spec.after?.(u); spec.placed?.(); }],
       setCursor: [() => this.tell()],

@@ -277,7 +277,7 @@ function showCourse() {
   }
   if (error) {
     new Chart(byId("by-time"), {
-      x: { label: "t" }, y: { label: "relative L² error" }, series: [{ name: "error", colour: "error" }], data: [t, error],
+      x: { label: "t" }, y: { label: "relative L² error", most: 1e7 }, series: [{ name: "error", colour: "error" }], data: [t, error],
     });
   }
 }

@@ -187,7 +187,7 @@ function drawParallel() {
   });
   axes.forEach((axis, k) => {
     const { at, ticks, of } = scales[k];
-    svg.append(element("line", { x1: at, x2: at, y1: top, y2: bottom }), text(at, 14, axis.name, "middle"));
+    svg.append(element("line", { x1: at, x2: at, y1: top, y2: bottom }), text(at, 14, axis.name.length > 15 ? axis.name.split(".").at(-1) : axis.name, "middle"));
     const end = k === axes.length - 1;
     for (const one of ticks) svg.append(text(at + (end ? 7 : -7), of(one) + 4, axis.words ? String(one) : tick(Number(Number(one).toPrecision(3))), end ? "start" : "end", "faint"));
     if (end && lines.some(line => !(line.values[k] > 0))) svg.append(text(at + 7, of(null) + 4, "no result", "start", "faint"));
