@@ -6,7 +6,7 @@ import numpy as np
 
 from pinn_ac.evaluation import Sampled, spectral_slope
 from pinn_ac.problem import AllenCahn, Cosine
-from pinn_ac.reporting.run_page import RunPage
+from pinn_ac.reporting.page_data import RunPage
 from pinn_ac.reporting.sweep_page import Run, RunsPage
 
 PROBLEM = AllenCahn(initial_condition=Cosine())

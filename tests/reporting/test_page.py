@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from pages import ERROR, EXACT, PROBLEM, T, X, a_run, history, some_runs
 
-from pinn_ac.reporting import page, run_page, sweep_page
+from pinn_ac.reporting import page, page_data, sweep_page
 from pinn_ac.reporting.page import BROWSER, document, packed
-from pinn_ac.reporting.run_page import RunPage
+from pinn_ac.reporting.page_data import RunPage
 from pinn_ac.reporting.run_page import run_page as page_of
 from pinn_ac.reporting.sweep_page import runs_page
 
@@ -69,8 +69,8 @@ def test_what_a_page_holds_are_the_values_of_the_field_to_single_precision():
 
 
 def test_a_fine_grid_is_thinned_with_both_ends_in_time(monkeypatch):
-    monkeypatch.setattr(run_page, "MOST_TIMES", 6)
-    monkeypatch.setattr(run_page, "MOST_PLACES", 10)
+    monkeypatch.setattr(page_data, "MOST_TIMES", 6)
+    monkeypatch.setattr(page_data, "MOST_PLACES", 10)
     field = data_of(page_of(a_run()))["field"]
     t, x, u = (unpacked(field[name]) for name in ("t", "x", "u"))
     assert (t[0], t[-1], t.size) == (0.0, 1.0, 6)
@@ -80,7 +80,7 @@ def test_a_fine_grid_is_thinned_with_both_ends_in_time(monkeypatch):
 
 
 def test_a_long_history_keeps_every_line_with_an_error(monkeypatch):
-    monkeypatch.setattr(run_page, "MOST_LINES", 7)
+    monkeypatch.setattr(page_data, "MOST_LINES", 7)
     found = data_of(page_of(a_run(history=history(1, 100))))["history"]
     columns = {name: unpacked(values) for name, values in found["columns"].items()}
     measured = np.isfinite(columns["relative_l2"])

@@ -116,7 +116,8 @@ def write_page(
         solution, folder, sampled, reference, metrics: as for :func:`report`.
         points: (n, 3), collocation points and the residual at each.
     """
-    from pinn_ac.reporting.run_page import RunPage, run_page
+    from pinn_ac.reporting.page_data import RunPage
+    from pinn_ac.reporting.run_page import run_page
 
     home = solution.folder or folder  # whose config and commands are the run's
     file = home / CONFIG

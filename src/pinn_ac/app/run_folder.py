@@ -12,6 +12,7 @@ from typing import IO, Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from pinn_ac.app.cli import PATHS
 from pinn_ac.app.config import can_go_on, is_run
 from pinn_ac.app.jobs import note_failure
 from pinn_ac.app.program import spelled
@@ -105,7 +106,7 @@ def note_command(folder: Path) -> None:
     output = Path(hydra.runtime.output_dir).resolve()
     if output not in (folder.resolve(), folder.resolve().parent):  # of another run of this process
         return
-    words = [word.removeprefix("+") if word.startswith("+allow=") else word for word in hydra.overrides.task]
+    words = [_as_typed(word) for word in hydra.overrides.task]
     if hydra.job.name == "compare":  # whose config begins with that
         words.append("estimate=false")
     own = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
@@ -114,6 +115,18 @@ def note_command(folder: Path) -> None:
     if line not in before:
         text = "\n".join([*before, line]) + "\n"
         write_whole(folder / COMMANDS, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def _as_typed(word: str) -> str:
+    """A word before `cli.for_hydra` changed it.
+
+    >>> _as_typed("resume='runs/a'"), _as_typed("+allow=[mine]"), _as_typed("seed=3")
+    ('resume=runs/a', 'allow=[mine]', 'seed=3')
+    """
+    setting, _, value = word.partition("=")
+    if setting in PATHS and value.startswith("'"):
+        return f"{setting}={value.strip(value[0])}"
+    return word.removeprefix("+") if setting == "+allow" else word
 
 
 def typed_commands(folder: Path) -> list[str]:
