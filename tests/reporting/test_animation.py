@@ -45,7 +45,7 @@ def frames_of(path):
 
 @pytest.mark.parametrize("reference", [None, EXACT])
 def test_a_film_has_a_frame_a_time_and_they_differ(tmp_path, reference):
-    path = animation.animate(PROBLEM, FIELD, reference, tmp_path / "solution.gif")
+    path = animation.animate(PROBLEM, FIELD, tmp_path / "solution.gif", reference)
     frames, loops = frames_of(path)
     assert len(frames) == 3
     assert loops == 0  # for ever
@@ -56,11 +56,11 @@ def test_a_film_has_a_frame_a_time_and_they_differ(tmp_path, reference):
 def test_many_times_are_thinned_and_values_that_are_not_finite_left_out(tmp_path, monkeypatch):
     monkeypatch.setattr(animation, "FRAMES", 2)
     broken = replace(FIELD, u=np.where(T[:, None] > 0.7, np.nan, U))
-    frames, _ = frames_of(animation.animate(PROBLEM, broken, EXACT, tmp_path / "solution.gif"))
+    frames, _ = frames_of(animation.animate(PROBLEM, broken, tmp_path / "solution.gif", EXACT))
     assert len(frames) == 2
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg here")
 def test_an_mp4_is_written_by_ffmpeg(tmp_path):
-    path = animation.animate(PROBLEM, FIELD, None, tmp_path / "solution.mp4")
+    path = animation.animate(PROBLEM, FIELD, tmp_path / "solution.mp4")
     assert path.read_bytes()[4:8] == b"ftyp"

@@ -165,19 +165,24 @@ def test_every_metric_is_in_the_table_with_what_explains_it():
         ({"diffusivity": 1.00012e-4}, "diffusivity 0.000100012"),
         (None, "The data do not determine the unknown coefficients"),
         ("Nothing is known.", "Nothing is known."),
+        ({"diffusivity": {"value": None, "standard_error": None}}, "diffusivity – – It is not determined."),
     ],
 )
 def test_what_was_inferred_is_a_table(inferred, words):
-    assert words in Reader(page_of(a_run(metrics={"inferred": inferred}))).text
+    undetermined = {"inferred_undetermined": "It is not determined." if "not" in words else None}
+    assert words in Reader(page_of(a_run(metrics={"inferred": inferred} | undetermined))).text
 
 
 def test_a_run_of_more_dimensions_is_shown_by_its_pictures(tmp_path):
     picture = tmp_path / "fields.png"
     picture.write_bytes(b"\x89PNG")
-    run = RunPage(title="Plane", problem=PROBLEM, metrics={"relative_l2": 0.1}, pictures={picture: "The field"})
+    metrics = {"relative_l2": 0.1, "relative_l2_by_time": [0.0, 0.1]}
+    times = np.array([0.0, 1.0])
+    run = RunPage("Plane", PROBLEM, metrics, times=times, pictures={picture: "The field"})
     text = page_of(run)
     assert "src='data:image/png;base64,iVBORw=='" in text
     assert data_of(text)["field"] is None
+    assert "by-time" in Reader(text).names
     assert not FETCHED.search(text)
 
 

@@ -35,7 +35,7 @@ def evaluate(config: DictConfig) -> None:
     with solution.compute.active():
         grid = config.times, config.points
         reference = load_reference(solution.problem, config.reference, *grid)
-        report(solution, folder, reference, grid, config.estimate, film=film)
+        report(solution, folder, reference, grid, config.estimate, animate=film)
     _show_in_its_own_folder(folder, solution.folder)
 
 

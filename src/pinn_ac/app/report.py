@@ -17,6 +17,9 @@ from pinn_ac.problem import Problem
 from pinn_ac.reference import Reference, load_or_solve
 from pinn_ac.solution import CONFIG, SAMPLED, Solution
 
+DRAWN_BY_THE_PAGE = ("solution", "profiles", "energy", "history", "points")
+"""Figures in whose place the page of a run has its own."""
+
 
 def load_reference(problem: Problem, wanted: bool = True, times: int = 201, points: int = 512) -> Reference | None:
     """The true solution on an even grid, from the user's cache or computed now; None if it is not wanted.
@@ -37,7 +40,7 @@ def report(
     estimate: bool = True,
     show: bool = True,
     others: Mapping[str, Any] | None = None,
-    film: str | None = None,
+    animate: str | None = None,
 ) -> dict[str, Any]:
     """Score the solution on a grid and write prediction.npz and metrics.json.
 
@@ -49,7 +52,7 @@ def report(
         estimate: the error without the reference, too.
         show: draw the figures and the page, and print the table.
         others: further metrics.
-        film: "gif" or "mp4" to draw the solution moving through time.
+        animate: "gif" or "mp4" to draw the solution moving through time.
 
     Returns:
         The metrics, as they are in metrics.json.
@@ -67,10 +70,10 @@ def report(
     }
     write_whole(folder / "prediction.npz", lambda path: np.savez(path, t=sampled.t, x=sampled.x, u=sampled.u))
     figures = draw(solution, folder, sampled, reference, solution.history, metrics) if show else []
-    if film is not None:
-        from pinn_ac.reporting.animation import animate  # here, as the figures
+    if animate is not None:
+        from pinn_ac.reporting.animation import animate as write_film  # here, as the figures
 
-        figures.append(animate(solution.problem, sampled, reference, folder / f"solution.{film}"))
+        figures.append(write_film(solution.problem, sampled, folder / f"solution.{animate}", reference))
     write_whole(folder / "metrics.json", lambda path: path.write_text(json.dumps(metrics, indent=2) + "\n"))
     if show:
         from pinn_ac.reporting.tables import print_summary
@@ -99,7 +102,7 @@ def draw(
     if metrics is None:
         return figures
     seen = np.column_stack([points, at_points])
-    return [*figures, write_page(solution, folder, sampled, reference, seen, metrics)]
+    return [*figures, write_page(solution, folder, sampled, reference, seen, metrics, figures)]
 
 
 def write_page(
@@ -109,28 +112,34 @@ def write_page(
     reference: Reference | None,
     points: np.ndarray,
     metrics: Mapping[str, Any],
+    figures: Sequence[Path] = (),
 ) -> Path:
-    """The page of a run, report.html.
+    """The page of a run, report.html. It draws a field of one dimension itself, and shows the figures of others.
 
     Args:
         solution, folder, sampled, reference, metrics: as for :func:`report`.
         points: (n, 3), collocation points and the residual at each.
+        figures: PNG files of the run.
     """
     from pinn_ac.reporting.page_data import RunPage
     from pinn_ac.reporting.run_page import run_page
 
     home = solution.folder or folder  # whose config and commands are the run's
     file = home / CONFIG
+    on_a_line = sampled.u.ndim == 2
+    drawn = DRAWN_BY_THE_PAGE if on_a_line else ("history",)
     page = RunPage(
         title=shorten(f"{metrics.get('name', 'Run')}: {home.resolve().name}".replace(",", " "), 90, placeholder=" …"),
         problem=solution.problem,
         metrics=metrics,
         history=solution.history,
-        sampled=sampled,
-        reference=reference,
-        points=points,
+        sampled=sampled if on_a_line else None,
+        reference=reference if on_a_line else None,
+        times=sampled.t,
+        points=points if on_a_line else None,
         breaks=solution.experiment.breaks,
         config=file.read_text(encoding="utf-8") if file.is_file() else "",
         commands=typed_commands(home),
+        pictures={path: path.stem.replace("_", " ").capitalize() for path in figures if path.stem not in drawn},
     )
     return write_whole(folder / PAGE, lambda draft: draft.write_text(run_page(page), encoding="utf-8"))

@@ -91,10 +91,11 @@ def _lock(file: IO[str], folder: Path) -> None:
 
 
 def write_config(config: DictConfig, folder: Path, name: str = CONFIG) -> None:
-    """The resolved config, with a user's samples beside it, so that the folder can be moved as it is."""
+    """The resolved config, with a user's samples beside it, so that the folder can be moved; and the command."""
     samples = OmegaConf.select(config, "problem.initial_condition.path")
     if samples and Path(samples).expanduser().resolve().parent != folder.resolve():
         shutil.copy(Path(samples).expanduser(), folder)
+    note_command(folder)
     write_whole(folder / name, lambda path: OmegaConf.save(config, path, resolve=True))
 
 

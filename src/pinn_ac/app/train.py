@@ -13,7 +13,7 @@ from pinn_ac.app.assembly import assemble, trackers
 from pinn_ac.app.config import animation, check_scalars, plan
 from pinn_ac.app.jobs import FAILED_SCORE, FAILURE, read_job
 from pinn_ac.app.report import load_reference, report
-from pinn_ac.app.run_folder import claimed, note_command, write_config
+from pinn_ac.app.run_folder import claimed, write_config
 from pinn_ac.experiment import Experiment
 from pinn_ac.parallel import first_begins, is_first
 from pinn_ac.reference import Reference
@@ -83,7 +83,6 @@ def training_in(
     if is_first():
         (folder / FAILURE).unlink(missing_ok=True)
         write_config(config, folder)
-        note_command(folder)
         past = read_history(folder / HISTORY) if (folder / HISTORY).is_file() else []
     return Training(experiment, plan(config), told, reference, Checkpoints(folder / "checkpoints"), past)
 
@@ -114,7 +113,7 @@ def finish_in(
     if not is_first():
         return {"relative_l2": math.nan, **solution.metrics, **others}
     film = animation(config.animate) if show else None
-    return report(solution, folder, reference, estimate=config.estimate, show=show, others=others, film=film)
+    return report(solution, folder, reference, estimate=config.estimate, show=show, others=others, animate=film)
 
 
 def settled_score(folder: Path, config: DictConfig, retry: bool) -> float | None:

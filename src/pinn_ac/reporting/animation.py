@@ -15,15 +15,24 @@ FRAMES, RATE, DPI = 61, 15, 90
 """Frames of a film, in a second, and dots an inch."""
 
 
-def animate(problem: Problem, sampled: Sampled, reference: ReferenceField | None, path: Path) -> Path:
+def animate(problem: Problem, sampled: Sampled, path: Path, reference: ReferenceField | None = None) -> Path:
     """u(t, ·) of the network over u* moving through time, and below them the error.
 
     Args:
         problem: gives the domain.
         sampled: the network's field.
-        reference: u* on the same grid, or None.
         path: of the film: .gif or .mp4.
+        reference: u* on the same grid, or None.
     """
+    figure, show = _on_a_line(problem, sampled, reference)
+    rows = np.unique(np.linspace(0, len(sampled.t) - 1, FRAMES).round().astype(int))
+    return write_film(figure, show, rows.tolist(), path)
+
+
+def _on_a_line(
+    problem: Problem, sampled: Sampled, reference: ReferenceField | None
+) -> tuple[Figure, Callable[[int], None]]:
+    """The figure of a field in one dimension, and what brings it to a row of the grid."""
     figure = style.new_figure(6.4, 3.4 if reference is None else 4.8)
     heights = [1.0] if reference is None else [1.9, 1.0]
     panels = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
@@ -36,10 +45,11 @@ def animate(problem: Problem, sampled: Sampled, reference: ReferenceField | None
     lines = []
     if exact is not None:
         error = style.magnitude(sampled.u - exact)
-        low, top = style.log_scale(error, 7).vmin, float(error[np.isfinite(error)].max())
+        scale = style.log_scale(error, 7)
+        low, top = float(scale.vmin or style.PRECISION_FLOOR), float(scale.vmax or 1.0)
         style.dress(panels[1], x="$x$", y="$|u_\\theta - u^*|$")
         panels[1].set_yscale("log")
-        panels[1].set_ylim(0.5 * (low or top), 2 * top)
+        panels[1].set_ylim(0.5 * low, 2 * top)
         (theirs,) = panels[0].plot(sampled.x, exact[0], color=style.REFERENCE, linewidth=5, label="reference")
         (below,) = panels[1].plot(sampled.x, error[0], color=style.WARM, linewidth=1.2)
         lines += [(theirs, exact), (below, error)]
@@ -53,8 +63,7 @@ def animate(problem: Problem, sampled: Sampled, reference: ReferenceField | None
         for line, values in lines:
             line.set_ydata(values[row])
 
-    rows = np.unique(np.linspace(0, len(sampled.t) - 1, FRAMES).round().astype(int))
-    return write_film(figure, show, rows.tolist(), path)
+    return figure, show
 
 
 def write_film(figure: Figure, show: Callable[[int], None], frames: Iterable[int], path: Path) -> Path:

@@ -36,6 +36,7 @@ class RunPage:
         history: the lines of the run's history.
         sampled: the network's field on a grid of t and x; None for a field that is shown by pictures alone.
         reference: u* on the same grid, or None.
+        times: those of the errors at each time, where there is no `sampled`.
         points: (n, 3) collocation points and the residual at each: (t, x, f); None for none.
         breaks: times at which one time window ends and the next begins.
         config: the run's config as text.
@@ -49,6 +50,7 @@ class RunPage:
     history: Sequence[Mapping[str, Any]] = ()
     sampled: Sampled | None = None
     reference: ReferenceField | None = None
+    times: np.ndarray | None = None
     points: np.ndarray | None = None
     breaks: Sequence[float] = ()
     config: str = ""
@@ -140,20 +142,21 @@ def _stages(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _course(run: RunPage) -> dict[str, Any] | None:
     """What is known at each time: energies, and the error."""
-    if run.sampled is None:
+    times = run.times if run.sampled is None else run.sampled.t
+    if times is None:
         return None
     ours = theirs = None
-    if "energy" in run.problem.capabilities:
+    if run.sampled is not None and "energy" in run.problem.capabilities:
         ours = energy(run.problem, run.sampled.u, run.sampled.u_x)
         if run.reference is not None:
             exact = np.asarray(run.reference.u, float)
             theirs = energy(run.problem, exact, spectral_slope(run.problem, exact))
     by_time = run.metrics.get("relative_l2_by_time")
-    if by_time is not None and len(by_time) != len(run.sampled.t):
+    if by_time is not None and len(by_time) != len(times):
         by_time = None
     if ours is None and by_time is None:
         return None
-    found = {"t": run.sampled.t, "energy": ours, "energy_reference": theirs, "by_time": by_time}
+    found = {"t": times, "energy": ours, "energy_reference": theirs, "by_time": by_time}
     return {name: packed(values) for name, values in found.items()}
 
 

@@ -43,6 +43,9 @@ EXPLAINED = {
     "num_points": ("collocation points", "at the end of the training"),
     "num_parameters": ("parameters", "numbers that were found by training"),
     "ensemble": ("seeds trained together", "the size of the ensemble that this run was part of"),
+    "observations": ("observations", "values of u that the unknowns were inferred from"),
+    "noise": ("noise", "the standard deviation of an observation"),
+    "chi_squared": ("χ² a degree of freedom", "near 1 where the equation and the noise explain the data"),
     "precision": ("precision", "of the numbers that the network is computed in"),
     "device": ("device", "what computed it"),
     "devices": ("devices", "that shared the points"),
@@ -50,7 +53,7 @@ EXPLAINED = {
     "git_commit": ("commit", "of the code"),
 }
 """Metric → its name and one line that explains it."""
-ELSEWHERE = ("relative_l2_by_time", "estimate_unreliable", "versions", "inferred", "name")
+ELSEWHERE = ("relative_l2_by_time", "estimate_unreliable", "versions", "inferred", "inferred_undetermined", "name")
 """Metrics that the page shows in another place."""
 NO_REFERENCE = "The page shows no error, since this run had no reference."
 
@@ -120,7 +123,7 @@ def _inferred(metrics: Mapping[str, Any]) -> list[str]:
     """Unknown coefficients that data have told, as a table."""
     if "inferred" not in metrics:
         return []
-    found = metrics["inferred"]
+    found, undetermined = metrics["inferred"], metrics.get("inferred_undetermined")
     if not isinstance(found, Mapping) or not found:
         words = "The data do not determine the unknown coefficients: no number is given." if not found else str(found)
         return ["<h2>Inferred from data</h2>", f"<p>{escaped(words)}</p>"]
@@ -134,7 +137,8 @@ def _inferred(metrics: Mapping[str, Any]) -> list[str]:
         for name, value in each.items()
     )
     table = f"<table id='inferred'><thead><tr><th></th>{head}</tr></thead><tbody>{lines}</tbody></table>"
-    return ["<h2>Inferred from data</h2>", f"<div class='table'>{table}</div>"]
+    said = [f"<p>{escaped(undetermined)}</p>"] if undetermined else []
+    return ["<h2>Inferred from data</h2>", f"<div class='table'>{table}</div>", *said]
 
 
 def _precise(value: Any) -> str:
