@@ -40,7 +40,7 @@ def evaluate(config: DictConfig) -> None:
 
 
 def _show_in_its_own_folder(folder: Path, run: Path | None) -> None:
-    """A run that did not write its page itself, since it has not ended or is one of an ensemble, has this one."""
+    """A run that has not ended, or ended before there were pages, has this one."""
     assert run is not None
     if (folder / PAGE).is_file() and not ((run / PAGE).is_file() and (run / "metrics.json").is_file()):
         write_whole(run / PAGE, lambda draft: shutil.copy(folder / PAGE, draft))

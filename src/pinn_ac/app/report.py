@@ -50,7 +50,7 @@ def report(
         reference: the true solution on the grid, if there is one.
         grid: times and points.
         estimate: the error without the reference, too.
-        show: draw the figures and the page, and print the table.
+        show: draw the figures and print the table; without, the page alone is written, without points.
         others: further metrics.
         animate: "gif" or "mp4" to draw the solution moving through time.
 
@@ -69,7 +69,10 @@ def report(
         **describe(),
     }
     write_whole(folder / "prediction.npz", lambda path: np.savez(path, t=sampled.t, x=sampled.x, u=sampled.u))
-    figures = draw(solution, folder, sampled, reference, solution.history, metrics) if show else []
+    if show:
+        figures = draw(solution, folder, sampled, reference, solution.history, metrics)
+    else:
+        figures = [write_page(solution, folder, sampled, reference, None, metrics)]
     if animate is not None:
         from pinn_ac.reporting.animation import animate as write_film  # here, as the figures
 
@@ -110,7 +113,7 @@ def write_page(
     folder: Path,
     sampled: Sampled,
     reference: Reference | None,
-    points: np.ndarray,
+    points: np.ndarray | None,
     metrics: Mapping[str, Any],
     figures: Sequence[Path] = (),
 ) -> Path:
@@ -118,7 +121,7 @@ def write_page(
 
     Args:
         solution, folder, sampled, reference, metrics: as for :func:`report`.
-        points: (n, 3), collocation points and the residual at each.
+        points: (n, 3), collocation points and the residual at each; None for none.
         figures: PNG files of the run.
     """
     from pinn_ac.reporting.page_data import RunPage

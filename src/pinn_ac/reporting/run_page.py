@@ -12,7 +12,7 @@ from pinn_ac.reporting.tables import show
 
 EXPLAINED = {
     "relative_l2": ("relative L² error", "‖u − u*‖ / ‖u*‖ over all times and places, against the reference"),
-    "estimated_relative_l2": ("estimated relative L² error", "the same, computed from the residual alone"),
+    "estimated_relative_l2": ("estimated relative L² error", "‖u − u*‖ / ‖u*‖, computed from the residual alone"),
     "relative_l2_final": ("relative L² error at the final time", "‖u − u*‖ / ‖u*‖ over x at t = T"),
     "max_error": ("largest error", "max |u − u*| on the grid"),
     "residual_rms": ("residual, root mean square", "√mean f² at t > 0, in the unit of u_t"),
