@@ -129,6 +129,19 @@ def test_the_pointer_on_a_map_chooses_time_and_place(reader):
     assert reader.numbers("#in-time-error .readout")[1] == pytest.approx(1e-3 * (1 + 0.8 * 0.25), rel=DIGITS)
 
 
+def test_a_finger_on_a_map_chooses_time_and_place(reader):
+    reader.opens(run_page(a_run()), width=390)
+    box = reader.runs(
+        "const one = document.querySelector('#network .u-over'); one.scrollIntoView({block: 'center'});"
+        "const {left, top, width, height} = one.getBoundingClientRect(); return {left, top, width, height}"
+    )
+    finger = {"x": box["left"] + 0.2 * box["width"], "y": box["top"] + 0.25 * box["height"]}
+    for kind, points in (("touchStart", [finger]), ("touchEnd", [])):
+        reader.browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    reader.runs("return new Promise(requestAnimationFrame)")
+    assert (reader.text("#time-value"), reader.text("#place-value")) == ("t = 0.2", "x = 0.5")
+
+
 def test_histories_tell_values_at_the_pointer_on_axes_that_can_be_chosen(reader):
     reader.opens(run_page(a_run()))
     reader.points_at("#losses .u-over", 0.999, 0.5)

@@ -19,6 +19,12 @@ from pinn_ac.solution import CONFIG, SAMPLED, Solution
 
 DRAWN_BY_THE_PAGE = ("solution", "profiles", "energy", "history", "points")
 """Figures in whose place the page of a run has its own."""
+OF_THE_TRAINING = (
+    *("name", "ensemble", "train_seconds", "compile_seconds", "steps", "stages", "windows", "ended_by"),
+    *("validation_loss", "num_points", "tolerance", "devices"),
+)
+"""Metrics that no evaluation changes."""
+LONGEST_TITLE = 90
 
 
 def load_reference(problem: Problem, wanted: bool = True, times: int = 201, points: int = 512) -> Reference | None:
@@ -127,14 +133,16 @@ def write_page(
     from pinn_ac.reporting.page_data import RunPage
     from pinn_ac.reporting.run_page import run_page
 
-    home = solution.folder or folder  # whose config and commands are the run's
+    home = solution.folder or folder  # whose config, commands and training are the run's
+    told = (_trained(home / "metrics.json") if home != folder else {}) | dict(metrics)
+    title = f"{told.get('name', 'Run')}: {home.resolve().name}".replace(",", " ")
     file = home / CONFIG
     on_a_line = sampled.u.ndim == 2
     drawn = DRAWN_BY_THE_PAGE if on_a_line else ("history",)
     page = RunPage(
-        title=shorten(f"{metrics.get('name', 'Run')}: {home.resolve().name}".replace(",", " "), 90, placeholder=" …"),
+        title=shorten(title, LONGEST_TITLE, placeholder=" …"),
         problem=solution.problem,
-        metrics=metrics,
+        metrics=told,
         history=solution.history,
         sampled=sampled if on_a_line else None,
         reference=reference if on_a_line else None,
@@ -146,3 +154,10 @@ def write_page(
         pictures={path: path.stem.replace("_", " ").capitalize() for path in figures if path.stem not in drawn},
     )
     return write_whole(folder / PAGE, lambda draft: draft.write_text(run_page(page), encoding="utf-8"))
+
+
+def _trained(file: Path) -> dict[str, Any]:
+    """What the metrics of a run that is evaluated anew tell of its training; what its field is worth is left out."""
+    if not file.is_file():
+        return {}
+    return {key: value for key, value in json.loads(file.read_text()).items() if key in OF_THE_TRAINING}

@@ -97,13 +97,14 @@ def write_page(folder: Path, jobs: Sequence[Job], is_going_on: bool = False) -> 
     rows = [{**row, "name": _name({name: row[name] for name in settings})} for row in configurations(jobs, settings)]
     runs = [_run_row(job, folder, settings) | _named(job, folder, settings) for job in jobs]
     headings = {name: heading(name) for name in settings}
+    measure = "relative_l2" if any(job.is_scored for job in jobs) else "estimated_relative_l2"
     members = [
         Run(
             name=row["run"],
             group=_name(labels_of(job, settings)),
             status=job.status,
             settings={heading(name): value for name, value in labels_of(job, settings).items()},
-            error=job.metrics["relative_l2"] if job.is_scored else None,
+            error=job.metrics.get(measure) if job.status == "finished" else None,
             curves={"seconds": job.curve(), "evaluations": job.curve("evaluations")},
             link=row["link"],
         )
@@ -125,6 +126,7 @@ def write_page(folder: Path, jobs: Sequence[Job], is_going_on: bool = False) -> 
         runs=runs,
         members=members,
         is_going_on=is_going_on or any(job.status == "running" for job in jobs),
+        measure="error" if measure == "relative_l2" else "estimated error",
     )
     return write_whole(folder / PAGE, lambda draft: draft.write_text(runs_page(page), encoding="utf-8"))
 

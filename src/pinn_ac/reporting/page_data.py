@@ -71,6 +71,8 @@ def data_of(run: RunPage) -> dict[str, Any]:
 
 def _thinned(count: int, most: int) -> np.ndarray:
     """Indices of at most so many of `count`, the first and the last among them."""
+    if not count:
+        return np.empty(0, int)
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 
@@ -98,12 +100,12 @@ def _number(value: Any) -> float:
 
 
 def _history(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Columns of the history, thinned to `MOST_LINES`; lines with an error stay."""
-    measured = [any(entry.get(name) is not None for name in ERRORS) for entry in entries]
-    kept = set(_thinned(len(entries), MOST_LINES)) if entries else set()
-    lines = [
-        entry for k, entry in enumerate(entries) if (k in kept or measured[k]) and entry.get("seconds") is not None
-    ]
+    """Columns of the history, thinned to `MOST_LINES`, and as many with an error."""
+    steps, seconds = ([_number(entry.get(name)) for entry in entries] for name in ("step", "seconds"))
+    known = np.flatnonzero(np.isfinite(steps) & np.isfinite(seconds)).tolist()
+    measured = [k for k in known if any(entries[k].get(name) is not None for name in ERRORS)]
+    kept = {some[k] for some in (known, measured) for k in _thinned(len(some), MOST_LINES)}
+    lines = [entries[k] for k in sorted(kept)]
     if not lines:
         return None
     terms = [name for name in dict.fromkeys(name for entry in lines for name in entry) if name.startswith("loss_")]

@@ -54,6 +54,7 @@ class RunsPage:
         runs: of that table; "failure" is a sentence, or "", "link" the address of a run's page, or "".
         members: the same runs with their curves and settings.
         is_going_on: some runs have not ended; the page is read again by itself.
+        measure: what the errors of `members` are.
     """
 
     title: str
@@ -65,11 +66,12 @@ class RunsPage:
     runs: Rows
     members: Sequence[Run]
     is_going_on: bool = False
+    measure: str = "error"
 
 
 def runs_page(page: RunsPage) -> str:
     """The page as one HTML file."""
-    parallel = _parallel(page.members)
+    parallel = _parallel(page.members, page.measure)
     data = {"groups": _groups(page), "parallel": parallel}
     first = next(iter(page.columns))
     named = [{"name": str(row.get("name", row[first])), **row} for row in page.rows]
@@ -128,13 +130,13 @@ def _packed_curve(curves: Mapping[str, Curve], most: int) -> dict[str, Any] | No
     return {**places, "error": packed(next(iter(whole.values()))[1][kept])}
 
 
-def _parallel(members: Sequence[Run]) -> dict[str, Any] | None:
+def _parallel(members: Sequence[Run], measure: str) -> dict[str, Any] | None:
     """Axes of the settings and of the error, and a line for each run; None where nothing differs."""
     settings = list(dict.fromkeys(name for run in members for name in run.settings))
     if not settings:
         return None
     axes = [_axis(name, [run.settings.get(name) for run in members]) for name in settings]
-    axes.append({"key": "error", "name": "error", "log": True, "last": True})
+    axes.append({"key": "error", "name": measure, "log": True, "last": True})
     lines = [
         {
             "name": run.name,
