@@ -182,7 +182,13 @@ def test_tables_sort_filter_and_remember_it(reader):
     assert reader.rows("runs")[-1] == "width=4,seed=1"  # what is unknown comes last
     reader.clicks(error)
     assert reader.rows("runs") == ["width=4,seed=0", "width=8,seed=1", "width=8,seed=0", "width=4,seed=1"]
-    for words, left in (("failed", 1), ("status=finished", 3), ("relative_l2<1e-3", 2), ("width=4 seed=0", 1)):
+    for words, left in (
+        ("failed", 1),
+        ("status=finished", 3),
+        ("relative_l2<1e-3", 2),
+        ("error>=1e-2", 1),
+        ("width=4 seed=0", 1),
+    ):
         reader.find("#filter").clear()
         reader.types("#filter", words)
         assert len(reader.rows("runs")) == left, words

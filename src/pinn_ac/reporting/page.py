@@ -125,7 +125,7 @@ def table(name: str, columns: Columns, rows: Rows, chosen: bool = False) -> str:
         columns: key → heading; the first one names a row.
         rows: "name" is that of a row, if not in the first column; "link" the address behind it, if there is one;
             "title" what a browser says of it under the pointer.
-        chosen: each row has a box to choose it by, and the colour of its curves.
+        chosen: each row has a box to choose it by, and the colour of its curves, which are not far below.
     """
     kinds = {key: _kind(rows, key) for key in columns}
     head = "".join(
@@ -134,7 +134,7 @@ def table(name: str, columns: Columns, rows: Rows, chosen: bool = False) -> str:
     )
     lines = "\n".join(_line(columns, kinds, row, chosen) for row in rows)
     return (
-        f"<div class='table'><table id='{name}' class='sorted'>\n<thead><tr>{head}</tr></thead>\n"
+        f"<div class='table{' tall' if chosen else ''}'><table id='{name}' class='sorted'>\n<thead><tr>{head}</tr></thead>\n"
         f"<tbody>\n{lines}\n</tbody>\n</table></div>"
     )
 

@@ -45,8 +45,9 @@ for (const table of tables) {
 const COMPARED = { "<": (a, b) => a < b, ">": (a, b) => a > b, "<=": (a, b) => a <= b, ">=": (a, b) => a >= b };
 const brushes = new Map();
 
-/** The columns of all tables. */
-const columns = new Set(tables.flatMap(table => [...table.tHead.rows[0].cells].map(head => head.dataset.key.toLowerCase())));
+/** What a column may be called: its key and its heading. */
+const namesOf = head => [head.dataset.key, head.textContent];
+const columns = new Set(tables.flatMap(table => [...table.tHead.rows[0].cells].flatMap(namesOf).map(name => name.toLowerCase())));
 const plain = words => words.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 /** Whether a row of texts and values passes every word; one about a column of the other table says nothing of it. */
@@ -73,7 +74,7 @@ function apply() {
     const heads = [...table.tHead.rows[0].cells];
     let left = 0;
     for (const row of table.tBodies[0].rows) {
-      const values = Object.fromEntries(heads.flatMap((head, k) => [[head.dataset.key, row.cells[k].dataset.value]]));
+      const values = Object.fromEntries(heads.flatMap((head, k) => namesOf(head).map(name => [name, row.cells[k].dataset.value])));
       const seen = passes(values, words);
       row.classList.toggle("hidden", !seen);
       left += seen;
@@ -155,9 +156,10 @@ function drawCurves() {
 let paths = [];
 
 function drawParallel() {
-  const { axes, lines } = DATA.parallel, box = byId("parallel"), height = 330, [top, bottom] = [34, height - 34];
+  const { axes, lines } = DATA.parallel, box = byId("parallel"), height = 330, [top, bottom] = [52, height - 30];
   const width = Math.max(box.clientWidth, 104 * axes.length), [left, right] = [64, width - 70];
   const svg = element("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "settings and errors, a line for each run" });
+  svg.style.setProperty("--line-width", Math.max(0.5, Math.min(1.6, 250 / lines.length)));
   const scales = axes.map((axis, k) => {
     const at = axes.length > 1 ? left + k * (right - left) / (axes.length - 1) : (left + right) / 2;
     const place = share => bottom - share * (bottom - top);
@@ -165,8 +167,9 @@ function drawParallel() {
     const known = lines.map(line => line.values[k]).filter(value => value !== null && (!axis.log || value > 0));
     const change = axis.log ? Math.log10 : value => value, [low, high] = [Math.min(...known), Math.max(...known)].map(change);
     const share = value => high > low ? (change(value) - low) / (high - low) : 0.5;
-    const found = new Set(known), ticks = found.size <= 6 ? [...found] : [0, 1, 2, 3, 4].map(n => { const v = low + n * (high - low) / 4; return axis.log ? 10 ** v : v; });
-    return { at, ticks, of: value => value === null || (axis.log && !(value > 0)) ? place(axis.last ? 1.09 : -0.07) : place(share(value)), change };
+    const found = new Set(known), ticks = found.size <= 6 ? [...found]
+      : axis.log ? logTicks(10 ** low, 10 ** high, 6) : [0, 1, 2, 3, 4].map(n => low + n * (high - low) / 4);
+    return { at, ticks, of: value => value === null || (axis.log && !(value > 0)) ? (axis.last ? top - 18 : bottom + 18) : place(share(value)) };
   });
   const errors = lines.map(line => line.values[axes.length - 1]).filter(value => value > 0);
   const [low, high] = [Math.min(...errors), Math.max(...errors)].map(Math.log), colours = ramp(VIRIDIS.slice(2, 9).reverse());
