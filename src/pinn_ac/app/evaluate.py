@@ -25,7 +25,7 @@ def evaluate(config: DictConfig) -> None:
     check_names(config, EvaluateConfig)
     for name in ("times", "points"):
         require(config[name] >= 2, f"{name} is {config[name]}: give a whole number from 2.")
-    film = animation(config.animate)
+    animation(config.animate)  # refuses what is no choice
     size = config.times * config.points
     require(size <= MOST_EVALUATED, f"times × points is {size:,}: give at most {MOST_EVALUATED:,}.")
     solution = load_run(config.run, config.device)
@@ -35,7 +35,7 @@ def evaluate(config: DictConfig) -> None:
     with solution.compute.active():
         grid = config.times, config.points
         reference = load_reference(solution.problem, config.reference, *grid)
-        report(solution, folder, reference, grid, config.estimate, animate=film)
+        report(solution, folder, reference, grid, config.estimate, animate=config.animate)
     _show_in_its_own_folder(folder, solution.folder)
 
 

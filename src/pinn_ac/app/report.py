@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pinn_ac.app.config import animation
 from pinn_ac.app.environment import describe
 from pinn_ac.app.jobs import PAGE
 from pinn_ac.app.run_folder import typed_commands
@@ -46,7 +47,7 @@ def report(
     estimate: bool = True,
     show: bool = True,
     others: Mapping[str, Any] | None = None,
-    animate: str | None = None,
+    animate: bool | str = False,
 ) -> dict[str, Any]:
     """Score the solution on a grid and write prediction.npz and metrics.json.
 
@@ -58,7 +59,7 @@ def report(
         estimate: the error without the reference, too.
         show: draw the figures and print the table; without, the page alone is written, without points.
         others: further metrics.
-        animate: "gif" or "mp4" to draw the solution moving through time.
+        animate: true, "gif" or "mp4": draw the solution moving through time, too.
 
     Returns:
         The metrics, as they are in metrics.json.
@@ -79,10 +80,11 @@ def report(
         figures = draw(solution, folder, sampled, reference, solution.history, metrics)
     else:
         figures = [write_page(solution, folder, sampled, reference, None, metrics)]
-    if animate is not None:
+    suffix = animation(animate)
+    if suffix is not None:
         from pinn_ac.reporting.animation import animate as write_film  # here, as the figures
 
-        figures.append(write_film(solution.problem, sampled, folder / f"solution.{animate}", reference))
+        figures.append(write_film(solution.problem, sampled, folder / f"solution.{suffix}", reference))
     write_whole(folder / "metrics.json", lambda path: path.write_text(json.dumps(metrics, indent=2) + "\n"))
     if show:
         from pinn_ac.reporting.tables import print_summary

@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac.app.assembly import assemble, trackers
-from pinn_ac.app.config import animation, check_scalars, plan
+from pinn_ac.app.config import check_scalars, plan
 from pinn_ac.app.jobs import FAILED_SCORE, FAILURE, read_job
 from pinn_ac.app.report import load_reference, report
 from pinn_ac.app.run_folder import claimed, write_config
@@ -112,8 +112,8 @@ def finish_in(
     others = {"name": config.name, **(others or {})}
     if not is_first():
         return {"relative_l2": math.nan, **solution.metrics, **others}
-    film = animation(config.animate) if show else None
-    return report(solution, folder, reference, estimate=config.estimate, show=show, others=others, animate=film)
+    animate = show and config.animate
+    return report(solution, folder, reference, estimate=config.estimate, show=show, others=others, animate=animate)
 
 
 def settled_score(folder: Path, config: DictConfig, retry: bool) -> float | None:

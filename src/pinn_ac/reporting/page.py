@@ -133,8 +133,9 @@ def table(name: str, columns: Columns, rows: Rows, chosen: bool = False) -> str:
         for key, heading in columns.items()
     )
     lines = "\n".join(_line(columns, kinds, row, chosen) for row in rows)
+    kind = "table tall" if chosen else "table"
     return (
-        f"<div class='table{' tall' if chosen else ''}'><table id='{name}' class='sorted'>\n<thead><tr>{head}</tr></thead>\n"
+        f"<div class='{kind}'><table id='{name}' class='sorted'>\n<thead><tr>{head}</tr></thead>\n"
         f"<tbody>\n{lines}\n</tbody>\n</table></div>"
     )
 
