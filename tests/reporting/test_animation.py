@@ -53,6 +53,18 @@ def test_a_film_has_a_frame_a_time_and_they_differ(tmp_path, reference):
     assert {one.name for one in tmp_path.iterdir()} == {"solution.gif"}
 
 
+def test_a_field_in_two_dimensions_is_a_map(tmp_path):
+    """A step along x alone: left and right differ, above and below do not."""
+    y = np.linspace(-1, 1, 8)
+    u = np.where(X[:, None] < 0, -1.0, 1.0) * np.ones_like(y) * np.array([1.0, 0.5, -1.0])[:, None, None]
+    field = SimpleNamespace(t=T, x=X, y=y, u=u)
+    frames, _ = frames_of(animation.animate(PROBLEM, field, tmp_path / "solution.gif"))
+    assert len(frames) == 3
+    inside = frames[0][40:90, 30:110]
+    assert np.abs(inside[:, 15] - inside[:, 60]).min() > 5
+    assert np.ptp(inside[:, 15]) < 5
+
+
 def test_many_times_are_thinned_and_values_that_are_not_finite_left_out(tmp_path, monkeypatch):
     monkeypatch.setattr(animation, "FRAMES", 2)
     broken = replace(FIELD, u=np.where(T[:, None] > 0.7, np.nan, U))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -9,22 +10,22 @@ from pinn_ac.evaluation import ReferenceField, Sampled
 from pinn_ac.files import write_whole
 from pinn_ac.problem import Problem
 from pinn_ac.reporting import style
-from pinn_ac.reporting.style import Figure
+from pinn_ac.reporting.style import Figure, Normalize
 
 FRAMES, RATE, DPI = 61, 15, 90
 """Frames of a film, in a second, and dots an inch."""
 
 
-def animate(problem: Problem, sampled: Sampled, path: Path, reference: ReferenceField | None = None) -> Path:
-    """u(t, ·) of the network over u* moving through time, and below them the error.
+def animate(problem: Problem, sampled: Any, path: Path, reference: ReferenceField | None = None) -> Path:
+    """u(t, ·) of the network over u* moving through time, and below them the error; in two dimensions a map of u.
 
     Args:
         problem: gives the domain.
-        sampled: the network's field.
+        sampled: the network's field, u of shape (n_t, n_x), or (n_t, n_x, n_y) with its y beside t and x.
         path: of the film: .gif or .mp4.
         reference: u* on the same grid, or None.
     """
-    figure, show = _on_a_line(problem, sampled, reference)
+    figure, show = _in_a_plane(sampled) if sampled.u.ndim == 3 else _on_a_line(problem, sampled, reference)
     rows = np.unique(np.linspace(0, len(sampled.t) - 1, FRAMES).round().astype(int))
     return write_film(figure, show, rows.tolist(), path)
 
@@ -62,6 +63,24 @@ def _on_a_line(
         title.set_text(f"$t = {sampled.t[row]:.3f}$")
         for line, values in lines:
             line.set_ydata(values[row])
+
+    return figure, show
+
+
+def _in_a_plane(sampled: Any) -> tuple[Figure, Callable[[int], None]]:
+    """The same for a field in two dimensions."""
+    figure = style.new_figure(5.2, 4.4)
+    axes, known = figure.subplots(), sampled.u[np.isfinite(sampled.u)]
+    largest = float(np.abs(known).max(initial=0.0)) or 1.0
+    colours: dict[str, Any] = {"norm": Normalize(-largest, largest), "cmap": style.diverging(), "shading": "nearest"}
+    mesh = axes.pcolormesh(sampled.x, sampled.y, np.ma.masked_invalid(sampled.u[0].T), **colours)
+    style.colorbar(figure, mesh, label="$u$", ticks=np.linspace(-largest, largest, 5), ax=axes)
+    style.dress(axes, "$t = 0.000$", x="$x$", y="$y$", grid=False)
+    axes.set_aspect("equal")
+
+    def show(row: int) -> None:
+        mesh.set_array(np.ma.masked_invalid(sampled.u[row].T))
+        axes.set_title(f"$t = {sampled.t[row]:.3f}$", fontsize=11, color=style.INK)
 
     return figure, show
 
