@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -33,10 +34,10 @@ jax.config.update("jax_num_cpu_devices", 4)  # for the tests of several; all els
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of this name too
 def pytest_collection_modifyitems(items):
-    """With `--dist loadgroup` all tests that start a Slurm run in one process: there can be one Slurm at a time."""
+    """With `--dist loadgroup` the tests that need a Slurm, or a browser, run in one process, which starts it once."""
     for item in items:
-        if "slurm" in item.fixturenames:
-            item.add_marker(pytest.mark.xdist_group("slurm"))
+        for one in {"slurm", "browser"}.intersection(item.fixturenames):
+            item.add_marker(pytest.mark.xdist_group(one))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -97,6 +98,24 @@ def compilations():
     jax.monitoring.register_event_duration_secs_listener(listen)
     yield events
     jax.monitoring.unregister_event_duration_listener(listen)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """A real browser without a window, driven by Selenium; it is started once."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    program, driver = (shutil.which(name) for name in ("chromium", "chromedriver"))
+    if program is None or driver is None:
+        pytest.skip("no browser here: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    profile = tmp_path_factory.mktemp("browser")
+    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"):
+        options.add_argument(word)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield started
+    started.quit()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Ensembles: each member is the run that its seed alone would be, in a folder like any other's."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -58,6 +59,9 @@ def test_members_are_the_runs_of_their_seeds(tmp_path, words):
             np.testing.assert_allclose(one["u"], other["u"], rtol=0, atol=1e-9)
         own, single = (Path(tmp_path, name, "config.yaml").read_text() for name in (f"all/seed={seed}", str(seed)))
         assert own == single
+        assert (tmp_path / f"all/seed={seed}/report.html").is_file()
+    links = re.findall(r"href='([^']+)'", (tmp_path / "all/report.html").read_text())
+    assert sorted(links) == ["seed%3D4/report.html", "seed%3D5/report.html"]
     errors = [one["relative_l2"] for one in alone]
     assert len(set(errors)) == 2
     assert score == pytest.approx(sum(errors) / 2, rel=1e-6)

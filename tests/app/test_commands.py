@@ -22,6 +22,7 @@ from pinn_ac.app.commands import COMMANDS
 from pinn_ac.app.config_folder import options
 from pinn_ac.app.help import SUMMARIES, groups, listed
 from pinn_ac.app.program import spelled
+from pinn_ac.reporting.page import BROWSER
 from typed import typed
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -210,6 +211,8 @@ def test_the_wheel_holds_the_configs_the_types_and_the_command(wheel):
         for path in CONFIGS.rglob("*.yaml"):
             packaged = f"pinn_ac/configs/{path.relative_to(CONFIGS).as_posix()}"
             assert archive.read(packaged).decode() == path.read_text(), packaged
+        for path in BROWSER.iterdir():
+            assert archive.read(f"pinn_ac/reporting/browser/{path.name}") == path.read_bytes(), path.name
     assert {"pinn_ac/py.typed", "pinn_ac/__init__.py", "hydra_plugins/pinn_ac_search.py"} <= names
     assert not [name for name in names if name.startswith(("tests", "scripts", "configs"))]
 

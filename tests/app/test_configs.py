@@ -272,6 +272,8 @@ SENTENCES = {
     "train.overfit_ratio=1": "train.overfit_ratio is 1.0: give a number above 1",
     "train.overfit_ratio=inf": "train.overfit_ratio is inf: give a number above 1",
     "train.log_every=0": "train.log_every is 0: give a whole number from 1",
+    "animate=sometimes": "animate is sometimes: choose true, gif, mp4 or false",
+    "animate=null": "animate is None: choose true, gif, mp4 or false",
 }
 
 

@@ -1,6 +1,8 @@
 """A run from its config to its folder, small enough for a test: what it writes, and what can be done with it."""
 
+import html
 import json
+import shlex
 import shutil
 import signal
 import subprocess
@@ -71,6 +73,7 @@ def test_a_run_leaves_everything_it_should(finished):
     names = {path.name for path in folder.iterdir()}
     pictures = {f"{name}.png" for name in ("solution", "profiles", "history", "points", "energy")}
     assert names >= {"config.yaml", "metrics.json", "history.jsonl", "prediction.npz", "checkpoints"} | pictures
+    assert "report.html" in names
     assert not [name for name in names if "draft" in name]
     assert json.loads((folder / "metrics.json").read_text()) == json.loads(json.dumps(metrics))
     wanted = """relative_l2 max_error relative_l2_by_time residual_rms residual_l1 energy_violation train_seconds
@@ -349,13 +352,21 @@ def test_the_scripts_from_any_folder(tmp_path, monkeypatch):
     trained = script("train.py", *SMALL, "hydra.run.dir=run", "train.steps=3")
     assert trained.status == 0, trained.err
     assert "relative L² error" in trained.out
+    (typed_before,) = (tmp_path / "run/command.txt").read_text().splitlines()
+    words = shlex.split(typed_before)
+    assert words[0] == "python"
+    assert words[1].endswith("scripts/train.py")
+    assert set(words[2:]) == {*SMALL, "train.steps=3"}
+    assert typed_before in html.unescape((tmp_path / "run/report.html").read_text())
     evaluated = script("evaluate.py", "run=run", "times=21", "points=100")
     assert evaluated.status == 0, evaluated.err
     with np.load(tmp_path / "run/evaluation/21x100/prediction.npz") as arrays:
         assert arrays["u"].shape == (21, 100)
     assert "estimated_relative_l2" in json.loads((tmp_path / "run/evaluation/21x100/metrics.json").read_text())
+    assert (tmp_path / "run/evaluation/21x100/report.html").is_file()
     resumed = script("train.py", "resume=run", "train.steps=4")
     assert resumed.status == 0, resumed.err
+    assert (tmp_path / "run/command.txt").read_text().splitlines()[1].endswith("resume=run train.steps=4")
     assert json.loads((tmp_path / "run/metrics.json").read_text())["steps"] == 4
     changed = script("train.py", "resume=run", "seed=4")
     assert changed.status == 2

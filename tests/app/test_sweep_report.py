@@ -2,11 +2,16 @@
 
 import csv
 import json
+import re
 
 import pytest
+from hydra.types import RunMode
+from omegaconf import OmegaConf
 from rich.console import Console
 
-from pinn_ac.app.jobs import note_failure
+from pinn_ac.app import sweep_report
+from pinn_ac.app.jobs import find_jobs, note_failure
+from pinn_ac.app.sweep_page import SweepPage
 from pinn_ac.app.sweep_report import main, report, varying
 from pinn_ac.tracking import History
 
@@ -64,6 +69,41 @@ def test_tables_and_figures_are_written_and_a_second_report_is_the_same(sweep):
         assert [row["median error"] for row in csv.DictReader(file)] == ["0.0001", "0.002"]
     for name in ("histories.png", "effects.png"):
         assert (sweep / "report" / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_page_links_to_the_pages_of_runs_and_says_why_others_failed(sweep):
+    (sweep / "seed=0,width=8/report.html").write_text("")
+    page = sweep_report.write_page(sweep, find_jobs(sweep)).read_text()
+    assert re.findall(r"href='([^']+)'", page) == ["seed%3D0%2Cwidth%3D8/report.html"]
+    assert "The loss is not finite." in page
+    assert "1 not ended yet" in page
+    assert "read again by itself" not in page
+    assert "read again by itself" in sweep_report.write_page(sweep, find_jobs(sweep), is_going_on=True).read_text()
+
+
+@pytest.mark.parametrize(("mode", "written"), [(RunMode.MULTIRUN, True), (RunMode.RUN, False)])
+def test_the_page_of_a_sweep_is_written_as_its_jobs_end(sweep, mode, written):
+    config = OmegaConf.create({"hydra": {"mode": mode, "sweep": {"dir": str(sweep)}}})
+    SweepPage().on_job_end(config)
+    assert (sweep / "report.html").exists() == written
+    assert not list(sweep.glob(".draft*"))
+
+
+def test_a_page_that_was_written_just_now_is_left_until_the_sweep_ends(sweep, monkeypatch):
+    config = OmegaConf.create({"hydra": {"mode": RunMode.MULTIRUN, "sweep": {"dir": str(sweep)}}})
+    callback, written = SweepPage(), []
+    monkeypatch.setattr(sweep_report, "write_page", lambda folder, jobs, is_going_on: written.append(folder))
+    (sweep / "report.html").write_text("")
+    callback._cost = 1e3
+    callback.on_job_end(config)
+    assert not written
+    callback.on_multirun_end(config)
+    assert written == [sweep]
+
+
+def test_there_is_no_page_where_there_is_no_run(tmp_path):
+    SweepPage().on_multirun_end(OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}}}))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_sweep_without_a_finished_run_is_reported_too(tmp_path):

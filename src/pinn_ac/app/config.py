@@ -1,5 +1,6 @@
 """The schemas of the commands' configs, and the checks that a config passes before anything is built from it."""
 
+import shutil
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
@@ -52,6 +53,7 @@ class Config:
     windows: Any = "auto"
     reference: bool = True
     estimate: bool = True
+    animate: Any = False
     train: TrainSettings = field(default_factory=TrainSettings)
     problem: Any = MISSING
     model: Any = MISSING
@@ -82,6 +84,7 @@ class EvaluateConfig:
     device: str = "auto"
     reference: bool = True
     estimate: bool = True
+    animate: Any = False
 
 
 @dataclass
@@ -138,9 +141,29 @@ def check_scalars(config: DictConfig) -> None:
     """Refuse settings that a run does not have, and numbers and words that it cannot use."""
     check_names(config)
     require(config.ensemble >= 1, f"ensemble is {config.ensemble}: give a whole number of seeds from 1.")
+    animation(config.animate)
     steps = config.train.steps
     require(steps is None or steps >= 1, f"train.steps is {steps}: give a whole number from 1.")
     plan(config)
+
+
+ANIMATIONS = MappingProxyType({False: None, True: "gif", "gif": "gif", "mp4": "mp4"})
+"""The setting `animate` → the suffix of the film."""
+
+
+def animation(wanted: Any) -> str | None:
+    """The suffix of the film that `animate` asks for; None for no film.
+
+    Raises:
+        InputError: it is none of the choices, or there is no ffmpeg to write an mp4.
+    """
+    known = isinstance(wanted, bool | str) and wanted in ANIMATIONS
+    require(known, f"animate is {wanted}: choose true, gif, mp4 or false.")
+    require(
+        wanted != "mp4" or shutil.which("ffmpeg") is not None,
+        "animate=mp4 needs the program ffmpeg, which is not here: install it, or choose animate=gif.",
+    )
+    return ANIMATIONS[wanted]
 
 
 def plan(config: DictConfig) -> Plan:

@@ -1,28 +1,31 @@
 """`evaluate`: the metrics and figures of a run, anew from its checkpoint, on a grid of the user's."""
 
+import shutil
 from pathlib import Path
 
 from omegaconf import DictConfig
 
-from pinn_ac.app.config import EvaluateConfig, check_names
+from pinn_ac.app.config import EvaluateConfig, animation, check_names
+from pinn_ac.app.jobs import PAGE
 from pinn_ac.app.report import load_reference, report
 from pinn_ac.app.saved_run import load_run
 from pinn_ac.errors import require
-from pinn_ac.files import make_writable
+from pinn_ac.files import make_writable, write_whole
 
 MOST_EVALUATED = 2**26
 """Points of a grid whose values and derivatives are held together: four gigabytes."""
 
 
 def evaluate(config: DictConfig) -> None:
-    """Recompute the metrics and figures of the run in `config.run` on a grid of `times` × `points`.
+    """Recompute the metrics, figures and page of the run in `config.run` on a grid of `times` × `points`.
 
     Raises:
-        InputError: the run cannot be loaded, or the grid is too small or too large.
+        InputError: the run cannot be loaded, the grid is too small or too large, or `animate` is no choice.
     """
     check_names(config, EvaluateConfig)
     for name in ("times", "points"):
         require(config[name] >= 2, f"{name} is {config[name]}: give a whole number from 2.")
+    animation(config.animate)  # refuses what is no choice
     size = config.times * config.points
     require(size <= MOST_EVALUATED, f"times × points is {size:,}: give at most {MOST_EVALUATED:,}.")
     solution = load_run(config.run, config.device)
@@ -32,4 +35,12 @@ def evaluate(config: DictConfig) -> None:
     with solution.compute.active():
         grid = config.times, config.points
         reference = load_reference(solution.problem, config.reference, *grid)
-        report(solution, folder, reference, grid, config.estimate)
+        report(solution, folder, reference, grid, config.estimate, animate=config.animate)
+    _show_in_its_own_folder(folder, solution.folder)
+
+
+def _show_in_its_own_folder(folder: Path, run: Path | None) -> None:
+    """A run that has not ended, or ended before there were pages, has this one."""
+    assert run is not None
+    if (folder / PAGE).is_file() and not ((run / PAGE).is_file() and (run / "metrics.json").is_file()):
+        write_whole(run / PAGE, lambda draft: shutil.copy(folder / PAGE, draft))

@@ -18,6 +18,8 @@ from pinn_ac.tracking import read_history, total_evaluations
 
 FAILURE = "failure.json"
 """The file that says how a run failed."""
+PAGE = "report.html"
+"""The file that shows a run, or a sweep, in a browser."""
 FAILED_SCORE = 1e6
 """The score of a failed run for a sweeper, which minimises: larger than any error, and finite, as sweepers need."""
 
@@ -41,6 +43,11 @@ class Job(NamedTuple):
     def is_scored(self) -> bool:
         """It has finished, and its true error is known."""
         return self.status == "finished" and isinstance(self.metrics.get("relative_l2"), float)
+
+    @property
+    def has_not_ended(self) -> bool:
+        """It has neither a result nor a failure: it runs, or can be gone on with."""
+        return self.status in ("running", "interrupted")
 
     @property
     def evaluations(self) -> int | None:
@@ -79,6 +86,11 @@ def study_url(folder: str) -> str:
     'sqlite:///file:/tmp/my%20sweep/study.db?uri=true'
     """
     return f"sqlite:///file:{quote(str(Path(folder).absolute()))}/study.db?uri=true"
+
+
+def link_to(job: Job, folder: Path) -> str:
+    """The address of a run's page, relative to a page in `folder`, which lies above it; "" where there is none."""
+    return quote((job.folder / PAGE).relative_to(folder).as_posix()) if (job.folder / PAGE).is_file() else ""
 
 
 def note_failure(folder: Path, kind: str, error: BaseException) -> None:

@@ -1,6 +1,7 @@
 """A run's folder: held by one process, given its config, gone on with by the same run alone."""
 
 import fcntl
+import shlex
 import shutil
 import time
 from collections.abc import Iterator
@@ -8,18 +9,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from pinn_ac.app.cli import PATHS
 from pinn_ac.app.config import can_go_on, is_run
 from pinn_ac.app.jobs import note_failure
+from pinn_ac.app.program import spelled
 from pinn_ac.app.saved_run import load_config
 from pinn_ac.errors import InputError, require
 from pinn_ac.files import make_writable, write_whole
 from pinn_ac.solution import CONFIG
 from pinn_ac.training import Diverged, Stopped
 
-OF_NO_RUN = ("windows", "retry", "device", "devices")
+OF_NO_RUN = ("windows", "retry", "device", "devices", "animate")
 """Settings that may differ where a sweep goes on with a run; its windows were counted."""
+COMMANDS = "command.txt"
+"""What was typed to start the run, and to go on with it: a line each."""
 PATIENCE = 1.0
 """Seconds in which a report that looks whether a folder is held has done so."""
 
@@ -85,11 +91,49 @@ def _lock(file: IO[str], folder: Path) -> None:
 
 
 def write_config(config: DictConfig, folder: Path, name: str = CONFIG) -> None:
-    """The resolved config, with a user's samples beside it, so that the folder can be moved as it is."""
+    """The resolved config, with a user's samples beside it, so that the folder can be moved; and the command."""
     samples = OmegaConf.select(config, "problem.initial_condition.path")
     if samples and Path(samples).expanduser().resolve().parent != folder.resolve():
         shutil.copy(Path(samples).expanduser(), folder)
+    note_command(folder)
     write_whole(folder / name, lambda path: OmegaConf.save(config, path, resolve=True))
+
+
+def note_command(folder: Path) -> None:
+    """Write down the words that started this run, or went on with it, if a command line did."""
+    if not HydraConfig.initialized():
+        return
+    hydra = HydraConfig.get()
+    output = Path(hydra.runtime.output_dir).resolve()
+    if output not in (folder.resolve(), folder.resolve().parent):  # of another run of this process
+        return
+    words = [_as_typed(word) for word in hydra.overrides.task]
+    if hydra.job.name == "compare":  # whose config begins with that
+        words.append("estimate=false")
+    own = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
+    line = f"{spelled('train')} {shlex.join([*(f'--config-dir={path}' for path in own), *words])}".rstrip()
+    before = typed_commands(folder)
+    if line not in before:
+        text = "\n".join([*before, line]) + "\n"
+        write_whole(folder / COMMANDS, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def _as_typed(word: str) -> str:
+    """A word before `cli.for_hydra` changed it.
+
+    >>> _as_typed("resume='runs/a'"), _as_typed("+allow=[mine]"), _as_typed("seed=3")
+    ('resume=runs/a', 'allow=[mine]', 'seed=3')
+    """
+    setting, _, value = word.partition("=")
+    if setting in PATHS and value.startswith("'"):
+        return f"{setting}={value.strip(value[0])}"
+    return word.removeprefix("+") if setting == "+allow" else word
+
+
+def typed_commands(folder: Path) -> list[str]:
+    """The lines of `note_command`; none for a run that no command line started."""
+    file = folder / COMMANDS
+    return file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
 
 
 def require_same(config: DictConfig, folder: Path) -> None:

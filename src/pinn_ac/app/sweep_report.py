@@ -10,15 +10,34 @@ from typing import Any
 
 from rich.console import Console
 
-from pinn_ac.app.jobs import Job, find_jobs
+from pinn_ac.app.jobs import PAGE, Job, find_jobs, link_to
 from pinn_ac.app.program import spelled
 from pinn_ac.errors import InputError
 from pinn_ac.files import make_writable, write_whole
-from pinn_ac.reporting.sweeps import draw_effects, draw_histories
+from pinn_ac.reporting.sweep_page import Run, RunsPage, runs_page
 from pinn_ac.reporting.tables import metrics_table
 
-NO_METHOD = ("seed", "name", "resume", "retry", "device", "reference", "estimate")
+NO_METHOD = ("seed", "name", "resume", "retry", "device", "reference", "estimate", "animate")
 """Settings that may differ between runs of one configuration."""
+OF_CONFIGURATIONS = {
+    "median error": "median error",
+    "best": "best",
+    "worst": "worst",
+    "median seconds": "seconds",
+    "runs": "runs",
+    "finished": "finished",
+    "diverged": "diverged",
+    "failed": "failed",
+    "unfinished": "unfinished",
+}
+"""Of the table on the page: key → heading."""
+OF_RUNS = {
+    "relative_l2": "error",
+    "estimated_relative_l2": "estimated",
+    "steps": "steps",
+    "train_seconds": "seconds",
+    "failure": "what happened",
+}
 
 Labels = Mapping[str, Any]
 """Setting → its value, for the settings that differ within the sweep."""
@@ -36,7 +55,7 @@ def main(words: list[str] | None = None) -> None:
 
 
 def report(folder: Path, console: Console | None = None) -> list[dict[str, Any]]:
-    """Write FOLDER/report/ (configurations.csv, runs.csv, figures), print the table and what failed.
+    """Write FOLDER/report/ (configurations.csv, runs.csv, figures) and FOLDER/report.html, print what came of it.
 
     Returns:
         The table's rows, best configuration first.
@@ -44,6 +63,8 @@ def report(folder: Path, console: Console | None = None) -> list[dict[str, Any]]
     Raises:
         InputError: there is no run, or the report cannot be written.
     """
+    from pinn_ac.reporting.sweeps import draw_effects, draw_histories  # here, as matplotlib is slow to import
+
     jobs = find_jobs(folder)
     settings = varying([job.config for job in jobs])
     rows = configurations(jobs, settings)
@@ -57,10 +78,65 @@ def report(folder: Path, console: Console | None = None) -> list[dict[str, Any]]
         draw_histories({name: [job.curve() for job in groups[name]] for name in best}, target / "histories.png")
     ]
     if settings:
-        finished = [(_labels(job, settings), job.metrics["relative_l2"]) for job in jobs if job.is_scored]
+        finished = [(labels_of(job, settings), job.metrics["relative_l2"]) for job in jobs if job.is_scored]
         figures.append(draw_effects(settings, finished, target / "effects.png"))
+    write_page(folder, jobs)
     _print(console or Console(), folder, jobs, rows, [path for path in figures if path is not None])
     return rows
+
+
+def write_page(folder: Path, jobs: Sequence[Job], is_going_on: bool = False) -> Path:
+    """Write FOLDER/report.html: tables, curves, settings side by side, and links to the pages of the runs.
+
+    Args:
+        folder: of the sweep.
+        jobs: its runs that have begun.
+        is_going_on: more will begin; a browser reads the page again and again, as it does while one is running.
+    """
+    settings = varying([job.config for job in jobs])
+    rows = [{**row, "name": _name({name: row[name] for name in settings})} for row in configurations(jobs, settings)]
+    runs = [_run_row(job, folder, settings) | _named(job, folder, settings) for job in jobs]
+    headings = {name: heading(name) for name in settings}
+    measure = "relative_l2" if any(job.is_scored for job in jobs) else "estimated_relative_l2"
+    members = [
+        Run(
+            name=row["run"],
+            group=_name(labels_of(job, settings)),
+            status=job.status,
+            settings={heading(name): value for name, value in labels_of(job, settings).items()},
+            error=job.metrics.get(measure) if job.status == "finished" else None,
+            curves={"seconds": job.curve(), "evaluations": job.curve("evaluations")},
+            link=row["link"],
+        )
+        for job, row in zip(jobs, runs, strict=True)
+        if job.config
+    ]
+    failed, going = sum(bool(job.failure) for job in jobs), sum(job.has_not_ended for job in jobs)
+    ends = [f"{failed} failed"] * bool(failed) + [f"{going} not ended yet"] * bool(going)
+    page = RunsPage(
+        title=f"Sweep {folder.resolve().name}",
+        about=[
+            f"{len(jobs)} run{'s' * (len(jobs) != 1)}{': ' if ends else ''}{', '.join(ends)}.",
+            "Errors are true relative L2 errors ‖u − u*‖/‖u*‖; median, best and worst over finished seeds.",
+        ],
+        what="Configurations",
+        columns=(headings or {"name": "configuration"}) | OF_CONFIGURATIONS,
+        rows=rows,
+        run_columns={"run": "run", "status": "status", "seed": "seed"} | headings | OF_RUNS,
+        runs=runs,
+        members=members,
+        is_going_on=is_going_on or any(job.status == "running" for job in jobs),
+        measure="error" if measure == "relative_l2" else "estimated error",
+    )
+    return write_whole(folder / PAGE, lambda draft: draft.write_text(runs_page(page), encoding="utf-8"))
+
+
+def _named(job: Job, folder: Path, settings: Sequence[str]) -> dict[str, str]:
+    """How the page calls a run: by what it has of its own, or by its folder where its config cannot be read."""
+    place = str(job.folder.relative_to(folder))
+    own = {**labels_of(job, settings), "seed": job.config.get("seed")}
+    words = [f"{heading(name).rpartition('.')[2]}={value}" for name, value in own.items()]
+    return {"run": ", ".join(words) if job.config else place, "title": place, "link": link_to(job, folder)}
 
 
 def varying(configs: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -109,12 +185,13 @@ def configurations(jobs: Sequence[Job], settings: Sequence[str]) -> list[dict[st
 def _grouped(jobs: Sequence[Job], settings: Sequence[str]) -> list[tuple[Labels, list[Job]]]:
     """(Labels of a configuration, its runs); runs whose config cannot be read are left out."""
     readable = [job for job in jobs if job.config]
-    keyed = sorted(((_name(_labels(job, settings)), job) for job in readable), key=lambda pair: pair[0])
+    keyed = sorted(((_name(labels_of(job, settings)), job) for job in readable), key=lambda pair: pair[0])
     groups = [[job for _, job in group] for _, group in groupby(keyed, key=lambda pair: pair[0])]
-    return [(_labels(members[0], settings), members) for members in groups]
+    return [(labels_of(members[0], settings), members) for members in groups]
 
 
-def _labels(job: Job, settings: Sequence[str]) -> Labels:
+def labels_of(job: Job, settings: Sequence[str]) -> Labels:
+    """Each of these settings, dotted, and its value in a run's config."""
     flat = _flat(job.config)
     return {name: _short(flat.get(name)) for name in settings}
 
@@ -149,7 +226,7 @@ def _run_row(job: Job, folder: Path, settings: Sequence[str]) -> dict[str, Any]:
         "run": str(job.folder.relative_to(folder)),
         "status": job.status,
         "seed": job.config.get("seed"),
-        **_labels(job, settings),
+        **labels_of(job, settings),
         **{name: job.metrics.get(name) for name in shown},
         "failure": job.failure,
     }
@@ -189,3 +266,4 @@ def _print(
             )
     names = ["configurations.csv", "runs.csv", *(path.name for path in figures)]
     console.print(f"written to {folder / 'report'}: {', '.join(names)}", markup=False, soft_wrap=True)
+    console.print(f"to be seen in a browser: {folder / PAGE}", markup=False, soft_wrap=True)

@@ -12,12 +12,14 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 from rich.console import Console
 
-from pinn_ac.app.jobs import Job, find_jobs
+from pinn_ac.app.jobs import Job, find_jobs, link_to
+from pinn_ac.app.sweep_report import heading, labels_of, varying
 from pinn_ac.errors import InputError
 from pinn_ac.files import make_writable, write_whole
 from pinn_ac.parallel import is_first
 from pinn_ac.reporting.comparison import AXES, draw_comparison
-from pinn_ac.reporting.comparison_page import Page, html_page, markdown_page
+from pinn_ac.reporting.comparison_page import markdown_page
+from pinn_ac.reporting.sweep_page import Run, RunsPage, runs_page
 from pinn_ac.reporting.tables import metrics_table
 
 COLUMNS = ("experiment", "seeds", "median", "best", "worst", "steps", "seconds", "failed")
@@ -67,15 +69,16 @@ class Refresh(Callback):
         """Read the folders of all runs."""
         if is_first():
             with suppress(InputError):  # nothing to show yet
-                report(Path(config.hydra.sweep.dir), quiet=True)
+                report(Path(config.hydra.sweep.dir), quiet=True, is_going_on=True)
 
 
-def report(folder: Path, quiet: bool = False) -> list[dict[str, Any]]:
+def report(folder: Path, quiet: bool = False, is_going_on: bool = False) -> list[dict[str, Any]]:
     """Write comparison.csv, .md and .html, runs.csv and the figures into the folder, and print the table.
 
     Args:
         folder: of a comparison, finished or not; also any other folder with runs below it.
         quiet: print nothing.
+        is_going_on: more runs will begin; a browser reads the page again and again, as it does while one is running.
 
     Returns:
         The table's rows, best experiment first.
@@ -89,27 +92,49 @@ def report(folder: Path, quiet: bool = False) -> list[dict[str, Any]]:
     groups = {name: [job for _, job in group] for name, group in groupby(named, key=lambda pair: pair[0])}
     rows = sorted((row_of(name, members) for name, members in groups.items()), key=_rank)
     order = [row["experiment"] for row in rows]
-    runs = [_run_row(name, job) for name in order for job in sorted(groups[name], key=seed_of)]
-    figures = [
+    sorted_jobs = [(name, job) for name in order for job in sorted(groups[name], key=seed_of)]
+    runs = [_run_row(name, job) | {"link": link_to(job, folder)} for name, job in sorted_jobs]
+    drawn = [
         draw_comparison({name: [job.curve(over) for job in groups[name]] for name in order}, over, folder)
         for over in AXES
     ]
-    page = Page(
+    figures = {path: text for path, text in zip(drawn, AXES.values(), strict=True) if path is not None}
+    page = RunsPage(
         title=f"Comparison of {len(rows)} experiment{'s' * (len(rows) != 1)}",
         about=[*_state(jobs), WHAT, *_conditions(jobs)],
+        what="Experiments",
         columns=SHOWN,
         rows=rows,
         run_columns=OF_RUNS,
         runs=runs,
-        figures={path: text for path, text in zip(figures, AXES.values(), strict=True) if path is not None},
+        members=_members(sorted_jobs, runs),
+        is_going_on=is_going_on or any(job.status == "running" for job in jobs),
     )
     _write_csv(folder / "comparison.csv", [{name: row[name] for name in COLUMNS} for row in rows], COLUMNS)
-    _write_csv(folder / "runs.csv", runs, tuple(OF_RUNS))
-    for name, text in (("comparison.md", markdown_page(page)), ("comparison.html", html_page(page))):
+    _write_csv(folder / "runs.csv", [{name: run[name] for name in OF_RUNS} for run in runs], tuple(OF_RUNS))
+    for name, text in (("comparison.md", markdown_page(page, figures)), ("comparison.html", runs_page(page))):
         write_whole(folder / name, lambda draft, text=text: draft.write_text(text, encoding="utf-8"))  # type: ignore[misc]
     if not quiet:
-        _print(Console(width=max(110, Console().width)), folder, page)
+        _print(Console(width=max(110, Console().width)), folder, page, list(figures))
     return rows
+
+
+def _members(jobs: Sequence[tuple[str, Job]], runs: Sequence[Mapping[str, Any]]) -> list[Run]:
+    """The runs with their curves, and with the groups' options that differ between the experiments."""
+    differing = varying([job.config for _, job in jobs])
+    kinds = [name for name in differing if name.endswith("._target_") and name.count(".") == 1]
+    return [
+        Run(
+            name=f"{name} seed={row['seed']}",
+            group=name,
+            status=job.status,
+            settings={"experiment": name} | {heading(kind): label for kind, label in labels_of(job, kinds).items()},
+            error=job.metrics.get("relative_l2") if job.is_scored else None,
+            curves={over: job.curve(over) for over in AXES},
+            link=row["link"],
+        )
+        for (name, job), row in zip(jobs, runs, strict=True)
+    ]
 
 
 def experiment_of(job: Job, folder: Path) -> str:
@@ -192,7 +217,7 @@ def _run_row(name: str, job: Job) -> dict[str, Any]:
 
 def _state(jobs: Sequence[Job]) -> list[str]:
     """How many runs there are, and how many are still going."""
-    going = sum(job.status not in ("finished", *FAILED) for job in jobs)
+    going = sum(job.has_not_ended for job in jobs)
     unfinished = f", of which {going} {'has' if going == 1 else 'have'} not ended yet" if going else ""
     return [f"{len(jobs)} run{'s' * (len(jobs) != 1)}{unfinished}."]
 
@@ -216,12 +241,12 @@ def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[
     write_whole(path, write)
 
 
-def _print(console: Console, folder: Path, page: Page) -> None:
+def _print(console: Console, folder: Path, page: RunsPage, figures: Sequence[Path]) -> None:
     console.print(f"{folder}: {page.about[0]} Relative L2 errors:", markup=False, soft_wrap=True)
     console.print(metrics_table(page.rows, {key: page.columns[key] for key in BRIEF}))
     for run in page.runs:
         if run["failure"]:
             sentence = f"{run['experiment']} seed={run['seed']} {run['status']}: {run['failure']}"
             console.print(sentence, markup=False, soft_wrap=True)
-    names = ["comparison.csv", "comparison.md", "comparison.html", "runs.csv", *(path.name for path in page.figures)]
+    names = ["comparison.csv", "comparison.md", "comparison.html", "runs.csv", *(path.name for path in figures)]
     console.print(f"written to {folder}: {', '.join(names)}", markup=False, soft_wrap=True)
