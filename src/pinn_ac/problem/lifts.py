@@ -2,6 +2,7 @@
 
 import math
 import operator
+from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
@@ -133,27 +134,9 @@ def _smooth_part(variance: jax.Array, xi: jax.Array) -> list[jax.Array]:
 
 
 def _kink_part(variance: jax.Array, xi: jax.Array, widest: float) -> list[jax.Array]:
-    """K(y) = 4 Σ_j (−1)^j π^{2j}/(2j)! M_{2j+1}(y) with M_n(y) = E[(y + σZ)₊ⁿ], and its derivatives in ξ.
-
-    M_0 = Φ(y/σ), M_1 = yΦ + σφ, M_n = y M_{n−1} + (n−1)σ² M_{n−2}; M_n' = n M_{n−1} and M_0' = φ/σ.
-    """
-    dtype = jnp.result_type(variance, xi)
-    # At t = 0 a width of one rounding error of ξ leaves the values exact and every derivative finite.
-    width = jnp.sqrt(jnp.maximum(variance, jnp.finfo(dtype).eps ** 2))
-    y = jnp.abs(xi) - 1
-    density = jnp.exp(-0.5 * (y / width) ** 2) / (math.sqrt(2 * math.pi) * width)
-    beyond = [density, -(y / width**2) * density]  # the derivatives of M_0
-    moments = [ndtr(y / width)]
-    moments.append(y * moments[0] + width**2 * density)
-    terms = _terms_needed(widest)
-    for n in range(2, 2 * terms):
-        moments.append(y * moments[-1] + (n - 1) * width**2 * moments[-2])
-
-    def derivative(n: int, order: int) -> jax.Array:
-        """Of M_n."""
-        if order <= n:
-            return math.perm(n, order) * moments[n - order]
-        return math.factorial(n) * beyond[order - n - 1]
+    """K(y) = 4 Σ_j (−1)^j π^{2j}/(2j)! M_{2j+1}(y), and its derivatives in ξ; see :func:`gaussian_moments`."""
+    y, terms = jnp.abs(xi) - 1, _terms_needed(widest)
+    derivative = gaussian_moments(y, variance, 2 * terms)
 
     derivatives = []
     for order in range(DERIVATIVES + 1):
@@ -163,6 +146,28 @@ def _kink_part(variance: jax.Array, xi: jax.Array, widest: float) -> list[jax.Ar
             total = total + factor * derivative(2 * j + 1, order)
         derivatives.append(total * jnp.where(xi < 0, -1, 1) if order % 2 else total)
     return derivatives
+
+
+def gaussian_moments(y: jax.Array, variance: jax.Array, count: int) -> Callable[[int, int], jax.Array]:
+    """(n, order) → derivatives of M_n(y) = E[(y + σZ)₊ⁿ], n < `count`, Z standard normal and σ² the variance.
+
+    M_0 = Φ(y/σ), M_1 = yΦ + σφ, M_n = y M_{n−1} + (n−1)σ² M_{n−2}; M_n' = n M_{n−1} and M_0' = φ/σ.
+    """
+    # At t = 0 a width of one rounding error of ξ leaves the values exact and every derivative finite.
+    width = jnp.sqrt(jnp.maximum(variance, jnp.finfo(jnp.result_type(variance, y)).eps ** 2))
+    density = jnp.exp(-0.5 * (y / width) ** 2) / (math.sqrt(2 * math.pi) * width)
+    beyond = [density, -(y / width**2) * density]  # the derivatives of M_0
+    moments = [ndtr(y / width)]
+    moments.append(y * moments[0] + width**2 * density)
+    for n in range(2, count):
+        moments.append(y * moments[-1] + (n - 1) * width**2 * moments[-2])
+
+    def derivative(n: int, order: int) -> jax.Array:
+        if order <= n:
+            return math.perm(n, order) * moments[n - order]
+        return math.factorial(n) * beyond[order - n - 1]
+
+    return derivative
 
 
 def _terms_needed(width: float) -> int:
