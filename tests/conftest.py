@@ -26,6 +26,7 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_default_matmul_precision", "highest")  # as a run has it; only GPUs would do otherwise
 jax.config.update("jax_disable_most_optimizations", True)
 os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "true"  # of the subprocesses
+os.environ["HYPOTHESIS_NO_PLUGINS"] = "1"  # one would import trio, which Selenium brings, into every process
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # without what was compiled before they take twice as long to start
 jax.config.update("jax_traceback_in_locations_limit", 0)  # where in our code an operation stands takes long to write
 gc.set_threshold(50_000)  # tracing makes objects by the million, few of them in cycles
