@@ -219,8 +219,9 @@ class Field(NamedTuple):
     @property
     def features(self) -> int:
         """The number of the network's inputs."""
-        point = jax.ShapeDtypeStruct((), float)
-        return jax.eval_shape(self.background, point, point).size - 1
+        axes = self.problem.axes
+        t, x = (jax.ShapeDtypeStruct(shape, float) for shape in ((), () if len(axes) == 1 else (len(axes),)))
+        return jax.eval_shape(self.background, t, x).size - 1
 
     def on_background(self, params: Parameters, t: jax.Array, background: jax.Array) -> jax.Array:
         """u at one point, from its background."""

@@ -13,6 +13,7 @@ from pinn_ac.lapack import lapack_on_one_thread
 from pinn_ac.marching import March, estimate_of, pieces_of
 from pinn_ac.parallel import is_first, on_host
 from pinn_ac.reference import Reference
+from pinn_ac.plane import solution_of
 from pinn_ac.solution import Solution
 from pinn_ac.tracking import Memory, Tracker, steps_of_stages, tracked
 from pinn_ac.training import Checkpoints, Intervals, OverfitGuard, Trainer, TrainingState, unstacked
@@ -209,7 +210,7 @@ class Training:
             "ended_by": self._ended_by(state),
             "devices": self.experiment.objective.shards.count,
         }
-        return Solution(self.experiment, params, self.memory.history, metrics)
+        return solution_of(self.experiment, params, self.memory.history, metrics)
 
     def _marched(self, state: TrainingState, tolerance: float) -> Solution:
         """The solution of a march, with its estimate; a warning where that misses the tolerance."""
@@ -237,7 +238,7 @@ class Training:
             )
             for tracker in self.trackers:
                 tracker.say(sentence)
-        return Solution(self.experiment, pieces, self.memory.history, metrics)
+        return solution_of(self.experiment, pieces, self.memory.history, metrics)
 
     def _ended_by(self, state: TrainingState) -> str:
         """What ended the last time window."""

@@ -43,17 +43,27 @@ class Engine(Protocol):
         ...
 
 
-def order_of(name: str) -> Order:
-    """How many times a derivative is taken in t and in x, by its name: "txx" is (1, 2), and so is "xtx".
+def order_of(name: str, axes: str = "tx") -> tuple[int, ...]:
+    """How many times a derivative is taken along each axis, by its name: "txx" is (1, 2), and so is "xtx".
+
+    Args:
+        name: the axes that it is taken along.
+        axes: all that there are, "tx" or, in the plane, "txy".
 
     Raises:
         InputError: the name has no letter, or one that is no axis.
     """
+    examples = "t, x, xx, tx or xxx" if axes == "tx" else "t, x, y, xx, yy or xy"
     require(
-        isinstance(name, str) and bool(name) and set(name) <= {"t", "x"},
-        f"{name!r} is no derivative: write the axes that it is taken along, such as t, x, xx, tx or xxx.",
+        isinstance(name, str) and bool(name) and set(name) <= set(axes),
+        f"{name!r} is no derivative: write the axes that it is taken along, such as {examples}.",
     )
-    return name.count("t"), name.count("x")
+    return tuple(map(name.count, axes))
+
+
+def axes_of(orders: Iterable[str]) -> str:
+    """The axes of these derivatives: "txy" where one of them is taken along y, else "tx"."""
+    return "txy" if any("y" in name for name in orders) else "tx"
 
 
 def along_x(orders: Iterable[str]) -> dict[int, int]:

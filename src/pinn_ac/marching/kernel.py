@@ -60,6 +60,12 @@ class Kernel:
         """The field is even in ξ, and half of the domain is enough."""
         return self.field.embedding.even(self.field.problem)
 
+    @property
+    def origin(self) -> jax.Array:
+        """x = 0."""
+        axes = self.field.problem.axes
+        return jnp.zeros(() if len(axes) == 1 else len(axes))
+
     @cached_property
     def orders(self) -> tuple[str, ...]:
         """The derivatives in a jet besides the value."""
@@ -122,8 +128,7 @@ class Kernel:
                 def phi(t, x):
                     return jnp.tanh(A @ monomials(jet, t, x, self.orders) + b)
 
-                zero = jnp.zeros(())
-                return self.engine(phi, zero, zero, self.orders)
+                return self.engine(phi, jnp.zeros(()), self.origin, self.orders)
 
             return jax.vmap(at_point)(z)
 

@@ -1,8 +1,10 @@
 """Problems: the interface of an equation, the equations themselves, initial conditions and their heat flows."""
 
 from pinn_ac.problem.allen_cahn import AllenCahn
+from pinn_ac.problem.allen_cahn_2d import AllenCahn2D
 from pinn_ac.problem.burgers import Burgers
 from pinn_ac.problem.capabilities import CAPABILITIES
+from pinn_ac.problem.double_series import DoubleSeries, LocalPlane, PlaneCondition, transfer_plane
 from pinn_ac.problem.initial_conditions import (
     BandLimited,
     Cosine,
@@ -11,6 +13,7 @@ from pinn_ac.problem.initial_conditions import (
     Sine,
     XSquaredCosine,
 )
+from pinn_ac.problem.initial_conditions_2d import Disc, Fourier2D, Random2D, Star, Tabulated2D
 from pinn_ac.problem.local_lift import LOCAL_ORDERS, with_local_lift
 from pinn_ac.problem.problem import Problem
 from pinn_ac.problem.tabulated import Tabulated
@@ -20,17 +23,27 @@ __all__ = [
     "CAPABILITIES",
     "LOCAL_ORDERS",
     "AllenCahn",
+    "AllenCahn2D",
     "BandLimited",
     "Burgers",
     "Cosine",
+    "Disc",
+    "DoubleSeries",
     "Fourier",
+    "Fourier2D",
     "FourierCondition",
     "InitialCondition",
+    "LocalPlane",
+    "PlaneCondition",
     "Problem",
+    "Random2D",
     "Sine",
+    "Star",
     "Tabulated",
+    "Tabulated2D",
     "XSquaredCosine",
     "modes_needed",
     "transfer",
+    "transfer_plane",
     "with_local_lift",
 ]
