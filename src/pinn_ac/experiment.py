@@ -120,7 +120,8 @@ class Experiment:
     @cached_property
     def _initial_params(self) -> Parameters:
         if self.marches:
-            return marching.blank(marching.MOST_UNITS, self.field.features, marching.modes_of(self.problem.natural))
+            modes, dimensions = marching.modes_of(self.problem.natural), len(self.problem.axes)
+            return marching.blank(marching.MOST_UNITS, self.field.features, modes, dimensions)
         return self.programs.fitted(self._drawn_params, None)
 
     @cached_property
@@ -208,7 +209,7 @@ class Experiment:
     @cached_property
     def kernel(self) -> marching.Kernel:
         """Of the field, for a march."""
-        return marching.Kernel(self.field, self.engine, self.setup.gradient)
+        return marching.kernel_for(self.field, self.engine, self.setup.gradient)
 
     def guides(self, params: Parameters, condition: Condition = None) -> Guides:
         """What adaptive samplers may ask with the network's parameters as they are; computed when they ask."""

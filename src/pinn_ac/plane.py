@@ -118,7 +118,9 @@ class PlaneSolution(Solution):
     def _on_grid(self, t: np.ndarray, points: int) -> dict[str, np.ndarray]:
         """`SAMPLED` at times t and on an even grid of the rectangle, (m, points, points)."""
         if self.experiment.marches:
-            return marching.sampled_plane(self.experiment, self.params, self.conditions, t, points)
+            natural = t / self.problem.time_unit
+            found = marching.sampled_plane(self.experiment.kernel, self.params, self.conditions, natural, points)
+            return {name: values / self._unit(name) for name, values in found.items()}
         x, y = self.problem.grid(points)
         return self.derivatives(t[:, None, None], x[:, None], y[None, :], SAMPLED)
 

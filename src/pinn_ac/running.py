@@ -10,7 +10,7 @@ from pinn_ac.batch import Batch
 from pinn_ac.errors import is_number, is_whole, require
 from pinn_ac.experiment import Experiment
 from pinn_ac.lapack import lapack_on_one_thread
-from pinn_ac.marching import March, estimate_of, pieces_of
+from pinn_ac.marching import March, estimate_of, march_for, pieces_of
 from pinn_ac.parallel import is_first, on_host
 from pinn_ac.reference import Reference
 from pinn_ac.plane import solution_of
@@ -140,7 +140,7 @@ class Training:
     def _march(self, reference: Reference | None) -> March:
         experiment, setup = self.experiment, self.experiment.setup
         assert setup.tolerance is not None
-        return March(
+        return march_for(experiment.problem)(
             problem=experiment.problem.natural,
             kernel=experiment.kernel,
             settings=setup.marching_settings,

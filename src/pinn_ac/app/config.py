@@ -51,6 +51,7 @@ class Config:
     windows: Any = "auto"
     reference: bool = True
     estimate: bool = True
+    animate: bool = False
     train: TrainSettings = field(default_factory=TrainSettings)
     problem: Any = MISSING
     model: Any = MISSING
@@ -76,11 +77,12 @@ class EvaluateConfig:
     """An evaluation of a finished or interrupted run."""
 
     run: str = MISSING
-    times: int = 201
-    points: int = 512
+    times: int | None = None
+    points: int | None = None
     device: str = "auto"
     reference: bool = True
     estimate: bool = True
+    animate: bool = False
 
 
 @dataclass

@@ -112,7 +112,10 @@ def finish_in(
     others = {"name": config.name, **(others or {})}
     if not is_first():
         return {"relative_l2": math.nan, **solution.metrics, **others}
-    return report(solution, folder, reference, estimate=config.estimate, show=show, others=others)
+    animate = show and config.animate
+    return report(
+        solution, folder, reference, estimate=config.estimate, show=show, others=others, animate=animate
+    )
 
 
 def settled_score(folder: Path, config: DictConfig, retry: bool) -> float | None:

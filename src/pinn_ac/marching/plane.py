@@ -1,7 +1,6 @@
 """The march in two dimensions: its kernel, its windows, and the sizes that follow from the problem."""
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -10,29 +9,33 @@ import jax.numpy as jnp
 import numpy as np
 
 from pinn_ac.compilation import LITTLE, SOME, compiled
-from pinn_ac.estimate import Window, from_values, time_grids
+from pinn_ac.estimate import Window, from_values, points_needed, time_grids
 from pinn_ac.marching.kernel import Kernel, Prepared
+from pinn_ac.marching.control import Controller
 from pinn_ac.marching.lift import CHUNK, in_chunks
+from pinn_ac.marching.march import March, rows_in
+from pinn_ac.marching.pieces import Piece
 from pinn_ac.marching.window import WindowProblem
-from pinn_ac.problem import LocalPlane, PlaneCondition, Problem
-from pinn_ac.problem.double_series import ORDERS
+from pinn_ac.problem import LocalPlane, PlaneCondition, transfer_plane
+from pinn_ac.problem.double_series import ORDERS, trimmed
 from pinn_ac.residual import monomials
 from pinn_ac.sampling import Sobol, draw_points
 
 POOL = 4
 """Candidates a point."""
+PER_RUNG, REFERENCE_ERROR = 2.5, 1e-4
+"""In the plane; see `pinn_ac.marching.control`."""
+CELLS = 12
+"""Steps of time in a window for the estimate of its error."""
+ROUNDING, MODES_STEP = 1e-13, 32
+"""Relative size of the modes that are left out, and the step in which their number changes, as programs depend on it."""
+COLUMNS = 32
+"""Points along each axis at which a window is compared with the reference, about."""
 
 
-def plane_modes(problem: Problem) -> int:
-    """Modes along an axis of the series that a window begins at: they hold an interface tanh(ξ/w) to about 1e-8.
-
-    w is no thinner than the interfaces that the equation forms, nor than the reaction can have made the steepest slope.
-    """
-    thinnest = 1 / (problem.initial_condition.steepest_slope * min(problem.steepening, math.exp(50.0)))
-    thinnest = max(thinnest, problem.interface_width or 0.0)
-    own = len(problem.initial_condition.matrix) // 2  # type: ignore[attr-defined]
-    wanted = max(-math.log(1e-8) / (0.5 * np.pi**2 * thinnest), min(own, 96))
-    return int(np.clip(16 * math.ceil(wanted / 16), 32, 192))
+def strong_modes(condition: Any) -> np.ndarray:
+    """A of a condition without the modes that are rounding errors, a multiple of `MODES_STEP` along each axis."""
+    return trimmed(np.asarray(condition.matrix, float), ROUNDING, MODES_STEP)
 
 
 def lift_on_grid(problem: Any, condition: Any, pace: float, t: np.ndarray, points: int) -> np.ndarray:
@@ -40,7 +43,7 @@ def lift_on_grid(problem: Any, condition: Any, pace: float, t: np.ndarray, point
 
     The waves of x and y factor, so that these are products of matrices of the size of the series: (10, m, n, n).
     """
-    A, xi = np.asarray(condition.matrix, float), -1 + 2 * np.arange(points) / points
+    A, xi = strong_modes(condition), -1 + 2 * np.arange(points) / points
     rates = 2 * float(problem.diffusion) * pace * (2 / problem.sides) ** 2
     found = np.empty((len(ORDERS), len(t), points, points))
     for row, time in enumerate(t):
@@ -79,10 +82,21 @@ class PlaneKernel(Kernel):
 
         return jax.jit(heat)
 
-    def heat(self, condition: Any, pace: float, t: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """`ORDERS` of the lift at points t, (n,), and x, (n, 2); (10, n)."""
-        series = PlaneCondition(jnp.asarray(condition.matrix, float), jnp.asarray(condition.steepest_slope, float))
-        return in_chunks(lambda t, x: self._heat(series, jnp.asarray(pace, float), t, x.T), CHUNK, t, x.T)
+    @cached_property
+    def _gradient(self) -> Any:
+        def gradient(condition, pace, t, x):
+            paced = self.field.problem.at_pace(pace)
+            return jax.vmap(lambda t, x: jnp.hstack(condition.heat_flow(*paced.heat_coordinates(t, x))))(t, x).T
+
+        return jax.jit(gradient)
+
+    def heat(
+        self, condition: Any, pace: float, t: np.ndarray, x: np.ndarray, gradient_alone: bool = False
+    ) -> np.ndarray:
+        """`ORDERS` of the lift at points t, (n,), and x, (n, 2), or the first three of them; (10, n) or (3, n)."""
+        matrix = jnp.asarray(strong_modes(condition), float)
+        series, program = PlaneCondition(matrix, jnp.ones(())), self._gradient if gradient_alone else self._heat
+        return in_chunks(lambda t, x: program(series, jnp.asarray(pace, float), t, x.T), CHUNK, t, x.T)
 
     @cached_property
     def _background(self) -> Any:
@@ -141,6 +155,35 @@ class PlaneKernel(Kernel):
         return tuple(found.reshape(4, len(t), points, points))
 
     @cached_property
+    def _value(self) -> Any:
+        def value(piece, steepest, x, lift):
+            paced = self.field.problem.at_pace(piece.pace)
+            start = PlaneCondition(jnp.zeros((2, 2)), steepest)
+
+            def at_place(x, lift):
+                local = LocalPlane(start, *paced.heat_coordinates(piece.length, x), lift)
+                here = self.field._replace(problem=paced.with_initial_condition(local), pace=None)
+                return here(piece, piece.length, x)
+
+            return jax.vmap(at_place, in_axes=(1, 1))(x, lift)
+
+        return compiled(value, SOME)
+
+    def end(self, piece: Any, condition: Any, points: int) -> np.ndarray:
+        """u at the end of a window, on a grid, (n, n)."""
+        problem, pace = self.field.problem, float(piece.pace)
+        lift = lift_on_grid(problem, condition, pace, np.array([float(piece.length)]), points)
+        steepest, series = jnp.asarray(condition.steepest_slope, float), piece._replace(cosine=(), sine=(), slope=())
+        on_device = jax.tree.map(jnp.asarray, series)
+        u = in_chunks(
+            lambda x, lift: self._value(on_device, steepest, x, lift),
+            CHUNK,
+            problem.places(points**2).T,
+            lift.reshape(len(ORDERS), -1),
+        )
+        return np.asarray(u, np.float64).reshape(points, points)
+
+    @cached_property
     def _all(self) -> Any:
         def all_of(pace, points, jet):
             problem, combine = self.field.problem.at_pace(pace), self.field.ansatz.combine
@@ -172,7 +215,7 @@ class PlaneWindow(WindowProblem):
 
         def density(points: np.ndarray) -> np.ndarray:
             t, x = split(points)
-            lift = kernel.heat(condition, pace, t, x)
+            lift = kernel.heat(condition, pace, t, x, gradient_alone=True)
             slopes = np.hypot(*(2 / problem.sides[:, None] * lift[[1, 2]]))
             return 1 + weight * slopes * np.asarray(_stretch(problem, jnp.asarray(pace * t), jnp.asarray(lift[0])))
 
@@ -191,7 +234,7 @@ class PlaneWindow(WindowProblem):
 
     def end(self, piece: Any) -> np.ndarray:
         """u on the whole grid at the end of the window."""
-        return self.kernel.evaluated(piece, self.condition, np.array([float(piece.length)]), self.grid)[0][0]
+        return self.kernel.end(piece, self.condition, self.grid)
 
 
 @jax.jit
@@ -204,3 +247,58 @@ def _stretch(problem: Any, t: jax.Array, w: jax.Array) -> jax.Array:
     if "flow" not in problem.capabilities:
         return jnp.ones_like(w)
     return _stretch_of(problem.with_initial_condition(None), t, w)
+
+
+@dataclass
+class PlaneMarch(March):
+    """A march in the plane."""
+
+    kernel: PlaneKernel
+
+    @cached_property
+    def grid(self) -> int:
+        """Points along each axis at which the end of a window is evaluated."""
+        return 2 * (self.modes + self.modes // 8)
+
+    @cached_property
+    def points(self) -> int:
+        """Of the estimate's grid along each axis."""
+        return points_needed(self.problem)
+
+    @cached_property
+    def steps(self) -> int:
+        """Of the estimate's grid in t, over the whole horizon."""
+        return round(CELLS * self.problem.horizon / self.usual)
+
+    @property
+    def cells(self) -> int:
+        """Steps of time in a window, at least, for the estimate of its error."""
+        return CELLS
+
+    def controller(self, tolerance: float) -> Controller:
+        """For a tolerance."""
+        return replace(super().controller(tolerance), per_rung=PER_RUNG, reference_error=REFERENCE_ERROR)
+
+    def window(self, index: int, condition: Any) -> PlaneWindow:
+        """The window of this number, which begins at the condition."""
+        return PlaneWindow(self.kernel, condition, index, self.seed, self.grid, self.settings)
+
+    def carried(self, window: WindowProblem, piece: Piece) -> PlaneCondition:
+        """Where the next window begins: what the piece is at the end of this one."""
+        return transfer_plane(window.end(piece), self.modes)
+
+    def error_in(self, window: WindowProblem, piece: Piece) -> dict[str, float]:
+        """The relative L2 error in a window, at a few times of the reference; empty without one."""
+        if self.reference is None:
+            return {}
+        reference: Any = self.reference
+        n = len(reference.x)
+        stride = max(1, n // COLUMNS)
+        if n % stride:
+            return {}
+        rows, local = rows_in(np.asarray(reference.t) / self.user.time_unit, float(piece.start), float(piece.length))
+        if not len(rows):
+            return {}
+        u = self.kernel.evaluated(piece, window.condition, local, n // stride)[0]
+        exact = reference.u[rows][:, ::stride, ::stride]
+        return {"window_relative_l2": float(np.linalg.norm(u - exact) / np.linalg.norm(exact))}

@@ -159,6 +159,15 @@ def coefficients(u: np.ndarray, modes: int, start: tuple[float, float] = (-1.0, 
     return analysis(analysis(u, modes, 0, start[0]), modes, 1, start[1])
 
 
+def trimmed(A: np.ndarray, share: float, step: int = 1) -> np.ndarray:
+    """The coefficients without the high modes that are all below a share of the largest; a multiple of `step` stay."""
+    m = len(A) // 2
+    sizes = np.abs(A).reshape(2, m, 2, m).max(axis=(0, 2))
+    strong = np.argwhere(sizes > share * sizes.max())
+    kept = min(m, step * -(-(1 + int(strong.max(initial=0))) // step))
+    return A.reshape(2, m, 2, m)[:, :kept, :, :kept].reshape(2 * kept, 2 * kept)
+
+
 def transfer_plane(u: np.ndarray, modes: int) -> PlaneCondition:
     """The condition through a field's values u, (n, n), at ξ, η = −1 + 2j/n, of `modes` < n/2 modes along each axis."""
     A = coefficients(u, modes)

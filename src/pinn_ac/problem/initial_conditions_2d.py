@@ -11,7 +11,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from pinn_ac.errors import InputError, is_number, is_whole, numbers, require
-from pinn_ac.problem.double_series import MOST_MODES, DoubleSeries, analysis, coefficients, grid_values, slope
+from pinn_ac.problem.double_series import MOST_MODES, DoubleSeries, analysis, coefficients, grid_values, slope, trimmed
 
 CUT = 1e-10
 """What may be cut off of a front's series, as a share of its largest coefficient."""
@@ -263,7 +263,7 @@ class Tabulated2D(_Condition):
             f"{self.path} has {max(u.shape)} samples along an axis: give {2 * MOST_MODES - 2} at most.",
         )
         A = analysis(analysis(u, u.shape[0] // 2 + 1, 0, starts[0]), u.shape[1] // 2 + 1, 1, starts[1])
-        return _trimmed(_square(A), 1e-16)
+        return trimmed(_square(A), 1e-16)
 
 
 @dataclass(frozen=True, eq=False)
@@ -285,15 +285,6 @@ def _square(A: np.ndarray) -> np.ndarray:
     return A
 
 
-def _trimmed(A: np.ndarray, share: float) -> np.ndarray:
-    """The coefficients without the high modes that are all below a share of the largest."""
-    m = len(A) // 2
-    sizes = np.abs(A).reshape(2, m, 2, m).max(axis=(0, 2))
-    strong = np.argwhere(sizes > share * sizes.max())
-    kept = 1 + int(strong.max())
-    return A.reshape(2, m, 2, m)[:, :kept, :, :kept].reshape(2 * kept, 2 * kept)
-
-
 def _series(u: Callable[[np.ndarray, np.ndarray], np.ndarray], domain: Any, thin: str) -> np.ndarray:
     """A of a function of the position from the middle, on the finest of some grids that resolves it."""
     sides = [right - left for left, right in domain]
@@ -302,7 +293,7 @@ def _series(u: Callable[[np.ndarray, np.ndarray], np.ndarray], domain: Any, thin
         xi = -1 + 2 * np.arange(points) / points
         x, y = np.meshgrid(0.5 * sides[0] * xi, 0.5 * sides[1] * xi, indexing="ij")
         A = coefficients(u(x, y), points // 2)
-        kept = _trimmed(A, CUT)
+        kept = trimmed(A, CUT)
         if len(kept) <= 0.75 * len(A):
             return kept
         points *= 2
