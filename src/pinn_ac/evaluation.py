@@ -133,8 +133,7 @@ def errors(sampled: Sampled, reference: ReferenceField) -> dict[str, Any]:
     """
     exact = np.asarray(reference.u, np.float64)
     same_grid = exact.shape == sampled.u.shape and all(
-        np.allclose(ours, theirs, rtol=0, atol=1e-9 * np.ptp(ours))
-        for ours, theirs in _axes_of(sampled, reference)
+        np.allclose(ours, theirs, rtol=0, atol=1e-9 * np.ptp(ours)) for ours, theirs in _axes_of(sampled, reference)
     )
     require(same_grid, "The reference is on another grid than the field: sample both on the same t and x.")
     _finite(sampled, "the reference", exact, sampled.t)
@@ -171,9 +170,7 @@ def energy(problem: Problem, u: np.ndarray, *slopes: np.ndarray) -> np.ndarray:
     return whole * np.mean(density(u, *slopes), axis=tuple(range(1 - u.ndim, 0)))
 
 
-def energy_doubt(
-    problem: Problem, u: np.ndarray, slopes: Sequence[np.ndarray], energies: np.ndarray
-) -> np.ndarray:
+def energy_doubt(problem: Problem, u: np.ndarray, slopes: Sequence[np.ndarray], energies: np.ndarray) -> np.ndarray:
     """By how much E(t) changes if only every second point in x is used: what is thinner than the grid shows in it.
 
     Args:

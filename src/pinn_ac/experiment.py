@@ -172,7 +172,7 @@ class Experiment:
         return Moment(step, max(0, step - self.sampler.resample_every), previous, np.asarray(flat), measure, points)
 
     def collocation(self, params: Sequence[Parameters], conditions: Sequence[FourierCondition | None]) -> np.ndarray:
-        """The points that the sampler draws for every window's network as it is now: (t, x), of shape (n, 2) or (n, 3).
+        """The points that the sampler draws for every window's network as it is now: (t, x), (n, 2), or (t, x, y).
 
         t and x are in the user's units. The points are drawn anew, as many as the sampler was told, since a run keeps
         only its last window's. Where training draws more than once it is the second draw, as a sampler may keep some
@@ -278,7 +278,8 @@ class Experiment:
         return transfer(np.concatenate([u[::-1], u[1:-1]]) if even else u, modes, even)
 
     def _transfer_in_plane(self, params: Parameters, condition: Any) -> Any:
-        problem, modes = self.field.problem, marching.plane_modes(self.problem.natural)
+        modes = marching.plane_modes(self.problem.natural)
+        problem: Any = self.field.problem
         x, y = problem.grid(4 * modes)
         places = np.stack(np.meshgrid(x, y, indexing="ij"), -1).reshape(-1, 2)
         u = self.programs.at_end(params, condition, jnp.asarray(places, float))
@@ -316,7 +317,8 @@ class Experiment:
     def box(self) -> Box:
         """Where a window's points are drawn: half of the domain is enough where u is built even."""
         if len(self.problem.axes) == 2:
-            return ((0.0, self.field.problem.horizon), *self.field.problem.domain)
+            sides: Any = self.field.problem.domain
+            return ((0.0, self.field.problem.horizon), *sides)
         left, right = self.field.problem.domain
         start = 0.5 * (left + right) if self.field.embedding.even(self.field.problem) else left
         return (0.0, self.field.problem.horizon), (start, right)

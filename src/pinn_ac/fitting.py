@@ -145,7 +145,8 @@ def fit(
     experiment = assemble(setup)
     told = [*trackers, *([progress_bar()] if progress else [])]
     if reference is True:
-        reference = solve(problem) if len(problem.axes) == 1 else solve_plane(problem)  # type: ignore[assignment]
+        solver: Any = solve if len(problem.axes) == 1 else solve_plane
+        reference = solver(problem)
     with computing(experiment):
         return Training(experiment, plan, told, reference or None).run()
 

@@ -87,7 +87,9 @@ class PlaneSolution(Solution):
         _require_y(y)
         return self._values(t, x, y)
 
-    def derivatives(self, t: Any, x: Any, y: Any = None, orders: Iterable[str] = ORDERS) -> dict[str, Any]:  # type: ignore[override]
+    def derivatives(  # type: ignore[override]
+        self, t: Any, x: Any, y: Any = None, orders: Iterable[str] = ORDERS
+    ) -> dict[str, Any]:
         """Derivatives of u at (t, x, y), in the units of t, x and y.
 
         Args:
@@ -104,7 +106,7 @@ class PlaneSolution(Solution):
         _require_y(y)
         return self._derivatives(orders, t, x, y)
 
-    def predict(self, t: Any, x: Any, y: Any = None) -> Any:  # type: ignore[override]
+    def predict(self, t: Any, x: Any, y: Any = None) -> Any:
         """u at (t, x, y): the same as calling the solution."""
         return self(t, x, y)
 
@@ -119,7 +121,8 @@ class PlaneSolution(Solution):
         """`SAMPLED` at times t and on an even grid of the rectangle, (m, points, points)."""
         if self.experiment.marches:
             natural = t / self.problem.time_unit
-            found = marching.sampled_plane(self.experiment.kernel, self.params, self.conditions, natural, points)
+            kernel: Any = self.experiment.kernel
+            found = marching.sampled_plane(kernel, self.params, self.conditions, natural, points)
             return {name: values / self._unit(name) for name, values in found.items()}
         x, y = self.problem.grid(points)
         return self.derivatives(t[:, None, None], x[:, None], y[None, :], SAMPLED)
@@ -134,7 +137,7 @@ class PlaneSolution(Solution):
         """The spectral reference solution on the grid of :meth:`sample`, solved once for each grid."""
         if (times, points) not in self._references:
             grid = np.linspace(0.0, self.problem.horizon, times)
-            self._references[times, points] = solve_plane(self.problem, grid, points)  # type: ignore[assignment]
+            self._references[times, points] = solve_plane(self.problem, grid, points)
         return self._references[times, points]
 
     def error(self, times: int = TIMES, points: int = POINTS) -> float:
@@ -163,5 +166,3 @@ def solution_of(experiment: Experiment, *arguments: Any) -> Solution:
 
 def _require_y(y: Any) -> None:
     require(y is not None, "A solution in the plane is a function of (t, x, y): give y too.")
-
-

@@ -85,7 +85,9 @@ def prepare(
     orders: Iterable[str] | None = None,
     coefficients: Mapping[str, Any] | None = None,
 ) -> PreparedPoint:
-    """The `points`, of shape (n, 2) with columns t and x (and y in the plane), and the polynomial of the field's background about each.
+    """The `points`, of shape (n, 2) with columns t and x, and the polynomial of the field's background about each.
+
+    In the plane they have a third column, y.
 
     It is of the degree that the derivatives of these `orders` need; None for those of the problem's residual. With
     `coefficients` the problem has these in place of its own. They are kept with the points, so that one compiled

@@ -12,8 +12,8 @@ from pinn_ac.experiment import Experiment
 from pinn_ac.lapack import lapack_on_one_thread
 from pinn_ac.marching import March, estimate_of, march_for, pieces_of
 from pinn_ac.parallel import is_first, on_host
-from pinn_ac.reference import Reference
 from pinn_ac.plane import solution_of
+from pinn_ac.reference import Reference
 from pinn_ac.solution import Solution
 from pinn_ac.tracking import Memory, Tracker, steps_of_stages, tracked
 from pinn_ac.training import Checkpoints, Intervals, OverfitGuard, Trainer, TrainingState, unstacked

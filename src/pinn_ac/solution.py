@@ -243,7 +243,7 @@ class Solution:
         return self._references[times, points]
 
     @cached_property
-    def _references(self) -> dict[tuple[int, int], Reference]:
+    def _references(self) -> dict[tuple[int, int], Any]:
         return {}
 
     def scores(self, reference: bool = True) -> dict[str, Any]:

@@ -64,7 +64,9 @@ def broadcast(xp: Any, *point: Any) -> tuple[Any, ...]:
         return tuple(xp.broadcast_arrays(*point))
     except ValueError as error:
         t, *x = (axis.shape for axis in point)
-        raise InputError(f"t has shape {t} and x {' and y '.join(map(str, x))}: give shapes that go together.") from error
+        raise InputError(
+            f"t has shape {t} and x {' and y '.join(map(str, x))}: give shapes that go together."
+        ) from error
 
 
 def position(xp: Any, axes: Sequence[Any]) -> Any:

@@ -108,6 +108,7 @@ def draw(
     points = experiment.collocation(solution.params, solution.conditions)
     if len(experiment.problem.axes) == 2:
         points = points[:: -(-len(points) // MOST_IN_PLANE)]
-    at_points = solution.derivatives(*points.T, orders=SAMPLED)["residual"]
+    of_points: Any = solution.derivatives
+    at_points = of_points(*points.T, orders=SAMPLED)["residual"]
     entries = [dict(entry) for entry in history]
     return draw_run(folder, solution.problem, sampled, reference, entries, points, at_points, experiment.breaks)

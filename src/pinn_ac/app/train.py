@@ -113,9 +113,7 @@ def finish_in(
     if not is_first():
         return {"relative_l2": math.nan, **solution.metrics, **others}
     animate = show and config.animate
-    return report(
-        solution, folder, reference, estimate=config.estimate, show=show, others=others, animate=animate
-    )
+    return report(solution, folder, reference, estimate=config.estimate, show=show, others=others, animate=animate)
 
 
 def settled_score(folder: Path, config: DictConfig, retry: bool) -> float | None:

@@ -12,7 +12,7 @@ import jax
 from pinn_ac.errors import require
 
 Function = Callable[[jax.Array, jax.Array], jax.Array]
-Order = tuple[int, int]
+Order = tuple[int, ...]
 """(i, j): differentiated i times in t and j times in x."""
 
 
@@ -151,7 +151,9 @@ def series(
     """
     most = along_x(orders)
     in_t = max((i for i, j in map(order_of, orders) if j == 0), default=0)
-    found = dict(zip([(0, j) for j in range(most[0] + 1)], _up_to(along, lambda x: f(t, x), x, most[0]), strict=True))
+    found: dict[Order, Any] = dict(
+        zip([(0, j) for j in range(most[0] + 1)], _up_to(along, lambda x: f(t, x), x, most[0]), strict=True)
+    )
     found |= {(i, 0): value for i, value in enumerate(_up_to(along, lambda t: f(t, x), t, in_t)) if i}
     for i, j in most.items():
         if i and j:

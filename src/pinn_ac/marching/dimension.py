@@ -30,7 +30,7 @@ def march_for(problem: Problem) -> type[March]:
 def points_of(
     problem: Problem, kernel: Kernel, settings: Settings, seed: int, index: int, piece: Piece, condition: Any
 ) -> np.ndarray:
-    """The collocation points that a window was solved on, (n, 2) with columns t, from its start, and x; y in the plane."""
+    """The collocation points that a window was solved on, (n, 2) with columns t, from its start, and x; and y."""
     window = (PlaneWindow if len(problem.axes) == 2 else WindowProblem)(
         kernel, condition or problem.initial_condition, index, seed, grid_of(modes_of(problem)), settings
     )
@@ -45,7 +45,9 @@ def sampled_plane(
     t: np.ndarray,
     points: int,
 ) -> dict[str, np.ndarray]:
-    """"u", its slopes "x" and "y", and the "residual" of a march's field on a grid, (m, points, points), natural units.
+    """The field of a march on a grid: "u", its slopes "x" and "y", and the "residual", each (m, points, points).
+
+    All have natural units.
 
     Args:
         kernel: of the march.

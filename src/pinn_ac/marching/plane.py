@@ -10,8 +10,8 @@ import numpy as np
 
 from pinn_ac.compilation import LITTLE, SOME, compiled
 from pinn_ac.estimate import Window, from_values, points_needed, time_grids
-from pinn_ac.marching.kernel import Kernel, Prepared
 from pinn_ac.marching.control import Controller
+from pinn_ac.marching.kernel import Kernel, Prepared
 from pinn_ac.marching.lift import CHUNK, in_chunks
 from pinn_ac.marching.march import March, rows_in
 from pinn_ac.marching.pieces import Piece
@@ -19,7 +19,7 @@ from pinn_ac.marching.window import WindowProblem
 from pinn_ac.problem import LocalPlane, PlaneCondition, transfer_plane
 from pinn_ac.problem.double_series import ORDERS, trimmed
 from pinn_ac.residual import monomials
-from pinn_ac.sampling import Sobol, draw_points
+from pinn_ac.sampling import Box, Sobol, draw_points
 
 POOL = 4
 """Candidates a point."""
@@ -28,7 +28,7 @@ PER_RUNG, REFERENCE_ERROR = 2.5, 1e-4
 CELLS = 12
 """Steps of time in a window for the estimate of its error."""
 ROUNDING, MODES_STEP = 1e-13, 32
-"""Relative size of the modes that are left out, and the step in which their number changes, as programs depend on it."""
+"""Relative size of the modes that are left out, and the step in which their number changes; programs depend on it."""
 COLUMNS = 32
 """Points along each axis at which a window is compared with the reference, about."""
 
@@ -127,17 +127,17 @@ class PlaneKernel(Kernel):
     def _network_jet(self) -> Any:
         def network_jet(A, b, c, z):
             def at_point(jet):
-                def N(t, x):
+                def network(t, x):
                     return jnp.tanh(A @ monomials(jet, t, x, self.orders) + b) @ c
 
-                return self.engine(N, jnp.zeros(()), self.origin, self.orders)
+                return self.engine(network, jnp.zeros(()), self.origin, self.orders)
 
             return jax.vmap(at_point)(z)
 
         return compiled(network_jet, SOME)
 
     def evaluated(self, piece: Any, condition: Any, t: np.ndarray, points: int) -> tuple[np.ndarray, ...]:
-        """u, its slopes in x and y, and the residual at times t, (m,), from the window's start, on a grid; (m, n, n)."""
+        """u, its slopes in x and y, and the residual at times t, (m,), from the window's start; (m, n, n)."""
         pace, problem = float(piece.pace), self.field.problem
         A, b, c = (jnp.asarray(part) for part in (piece.A, piece.b, piece.c))
         places = problem.places(points**2)
@@ -204,8 +204,10 @@ class PlaneKernel(Kernel):
 class PlaneWindow(WindowProblem):
     """A window to be solved in; `grid` is that on which its end is transferred to the next."""
 
+    kernel: Any
+
     def prepared(self, length: float, pace: float, count: int) -> Prepared:
-        """At least about `count` collocation points, spread as `Settings.spacing` says; denser at both ends of time."""
+        """At least about `count` collocation points, spread as `Settings.spacing` says, denser at both ends."""
         problem, kernel, condition = self.kernel.field.problem, self.kernel, self.condition
         count = max(1, round(count / CHUNK)) * CHUNK
         weight = self.settings.spacing.arc_length
@@ -219,7 +221,7 @@ class PlaneWindow(WindowProblem):
             slopes = np.hypot(*(2 / problem.sides[:, None] * lift[[1, 2]]))
             return 1 + weight * slopes * np.asarray(_stretch(problem, jnp.asarray(pace * t), jnp.asarray(lift[0])))
 
-        box = ((0.0, 1.0), *problem.domain)
+        box: Box = ((0.0, 1.0), *problem.domain)
         drawn = draw_points(
             Sobol(count, 1), box, self.seed, "points of a window", self.index, density, count, POOL * count
         )

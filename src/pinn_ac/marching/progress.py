@@ -57,7 +57,8 @@ def modes_of(problem: Problem) -> int:
 def plane_modes(problem: Any) -> int:
     """Modes along an axis of the series that a window begins at: they hold an interface tanh(ξ/w) to about 1e-8.
 
-    w is no thinner than the interfaces that the equation forms, nor than the reaction can have made the steepest slope.
+    w is no thinner than the interfaces that the equation forms, nor than the reaction can have made the steepest
+    slope.
     """
     thinnest = 1 / (problem.initial_condition.steepest_slope * min(problem.steepening, math.exp(50.0)))
     thinnest = max(thinnest, problem.interface_width or 0.0)

@@ -18,8 +18,9 @@ class Splitting(Periodic):
     """The periodic features, then Φ(t, g), g and (g_x/s)², with g the heat flow of u₀ and s its steepest slope.
 
     Φ(t, g), by `Problem.flow`, is one step of Lie splitting: first the heat flow, then the reaction. The leading
-    correction to it is proportional to g_x², in the plane to |∇g|². Where :meth:`even` does not hold, g_x/s is given too, in the plane both of ∇g/s. A network of these
-    features can be smooth in them even where u has thin interfaces.
+    correction to it is proportional to g_x², in the plane to |∇g|², which takes its place. Where :meth:`even` does
+    not hold, g_x/s is given too, in the plane both of ∇g/s. A network of these features can be smooth in them even
+    where u has thin interfaces.
 
     Args:
         modes, symmetry: see :class:`Periodic`.

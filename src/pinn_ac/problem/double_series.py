@@ -17,8 +17,8 @@ MOST_MODES = 512
 class DoubleSeries:
     """u₀(ξ, η) = aᵀ(ξ) A a(η) with a(ξ) = (1, cos πξ, …, cos (m−1)πξ, 0, sin πξ, …, sin (m−1)πξ); real.
 
-    What a problem, a march and the reference ask of an initial condition in the plane. Its heat flow on a torus is the
-    same form with every wave times e^{−(kπ)² variance/2}: at n points two products of (n, 2m) and (2m, 2m) matrices.
+    What a problem, a march and the reference ask of an initial condition in the plane. Its heat flow on a torus has
+    the same form with every wave times e^{−(kπ)² variance/2}: at n points it is a product of (n, 2m) and (2m, 2m).
     """
 
     dimension = 2
@@ -121,7 +121,7 @@ def waves(size: int, variance: jax.Array, xi: jax.Array, most: int) -> list[jax.
 
 
 def analysis(u: np.ndarray, modes: int, axis: int, start: float = -1.0) -> np.ndarray:
-    """Coefficients (cosines, then sines) of the first `modes` waves along an axis of even samples from ξ = `start` on."""
+    """Coefficients (cosines, then sines) of the first `modes` waves along an axis of even samples from `start`."""
     u = np.moveaxis(u, axis, -1)
     n, k = u.shape[-1], np.arange(modes)
     c = np.fft.rfft(u)[..., :modes] / n * np.exp(-1j * np.pi * k * start) * np.where(k, 2, 1)
@@ -160,7 +160,7 @@ def coefficients(u: np.ndarray, modes: int, start: tuple[float, float] = (-1.0, 
 
 
 def trimmed(A: np.ndarray, share: float, step: int = 1) -> np.ndarray:
-    """The coefficients without the high modes that are all below a share of the largest; a multiple of `step` stay."""
+    """The coefficients without the high modes that are all below a share of the largest; multiples of `step` stay."""
     m = len(A) // 2
     sizes = np.abs(A).reshape(2, m, 2, m).max(axis=(0, 2))
     strong = np.argwhere(sizes > share * sizes.max())
@@ -169,7 +169,7 @@ def trimmed(A: np.ndarray, share: float, step: int = 1) -> np.ndarray:
 
 
 def transfer_plane(u: np.ndarray, modes: int) -> PlaneCondition:
-    """The condition through a field's values u, (n, n), at ξ, η = −1 + 2j/n, of `modes` < n/2 modes along each axis."""
+    """The condition through a field's values u, (n, n), at ξ, η = −1 + 2j/n, of `modes` < n/2 modes an axis."""
     A = coefficients(u, modes)
     n = len(u)
     steepest = np.sqrt(sum(grid_values(slope(A, axis), n) ** 2 for axis in (0, 1))).max() or 1.0

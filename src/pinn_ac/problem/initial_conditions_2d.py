@@ -11,7 +11,15 @@ from zipfile import BadZipFile
 import numpy as np
 
 from pinn_ac.errors import InputError, is_number, is_whole, numbers, require
-from pinn_ac.problem.double_series import MOST_MODES, DoubleSeries, analysis, coefficients, grid_values, slope, trimmed
+from pinn_ac.problem.double_series import (
+    MOST_MODES,
+    DoubleSeries,
+    analysis,
+    coefficients,
+    grid_values,
+    slope,
+    trimmed,
+)
 
 CUT = 1e-10
 """What may be cut off of a front's series, as a share of its largest coefficient."""
@@ -66,14 +74,14 @@ class Fourier2D(_Condition):
         )
 
     @cached_property
-    def matrix(self) -> np.ndarray:  # type: ignore[override]
+    def matrix(self) -> np.ndarray:
         """A; cos(p + q) = cos p cos q − sin p sin q, and sin(p + q) = sin p cos q + cos p sin q."""
         waves = [int(abs(k)) for triple in (*self.cosine, *self.sine) for k in triple[:2]]
         m = 1 + max(waves, default=0)
         A = np.zeros((2 * m, 2 * m))
         A[0, 0] = self.mean
         for triples, is_sine in ((self.cosine, False), (self.sine, True)):
-            for k, l, a in triples:  # noqa: E741
+            for k, l, a in triples:
                 p, q, signs = abs(int(k)), abs(int(l)), (np.sign(k) or 1, np.sign(l) or 1)
                 if is_sine:
                     A[m + p, q] += a * signs[0]
@@ -110,9 +118,10 @@ class Disc(_Condition):
 
     def __post_init__(self) -> None:
         _require_front(self, self.radius)
+        _ = self.matrix  # a front that is too thin is refused here, before anything is computed
 
     @cached_property
-    def matrix(self) -> np.ndarray:  # type: ignore[override]
+    def matrix(self) -> np.ndarray:
         """A."""
 
         def u(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -157,9 +166,10 @@ class Star(_Condition):
             f"problem.initial_condition.width is {self.width}, too wide for a star whose inner radius is "
             f"{self.radius * (1 - a):.3g}: give an eighth of that at most.",
         )
+        _ = self.matrix  # and a front that is too thin
 
     @cached_property
-    def matrix(self) -> np.ndarray:  # type: ignore[override]
+    def matrix(self) -> np.ndarray:
         """A."""
 
         def u(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -202,7 +212,7 @@ class Random2D(_Condition):
         require(is_whole(self.seed, 0), f"problem.initial_condition.seed is {self.seed}: give a whole number from 0.")
 
     @cached_property
-    def matrix(self) -> np.ndarray:  # type: ignore[override]
+    def matrix(self) -> np.ndarray:
         """A."""
         m = self.modes + 1
         k = np.tile(np.arange(m), 2)
@@ -236,16 +246,18 @@ class Tabulated2D(_Condition):
         _ = self.matrix  # a bad file is refused here, before anything is computed
 
     @cached_property
-    def matrix(self) -> np.ndarray:  # type: ignore[override]
+    def matrix(self) -> np.ndarray:
         """A."""
         *axes, u = _read(self.path)
         require(
             u.shape == tuple(len(axis) for axis in axes),
-            f"{self.path} has u of shape {u.shape} for {len(axes[0])} x and {len(axes[1])} y: give u[i, j] at (x_i, y_j).",
+            f"{self.path} has u of shape {u.shape} for {len(axes[0])} x and {len(axes[1])} y: give u[i, j] for each.",
         )
         finite = all(np.isfinite(array).all() for array in (*axes, u))
         require(finite, f"{self.path} holds NaN or infinite values: remove them.")
-        require(bool(np.abs(u).max(initial=0) > 0), f"{self.path} is zero everywhere: the solution would be zero too.")
+        require(
+            bool(np.abs(u).max(initial=0) > 0), f"{self.path} is zero everywhere: the solution would be zero too."
+        )
         starts = []
         for axis, (values, side) in enumerate(zip(axes, self.domain, strict=True)):
             start, is_whole_period = _even(self.path, "xy"[axis], values, side)
@@ -298,8 +310,8 @@ def _series(u: Callable[[np.ndarray, np.ndarray], np.ndarray], domain: Any, thin
             return kept
         points *= 2
     raise InputError(
-        f"problem.initial_condition needs more than {MOST_MODES} Fourier modes along an axis: give a larger {thin}, or "
-        "more room between the front and the sides of the domain."
+        f"problem.initial_condition needs more than {MOST_MODES} Fourier modes along an axis: give a larger {thin}, "
+        "or more room between the front and the sides of the domain."
     )
 
 
@@ -322,7 +334,6 @@ def _require_front(condition: Any, reach: float) -> None:
         f"problem.initial_condition reaches {reach:.3g} from the middle, and the domain {room:.3g}: give a smaller "
         "radius.",
     )
-    _ = condition.matrix  # a front that is too thin is refused here, before anything is computed
 
 
 def _require_number(name: str, value: Any) -> None:

@@ -1,7 +1,6 @@
 """What a problem on a rectangle has of its own: two axes, units, and the heat flow of its initial condition."""
 
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
@@ -15,8 +14,8 @@ class InPlane:
     """Geometry of [a, b) × [c, d) with periodic sides, for a class that also inherits from `Problem`; it comes first.
 
     Wherever the package says x, here stands the position (x, y): an array whose last axis has length 2. In natural
-    units the longer side is [−1, 1) and the other one as much shorter as it is. The initial condition is a function of
-    the unit coordinates ξ = 2(x − (a+b)/2)/(b − a) and η = 2(y − (c+d)/2)/(d − c).
+    units the longer side is [−1, 1) and the other one as much shorter as it is. The initial condition is a function
+    of the unit coordinates ξ = 2(x − (a+b)/2)/(b − a) and η = 2(y − (c+d)/2)/(d − c).
 
     >>> from pinn_ac.problem import AllenCahn2D
     >>> AllenCahn2D(domain=((0.0, 4.0), (0.0, 2.0))).natural.domain
@@ -28,7 +27,7 @@ class InPlane:
     domain: Any
     initial_condition: Any
     horizon: float
-    dimensions: ClassVar[Mapping[str, tuple[int, int]] | None]
+    dimensions: ClassVar[Any]
 
     if TYPE_CHECKING:
 
@@ -109,7 +108,7 @@ class InPlane:
         """:meth:`to_natural` in JAX operations; without natural units as they are."""
         if self.dimensions is None:
             return t, x
-        return t / self.time_unit, 0.5 * self.sides / self.length_unit * self.to_unit(x)
+        return t / self.time_unit, jnp.asarray(0.5 * self.sides / self.length_unit) * self.to_unit(x)
 
     def from_natural(self, t: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(t, x) in the user's units of a point in natural units."""
@@ -128,7 +127,7 @@ class InPlane:
 
     def heat_coordinates(self, t: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         """The variances (2,) of the heat flow along ξ and η, and (ξ, η), at one point."""
-        return 2 * self.diffusion * (2 / self.sides) ** 2 * self._clock(t), self.to_unit(x)
+        return jnp.asarray(2 * self.diffusion * (2 / self.sides) ** 2 * self._clock(t)), self.to_unit(x)
 
     def lift(self, t: jax.Array, x: jax.Array, order: int = 0) -> jax.Array:
         """g = exp(tDΔ)u₀ (`order` 0) or its gradient in x and y, (2,), (`order` 1) at one point."""

@@ -45,7 +45,10 @@ def require_units(problem: Any, natural: Any) -> None:
     with jax.ensure_compile_time_eval():  # it may be asked for while something is traced
         for _ in range(DRAWS):
             values = dict(zip(names, generator.uniform(0.5, 1.5, len(names)), strict=True))
-            t, *xi = generator.uniform(0.2, 0.8, 1 + len(problem.axes)) * (natural.horizon, *(1.0 for _ in problem.axes))
+            t, *xi = generator.uniform(0.2, 0.8, 1 + len(problem.axes)) * (
+                natural.horizon,
+                *(1.0 for _ in problem.axes),
+            )
             x = xi[0] if len(xi) == 1 else np.array(xi)
             there = float(natural.residual(values, natural.at(t, x)))
             place = problem.at(*problem.from_natural(t, x))

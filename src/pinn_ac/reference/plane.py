@@ -51,8 +51,8 @@ class PlaneReference:
 class PlaneGalerkin:
     """c_kl' = L(k, l) c_kl + [reaction(u)]_kl for the waves |k|, |l| ≤ m of u on the unit square.
 
-    The reaction is evaluated on (degree + 1) m points or more along each axis, on which no product of `degree` waves is
-    mistaken for one of those that are kept.
+    The reaction is evaluated on (degree + 1) m points or more along each axis, on which no product of `degree` waves
+    is mistaken for one of those that are kept.
 
     Args:
         problem: with the capability "spectral" and no flux.
@@ -101,7 +101,7 @@ class PlaneGalerkin:
         return self.values(c, points * finer)[::finer, ::finer]
 
     def march(self, times: np.ndarray, steps: int) -> Iterator[np.ndarray]:
-        """c at each of the ascending times > 0, with `steps` steps over the horizon, a little more where that is uneven."""
+        """c at each of the ascending times > 0, with `steps` steps over the horizon, or a few more."""
         stepper = Stepper(self.linear, self.nonlinear)
         state = stepper.begin(self.start())
         for length in intervals(times):
@@ -114,8 +114,8 @@ class PlaneGalerkin:
 def solve_plane(problem: Any, times: np.ndarray | None = None, points: int = 128) -> PlaneReference:
     """Solve u_t = L u + reaction(u) on a periodic rectangle by a dealiased Fourier–Galerkin method and ETDRK4.
 
-    Everything is computed in float64. Each further march has half as many modes again and half the steps; the
-    difference between the last two estimates the error of the last, and bounds it while the order of convergence holds.
+    Everything is computed in float64. Each further march has 1.4 times the modes and half the step. The difference
+    between the last two estimates the error of the last, and bounds it while the order of convergence holds.
 
     Args:
         problem: one of the plane, with the capability "spectral".
@@ -143,7 +143,10 @@ def solve_plane(problem: Any, times: np.ndarray | None = None, points: int = 128
         return PlaneReference(times, x, y, first, 0.0, "the initial condition itself")
     with jax.enable_x64(True), np.errstate(over="ignore", invalid="ignore"):
         rows, modes, steps, error = _refine(problem, later, points)
-    label = f"Fourier ETDRK4 in the plane, {modes} modes along an axis, {steps} steps, estimated relative L2 error {error:.1e}"
+    label = (
+        f"Fourier ETDRK4 in the plane, {modes} modes along an axis, {steps} steps, "
+        f"estimated relative L2 error {error:.1e}"
+    )
     return PlaneReference(times, x, y, np.concatenate([first, rows]), error, label)
 
 
@@ -173,9 +176,9 @@ def _refine(problem: Any, times: np.ndarray, points: int) -> tuple[np.ndarray, i
         last, before = rows, error
         modes, steps = round(1.4 * modes), 2 * steps
     raise InputError(
-        f"The reference solution of this problem cannot be found to {RELATIVE_L2:.0e} (refinement leaves {error:.0e}): "
-        "change problem.diffusivity, problem.reaction_rate or problem.horizon so that it is smoother or shorter, or set "
-        "reference=false and train without the true solution."
+        f"The reference solution of this problem cannot be found to {RELATIVE_L2:.0e} (refinement leaves "
+        f"{error:.0e}): change problem.diffusivity, problem.reaction_rate or problem.horizon so that it is smoother "
+        "or shorter, or set reference=false and train without the true solution."
     )
 
 

@@ -1,5 +1,6 @@
 """The solution as a moving picture."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ def animate(problem: Problem, sampled: Any, path: Path, reference: Any = None) -
     Returns:
         The path.
     """
+    logging.getLogger("matplotlib.animation").setLevel(logging.WARNING)  # it tells of every writer
     from matplotlib.animation import FuncAnimation, PillowWriter  # only here, after `style` has imported the rest
 
     rows = np.unique(np.linspace(0, len(sampled.t) - 1, MOST_FRAMES).round().astype(int))

@@ -37,9 +37,7 @@ def draw_run(
         breaks: times at which one time window ends and the next begins.
     """
     target, in_plane = Path(folder), len(problem.axes) == 2
-    draws_energy, draws_points = (
-        (plane.draw_energy, plane.draw_points) if in_plane else (draw_energy, draw_points)
-    )
+    draws_energy, draws_points = (plane.draw_energy, plane.draw_points) if in_plane else (draw_energy, draw_points)
     if in_plane:
         figures = {"solution": plane.draw_maps(problem, sampled, reference)}
     else:

@@ -24,7 +24,7 @@ def draw_maps(problem: Any, sampled: Any, reference: Any = None, count: int = 5)
     exact = None if reference is None else np.asarray(reference.u, float)
     height, width = 1 if exact is None else 3, len(rows)
     shape = problem.sides[1] / problem.sides[0]
-    figure = style.new_figure(2.3 * width + 1.0, (2.1 * shape + 0.35) * height + 0.3)
+    figure = style.new_figure(2.3 * width + 1.0, (1.9 * shape + 0.15) * height + 0.5)
     panels = figure.subplots(height, width, sharex=True, sharey=True, squeeze=False)
     largest = max(largest_size(sampled.u[rows]), 0.0 if exact is None else largest_size(exact[rows])) or 1.0
     scale = Normalize(-largest, largest)
@@ -130,5 +130,3 @@ def draw_points(
     time.set_xlim(0, problem.horizon)
     time.set_ylim(*problem.domain[0])
     return figure
-
-
