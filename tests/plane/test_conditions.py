@@ -40,7 +40,9 @@ def test_the_heat_flow_is_exact():
     def flow(xi):
         terms = [(1, -1, 0.25, jnp.cos), (2, 0, -0.5, jnp.cos), (0, 1, 0.2, jnp.sin), (-1, 3, 0.3, jnp.sin)]
         waves = [
-            a * jnp.exp(-0.5 * jnp.pi**2 * (k**2 * variance[0] + m**2 * variance[1])) * f(jnp.pi * (k * xi[0] + m * xi[1]))
+            a
+            * jnp.exp(-0.5 * jnp.pi**2 * (k**2 * variance[0] + m**2 * variance[1]))
+            * f(jnp.pi * (k * xi[0] + m * xi[1]))
             for k, m, a, f in terms
         ]
         return 0.1 + sum(waves)

@@ -68,9 +68,7 @@ def test_a_disc_shrinks_by_its_curvature():
     """r² = r₀² − 2Dt, to the order (w/r)²; half of that rate, or twice, would be seen."""
     D, R = 2e-3, 2.5
     w = (2 * D / R) ** 0.5  # 0.04
-    problem = AllenCahn2D(
-        diffusivity=D, reaction_rate=R, horizon=12.0, initial_condition=Disc(radius=0.5, width=w)
-    )
+    problem = AllenCahn2D(diffusivity=D, reaction_rate=R, horizon=12.0, initial_condition=Disc(radius=0.5, width=w))
     system = PlaneGalerkin(problem, 40)
     times = np.array([2.0, 12.0])  # by the first the front has its own profile
     areas = []

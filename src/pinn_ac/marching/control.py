@@ -48,7 +48,7 @@ class Controller:
         usual: the length of a window where the solution changes by the reaction.
         longest: of a window whose lift and flow are not at rest.
         end: the horizon.
-        per_rung, reference_error: what is known of the errors beforehand, see `PER_RUNG` and `REFERENCE_ERROR`.
+        per_rung, reference_error, large: see `PER_RUNG`, `REFERENCE_ERROR` and `LARGE`.
     """
 
     tolerance: float
@@ -57,6 +57,7 @@ class Controller:
     end: float
     per_rung: float = PER_RUNG
     reference_error: float = REFERENCE_ERROR
+    large: int = LARGE
 
     @property
     def share(self) -> float:
@@ -105,8 +106,8 @@ class Controller:
         can_shorten = shorter.length >= SHORTEST * self.usual
         if not math.isfinite(excess) or excess > HOPELESS:
             return shorter if can_shorten else None
-        if choice.units < LARGE:
-            return choice._replace(rung=min(choice.rung + rungs, LADDER.index(LARGE)))
+        if choice.units < self.large:
+            return choice._replace(rung=min(choice.rung + rungs, LADDER.index(self.large)))
         if shorter.length >= SHORT * self.usual:
             return shorter
         if choice.rung + 1 < len(LADDER):

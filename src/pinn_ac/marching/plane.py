@@ -10,7 +10,7 @@ import numpy as np
 
 from pinn_ac.compilation import LITTLE, SOME, compiled
 from pinn_ac.estimate import Window, from_values, points_needed, time_grids
-from pinn_ac.marching.control import Controller
+from pinn_ac.marching.control import LADDER, Controller
 from pinn_ac.marching.kernel import Kernel, Prepared
 from pinn_ac.marching.lift import CHUNK, in_chunks
 from pinn_ac.marching.march import March, rows_in
@@ -25,7 +25,7 @@ POOL = 4
 """Candidates a point."""
 PER_RUNG, REFERENCE_ERROR = 2.5, 1e-4
 """In the plane; see `pinn_ac.marching.control`."""
-CELLS = 12
+CELLS = 10
 """Steps of time in a window for the estimate of its error."""
 ROUNDING, MODES_STEP = 1e-13, 32
 """Relative size of the modes that are left out, and the step in which their number changes; programs depend on it."""
@@ -279,7 +279,8 @@ class PlaneMarch(March):
 
     def controller(self, tolerance: float) -> Controller:
         """For a tolerance."""
-        return replace(super().controller(tolerance), per_rung=PER_RUNG, reference_error=REFERENCE_ERROR)
+        known = {"per_rung": PER_RUNG, "reference_error": REFERENCE_ERROR, "large": LADDER[-1]}
+        return replace(super().controller(tolerance), **known)  # type: ignore[arg-type]
 
     def window(self, index: int, condition: Any) -> PlaneWindow:
         """The window of this number, which begins at the condition."""
