@@ -26,6 +26,7 @@ FLOORS = [
     {"setup"},
     {"description", "traced", "windows"},
     {"solution"},
+    {"plane"},
     {"running"},
     {"fitting"},
     {"lessons"},

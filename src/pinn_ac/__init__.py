@@ -18,13 +18,14 @@ from pathlib import Path
 
 from pinn_ac.errors import InputError
 from pinn_ac.fitting import Choices, fit
-from pinn_ac.problem import AllenCahn, Burgers, Problem
+from pinn_ac.problem import AllenCahn, AllenCahn2D, Burgers, Problem
 from pinn_ac.running import Plan
 from pinn_ac.solution import Estimate, Solution
 from pinn_ac.training import Diverged, Stopped
 
 __all__ = [
     "AllenCahn",
+    "AllenCahn2D",
     "Burgers",
     "Choices",
     "Diverged",

@@ -233,8 +233,9 @@ class Field(NamedTuple):
     @property
     def features(self) -> int:
         """The number of the network's inputs."""
-        point = jax.ShapeDtypeStruct((), float)
-        return jax.eval_shape(self.background, point, point).size - 1 - self.is_held
+        axes = self.problem.axes
+        t, x = (jax.ShapeDtypeStruct(shape, float) for shape in ((), () if len(axes) == 1 else (len(axes),)))
+        return jax.eval_shape(self.background, t, x).size - 1 - self.is_held
 
     def inputs(self, background: jax.Array) -> jax.Array:
         """(z_1, …, z_d) of a background, or of many along the first axes."""

@@ -18,6 +18,11 @@ def without_memory(drawn: Mapping[str, Any]) -> dict[str, Any]:
     return {name: values for name, values in drawn.items() if not name.startswith(MEMORY)}
 
 
+def coordinates(points: Any) -> tuple[Any, Any]:
+    """t, (n,), and x, (n,), of points (n, 2); in the plane, of points (n, 3), x is (n, 2) with columns x and y."""
+    return points[:, 0], points[:, 1] if points.shape[1] == 2 else points[:, 1:]
+
+
 class Points(NamedTuple):
     """The n points of one term of the loss; every array has a leading axis of n, so a chunk is a slice.
 

@@ -23,6 +23,7 @@ from pinn_ac.errors import is_whole, require
 from pinn_ac.problem import Problem
 from pinn_ac.reference.consistency import require_spectral
 from pinn_ac.reference.etd import phi_functions
+from pinn_ac.reference.even import even_places, initial_shape, initial_values, on_circle
 from pinn_ac.reference.march import intervals
 from pinn_ac.reference.resolution import largest_speed
 
@@ -40,6 +41,9 @@ ROUNDING = 1e-13
 
 MOST_POINTS = 2**23
 """Of the grid, times × points in x; the derivatives at so many take about ten seconds."""
+
+IN_PLANE = 64
+"""Points along each axis of the plane; where they do not resolve f, the two halves of the grid tell."""
 
 PER_GROWTH = 16
 """Time steps in which a disturbance may grow e-fold."""
@@ -107,15 +111,16 @@ def estimate_error(
     require_spectral(problem, "The error estimate", "define them, or compare with data of your own")
     _check(problem, breaks, points, steps)
     if problem.has_walls:
-        problem, derivatives = problem.circle, _on_circle(problem, derivatives)
+        problem, derivatives = problem.circle, on_circle(problem, derivatives)
     points = points or points_needed(problem)
     steps = steps or steps_needed(problem, points)
     windows, start = _sampled(problem, derivatives, breaks, points, steps)
     with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite are reported as unreliable
         found = [relative_l2(problem, windows, start)]
         for first in (0, 1):
-            found.append(relative_l2(problem, [one.coarsened(first) for one in windows], start[first::2]))
-        if not agree(*found) and np.isfinite(found[0]) and 4 * points * steps <= MOST_POINTS:
+            found.append(relative_l2(problem, [one.coarsened(first) for one in windows], halved(start, first)))
+        finer = 2 ** (1 + len(problem.axes)) * points ** len(problem.axes) * steps
+        if not agree(*found) and np.isfinite(found[0]) and finer <= MOST_POINTS:
             found = [relative_l2(problem, *_sampled(problem, derivatives, breaks, 2 * points, 2 * steps)), found[0]]
     return {
         "estimated_relative_l2": found[0] if np.isfinite(found[0]) else None,
@@ -129,6 +134,8 @@ def points_needed(problem: Problem) -> int:
     Where no width is known, w is that of the steepest slope of u₀ made steeper by the problem's factor `steepening`.
     """
     width = problem.interface_width
+    if len(problem.axes) == 2:
+        return IN_PLANE
     if width is None:
         width = 1 / (problem.initial_condition.steepest_slope * problem.steepening)
     wanted = 12 * 2 / (np.pi * max(np.pi / 2 * width, 1e-6))
@@ -145,7 +152,8 @@ def steps_needed(problem: Problem, points: int) -> int:
     if problem.interface_width is not None:
         crossing = 0.5 * problem.period * problem.interface_width / max(largest_speed(problem), 1e-300)
         wanted = max(wanted, PER_CROSSING * problem.horizon / crossing)
-    return int(np.clip(np.ceil(wanted), 400, MOST_POINTS // points))
+    least = 400 if len(problem.axes) == 1 else 40
+    return int(np.clip(np.ceil(wanted), least, MOST_POINTS // points ** len(problem.axes)))
 
 
 def time_grids(horizon: float, breaks: Sequence[float], steps: int) -> list[np.ndarray]:
@@ -185,7 +193,12 @@ class Window:
     def coarsened(self, first: int = 0) -> "Window":
         """The same on cells of twice the length, the first halved as often, and every other point from `first` on."""
         keep = np.r_[0, 2 : HALVINGS + 2, HALVINGS + 2 : len(self.t) : 2]
-        return from_values(self.t[keep], self.u[keep, first::2], self.f[keep, first::2])
+        return from_values(self.t[keep], halved(self.u[keep], first, 1), halved(self.f[keep], first, 1))
+
+
+def halved(values: np.ndarray, first: int, skipped: int = 0) -> np.ndarray:
+    """Every other value from `first` on along all axes but the `skipped` first ones."""
+    return values[(slice(None),) * skipped + (slice(first, None, 2),) * (values.ndim - skipped)]
 
 
 def from_values(t: np.ndarray, u: np.ndarray, f: np.ndarray) -> Window:
@@ -194,7 +207,7 @@ def from_values(t: np.ndarray, u: np.ndarray, f: np.ndarray) -> Window:
 
 
 def without_spikes(f: np.ndarray) -> np.ndarray:
-    """f, (m, n), with every spike replaced by the median of its four neighbours along t.
+    """f, (m, n) or (m, n, n), with every spike replaced by the median of its four neighbours along t.
 
     A spike is more than `SPIKE` times as large as all but one of its four nearest neighbours along t, and along x as
     well: a thin feature of the network that moves through the grid and hits a point here and there. Its height times
@@ -202,8 +215,8 @@ def without_spikes(f: np.ndarray) -> np.ndarray:
     have both signs there. A feature that stays at the same x for several steps, however thin, is not a spike.
     """
     spike, medians = np.ones(f.shape, bool), []
-    for axis, ends in ((0, "reflect"), (1, "wrap")):
-        padded = np.pad(np.moveaxis(f, axis, 0), ((2, 2), (0, 0)), mode=ends)  # type: ignore[call-overload]
+    for axis, ends in enumerate(("reflect", *["wrap"] * (f.ndim - 1))):
+        padded = np.pad(np.moveaxis(f, axis, 0), ((2, 2), *[(0, 0)] * (f.ndim - 1)), mode=ends)  # type: ignore[call-overload]
         neighbours = np.stack([padded[start : start + f.shape[axis]] for start in (0, 1, 3, 4)])
         all_but_one = np.partition(np.abs(neighbours), 2, axis=0)[2]
         spike &= np.abs(f) > SPIKE * np.moveaxis(all_but_one, 0, axis)
@@ -222,8 +235,8 @@ def relative_l2(problem: Problem, windows: Sequence[Window], start: np.ndarray) 
 class ErrorSoFar(NamedTuple):
     """The error e of a field, followed through one window of time after the other.
 
-    e: (n,), the error at the end of the last window.
-    u: (n,), the field there.
+    e: (n,), in the plane (n, n), the error at the end of the last window.
+    u: of e's shape, the field there.
     errors, wholes: (`TIMES`,), the means over x of e² and (u + e)² at even times of [0, T]; zero where no window has
         come to.
     """
@@ -283,10 +296,8 @@ def march(problem: Problem, window: Window, e: np.ndarray) -> Iterator[np.ndarra
     """
     points, f = len(e), without_spikes(window.f)
     largest = np.inf if problem.bound is None else SLACK * problem.bound
-    wavenumber = 2 * np.pi / problem.period * np.arange(points // 2 + 1)
-    linear = np.asarray(problem.symbol(wavenumber), float)
-    slope = 1j * wavenumber
-    slope[-1] = 0  # the highest mode is a cosine that the grid meets at its crests alone, where its slope is 0
+    linear, slope = _linear(problem, points)
+    forward, backward = (fft.rfft, fft.irfft) if e.ndim == 1 else (fft.rfft2, _irfft2)
 
     odd = np.sign(np.arange(points) - points // 2) * (np.arange(points) > 0) if problem.is_mirrored else 1.0
 
@@ -301,20 +312,37 @@ def march(problem: Problem, window: Window, e: np.ndarray) -> Iterator[np.ndarra
         return e if np.abs(whole).max() <= largest else np.clip(whole, -largest, largest) - u
 
     def rate(e: np.ndarray, i: int) -> np.ndarray:
-        local = fft.rfft(odd * (np.asarray(problem.reaction_defect(window.u[i], e), float) - f[i]))
+        local = forward(odd * (np.asarray(problem.reaction_defect(window.u[i], e), float) - f[i]))
         flux = problem.flux_defect(window.u[i], e)
         return local if flux is None else local - slope * fft.rfft(np.asarray(flux, float))
 
     yield e
-    c = fft.rfft(odd * e)
+    c = forward(odd * e)
     for i, step in enumerate(intervals(window.t[1:] - window.t[0])):
         decay, first, second = weights(step)
         old = rate(e, i)
         a = decay * c + first * old
-        new = rate(bounded(odd * fft.irfft(a, points), i + 1), i + 1)
-        e = bounded(odd * fft.irfft(a + second * (new - old), points), i + 1)
-        c = fft.rfft(odd * e)
+        new = rate(bounded(odd * backward(a, points), i + 1), i + 1)
+        e = bounded(odd * backward(a + second * (new - old), points), i + 1)
+        c = forward(odd * e)
         yield e
+
+
+def _linear(problem: Problem, points: int) -> tuple[np.ndarray, np.ndarray]:
+    """L at the waves of an even grid, and the factors of a slope."""
+    k = np.arange(points // 2 + 1)
+    if len(problem.axes) == 2:
+        along_x, along_y = 2 * np.pi / problem.sides  # type: ignore[attr-defined]
+        both = np.r_[: points // 2 + 1, -((points - 1) // 2) : 0]
+        return np.asarray(problem.symbol(along_x * both[:, None], along_y * k), float), np.empty(0)  # type: ignore[call-arg]
+    wavenumber = 2 * np.pi / problem.period * k
+    slope = 1j * wavenumber
+    slope[-1] = 0  # the highest mode is a cosine that the grid meets at its crests alone, where its slope is 0
+    return np.asarray(problem.symbol(wavenumber), float), slope
+
+
+def _irfft2(c: np.ndarray, points: int) -> np.ndarray:
+    return fft.irfft2(c, (points, points))
 
 
 def _sampled(
@@ -325,8 +353,8 @@ def _sampled(
     steps: int,
 ) -> tuple[list[Window], np.ndarray]:
     """The field and its residual on a grid, and its error at t = 0."""
-    x = problem.domain[0] + problem.period * np.arange(points) / points
-    windows = [_sample(derivatives, t, x) for t in time_grids(problem.horizon, breaks, steps)]
+    x = even_places(problem, points)
+    windows = [_sample(problem, points, derivatives, t, x) for t in time_grids(problem.horizon, breaks, steps)]
     return windows, initial_values(problem, points) - windows[0].u[0]
 
 
@@ -336,35 +364,15 @@ def agree(*estimates: float) -> bool:
     return bool(at_least.max() <= AGREEMENT * at_least.min()) and bool(np.isfinite(estimates).all())
 
 
-def _sample(derivatives: Callable[[Any, Any], dict[str, np.ndarray]], t: np.ndarray, x: np.ndarray) -> Window:
-    values = derivatives(t[:, None], x[None, :])
-    return from_values(t, *(np.asarray(values[name], np.float64) for name in ("u", "residual")))
-
-
-def initial_values(problem: Problem, points: int) -> np.ndarray:
-    """u₀ on the grid, in double precision, whatever the precision of the field is."""
-    return problem.initial_values(points)
-
-
-def _on_circle(
-    problem: Problem, derivatives: Callable[[Any, Any], dict[str, np.ndarray]]
-) -> Callable[[Any, Any], dict[str, np.ndarray]]:
-    """(t, x) → u and f at even points of the circle, from those of the half that lies between the walls."""
-    left, right = problem.domain
-    is_odd = problem.circle.boundary == "periodic" and problem.boundary_values is not None
-
-    def on_circle(t: Any, x: Any) -> dict[str, np.ndarray]:
-        middle = x.shape[-1] // 2
-        between = np.append(x[:, middle:], right).reshape(1, -1)
-        found = derivatives(t, np.maximum(between, left))
-        sign = -1.0 if is_odd else 1.0
-        return {
-            name: np.concatenate([sign * values[:, :0:-1], values[:, :-1]], axis=1)
-            for name, values in found.items()
-            if name in ("u", "residual")
-        }
-
-    return on_circle
+def _sample(
+    problem: Problem,
+    points: int,
+    derivatives: Callable[[Any, Any], dict[str, np.ndarray]],
+    t: np.ndarray,
+    x: np.ndarray,
+) -> Window:
+    values, shape = derivatives(t[:, None], x[None]), (len(t), *initial_shape(problem, points))
+    return from_values(t, *(np.asarray(values[name], np.float64).reshape(shape) for name in ("u", "residual")))
 
 
 def _check(problem: Problem, breaks: Sequence[float], points: int | None, steps: int | None) -> None:

@@ -1,5 +1,6 @@
 """How good a field is: its errors against a reference, its residual, and whether its energy and its bound hold."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
@@ -56,6 +57,11 @@ class Sampled:
     u_x: np.ndarray
     residual: np.ndarray
 
+    @property
+    def slopes(self) -> tuple[np.ndarray, ...]:
+        """The slope along each axis."""
+        return (self.u_x,)
+
     def __post_init__(self) -> None:
         for entry in fields(self):
             object.__setattr__(self, entry.name, np.asarray(getattr(self, entry.name), np.float64))
@@ -96,7 +102,7 @@ def score(problem: Problem, sampled: Sampled, reference: ReferenceField | None) 
     later = sampled.t > 0
     require(bool(later.any()), "The grid has no time after t = 0: there is nothing to score.")
     residual = _finite(sampled, "residual", sampled.residual[later], sampled.t[later])
-    for name in ("u", "u_x"):
+    for name in ("u", *(f"u_{axis}" for axis in problem.axes)):
         _finite(sampled, name, getattr(sampled, name), sampled.t)
     metrics = errors(sampled, reference) if reference is not None else {}
     metrics["residual_rms"] = float(np.sqrt(np.mean(residual**2)))
@@ -111,13 +117,13 @@ def score(problem: Problem, sampled: Sampled, reference: ReferenceField | None) 
 
 def _energy_metrics(problem: Problem, sampled: Sampled) -> dict[str, float]:
     """The entries of an energy; its rise is computed in natural units, in which it does not depend on the user's."""
-    energies, walls = energy(problem, sampled.u, sampled.u_x), problem.has_walls
-    natural, slope = problem.natural, sampled.u_x * problem.length_unit
-    scaled = energy(natural, sampled.u, slope, walls)
+    energies, walls = energy(problem, sampled.u, *sampled.slopes), problem.has_walls
+    natural, slopes = problem.natural, [slope * problem.length_unit for slope in sampled.slopes]
+    scaled = energy(natural, sampled.u, *slopes, walls=walls)
     return {
         "energy_initial": float(energies[0]),
         "energy_final": float(energies[-1]),
-        "energy_violation": largest_rise(scaled, energy_doubt(natural, sampled.u, slope, scaled, walls)),
+        "energy_violation": largest_rise(scaled, energy_doubt(natural, sampled.u, slopes, scaled, walls)),
     }
 
 
@@ -129,46 +135,54 @@ def errors(sampled: Sampled, reference: ReferenceField) -> dict[str, Any]:
     """
     exact = np.asarray(reference.u, np.float64)
     same_grid = exact.shape == sampled.u.shape and all(
-        np.allclose(ours, theirs, rtol=0, atol=1e-9 * np.ptp(ours))
-        for ours, theirs in ((sampled.t, reference.t), (sampled.x, reference.x))
+        np.allclose(ours, theirs, rtol=0, atol=1e-9 * np.ptp(ours)) for ours, theirs in _axes_of(sampled, reference)
     )
     require(same_grid, "The reference is on another grid than the field: sample both on the same t and x.")
     _finite(sampled, "the reference", exact, sampled.t)
     difference = sampled.u - exact
+    by_time = [np.linalg.norm(values.reshape(len(sampled.t), -1), axis=1) for values in (difference, exact)]
     return {
         "relative_l2": float(_ratio(np.linalg.norm(difference), np.linalg.norm(exact))),
         "max_error": float(np.abs(difference).max()),
-        "relative_l2_by_time": _ratio(np.linalg.norm(difference, axis=1), np.linalg.norm(exact, axis=1)).tolist(),
+        "relative_l2_by_time": _ratio(*by_time).tolist(),
         "reference": str(reference.label),
     }
 
 
-def energy(problem: Problem, u: np.ndarray, u_x: np.ndarray, walls: bool | None = None) -> np.ndarray:
+def _axes_of(sampled: Any, reference: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The grids of both along t, x and, in the plane, y."""
+    names = [name for name in ("t", "x", "y") if hasattr(sampled, name)]
+    return [(getattr(sampled, name), getattr(reference, name)) for name in names]
+
+
+def energy(problem: Problem, u: np.ndarray, *slopes: np.ndarray, walls: bool | None = None) -> np.ndarray:
     """E(t) = ∫ e(u, u_x) dx over the domain, with e the problem's `energy_density`.
 
     Args:
         problem: one with the capability "energy".
-        u, u_x: (n_t, n_x), on an even grid of one period without its right end, on which the trapezoidal rule is
-            spectrally accurate; or from wall to wall, where it is Simpson's.
+        u: (n_t, n_x), in the plane (n_t, n, n), on an even grid of one period without its right end, on which the
+            trapezoidal rule is spectrally accurate; or from wall to wall, where it is Simpson's.
+        slopes: u_x, and in the plane u_y, of u's shape.
         walls: whether the grid is from wall to wall; None: as the problem has them.
 
     Returns:
         E, (n_t,), which never grows along a solution.
     """
     density: Any = problem.energy_density  # plain algebra, which NumPy arrays go through in float64
-    values = density(u, u_x)
+    values = density(u, *slopes)
     if problem.has_walls if walls is None else walls:
         return problem.period * simpson(values, dx=1 / (values.shape[-1] - 1), axis=-1)
-    return problem.period * np.mean(values, axis=-1)
+    whole = problem.period if u.ndim == 2 else float(np.prod(problem.sides))  # type: ignore[attr-defined]
+    return whole * np.mean(values, axis=tuple(range(1 - u.ndim, 0)))
 
 
 def energy_doubt(
-    problem: Problem, u: np.ndarray, u_x: np.ndarray, energies: np.ndarray, walls: bool = False
+    problem: Problem, u: np.ndarray, slopes: Sequence[np.ndarray], energies: np.ndarray, walls: bool = False
 ) -> np.ndarray:
     """By how much E(t) changes if only every second point in x is used: what is thinner than the grid shows in it.
 
     Args:
-        problem, u, u_x, walls: see :func:`energy`.
+        problem, u, slopes, walls: see :func:`energy`.
         energies: E(t) with every point, (n_t,).
 
     Returns:
@@ -177,9 +191,10 @@ def energy_doubt(
     """
     if walls:
         density: Any = problem.energy_density
-        return np.abs(energies - problem.period * trapezoid(density(u, u_x), dx=1 / (u.shape[-1] - 1), axis=-1))
+        return np.abs(energies - problem.period * trapezoid(density(u, *slopes), dx=1 / (u.shape[-1] - 1), axis=-1))
     step = 2 if u.shape[-1] % 2 == 0 else 1
-    return np.abs(energies - energy(problem, u[:, ::step], u_x[:, ::step]))
+    kept = (slice(None), *[slice(None, None, step)] * (u.ndim - 1))
+    return np.abs(energies - energy(problem, u[kept], *(slope[kept] for slope in slopes)))
 
 
 def spectral_slope(problem: Problem, u: np.ndarray) -> np.ndarray:
@@ -217,6 +232,7 @@ def _finite(sampled: Sampled, name: str, values: np.ndarray, t: np.ndarray) -> n
     """The values, if all are finite; otherwise an InputError says where the first is not."""
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):
-        i, j = bad[0]
-        raise InputError(f"{name} is {values[i, j]} at t = {t[i]:g}, x = {sampled.x[j]:g}.")
+        i, *places = bad[0]
+        where = ", ".join(f"{axis} = {getattr(sampled, axis)[j]:g}" for axis, j in zip("xy", places, strict=False))
+        raise InputError(f"{name} is {values[tuple(bad[0])]} at t = {t[i]:g}, {where}.")
     return values

@@ -13,14 +13,14 @@ from scipy.interpolate import RegularGridInterpolator
 
 from pinn_ac import marching
 from pinn_ac.ansatz import Change, Field, Parameters
-from pinn_ac.batch import Batch
+from pinn_ac.batch import Batch, coordinates
 from pinn_ac.compute import ComputeSettings, under_own_settings
-from pinn_ac.derivatives import Engine
+from pinn_ac.derivatives import Engine, engine_for
 from pinn_ac.loss import Objective
-from pinn_ac.problem import FourierCondition, Problem, modes_needed, transfer
+from pinn_ac.problem import FourierCondition, Problem, modes_needed, transfer, transfer_plane
 from pinn_ac.programs import Programs
 from pinn_ac.regimes import Moment, Regime
-from pinn_ac.sampling import Guides, Sampler, Sobol, draw_points, wall_points
+from pinn_ac.sampling import Box, Guides, Sampler, Sobol, draw_points, wall_points
 from pinn_ac.seeds import named_key
 from pinn_ac.training import Stage
 
@@ -89,7 +89,7 @@ class Experiment:
     @property
     def engine(self) -> Engine:
         """Differentiates in t and x."""
-        return self.setup.derivatives
+        return engine_for(self.setup.derivatives, self.problem.axes)
 
     @property
     def total_steps(self) -> int:
@@ -120,7 +120,8 @@ class Experiment:
     @cached_property
     def _initial_params(self) -> Parameters:
         if self.marches:
-            return marching.blank(marching.MOST_UNITS, self.field.features, marching.modes_of(self.problem.natural))
+            modes, dimensions = marching.modes_of(self.problem.natural), len(self.problem.axes)
+            return marching.blank(marching.MOST_UNITS, self.field.features, modes, dimensions)
         return self.programs.fitted(self._drawn_params, None)
 
     @cached_property
@@ -167,13 +168,13 @@ class Experiment:
 
         def measure(at: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             program = self.programs.derivatives(tuple(self.field.problem.orders))
-            found = program(None, unravel(jnp.asarray(at)), *jnp.asarray(points, float).T)
+            found = program(None, unravel(jnp.asarray(at)), *coordinates(jnp.asarray(points, float)))
             return np.asarray(found["u"], np.float64), np.asarray(found["residual"], np.float64)
 
         return Moment(step, max(0, step - self.sampler.resample_every), previous, np.asarray(flat), measure, points)
 
     def collocation(self, params: Sequence[Parameters], conditions: Sequence[FourierCondition | None]) -> np.ndarray:
-        """The points that the sampler draws for every window's network as it is now: (t, x), of shape (n, 2).
+        """The points that the sampler draws for every window's network as it is now: (t, x), (n, 2), or (t, x, y).
 
         t and x are in the user's units. The points are drawn anew, as many as the sampler was told, since a run keeps
         only its last window's. Where training draws more than once it is the second draw, as a sampler may keep some
@@ -187,7 +188,7 @@ class Experiment:
         for index, (network, condition) in enumerate(zip(params, conditions, strict=True)):
             points = self._points_of(index, network, condition)
             every_so_many = -(-len(points) * self.windows // MOST_SHOWN)
-            t, x = self.problem.from_natural(*points[::every_so_many].T)
+            t, x = self.problem.from_natural(*coordinates(points[::every_so_many]))
             parts.append(np.column_stack([t + self.starts[index], x]))
         whole = np.concatenate(parts)
         whole[:, 0] = np.minimum(whole[:, 0], self.problem.horizon)  # single precision may pass it
@@ -210,7 +211,7 @@ class Experiment:
     @cached_property
     def kernel(self) -> marching.Kernel:
         """Of the field, for a march."""
-        return marching.Kernel(self.field, self.engine, self.setup.gradient)
+        return marching.kernel_for(self.field, self.engine, self.setup.gradient)
 
     def guides(self, params: Parameters, condition: Condition = None) -> Guides:
         """What adaptive samplers may ask with the network's parameters as they are; computed when they ask."""
@@ -224,6 +225,8 @@ class Experiment:
             return asked
 
         def tabulated_slope(points: np.ndarray) -> np.ndarray:
+            if len(self.box) > 2:
+                return at(programs.slope, condition)(points)
             if "table" not in self._tables or self._tables["of"] is not condition:
                 self._tables.update(of=condition, table=_tabulated(at(programs.slope, condition), self.box))
             return self._tables["table"](points)
@@ -274,6 +277,8 @@ class Experiment:
     @under_own_settings
     def transfer(self, params: Parameters, condition: FourierCondition | None) -> FourierCondition:
         """Where the next window begins: what a window's field is at its end."""
+        if len(self.problem.axes) == 2:
+            return self._transfer_in_plane(params, condition)
         modes, half = self._modes, self.field.half
         even = self.field.embedding.even(self.field.problem)
         xi = jnp.arange(2 * modes + 1 if half else 4 * modes) / (2 * modes) - (0 if half else 1)
@@ -281,6 +286,14 @@ class Experiment:
         x = xi if (left, right) == (-1.0, 1.0) else 0.5 * (left + right) + 0.5 * (right - left) * xi
         u = np.asarray(self.programs.at_end(params, condition, x), np.float64)
         return transfer(np.concatenate([u[::-1], u[1:-1]]) if half else u, modes, even, self.field.problem)
+
+    def _transfer_in_plane(self, params: Parameters, condition: Any) -> Any:
+        modes = marching.plane_modes(self.problem.natural)
+        problem: Any = self.field.problem
+        x, y = problem.grids(4 * modes)
+        places = np.stack(np.meshgrid(x, y, indexing="ij"), -1).reshape(-1, 2)
+        u = self.programs.at_end(params, condition, jnp.asarray(places, float))
+        return transfer_plane(np.asarray(u, np.float64).reshape(len(x), len(y)), modes)
 
     @cached_property
     def _modes(self) -> int:
@@ -311,8 +324,11 @@ class Experiment:
         return self.problem.horizon / self.windows
 
     @property
-    def box(self) -> tuple[tuple[float, float], tuple[float, float]]:
+    def box(self) -> Box:
         """Where a window's points are drawn: half of the domain where u is built even, or lies between walls."""
+        if len(self.problem.axes) == 2:
+            sides: Any = self.field.problem.domain
+            return ((0.0, self.field.problem.horizon), *sides)
         left, right = self.field.problem.domain
         start = 0.5 * (left + right) if self.field.half else left
         return (0.0, self.field.problem.horizon), (start, right)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pinn_ac.ansatz import Field, Parameters
-from pinn_ac.batch import Batch, Points, without_memory
+from pinn_ac.batch import Batch, Points, coordinates, without_memory
 from pinn_ac.compilation import LITTLE, SOME, compiled, compiled_by_condition, kept
 from pinn_ac.derivatives import Engine
 from pinn_ac.errors import InputError
@@ -59,11 +59,10 @@ class Programs:
         if self.field.ansatz.exact_at_start or not getattr(self.network, "is_fitted", False):
             return params
         problem, (times, places) = self.field.problem, FIT
-        left, right = (0.0, 1.0) if problem.is_mirrored else problem.domain
-        t, x = np.linspace(0.0, problem.horizon, times), np.linspace(left, right, places, endpoint=False)
-        grid = (jnp.asarray(axis.ravel(), float) for axis in np.meshgrid(t, x, indexing="ij"))
-        backgrounds = self.backgrounds(condition, *grid)
-        start = jnp.tile(backgrounds[:places, 0], times)  # the lift at t = 0 is u₀
+        t, x = np.linspace(0.0, problem.horizon, times), problem.places(places)
+        grid = np.repeat(t, len(x)), np.concatenate([x] * times)
+        backgrounds = self.backgrounds(condition, *(jnp.asarray(axis, float) for axis in grid))
+        start = jnp.tile(backgrounds[: len(x), 0], times)  # the lift at t = 0 is u₀
         return self.network.fitted(params, self.field.inputs(backgrounds), start)
 
     @cached_property
@@ -132,7 +131,7 @@ class Programs:
         """(condition, points) → the density that follows the layers about kinks of the initial condition, (n,)."""
 
         def layer(condition, points):
-            return self.field.starting_from(condition).problem.kink_layer(*points.T)
+            return self.field.starting_from(condition).problem.kink_layer(*coordinates(points))
 
         return compiled_by_condition(layer, LITTLE)
 

@@ -1,14 +1,16 @@
 """The residual of a field at collocation points, and what can be computed of these before training."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from pinn_ac.ansatz import Field, Parameters
-from pinn_ac.derivatives import Engine, order_of
+from pinn_ac.batch import coordinates
+from pinn_ac.derivatives import Engine, axes_of, order_of
 from pinn_ac.errors import InputError
 from pinn_ac.problem import LOCAL_ORDERS, Problem, with_local_lift
 
@@ -44,10 +46,12 @@ class PreparedPoint(NamedTuple):
 
 
 def monomials(jet: Mapping[str, jax.Array], dt: jax.Array, dx: jax.Array, orders: Iterable[str]) -> jax.Array:
-    """Σ over the derivatives of a jet, in the order of `orders`, of each times its dtⁱ dxʲ/(i! j!)."""
+    """Σ over the derivatives of a jet, in the order of `orders`, of each times its dtⁱ dxʲ/(i! j!), and so in y."""
     total = jet["u"]
+    steps = (dt, dx) if jnp.ndim(dx) == 0 else (dt, *dx)
+    axes = "txy"[: len(steps)]
     for name in orders:
-        total = total + _monomial(dt, dx, *order_of(name)) * jet[name]
+        total = total + _monomial(steps, order_of(name, axes)) * jet[name]
     return total
 
 
@@ -56,16 +60,22 @@ def closure(orders: Iterable[str]) -> tuple[str, ...]:
 
     By the chain rule a derivative of order (i, j) in (t, x) of F(t, B(t, x)) contains those of B up to i and j.
     """
-    wanted = {(a, b) for i, j in map(order_of, orders) for a in range(i + 1) for b in range(j + 1)} - {(0, 0)}
-    return tuple("t" * a + "x" * b for a, b in sorted(wanted, key=lambda order: (sum(order), order[1])))
+    orders = tuple(orders)
+    axes = axes_of(orders)
+    wanted = {one for name in orders for one in product(*(range(n + 1) for n in order_of(name, axes))) if any(one)}
+    return tuple(_name(order, axes) for order in sorted(wanted, key=lambda order: (sum(order), order[1:])))
 
 
-def _monomial(dt: jax.Array, dx: jax.Array, i: int, j: int) -> jax.Array:
-    """dtⁱ dxʲ/(i! j!)."""
-    powers = [base if n == 1 else base**n for base, n in ((dt, i), (dx, j)) if n]
-    product = math.prod(powers[1:], start=powers[0])
-    divisor = math.factorial(i) * math.factorial(j)
-    return product if divisor == 1 else (1 / divisor) * product
+def _name(order: Iterable[int], axes: str) -> str:
+    return "".join(axis * n for axis, n in zip(axes, order, strict=True))
+
+
+def _monomial(steps: Sequence[jax.Array], order: Sequence[int]) -> jax.Array:
+    """Π stepⁿ/n! over the axes."""
+    powers = [base if n == 1 else base**n for base, n in zip(steps, order, strict=True) if n]
+    total = math.prod(powers[1:], start=powers[0])
+    divisor = math.prod(map(math.factorial, order))
+    return total if divisor == 1 else (1 / divisor) * total
 
 
 def prepare(
@@ -77,11 +87,13 @@ def prepare(
 ) -> PreparedPoint:
     """The `points`, of shape (n, 2) with columns t and x, and the polynomial of the field's background about each.
 
+    In the plane they have a third column, y.
+
     It is of the degree that the derivatives of these `orders` need; None for those of the problem's residual. With
     `coefficients` the problem has these in place of its own. They are kept with the points, so that one compiled
     program serves all of their values.
     """
-    t, x = points[:, 0], points[:, 1]
+    t, x = coordinates(points)
     field = field.with_coefficients(coefficients)
     kept = {name: jnp.full_like(t, value) for name, value in coefficients.items()} if coefficients else None
     orders = closure(field.problem.orders if orders is None else orders)
@@ -117,7 +129,7 @@ class _Named(dict):
 
 def residual_of(problem: Problem, values: Mapping[str, jax.Array], t: jax.Array, x: jax.Array) -> jax.Array:
     """f at one point from u and its derivatives there, by their names."""
-    return problem.residual(_Named(problem, values), {"t": t, "x": x})
+    return problem.residual(_Named(problem, values), problem.at(t, x))
 
 
 def differentiate(field: Field, engine: Engine, params: Parameters, point: PreparedPoint) -> dict[str, jax.Array]:
@@ -193,12 +205,17 @@ def derivatives_at(
 
 
 def approximation_slope(problem: Problem, engine: Engine, points: jax.Array) -> jax.Array:
-    """|∂ξ| of :meth:`Problem.approximation`, ξ being the unit coordinate, at `points` (n, 2) with columns t and x."""
-    t, x = points[:, 0], points[:, 1]
+    """|∂ξ| of :meth:`Problem.approximation`, ξ being the unit coordinate, at `points` (n, 2) with columns t and x.
+
+    In the plane it is the length of the gradient, in units of half of the longer side.
+    """
+    t, x = coordinates(points)
+    in_line = len(problem.axes) == 1
 
     def slope(point):
         t, x = point
-        return engine(with_local_lift(problem, t, x).approximation, t, x, ("x",))["x"]
+        found = engine(with_local_lift(problem, t, x).approximation, t, x, problem.axes)
+        return found["x"] if in_line else jnp.hypot(*(found[axis] for axis in problem.axes))
 
     slopes = jax.lax.map(slope, (t, x), batch_size=CHUNK)
     return 0.5 * problem.period * jnp.abs(slopes)

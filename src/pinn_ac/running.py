@@ -10,8 +10,9 @@ from pinn_ac.batch import Batch
 from pinn_ac.errors import is_number, is_whole, require
 from pinn_ac.experiment import Experiment
 from pinn_ac.lapack import lapack_on_one_thread
-from pinn_ac.marching import March, estimate_of, pieces_of
+from pinn_ac.marching import March, estimate_of, march_for, pieces_of
 from pinn_ac.parallel import is_first, on_host
+from pinn_ac.plane import solution_of
 from pinn_ac.reference import Reference
 from pinn_ac.solution import Solution
 from pinn_ac.tracking import Memory, Tracker, steps_of_stages, tracked
@@ -143,7 +144,7 @@ class Training:
     def _march(self, reference: Reference | None) -> March:
         experiment, setup = self.experiment, self.experiment.setup
         assert setup.tolerance is not None
-        return March(
+        return march_for(experiment.problem)(
             problem=experiment.problem.natural,
             kernel=experiment.kernel,
             settings=setup.marching_settings,
@@ -235,7 +236,7 @@ class Training:
             "ended_by": self._ended_by(state),
             "devices": self.experiment.objective.shards.count,
         }
-        return Solution(self.experiment, params, self.memory.history, metrics)
+        return solution_of(self.experiment, params, self.memory.history, metrics)
 
     def _marched(self, state: TrainingState, tolerance: float) -> Solution:
         """The solution of a march, with its estimate; a warning where that misses the tolerance."""
@@ -263,7 +264,7 @@ class Training:
             )
             for tracker in self.trackers:
                 tracker.say(sentence)
-        return Solution(self.experiment, pieces, self.memory.history, metrics)
+        return solution_of(self.experiment, pieces, self.memory.history, metrics)
 
     def _ended_by(self, state: TrainingState) -> str:
         """What ended the last time window."""

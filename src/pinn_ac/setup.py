@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from pinn_ac import marching
 from pinn_ac.ansatz import Field
 from pinn_ac.compute import ComputeSettings
-from pinn_ac.derivatives import Engine
+from pinn_ac.derivatives import Engine, engine_for
 from pinn_ac.errors import is_whole, require
 from pinn_ac.experiment import Experiment
 from pinn_ac.loss import Loss, Objective, build_terms
@@ -22,7 +22,7 @@ from pinn_ac.problem import LOCAL_ORDERS, Problem
 from pinn_ac.programs import Programs
 from pinn_ac.regimes import Regime
 from pinn_ac.residual import closure
-from pinn_ac.sampling import Monitor, Sampler
+from pinn_ac.sampling import FailureInformed, Monitor, Sampler
 from pinn_ac.training import Stage
 from pinn_ac.weighting import Weighting, require_terms
 
@@ -115,6 +115,7 @@ def assemble(setup: Setup) -> Experiment:
     compute = ComputeSettings.of(setup.precision, setup.device)
     with compute.active():
         _require_capabilities(setup)
+        _require_methods_for(setup)
         natural = setup.problem.natural
         if setup.marches:
             _require_march(setup)
@@ -128,7 +129,8 @@ def assemble(setup: Setup) -> Experiment:
             factors = network.factors if separates else None
             field = Field(first, setup.embedding, network.apply, setup.ansatz, factors=factors)
         shards = share_out(setup.devices)
-        terms, weights = build_terms(field, setup.derivatives, setup.loss.slopes), dict(setup.loss.weights)
+        engine = engine_for(setup.derivatives, setup.problem.axes)
+        terms, weights = build_terms(field, engine, setup.loss.slopes), dict(setup.loss.weights)
         if setup.regime is not None:
             _require_regime(setup, windows)
             terms, weights = setup.regime.terms(field, terms), {**weights, **setup.regime.weights}
@@ -140,7 +142,7 @@ def assemble(setup: Setup) -> Experiment:
         ]
         sampler = _with_points(setup.sampler, field, setup.network, shards.count)
         _require_even_shares(sampler, setup.regime, objective)
-        programs = Programs(setup.network, field, setup.derivatives, objective, setup.weighting)
+        programs = Programs(setup.network, field, engine, objective, setup.weighting)
     return Experiment(setup, windows, field, objective, programs, sampler, stages, compute, setup.marches)
 
 
@@ -166,6 +168,24 @@ def _require_capabilities(setup: Setup) -> None:
         chosen = getattr(setup, group)
         for capability in chosen.needs:
             setup.problem.require(capability, f"The {group} {type(chosen).__name__}", instead)
+
+
+def _require_methods_for(setup: Setup) -> None:
+    """Refuse what is for one space dimension where the problem has two."""
+    if len(setup.problem.axes) == 1:
+        return
+    kind = type(setup.problem).__name__
+    of_a_line = {
+        "regime=none": setup.regime is not None,
+        "loss=mse": bool(setup.loss.slopes),
+        "another model, such as model=mlp": getattr(setup.network, "separates", False),
+        "another sampler, such as sampler=sobol": isinstance(setup.sampler, FailureInformed),
+    }
+    for instead, is_chosen in of_a_line.items():
+        require(
+            not is_chosen,
+            f"{kind} has two space dimensions, and what was chosen is a method for one: choose {instead}.",
+        )
 
 
 def _require_march(setup: Setup) -> None:

@@ -29,7 +29,7 @@ from pinn_ac.reference import Reference, solve
 from pinn_ac.reporting.notebook import Shown
 from pinn_ac.residual import CHUNK as AT_ONCE
 from pinn_ac.residual import derivatives_at
-from pinn_ac.traced import traced_point
+from pinn_ac.traced import broadcast, is_traced, position, traced_point
 from pinn_ac.tracking import HISTORY, History
 from pinn_ac.training import Checkpoints, stacked
 
@@ -138,9 +138,12 @@ class Solution(Shown):
         >>> solution = pinn_ac.fit(pinn_ac.Burgers(viscosity=0.1), steps=2, progress=False)
         >>> slope = jax.grad(lambda x: solution(0.5, x))(0.3)
         """
-        if _traced(t, x):
-            return self._trace(lambda field, params, t, x: {"u": field(params, t, x)}, t, x)["u"]
-        return self._map(self.experiment.programs.values, t, x)["u"]
+        return self._values(t, x)
+
+    def _values(self, *point: Any) -> Any:
+        if is_traced(point):
+            return self._trace(lambda field, params, t, x: {"u": field(params, t, x)}, *point)["u"]
+        return self._map(self.experiment.programs.values, *point)["u"]
 
     def derivatives(self, t: Any, x: Any, orders: Iterable[str] = ORDERS) -> dict[str, Any]:
         """Derivatives of u at (t, x), in the units of t and x.
@@ -161,19 +164,23 @@ class Solution(Shown):
         >>> sorted(solution.derivatives(0.5, 0.25, orders=("t", "xx", "tx")))
         ['t', 'tx', 'xx']
         """
+        return self._derivatives(orders, t, x)
+
+    def _derivatives(self, orders: Iterable[str], *point: Any) -> dict[str, Any]:
         wanted = (orders,) if isinstance(orders, str) else tuple(orders)
         plain = {name: str(name).removeprefix("u_") for name in wanted}
         needed = set(plain.values()) - {"u", "residual"}
         if "residual" in wanted:
             needed |= set(self.problem.orders)
-        program = tuple(sorted(needed, key=lambda name: (order_of(name)[::-1], name)))
-        if _traced(t, x):
+        axes = "".join(("t", *self.problem.axes))
+        program = tuple(sorted(needed, key=lambda name: (order_of(name, axes)[::-1], name)))
+        if is_traced(point):
             engine = self.experiment.engine
             found = self._trace(
-                lambda field, params, t, x: derivatives_at(field, engine, params, t, x, program), t, x
+                lambda field, params, t, x: derivatives_at(field, engine, params, t, x, program), *point
             )
         else:
-            found = self._map(self.experiment.programs.derivatives(program), t, x)
+            found = self._map(self.experiment.programs.derivatives(program), *point)
         return {name: found[plain[name]] for name in wanted}
 
     def predict(self, t: Any, x: Any) -> Any:
@@ -226,7 +233,7 @@ class Solution(Shown):
         return self._references[times, points]
 
     @cached_property
-    def _references(self) -> dict[tuple[int, int], Reference]:
+    def _references(self) -> dict[tuple[int, int], Any]:
         return {}
 
     def scores(self, reference: bool = True) -> dict[str, Any]:
@@ -296,11 +303,12 @@ class Solution(Shown):
             return self.experiment.conditions(self.params)
 
     @under_own_settings
-    def _map(self, program: Callable[..., dict[str, jax.Array]], t: Any, x: Any) -> dict[str, np.ndarray]:
+    def _map(self, program: Callable[..., dict[str, jax.Array]], *point: Any) -> dict[str, np.ndarray]:
         """A compiled `program` over all points, window by window, a chunk of one size at a time."""
-        t, x = self._checked(t, x)
+        t, *x = self._checked(*point)
         if not t.size:  # compiles nothing
-            shapes = jax.eval_shape(program, None, self.params[0], jnp.zeros(1), jnp.zeros(1))
+            nowhere = jnp.zeros(1), position(jnp, [jnp.zeros(1) for _ in x])
+            shapes = jax.eval_shape(program, None, self.params[0], *nowhere)
             return {name: np.empty(t.shape, shape.dtype) for name, shape in shapes.items()}
         starts = self.experiment.starts
         # A time at which two windows meet is the end of the earlier one.
@@ -312,8 +320,8 @@ class Solution(Shown):
             for start in range(0, len(inside), size):
                 part = inside[start : start + size]
                 # The last chunk is filled up, so that one compiled program serves all.
-                chunk_t, chunk_x = (np.resize(axis.flat[part], size) for axis in (t, x))
-                local_t, xi = self.problem.to_natural(chunk_t - starts[index], chunk_x)
+                chunk_t, *chunk_x = (np.resize(axis.flat[part], size) for axis in (t, *x))
+                local_t, xi = self.problem.to_natural(chunk_t - starts[index], position(np, chunk_x))
                 local_t = np.clip(local_t, 0.0, self.experiment.length(self.params[index]))
                 at = jnp.asarray(local_t, float), jnp.asarray(xi, float)
                 values = program(self.conditions[index], self.params[index], *at)
@@ -326,7 +334,7 @@ class Solution(Shown):
         """What values in natural units are divided by."""
         return self.problem.unit_of({"u": "", "residual": "t"}.get(name, name))
 
-    def _trace(self, at_point: Callable[..., dict[str, jax.Array]], t: Any, x: Any) -> dict[str, jax.Array]:
+    def _trace(self, at_point: Callable[..., dict[str, jax.Array]], *point: Any) -> dict[str, jax.Array]:
         """`at_point` of the field at traced points, in JAX operations alone.
 
         Computed in the solution's own precision; the results have that of the process where that is the lower one,
@@ -335,55 +343,40 @@ class Solution(Shown):
         lowest = jnp.result_type(float)
         with self.compute.active():
             real = jnp.result_type(float)
-            t, x = _broadcast(jnp, jnp.asarray(t).astype(real), jnp.asarray(x).astype(real))
-            point = traced_point(self.experiment, self.params, self.conditions, at_point)
-            flat = t.ravel(), x.ravel()
+            t, *x = broadcast(jnp, *(jnp.asarray(axis).astype(real) for axis in point))
+            at = traced_point(self.experiment, self.params, self.conditions, at_point)
+            flat = t.ravel(), position(jnp, [axis.ravel() for axis in x])
             if t.size <= AT_ONCE:
-                values = jax.vmap(point)(*flat)
+                values = jax.vmap(at)(*flat)
             else:
-                values = jax.lax.map(lambda one: point(*one), flat, batch_size=AT_ONCE)
+                values = jax.lax.map(lambda one: at(*one), flat, batch_size=AT_ONCE)
             found = {name: value.reshape(t.shape) / self._unit(name) for name, value in values.items()}
             return {
                 name: value.astype(min(lowest, real, key=lambda kind: kind.itemsize)) for name, value in found.items()
             }
 
-    def _checked(self, t: Any, x: Any) -> tuple[np.ndarray, np.ndarray]:
-        """t and x in double precision and of one shape.
+    def _checked(self, *point: Any) -> tuple[np.ndarray, ...]:
+        """t and x, and y in the plane, in double precision and of one shape.
 
         A time that is that of an end of a window but for the rounding of the caller's own precision is taken as it.
         """
         try:
-            t, x = np.asarray(t), np.asarray(x)
-            slack, kind = 2 * precision_of(t.dtype) * self.problem.horizon, precision_of(x.dtype)
-            require(not (np.iscomplexobj(t) or np.iscomplexobj(x)), "complex")
-            t, x = t.astype(float), x.astype(float)
+            given = [np.asarray(axis) for axis in point]
+            slack = 2 * precision_of(given[0].dtype) * self.problem.horizon
+            require(not any(map(np.iscomplexobj, given)), "complex")
+            t, *x = (axis.astype(float) for axis in given)
         except (TypeError, ValueError) as error:
             raise InputError("t and x must be real numbers, or arrays of them.") from error
         ends = np.array([0.0, *self.experiment.breaks, self.problem.horizon])
         near = ends[np.searchsorted(0.5 * (ends[1:] + ends[:-1]), t)]
         t = np.where(np.abs(t - near) <= slack, near, t)
-        require(bool(np.isfinite(x).all()), "x holds NaN or infinite values: give finite numbers.")
+        for name, axis in zip(self.problem.axes, x, strict=True):
+            require(bool(np.isfinite(axis).all()), f"{name} holds NaN or infinite values: give finite numbers.")
         if self.problem.has_walls:
-            x = self.problem.between_walls(x, kind)
+            x = [self.problem.between_walls(x[0], precision_of(given[1].dtype))]
         inside = bool(((t >= 0) & (t <= ends[-1] * (1 + 1e-12))).all())
         require(inside, f"t must lie in [0, {ends[-1]}], the time that this run was trained for.")
-        return _broadcast(np, t, x)
-
-
-def _broadcast(xp: Any, t: Any, x: Any) -> tuple[Any, Any]:
-    """t and x of one shape, by `xp`, NumPy or JAX's.
-
-    Raises:
-        InputError: their shapes do not go together.
-    """
-    try:
-        return tuple(xp.broadcast_arrays(t, x))
-    except ValueError as error:
-        raise InputError(f"t has shape {t.shape} and x {x.shape}: give shapes that go together.") from error
-
-
-def _traced(*values: Any) -> bool:
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
+        return broadcast(np, t, *x)
 
 
 def precision_of(kind: np.dtype) -> float:

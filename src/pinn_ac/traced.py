@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from pinn_ac.errors import InputError
 from pinn_ac.experiment import Experiment
 
 Values = dict[str, jax.Array]
@@ -51,3 +52,28 @@ def traced_point(
         return jax.tree.map(lambda one, other: jnp.where(is_first, one, other), in_first, later)
 
     return point
+
+
+def broadcast(xp: Any, *point: Any) -> tuple[Any, ...]:
+    """t and x, and y, of one shape, by `xp`, NumPy or JAX's.
+
+    Raises:
+        InputError: their shapes do not go together.
+    """
+    try:
+        return tuple(xp.broadcast_arrays(*point))
+    except ValueError as error:
+        t, *x = (axis.shape for axis in point)
+        raise InputError(
+            f"t has shape {t} and x {' and y '.join(map(str, x))}: give shapes that go together."
+        ) from error
+
+
+def position(xp: Any, axes: Sequence[Any]) -> Any:
+    """x, (n,), or in the plane x and y as (n, 2), by `xp`, NumPy or JAX's."""
+    return axes[0] if len(axes) == 1 else xp.stack(axes, -1)
+
+
+def is_traced(values: Any) -> bool:
+    """Whether JAX traces one of them."""
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))

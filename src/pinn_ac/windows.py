@@ -1,5 +1,6 @@
 """The time windows or the stages that a run is trained in: the problem of each, and the errors measured there."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -7,7 +8,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pinn_ac.estimate import ErrorSoFar, from_values, initial_values, points_needed, steps_needed, time_grids
+from pinn_ac.estimate import (
+    ErrorSoFar,
+    even_places,
+    from_values,
+    initial_shape,
+    initial_values,
+    points_needed,
+    steps_needed,
+    time_grids,
+)
 from pinn_ac.estimate import Window as SampledWindow
 from pinn_ac.experiment import Experiment
 from pinn_ac.reference import Reference
@@ -165,7 +175,7 @@ class _Estimates:
         )
         self.points = points_needed(self.problem)
         self.cells = max(CELLS, round(steps_needed(self.problem, self.points) / experiment.windows))
-        self.x = self.problem.domain[0] + self.problem.period * np.arange(self.points) / self.points
+        self.x = even_places(self.problem, self.points)
         self.so_far: list[ErrorSoFar] = []  # after each finished window
 
     def after(self, conditions: Sequence[Any], finished: tuple[Any, ...], params: Any) -> float:
@@ -179,16 +189,15 @@ class _Estimates:
         if index:
             return self.so_far[index - 1].after(self.problem, window)
         u = initial_values(self.problem, self.points)
-        return ErrorSoFar.at_start(np.zeros(len(u)), u).after(self.problem, window)
+        return ErrorSoFar.at_start(np.zeros_like(u), u).after(self.problem, window)
 
     def _sampled(self, index: int, condition: Any, params: Any) -> SampledWindow:
         length = self.problem.horizon / self.experiment.windows
         t = time_grids(length, (), self.cells)[0]
-        grid = np.meshgrid(t, self.x, indexing="ij")
-        times, places = (jnp.asarray(axis.ravel(), float) for axis in grid)
         program = self.experiment.programs.derivatives(tuple(self.problem.orders))
-        found = program(condition, params, times, places)
-        u, f = (np.asarray(found[name], np.float64).reshape(grid[0].shape) for name in ("u", "residual"))
+        found = program(condition, params, *_product(t, self.x))
+        shape = (len(t), *initial_shape(self.problem, self.points))
+        u, f = (np.asarray(found[name], np.float64).reshape(shape) for name in ("u", "residual"))
         return from_values(t + index * length, u, f)
 
 
@@ -201,7 +210,7 @@ class _Errors:
 
     def __init__(self, experiment: Experiment, reference: Reference) -> None:
         self.experiment, self.reference = experiment, reference
-        self.stride = max(1, len(reference.x) // MAX_COLUMNS)
+        self.exact, self.places = _thinned(reference)
         self.rows = min(MAX_ROWS, (len(reference.t) - 1) // experiment.windows)
         self.squares: list[np.ndarray] = []  # Σ (u − u*)² and Σ u*² of every finished window
 
@@ -225,9 +234,8 @@ class _Errors:
         inside = np.flatnonzero((t > index * length + slack) & (t <= (index + 1) * length + slack))
         chosen = inside[np.linspace(0, len(inside) - 1, self.rows).round().astype(int)]
         local = np.clip(t[chosen] - index * length, 0.0, length)
-        exact = self.reference.u[chosen][:, :: self.stride]
-        grid = np.meshgrid(*problem.to_natural(local, self.reference.x[:: self.stride]), indexing="ij")
-        times, coordinates = (jnp.asarray(axis.ravel(), float) for axis in grid)
+        exact = self.exact[chosen]
+        times, coordinates = _product(*problem.to_natural(local, self.places))
         programs = self.experiment.programs
         known = programs.backgrounds(condition, times, coordinates)
 
@@ -236,3 +244,18 @@ class _Errors:
             return np.array([np.sum((u - exact) ** 2), np.sum(exact**2)])
 
         return squares
+
+
+def _thinned(reference: Any) -> tuple[np.ndarray, np.ndarray]:
+    """u*, (n_t, n), at some of the reference's places, at most `MAX_COLUMNS`; and these, (n,) or (n, 2)."""
+    if reference.u.ndim == 2:
+        stride = max(1, len(reference.x) // MAX_COLUMNS)
+        return reference.u[:, ::stride], reference.x[::stride]
+    stride = max(1, len(reference.x) // math.isqrt(MAX_COLUMNS))
+    places = np.stack(np.meshgrid(reference.x[::stride], reference.y[::stride], indexing="ij"), axis=-1)
+    return reference.u[:, ::stride, ::stride].reshape(len(reference.t), -1), places.reshape(-1, 2)
+
+
+def _product(t: np.ndarray, x: np.ndarray) -> tuple[jax.Array, jax.Array]:
+    """All pairs of times and places, times first."""
+    return jnp.asarray(np.repeat(t, len(x)), float), jnp.asarray(np.concatenate([x] * len(t)), float)

@@ -79,8 +79,8 @@ class EvaluateConfig:
     """An evaluation of a finished or interrupted run."""
 
     run: str = MISSING
-    times: int = 201
-    points: int = 512
+    times: int | None = None
+    points: int | None = None
     device: str = "auto"
     reference: bool = True
     estimate: bool = True

@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 
 from pinn_ac.app.config import EvaluateConfig, animation, check_names
 from pinn_ac.app.jobs import PAGE
-from pinn_ac.app.report import load_reference, report
+from pinn_ac.app.report import grid_of, load_reference, report
 from pinn_ac.app.saved_run import load_run
 from pinn_ac.errors import require
 from pinn_ac.files import make_writable, write_whole
@@ -24,16 +24,17 @@ def evaluate(config: DictConfig) -> None:
     """
     check_names(config, EvaluateConfig)
     for name in ("times", "points"):
-        require(config[name] >= 2, f"{name} is {config[name]}: give a whole number from 2.")
+        asked = config[name]
+        require(asked is None or asked >= 2, f"{name} is {asked}: give a whole number from 2.")
     animation(config.animate)  # refuses what is no choice
-    size = config.times * config.points
-    require(size <= MOST_EVALUATED, f"times × points is {size:,}: give at most {MOST_EVALUATED:,}.")
+    require_size((config.times or 2) * (config.points or 2))
     solution = load_run(config.run, config.device)
+    grid = grid_of(solution.problem, config.times, config.points)
+    require_size(grid[0] * grid[1] ** len(solution.problem.axes))
     solution.metrics.clear()  # what the training told stands in the run's own metrics.json
-    folder = Path(config.run).expanduser() / "evaluation" / f"{config.times}x{config.points}"
+    folder = Path(config.run).expanduser() / "evaluation" / f"{grid[0]}x{grid[1]}"
     make_writable(folder)
     with solution.compute.active():
-        grid = config.times, config.points
         reference = load_reference(solution.problem, config.reference, *grid)
         report(solution, folder, reference, grid, config.estimate, animate=config.animate)
     _show_in_its_own_folder(folder, solution.folder)
@@ -44,3 +45,12 @@ def _show_in_its_own_folder(folder: Path, run: Path | None) -> None:
     assert run is not None
     if (folder / PAGE).is_file() and not ((run / PAGE).is_file() and (run / "metrics.json").is_file()):
         write_whole(run / PAGE, lambda draft: shutil.copy(folder / PAGE, draft))
+
+
+def require_size(size: int) -> None:
+    """Refuse a grid of more points than fit into memory.
+
+    Raises:
+        InputError: it is refused.
+    """
+    require(size <= MOST_EVALUATED, f"times × points is {size:,}: give at most {MOST_EVALUATED:,}.")

@@ -28,7 +28,9 @@ OF_THE_TRAINING = (
 LONGEST_TITLE = 90
 
 
-def load_reference(problem: Problem, wanted: bool = True, times: int = 201, points: int = 512) -> Reference | None:
+def load_reference(
+    problem: Problem, wanted: bool = True, times: int | None = None, points: int | None = None
+) -> Reference | None:
     """The true solution on an even grid, from the user's cache or computed now; None if it is not wanted.
 
     Raises:
@@ -36,14 +38,25 @@ def load_reference(problem: Problem, wanted: bool = True, times: int = 201, poin
     """
     if not wanted:
         return None
+    times, points = grid_of(problem, times, points)
     return load_or_solve(problem, np.linspace(0.0, problem.horizon, times), points)
+
+
+GRIDS = {1: (201, 512), 2: (51, 128)}
+"""Times, and points along each axis, by the dimensions of space."""
+
+
+def grid_of(problem: Problem, times: int | None = None, points: int | None = None) -> tuple[int, int]:
+    """The grid that a run is reported on, where nothing else is asked for."""
+    usual = GRIDS[len(problem.axes)]
+    return usual[0] if times is None else times, usual[1] if points is None else points
 
 
 def report(
     solution: Solution,
     folder: Path,
     reference: Reference | None = None,
-    grid: tuple[int, int] = (201, 512),
+    grid: tuple[int, int] | None = None,
     estimate: bool = True,
     show: bool = True,
     others: Mapping[str, Any] | None = None,
@@ -55,7 +68,7 @@ def report(
         solution: what came of the run, with its history and what its training told.
         folder: where to.
         reference: the true solution on the grid, if there is one.
-        grid: times and points.
+        grid: times and points; None for the usual ones.
         estimate: the error without the reference, too.
         show: draw the figures and print the table; without, the page alone is written, without points.
         others: further metrics.
@@ -64,7 +77,7 @@ def report(
     Returns:
         The metrics, as they are in metrics.json.
     """
-    sampled = solution.sample(*grid)
+    sampled = solution.sample(*(grid or grid_of(solution.problem)))
     metrics = {
         **score(solution.problem, sampled, reference),
         # A run to a tolerance has followed the estimate all along.
@@ -75,7 +88,8 @@ def report(
         "seed": solution.experiment.seed,
         **describe(),
     }
-    write_whole(folder / "prediction.npz", lambda path: np.savez(path, t=sampled.t, x=sampled.x, u=sampled.u))
+    axes = {name: getattr(sampled, name) for name in ("t", *solution.problem.axes)}
+    write_whole(folder / "prediction.npz", lambda path: np.savez(path, u=sampled.u, **axes))
     if show:
         figures = draw(solution, folder, sampled, reference, solution.history, metrics)
     else:
@@ -93,6 +107,10 @@ def report(
     return metrics
 
 
+MOST_IN_PLANE = 2**13
+"""Collocation points in a figure of the plane, whose residuals are computed one by one."""
+
+
 def draw(
     solution: Solution,
     folder: Path,
@@ -106,8 +124,10 @@ def draw(
 
     experiment = solution.experiment
     points = experiment.collocation(solution.params, solution.conditions)
-    t, x = points.T
-    at_points = solution.derivatives(t, x, SAMPLED)["residual"]
+    if len(experiment.problem.axes) == 2:
+        points = points[:: -(-len(points) // MOST_IN_PLANE)]
+    of_points: Any = solution.derivatives
+    at_points = of_points(*points.T, orders=SAMPLED)["residual"]
     entries = [dict(entry) for entry in history]
     figures = draw_run(folder, solution.problem, sampled, reference, entries, points, at_points, experiment.breaks)
     if metrics is None:

@@ -12,6 +12,7 @@ from pinn_ac.app.config import ENSEMBLE, Config, is_ensemble
 from pinn_ac.app.objects import allowed_modules, allowing
 from pinn_ac.app.wording import in_words
 from pinn_ac.errors import InputError, require
+from pinn_ac.plane import solution_of
 from pinn_ac.solution import CONFIG, Solution
 from pinn_ac.tracking import HISTORY, read_history
 from pinn_ac.training import Checkpoints, blank, unstacked
@@ -32,7 +33,7 @@ def load_run(folder: str | Path, device: str | None = None, allow: Iterable[str]
         start = experiment.initial_params()
         params = unstacked(checkpoints.restore("params", lambda window, stage: blank(window + 1, start)))
     history, metrics = folder / HISTORY, folder / "metrics.json"
-    return Solution(
+    return solution_of(
         experiment,
         params,
         read_history(history) if history.is_file() else (),

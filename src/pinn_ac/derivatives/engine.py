@@ -12,7 +12,7 @@ import jax
 from pinn_ac.errors import require
 
 Function = Callable[[jax.Array, jax.Array], jax.Array]
-Order = tuple[int, int]
+Order = tuple[int, ...]
 """(i, j): differentiated i times in t and j times in x."""
 
 
@@ -43,17 +43,27 @@ class Engine(Protocol):
         ...
 
 
-def order_of(name: str) -> Order:
-    """How many times a derivative is taken in t and in x, by its name: "txx" is (1, 2), and so is "xtx".
+def order_of(name: str, axes: str = "tx") -> tuple[int, ...]:
+    """How many times a derivative is taken along each axis, by its name: "txx" is (1, 2), and so is "xtx".
+
+    Args:
+        name: the axes that it is taken along.
+        axes: all that there are, "tx" or, in the plane, "txy".
 
     Raises:
         InputError: the name has no letter, or one that is no axis.
     """
+    examples = "t, x, xx, tx or xxx" if axes == "tx" else "t, x, y, xx, yy or xy"
     require(
-        isinstance(name, str) and bool(name) and set(name) <= {"t", "x"},
-        f"{name!r} is no derivative: write the axes that it is taken along, such as t, x, xx, tx or xxx.",
+        isinstance(name, str) and bool(name) and set(name) <= set(axes),
+        f"{name!r} is no derivative: write the axes that it is taken along, such as {examples}.",
     )
-    return name.count("t"), name.count("x")
+    return tuple(map(name.count, axes))
+
+
+def axes_of(orders: Iterable[str]) -> str:
+    """The axes of these derivatives: "txy" where one of them is taken along y, else "tx"."""
+    return "txy" if any("y" in name for name in orders) else "tx"
 
 
 def along_x(orders: Iterable[str]) -> dict[int, int]:
@@ -141,7 +151,9 @@ def series(
     """
     most = along_x(orders)
     in_t = max((i for i, j in map(order_of, orders) if j == 0), default=0)
-    found = dict(zip([(0, j) for j in range(most[0] + 1)], _up_to(along, lambda x: f(t, x), x, most[0]), strict=True))
+    found: dict[Order, Any] = dict(
+        zip([(0, j) for j in range(most[0] + 1)], _up_to(along, lambda x: f(t, x), x, most[0]), strict=True)
+    )
     found |= {(i, 0): value for i, value in enumerate(_up_to(along, lambda t: f(t, x), t, in_t)) if i}
     for i, j in most.items():
         if i and j:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from pinn_ac import autodiff
-from pinn_ac.derivatives.engine import Function, along_x, named, order_of, series
+from pinn_ac.derivatives.engine import Function, Order, along_x, named, order_of, series
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class OwnTaylor:
         most = along_x(orders)
         in_t, in_x = ([one, *[None] * (order - 1)] if order else [] for order in (max(most), most[0]))
         u, (along_t, along_x_) = autodiff.taylor_curves(f, (t, x), [(in_t, []), ([], in_x)])
-        found = {(0, 0): u}
+        found: dict[Order, Any] = {(0, 0): u}
         found |= {(i, 0): value for i, value in enumerate(along_t, start=1)}
         found |= {(0, j): value for j, value in enumerate(along_x_, start=1)}
         return named(orders, found)

@@ -48,12 +48,16 @@ class Controller:
         usual: the length of a window where the solution changes by the reaction.
         longest: of a window whose lift and flow are not at rest.
         end: the horizon.
+        per_rung, reference_error, large: see `PER_RUNG`, `REFERENCE_ERROR` and `LARGE`.
     """
 
     tolerance: float
     usual: float
     longest: float
     end: float
+    per_rung: float = PER_RUNG
+    reference_error: float = REFERENCE_ERROR
+    large: int = LARGE
 
     @property
     def share(self) -> float:
@@ -64,7 +68,7 @@ class Controller:
         """What a run begins with: as many units at least, or what the tolerance asks."""
         if units is not None:
             return Choice(self.usual, next((k for k, one in enumerate(LADDER) if one >= units), len(LADDER) - 1))
-        rungs = math.log(REFERENCE_ERROR / (AIM * self.share)) / math.log(PER_RUNG)
+        rungs = math.log(self.reference_error / (AIM * self.share)) / math.log(self.per_rung)
         return Choice(self.usual, min(max(math.ceil(rungs), 0), len(LADDER) - 1))
 
     def fitted(self, choice: Choice, now: float) -> Choice:
@@ -82,7 +86,7 @@ class Controller:
 
         A rung is left only for a gain of two, since each has to be compiled; a solution at rest gets longer windows.
         """
-        room = math.log(AIM * self.share / max(error, 1e-300)) / math.log(PER_RUNG)
+        room = math.log(AIM * self.share / max(error, 1e-300)) / math.log(self.per_rung)
         rung, length = choice.rung, choice.length
         if room >= 2:
             rung = max(0, rung - math.floor(room))
@@ -97,13 +101,13 @@ class Controller:
     def after_failure(self, choice: Choice, error: float) -> Choice | None:
         """What the same window is tried with next; None where nothing is left to try."""
         excess = error / (AIM * self.share)
-        rungs = math.ceil(math.log(excess) / math.log(PER_RUNG)) if math.isfinite(excess) else len(LADDER)
+        rungs = math.ceil(math.log(excess) / math.log(self.per_rung)) if math.isfinite(excess) else len(LADDER)
         shorter = Choice(choice.length / 2, choice.rung)
         can_shorten = shorter.length >= SHORTEST * self.usual
         if not math.isfinite(excess) or excess > HOPELESS:
             return shorter if can_shorten else None
-        if choice.units < LARGE:
-            return choice._replace(rung=min(choice.rung + rungs, LADDER.index(LARGE)))
+        if choice.units < self.large:
+            return choice._replace(rung=min(choice.rung + rungs, LADDER.index(self.large)))
         if shorter.length >= SHORT * self.usual:
             return shorter
         if choice.rung + 1 < len(LADDER):

@@ -65,6 +65,12 @@ class Kernel:
         """The field is known from its values at ξ ≥ 0."""
         return self.field.half
 
+    @property
+    def origin(self) -> jax.Array:
+        """x = 0."""
+        axes = self.field.problem.axes
+        return jnp.zeros(() if len(axes) == 1 else len(axes))
+
     @cached_property
     def orders(self) -> tuple[str, ...]:
         """The derivatives in a jet besides the value."""
@@ -127,8 +133,7 @@ class Kernel:
                 def phi(t, x):
                     return jnp.tanh(A @ monomials(jet, t, x, self.orders) + b)
 
-                zero = jnp.zeros(())
-                return self.engine(phi, zero, zero, self.orders)
+                return self.engine(phi, jnp.zeros(()), self.origin, self.orders)
 
             return jax.vmap(at_point)(z)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pinn_ac.errors import require
-from pinn_ac.estimate import PER_GROWTH, ErrorSoFar, initial_values, points_needed, steps_needed
+from pinn_ac.estimate import PER_GROWTH, ErrorSoFar, halved, initial_values, points_needed, steps_needed
 from pinn_ac.marching.control import LADDER, Controller
 from pinn_ac.marching.kernel import Kernel
 from pinn_ac.marching.pieces import Piece, blank
@@ -22,8 +22,8 @@ from pinn_ac.marching.progress import (
     usual_length,
 )
 from pinn_ac.marching.session import Session
-from pinn_ac.marching.window import Settings
-from pinn_ac.problem import Problem
+from pinn_ac.marching.window import Settings, WindowProblem
+from pinn_ac.problem import Problem, transfer
 from pinn_ac.reference import Reference
 from pinn_ac.tracking import Tracker
 from pinn_ac.training import Checkpoints, StopSignals, Stopwatch, TrainingState, with_plain_counters
@@ -31,6 +31,10 @@ from pinn_ac.training import blank as blanks
 
 LONGEST = 1.25
 """R times the longest length of a window in which the reaction changes the solution."""
+CELLS = 24
+"""Steps of time in a window, at least, for the estimate of its error."""
+ROWS, COLUMNS = 8, 256
+"""Times and points at which a window is compared with the reference."""
 
 
 @dataclass
@@ -108,16 +112,52 @@ class March:
         growth = LONGEST / USUAL if self.problem.growth else 1.0
         return Controller(float(tolerance), self.usual, growth * self.usual, self.problem.horizon)
 
+    @property
+    def cells(self) -> int:
+        """Steps of time in a window, at least, for the estimate of its error."""
+        return CELLS
+
+    # --- windows ---------------------------------------------------------------------------------------------------
+
+    def window(self, index: int, condition: Any) -> WindowProblem:
+        """The window of this number, which begins at the condition."""
+        return WindowProblem(self.kernel, condition, index, self.seed, self.grid, self.settings)
+
+    def carried(self, window: WindowProblem, piece: Piece) -> Any:
+        """Where the next window begins: what the piece is at the end of this one."""
+        return transfer(window.end(piece), self.modes, self.kernel.even, self.problem)
+
+    def error_in(self, window: WindowProblem, piece: Piece) -> dict[str, float]:
+        """The relative L2 error in a window, at a few times of the reference; empty without one."""
+        reference = self.reference
+        if reference is None:
+            return {}
+        start, length = float(piece.start), float(piece.length)
+        stride = max(1, len(reference.x) // COLUMNS)
+        t, xi = self.user.to_natural(np.asarray(reference.t), np.asarray(reference.x)[::stride])
+        places = 0.5 * self.grid * (xi + 1)
+        columns = places.round().astype(int) % self.grid
+        if np.abs(places - places.round()).max() > 1e-6:  # they are none of the grid's
+            return {}
+        rows, local = rows_in(t, start, length)
+        if not len(rows):
+            return {}
+        u, _ = self.kernel.values(
+            window.lift(float(piece.pace)), piece, local, np.broadcast_to(columns, (len(rows), len(columns)))
+        )
+        exact = reference.u[rows][:, ::stride]
+        return {"window_relative_l2": float(np.linalg.norm(u - exact) / np.linalg.norm(exact))}
+
     # --- begin, resume, run ----------------------------------------------------------------------------------------
 
     def blank(self) -> Piece:
         """A piece of zeros."""
-        return blank(LADDER[-1], self.kernel.field.features, self.modes)
+        return blank(LADDER[-1], self.kernel.field.features, self.modes, len(self.problem.axes))
 
     def fresh(self, tolerance: float, rounds: int) -> Progress:
         """Before the first window."""
         u = initial_values(self.problem, self.points)
-        whole, even, odd = (ErrorSoFar.at_start(np.zeros(len(one)), one) for one in (u, u[0::2], u[1::2]))
+        whole, even, odd = (ErrorSoFar.at_start(np.zeros_like(one), one) for one in (u, halved(u, 0), halved(u, 1)))
         first = self.controller(tolerance).first(self.settings.units)
         return Progress((whole, even, odd), 0.0, first.length, first.rung, tolerance, rounds, 0.0)
 
@@ -153,3 +193,12 @@ class March:
                     break
                 best = again
             return session.save(best)
+
+
+def rows_in(t: np.ndarray, start: float, length: float) -> tuple[np.ndarray, np.ndarray]:
+    """A few of the times t that lie in a window: their indices, and the times from its start."""
+    inside = np.flatnonzero((t > start) & (t <= (start + length) * (1 + 1e-12)))
+    if not len(inside):
+        return inside, np.empty(0)
+    rows = inside[np.linspace(0, len(inside) - 1, ROWS).round().astype(int)]
+    return rows, np.clip(t[rows] - start, 0, length)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pinn_ac.marching.control import MOST_UNITS
-from pinn_ac.problem import FourierCondition
+from pinn_ac.problem import FourierCondition, PlaneCondition
 
 
 class Piece(NamedTuple):
@@ -18,7 +18,8 @@ class Piece(NamedTuple):
     A, b: (K, d) and (K,), drawn.
     c: (K,), found. A unit that is not used has zeros in all three.
     cosine, sine, slope: the Fourier series that the window begins at, see :class:`~pinn_ac.problem.FourierCondition`;
-        zeros in the first window, which begins at the problem's own initial condition.
+        zeros in the first window, which begins at the problem's own initial condition. In the plane `cosine` is the
+        matrix of a :class:`~pinn_ac.problem.PlaneCondition`, and `sine` is not read.
     """
 
     start: Any
@@ -31,8 +32,19 @@ class Piece(NamedTuple):
     sine: Any
     slope: Any
 
-    def condition(self, even: bool) -> FourierCondition:
+    def beginning_at(self, condition: Any) -> "Piece":
+        """The piece with its series replaced by that of this condition."""
+        if isinstance(condition, PlaneCondition):
+            series = condition.matrix, self.sine, condition.steepest_slope
+        else:
+            series = condition.cosine, condition.sine, condition.steepest_slope
+        cosine, sine, slope = map(np.asarray, series)
+        return self._replace(cosine=cosine, sine=sine, slope=slope)
+
+    def condition(self, even: bool) -> Any:
         """Where the window begins; not for the first."""
+        if np.ndim(self.cosine) == 2:
+            return PlaneCondition(jnp.asarray(self.cosine, float), jnp.asarray(self.slope, float))
         real = jax.dtypes.canonicalize_dtype(float)
         cosine, sine, slope = (jnp.asarray(part, real) for part in (self.cosine, self.sine, self.slope))
         return FourierCondition(cosine, sine, slope, even)
@@ -48,10 +60,11 @@ def pace(piece: Piece) -> Any:
     return piece.pace
 
 
-def blank(units: int, features: int, modes: int) -> Piece:
-    """Zeros of the shapes of a piece with so many units, features and modes."""
+def blank(units: int, features: int, modes: int, dimensions: int = 1) -> Piece:
+    """Zeros of the shapes of a piece with so many units, features, modes and dimensions of space."""
     real = jax.dtypes.canonicalize_dtype(float)
-    shapes: tuple[tuple[int, ...], ...] = ((), (), (), (units, features), (units,), (units,), (modes,), (modes,), ())
+    series = ((modes,), (modes,)) if dimensions == 1 else ((2 * modes, 2 * modes), (1,))
+    shapes: tuple[tuple[int, ...], ...] = ((), (), (), (units, features), (units,), (units,), *series, ())
     return Piece(*(np.zeros(shape, real) for shape in shapes))
 
 

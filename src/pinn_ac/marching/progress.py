@@ -17,6 +17,10 @@ FEWEST = 8
 """Windows where the problem tells no time of its own."""
 
 
+SMALL, LARGE = 32, 192
+"""Modes along an axis of the plane, at least and at most."""
+
+
 class Progress(NamedTuple):
     """Where a march is: the part of its state that is neither a piece nor a counter.
 
@@ -44,8 +48,23 @@ def usual_length(problem: Problem) -> float:
 
 
 def modes_of(problem: Problem) -> int:
-    """Modes that hold the solution at the end of the shortest first window."""
+    """Modes that hold the solution at the end of the shortest first window; in the plane those along an axis."""
+    if len(problem.axes) == 2:
+        return plane_modes(problem)
     return modes_needed(problem, SHORTEST * usual_length(problem))
+
+
+def plane_modes(problem: Any) -> int:
+    """Modes along an axis of the series that a window begins at: they hold an interface tanh(ξ/w) to about 1e-8.
+
+    w is no thinner than the interfaces that the equation forms, nor than the reaction can have made the steepest
+    slope.
+    """
+    thinnest = 1 / (problem.initial_condition.steepest_slope * min(problem.steepening, math.exp(50.0)))
+    thinnest = max(thinnest, problem.interface_width or 0.0)
+    own = len(problem.initial_condition.matrix) // 2
+    wanted = max(-math.log(1e-8) / (0.5 * np.pi**2 * thinnest), min(own, LARGE))
+    return int(np.clip(16 * math.ceil(wanted / 16), SMALL, LARGE))
 
 
 def grid_of(modes: int) -> int:

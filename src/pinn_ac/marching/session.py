@@ -14,14 +14,11 @@ from pinn_ac.marching.control import LADDER, MOST_ATTEMPTS, Choice, Controller
 from pinn_ac.marching.pieces import Piece, with_room
 from pinn_ac.marching.progress import Progress, estimate_or_infinity, pieces_of
 from pinn_ac.marching.window import Attempt, WindowProblem
-from pinn_ac.problem import transfer
 from pinn_ac.training import Diverged, Stopped, StopSignals, Stopwatch, TrainingState, stacked, unstacked
 
 if TYPE_CHECKING:
     from pinn_ac.marching.march import March
 
-CELLS = 24
-"""Steps of time in a window, at least, for the estimate of its error."""
 AT_REST = 1e-7
 """The solution has settled where its rate of change, squared, is less than this share of what the flows would make of
 it. Before, windows with the flows are the more accurate ones; measured."""
@@ -33,8 +30,6 @@ LEAST_HURRIED = 256
 """The smallest network that the clock makes a march take: smaller ones save little time."""
 COST = 1.5
 """The power of the number of features with which the time of a window grows, about; measured."""
-ROWS, COLUMNS = 8, 256
-"""Times and points at which a window is compared with the reference."""
 
 
 @dataclass
@@ -127,16 +122,9 @@ class Session:
         else:
             last, is_first = pieces[-1], len(pieces) == 1
             begun_at = march.problem.initial_condition if is_first else last.condition(march.kernel.even)
-            reached = self._problem(len(pieces) - 1, begun_at).end(last)
-            condition = transfer(reached, march.modes, march.kernel.even, march.problem)
-            parts = (condition.cosine, condition.sine, condition.steepest_slope)
-            cosine, sine, slope = (np.asarray(part) for part in parts)
-            empty = empty._replace(cosine=cosine, sine=sine, slope=slope)
-        return self._problem(len(pieces), condition), empty
-
-    def _problem(self, index: int, condition: Any) -> WindowProblem:
-        march = self.march
-        return WindowProblem(march.kernel, condition, index, march.seed, march.grid, march.settings)
+            condition = march.carried(march.window(len(pieces) - 1, begun_at), last)
+            empty = empty.beginning_at(condition)
+        return march.window(len(pieces), condition), empty
 
     def _pace(self, problem: WindowProblem, length: float, first: bool) -> float:
         """1, or 0 where a solution that has settled is nearer to what it was than to what the flows make of it."""
@@ -152,10 +140,10 @@ class Session:
     ) -> tuple[Attempt, Sampled, float]:
         march = self.march
         attempt = problem.attempt(empty, choice.length, pace, choice.units, number)
-        cells = max(CELLS, round(march.steps * choice.length / march.problem.horizon))
+        cells = max(march.cells, round(march.steps * choice.length / march.problem.horizon))
         with np.errstate(over="ignore", invalid="ignore"):
             sampled = problem.sampled(attempt.piece, march.points, cells)
-            nothing = ErrorSoFar.at_start(np.zeros(march.points), sampled.u[0])
+            nothing = ErrorSoFar.at_start(np.zeros_like(sampled.u[0]), sampled.u[0])
             alone = nothing.after(march.problem, sampled)
         return attempt, sampled, alone.now if math.isfinite(attempt.loss) else math.inf
 
@@ -251,29 +239,6 @@ class Session:
             f"{controller.share:.1e} of the tolerance: it is tried with {what}."
         )
 
-    def _error(self, problem: WindowProblem, state: TrainingState) -> dict[str, float]:
-        """The relative L2 error in the last window, at a few times of the reference; empty without one."""
-        march, piece, reference = self.march, state.best_params, self.march.reference
-        if reference is None:
-            return {}
-        start, length = float(piece.start), float(piece.length)
-        stride = max(1, len(reference.x) // COLUMNS)
-        t, xi = march.user.to_natural(np.asarray(reference.t), np.asarray(reference.x)[::stride])
-        places = 0.5 * march.grid * (xi + 1)
-        columns = places.round().astype(int) % march.grid
-        if np.abs(places - places.round()).max() > 1e-6:  # they are none of the grid's
-            return {}
-        inside = np.flatnonzero((t > start) & (t <= (start + length) * (1 + 1e-12)))
-        if not len(inside):
-            return {}
-        rows = inside[np.linspace(0, len(inside) - 1, ROWS).round().astype(int)]
-        local = np.clip(t[rows] - start, 0, length)
-        u, _ = march.kernel.values(
-            problem.lift(float(piece.pace)), piece, local, np.broadcast_to(columns, (len(rows), len(columns)))
-        )
-        exact = reference.u[rows][:, ::stride]
-        return {"window_relative_l2": float(np.linalg.norm(u - exact) / np.linalg.norm(exact))}
-
     def _log(self, problem: WindowProblem, state: TrainingState, attempt: Attempt, choice: Choice) -> None:
         march, progress = self.march, state.optimizer
         figures: Mapping[str, float] = {
@@ -285,7 +250,7 @@ class Session:
             "units": float(choice.units),
             "estimate": progress.errors[0].relative_l2,
             "done": progress.time / march.problem.horizon,
-            **self._error(problem, state),
+            **march.error_in(problem, state.best_params),
         }
         for tracker in march.trackers:
             tracker.log(state.step, "gauss_newton", figures)

@@ -10,12 +10,10 @@ import numpy as np
 from pinn_ac.estimate import Window, from_values, time_grids
 from pinn_ac.marching.kernel import Kernel, Prepared, jacobian, jet_of
 from pinn_ac.marching.lift import CHUNK, Lift
-from pinn_ac.marching.pieces import Piece, used
+from pinn_ac.marching.pieces import Piece
 from pinn_ac.marching.points import Spacing, spread
-from pinn_ac.marching.progress import grid_of, modes_of
 from pinn_ac.models.random_features import draw
 from pinn_ac.optimizers.least_squares.shortest import least_squares_step
-from pinn_ac.problem import Problem
 from pinn_ac.seeds import host_generator
 
 LINES = 64
@@ -177,13 +175,3 @@ class WindowProblem:
         if half:  # ξ = −1 is ξ = 1
             u, f = (np.concatenate([v[:, :0:-1], v[:, :-1]], axis=1) for v in (u, f))
         return u, f
-
-
-def points_of(
-    problem: Problem, kernel: Kernel, settings: Settings, seed: int, index: int, piece: Piece, condition: Any
-) -> np.ndarray:
-    """The collocation points that a window was solved on, (n, 2) with columns t, from its start, and x."""
-    grid = grid_of(modes_of(problem))
-    window = WindowProblem(kernel, condition or problem.initial_condition, index, seed, grid, settings)
-    points = window.prepared(float(piece.length), float(piece.pace), round(settings.points * used(piece)))
-    return np.column_stack([np.asarray(points.t), np.asarray(points.x)])

@@ -15,7 +15,7 @@ class Periodic:
     """z = (2t/T − 1, cos πξ, …, cos mπξ, sin πξ, …, sin mπξ), with ξ in [−1, 1] the unit coordinate.
 
     Where the equation and u₀ are even in ξ, so is u. Then the sines are left out, which makes every network even, and
-    collocation points need to cover only half of the domain.
+    collocation points need to cover only half of the domain. In the plane the waves of ξ come first, then those of η.
 
     Args:
         modes: m ≥ 1.
@@ -49,8 +49,9 @@ class Periodic:
         return self.symmetry and "even" in problem.symmetries and problem.initial_condition.even
 
     def __call__(self, problem: Problem, t: jax.Array, x: jax.Array) -> jax.Array:
-        """z, of shape (1 + m,) or (1 + 2m,), at one point."""
+        """z, of shape (1 + m,) or (1 + 2m,), in the plane (1 + 4m,), at one point."""
         time = jnp.reshape(2 * t / problem.horizon - 1, (1,))
-        angles = jnp.pi * problem.to_unit(x) * jnp.arange(1, self.modes + 1, dtype=jnp.result_type(float))
+        phases, k = jnp.pi * problem.to_unit(x), jnp.arange(1, self.modes + 1, dtype=jnp.result_type(float))
+        angles = phases * k if phases.ndim == 0 else jnp.ravel(phases[:, None] * k)
         waves = [jnp.cos(angles)] if self.even(problem) else [jnp.cos(angles), jnp.sin(angles)]
         return jnp.concatenate([time, *waves])

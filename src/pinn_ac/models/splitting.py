@@ -18,8 +18,9 @@ class Splitting(Periodic):
     """The periodic features, then Φ(t, g), g and (g_x/s)², with g the heat flow of u₀ and s its steepest slope.
 
     Φ(t, g), by `Problem.flow`, is one step of Lie splitting: first the heat flow, then the reaction. The leading
-    correction to it is proportional to g_x². Where :meth:`even` does not hold, g_x/s is given too. A network of these
-    features can be smooth in them even where u has thin interfaces.
+    correction to it is proportional to g_x², in the plane to |∇g|², which takes its place. Where :meth:`even` does
+    not hold, g_x/s is given too, in the plane both of ∇g/s. A network of these features can be smooth in them even
+    where u has thin interfaces.
 
     Args:
         modes, symmetry: see :class:`Periodic`.
@@ -63,9 +64,11 @@ class Splitting(Periodic):
             "heat": lambda: [g],
             "slope": lambda: self._slope(problem, t, x),
         }
-        given = [jnp.reshape(value, (1,)) for name in self.known for value in features[name]()]
+        given = [jnp.reshape(value, (-1,)) for name in self.known for value in features[name]()]
         return jnp.concatenate([Periodic.__call__(self, problem, t, x), *given])
 
     def _slope(self, problem: Problem, t: jax.Array, x: jax.Array) -> list[jax.Array]:
         slope = problem.lift(t, x, order=1) / problem.steepest_slope
+        if slope.ndim:
+            return [slope @ slope, slope]
         return [slope**2] if self.even(problem) else [slope**2, slope]

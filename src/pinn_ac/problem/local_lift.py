@@ -5,10 +5,11 @@ from typing import Any
 
 import jax
 
+from pinn_ac.problem.double_series import LocalPlane
 from pinn_ac.problem.initial_conditions import InitialCondition
 from pinn_ac.problem.problem import Problem
 
-LOCAL_ORDERS = frozenset({"t", "x", "xx"})
+LOCAL_ORDERS = frozenset({"t", "x", "xx", "y", "yy"})
 """The derivatives that the polynomial has right."""
 
 
@@ -46,13 +47,21 @@ class LocalCondition:
 
 
 def with_local_lift(problem: Problem, t: jax.Array, x: jax.Array) -> Problem:
-    """The problem for code that differentiates its lift at (t, x) at most once in t and twice in x.
+    """The problem for code that differentiates its lift at (t, x) at most once in t and twice in x, or in y.
 
     A problem without diffusion has no lift, and is returned as it is.
     """
     if problem.diffusion is None:
         return problem
+    if len(problem.axes) == 2:
+        return _in_plane(problem, t, x)
     condition, (variance, xi) = problem.initial_condition, problem.heat_coordinates(t, x)
     derivatives = condition.heat_flow(variance, xi, problem.largest_variance)
     local = LocalCondition(condition, variance, xi, derivatives)
+    return problem.with_initial_condition(local)
+
+
+def _in_plane(problem: Any, t: jax.Array, x: jax.Array) -> Any:
+    condition, (variance, xi) = problem.initial_condition, problem.heat_coordinates(t, x)
+    local = LocalPlane(condition, variance, xi, condition.heat_derivatives(variance, xi))
     return problem.with_initial_condition(local)

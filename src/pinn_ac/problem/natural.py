@@ -130,6 +130,22 @@ class InUnits:
         """The natural unit of length: half of the smallest period, so that x is ξ where that is the domain."""
         return self.circle.period / (2 * self.own_period.repeats) if self.dimensions is not None else 1.0
 
+    def places(self, count: int) -> np.ndarray:
+        """`count` even places, or a few less in the plane, right end excluded, (n,) or (n, 2).
+
+        They are of the domain, or where the problem is mirrored at ξ = 0 of the half that lies between its walls.
+        """
+        return np.linspace(*((0.0, 1.0) if self.is_mirrored else self.domain), count, endpoint=False)
+
+    @property
+    def natural_domain(self) -> Any:
+        """The domain in natural units."""
+        return -1.0, 1.0
+
+    def at(self, t: Any, x: Any) -> dict[str, Any]:
+        """The point (t, x) as the residual wants it: name of an axis → coordinate."""
+        return {"t": t, "x": x}
+
     @property
     def time_unit(self) -> float:
         """The natural unit of time: the horizon, unless the equation knows a better one."""
@@ -155,7 +171,7 @@ class InUnits:
             values[name] = value * (1 / plain.length_unit) ** p * plain.time_unit**-q
         if plain is self:
             whole: dict[str, Any] = {
-                "domain": (-1.0, 1.0),
+                "domain": self.natural_domain,
                 "horizon": self.horizon / self.time_unit,
                 "initial_condition": self.own_period.condition,
             }

@@ -75,6 +75,8 @@ class Problem(InUnits):
     boundary: str = "periodic"
     boundary_values: tuple[float, float] | None = None
 
+    axes: ClassVar[tuple[str, ...]] = ("x",)
+    """The axes of space; see `pinn_ac.problem.plane` for two."""
     orders: ClassVar[tuple[str, ...]] = ("t", "x", "xx")
     """The derivatives of u that the residual needs, named by the axes that it is taken along: "t", "xx", "tx"."""
     dimensions: ClassVar[Mapping[str, tuple[int, int]] | None] = None
@@ -98,7 +100,7 @@ class Problem(InUnits):
         cls = type(self)
         own = {one.name for one in fields(self)} - _OF_EVERY_PROBLEM
         require_definition(cls, cls.residual is not Problem.residual, own)
-        object.__setattr__(self, "domain", numbers("problem.domain", self.domain))
+        object.__setattr__(self, "domain", self._checked_domain())
         for name, value in self.coefficients.items():
             self.require_number(name)
             object.__setattr__(self, name, float(value))  # whole numbers could not be differentiated
@@ -107,12 +109,21 @@ class Problem(InUnits):
             callable(self.initial_condition),
             f"problem.initial_condition is {self.initial_condition!r}: choose one by problem/initial_condition=NAME.",
         )
-        ends_are_numbers = len(self.domain) == 2 and all(math.isfinite(end) for end in self.domain)
+        dimension = getattr(self.initial_condition, "dimension", 1)
         require(
-            ends_are_numbers and self.domain[0] < self.domain[1],
-            f"problem.domain is {list(self.domain)}: give two finite numbers, the left end below the right one.",
+            dimension == len(self.axes),
+            f"problem.initial_condition is one of {dimension} space dimension{'s' * (dimension > 1)}, and "
+            f"{type(self).__name__} has {len(self.axes)}: choose another by problem/initial_condition=NAME.",
         )
         object.__setattr__(self, "boundary_values", ends.checked(self))
+
+    def _checked_domain(self) -> Any:
+        domain = numbers("problem.domain", self.domain)
+        require(
+            len(domain) == 2 and all(map(math.isfinite, domain)) and domain[0] < domain[1],
+            f"problem.domain is {list(domain)}: give two finite numbers, the left end below the right one.",
+        )
+        return domain
 
     def require_number(self, name: str, least: float = -math.inf, above: float = -math.inf) -> None:
         """Refuse a field whose value is not a finite number ≥ `least` and > `above`; for `__post_init__`.

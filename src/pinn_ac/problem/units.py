@@ -45,9 +45,13 @@ def require_units(problem: Any, natural: Any) -> None:
     with jax.ensure_compile_time_eval():  # it may be asked for while something is traced
         for _ in range(DRAWS):
             values = dict(zip(names, generator.uniform(0.5, 1.5, len(names)), strict=True))
-            t, xi = generator.uniform(0.2, 0.8, 2) * (natural.horizon, 1.0)
-            there = float(natural.residual(values, {"t": t, "x": xi}))
-            place = dict(zip(("t", "x"), problem.from_natural(t, xi), strict=True))
+            t, *xi = generator.uniform(0.2, 0.8, 1 + len(problem.axes)) * (
+                natural.horizon,
+                *(1.0 for _ in problem.axes),
+            )
+            x = xi[0] if len(xi) == 1 else np.array(xi)
+            there = float(natural.residual(values, natural.at(t, x)))
+            place = problem.at(*problem.from_natural(t, x))
             scaled = {name: value / problem.unit_of("" if name == "u" else name) for name, value in values.items()}
             here = float(problem.residual(scaled, place)) * problem.time_unit
             require(

@@ -6,6 +6,7 @@ import logging
 import zipfile
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -13,6 +14,8 @@ import numpy as np
 from pinn_ac.files import user_cache, write_whole
 from pinn_ac.problem import Problem
 from pinn_ac.reference.consistency import require_spectral
+from pinn_ac.reference.plane import RELATIVE_L2 as PLANE_RELATIVE_L2
+from pinn_ac.reference.plane import PlaneReference, solve_plane
 from pinn_ac.reference.resolution import MOST_MODES
 from pinn_ac.reference.solver import LARGEST, NEEDED, RELATIVE_L2, TOLERANCE, Reference, check_times, solve
 
@@ -20,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 VERSION = 3
 """Raised whenever the solver's answers change."""
+
+PLANE_VERSION = 1
 
 PROBES = tuple(0.3 * value for value in range(-4, 5))
 """Values of u at which the nonlinear term enters the key."""
@@ -38,6 +43,8 @@ def load_or_solve(
         InputError: as :func:`solve`. A cache that cannot be read or written is only logged.
     """
     require_spectral(problem, *NEEDED)
+    if len(problem.axes) == 2:
+        return _in_plane(problem, times, points, cache_folder)  # type: ignore[return-value]
     times = check_times(problem, times)
     file = Path(cache_folder or user_cache()).expanduser() / f"reference_{key(problem, times, points)}.npz"
     found = _load(file, times, points)
@@ -76,6 +83,33 @@ def key(problem: Problem, times: np.ndarray, points: int) -> str:
     return digest.hexdigest()[:32]
 
 
+def _in_plane(problem: Any, times: np.ndarray | None, points: int, cache_folder: str | Path | None) -> PlaneReference:
+    """:func:`load_or_solve` in two dimensions."""
+    times = np.linspace(0.0, problem.horizon, 51) if times is None else np.asarray(times, float)
+    coefficients = [problem.coefficients, problem.domain, problem.horizon, type(problem).__qualname__]
+    digest = hashlib.sha256(json.dumps([PLANE_VERSION, PLANE_RELATIVE_L2, points, coefficients]).encode())
+    with jax.enable_x64(True):
+        reaction = np.asarray(problem.reaction(np.array(PROBES)), float)
+    matrix = np.asarray(problem.initial_condition.matrix, float)
+    for values in (times, matrix, reaction, problem.symbol(np.pi * np.arange(9.0), 0.0)):
+        digest.update(np.ascontiguousarray(values).tobytes())
+    name = f"reference_plane_{digest.hexdigest()[:32]}.npz"
+    file = Path(cache_folder or user_cache()).expanduser() / name
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            kept = {one.name: arrays[one.name] for one in fields(PlaneReference)}
+            return PlaneReference(
+                **{**kept, "estimated_error": float(kept["estimated_error"]), "label": str(kept["label"])}
+            )
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        logger.warning("The cached reference %s cannot be read (%s): solving again.", file, error)
+    reference = solve_plane(problem, times, points)
+    _store(file, reference)
+    return reference
+
+
 def _load(file: Path, times: np.ndarray, points: int) -> Reference | None:
     """The reference in the file; None where there is no file, or none of these times and points."""
     try:
@@ -92,7 +126,7 @@ def _load(file: Path, times: np.ndarray, points: int) -> Reference | None:
     return found if whole else None
 
 
-def _store(file: Path, reference: Reference) -> None:
+def _store(file: Path, reference: Reference | PlaneReference) -> None:
     """Write the file in one step, so that no reader ever finds half of one."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,7 @@
 """Whether a problem's residual is the equation that its linear part and nonlinear term describe."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,8 @@ from pinn_ac.errors import require
 from pinn_ac.problem import Problem
 
 POINTS = 64
+IN_PLANE = 16
+"""Along each axis of the plane."""
 MODES = 4
 """Of the test function: few, so that the powers of it in the nonlinear term are resolved by `POINTS`."""
 TIMES = (0.3, 0.9)
@@ -53,6 +57,8 @@ def mismatch(problem: Problem, seed: int = 0) -> float:
     """
     if any(name.count("t") > 1 for name in problem.orders):
         return 0.0
+    if len(problem.axes) == 2:
+        return _mismatch_in_plane(problem, seed)
     with jax.enable_x64(True), np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         u, g = _test_functions(problem, seed)
         k = 2 * np.pi / problem.period * np.arange(POINTS // 2 + 1)
@@ -79,6 +85,34 @@ def mismatch(problem: Problem, seed: int = 0) -> float:
             for t in np.multiply(TIMES, problem.horizon)
         ]
     return float(np.abs(np.array(found) - size * g).max() / size)
+
+
+def _mismatch_in_plane(problem: Any, seed: int) -> float:
+    """The same on a grid of `IN_PLANE` × `IN_PLANE` points, where there is no flux."""
+    generator, k = np.random.default_rng(seed), np.fft.fftfreq(IN_PLANE, 1 / IN_PLANE)
+    waves = {axis: 2 * np.pi / side * k for axis, side in zip(problem.axes, problem.sides, strict=True)}
+    grids = dict(zip(problem.axes, np.meshgrid(*waves.values(), indexing="ij"), strict=True))
+    low = (np.abs(k)[:, None] <= 2) & (np.abs(k) <= 2)
+
+    def along(values: np.ndarray, factor: np.ndarray) -> np.ndarray:
+        return np.fft.ifft2(factor * np.fft.fft2(values)).real
+
+    with jax.enable_x64(True), np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        draws = generator.normal(size=(2, IN_PLANE, IN_PLANE))
+        u, g = (one / np.abs(one).max() for one in (along(draw, low) for draw in draws))
+        u = problem.initial_condition.largest * u
+        rate = along(u, np.asarray(problem.symbol(*grids.values()), float)) + np.asarray(problem.reaction(u), float)
+        size = float(np.abs(rate).max()) or 1.0
+        values = {"u": u}
+        for name in problem.orders:
+            factor = np.prod([(1j * grids[axis]) ** name.count(axis) for axis in problem.axes], axis=0)
+            values[name] = along(rate + size * g if "t" in name else u, factor)
+        found = np.asarray(problem.residual(values, problem.at(0.3 * problem.horizon, _places(problem))), float)
+    return float(np.abs(found - size * g).max() / size)
+
+
+def _places(problem: Any) -> np.ndarray:
+    return np.stack(np.meshgrid(*problem.grids(IN_PLANE), indexing="ij"), axis=-1)
 
 
 def _test_functions(problem: Problem, seed: int) -> tuple[np.ndarray, np.ndarray]:

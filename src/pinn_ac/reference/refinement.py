@@ -11,6 +11,7 @@ from pinn_ac.problem import Problem
 from pinn_ac.reference.consistency import require_spectral
 from pinn_ac.reference.galerkin import Galerkin
 from pinn_ac.reference.march import Schedule, Work, count, march, march_controlled, split
+from pinn_ac.reference.plane import solve_plane
 from pinn_ac.reference.resolution import modes_needed
 from pinn_ac.reference.solver import NEEDED, TOLERANCE, check_times, solve
 
@@ -80,12 +81,15 @@ def refine_space(problem: Problem, points: int = 512) -> list[Level]:
 
 
 def study(problem: Problem, console: Console | None = None) -> None:
-    """Print both refinements, below the label of the solver's own solution.
+    """Print both refinements, below the label of the solver's own solution; in two dimensions that label alone.
 
     Raises:
         InputError: as :func:`solve`.
     """
     console = console or Console()
+    if len(problem.axes) == 2:
+        console.print(solve_plane(problem).label)
+        return
     console.print(solve(problem).label)
     console.print(_table("More modes, the same steps", refine_space(problem)))
     console.print(_table("Shorter steps, the same modes", refine_time(problem)))

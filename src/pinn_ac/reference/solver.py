@@ -80,6 +80,10 @@ def solve(problem: Problem, times: np.ndarray | None = None, points: int = 512) 
     (3, 8)
     """
     require_spectral(problem, *NEEDED)
+    require(
+        len(problem.axes) == 1,
+        "This solver is for one dimension: take pinn_ac.reference.solve_plane for two.",
+    )
     times = check_times(problem, times)
     is_count = isinstance(points, int | np.integer) and not isinstance(points, bool) and points > 0
     require(is_count, f"The reference's points are {points}: give a whole number from 1.")

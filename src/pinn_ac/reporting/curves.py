@@ -191,21 +191,27 @@ def draw_energy(problem: Problem, sampled: Sampled, reference: ReferenceField | 
         sampled: the network's field.
         reference: u* on the same grid, or None for the network's energy alone.
     """
-    ours = energy(problem, sampled.u, sampled.u_x)
-    figure = style.new_figure(5.0 if reference is None else 9.6, 3.3)
-    panels = figure.subplots(1, 1 if reference is None else 2, squeeze=False)[0]
+    ours, theirs = energy(problem, sampled.u, sampled.u_x), None
     if reference is not None:
         theirs = energy(problem, np.asarray(reference.u), spectral_slope(problem, np.asarray(reference.u)))
-        panels[0].plot(sampled.t, theirs, color=style.REFERENCE, linewidth=5, label="reference")
+    return draw_energies(sampled.t, ours, theirs)
+
+
+def draw_energies(t: np.ndarray, ours: np.ndarray, theirs: np.ndarray | None) -> Figure:
+    """E(t) of a network and, where it is known, of the reference, each (n_t,); see :func:`draw_energy`."""
+    figure = style.new_figure(5.0 if theirs is None else 9.6, 3.3)
+    panels = figure.subplots(1, 1 if theirs is None else 2, squeeze=False)[0]
+    if theirs is not None:
+        panels[0].plot(t, theirs, color=style.REFERENCE, linewidth=5, label="reference")
         difference = np.abs(ours - theirs) / (abs(theirs[0]) or 1.0)
-        panels[1].plot(sampled.t, style.magnitude(difference), color=style.WARM, linewidth=1.3)
+        panels[1].plot(t, style.magnitude(difference), color=style.WARM, linewidth=1.3)
         style.dress(panels[1], "Error of the energy", x="$t$", y="$|E_\\theta - E^*|\\; /\\; |E^*(0)|$")
-    panels[0].plot(sampled.t, ours, color=style.NETWORK, linewidth=1.5, label="network")
+    panels[0].plot(t, ours, color=style.NETWORK, linewidth=1.5, label="network")
     style.dress(panels[0], "Energy", x="$t$", y="$E(t)$")
-    if reference is not None:
+    if theirs is not None:
         style.legend(panels[0], loc="upper right")
         style.show_decades(panels[1])
         style.spread_ticks(panels[1])
     for axes in panels:
-        axes.set_xlim(sampled.t[0], sampled.t[-1])
+        axes.set_xlim(t[0], t[-1])
     return figure

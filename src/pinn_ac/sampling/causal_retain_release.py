@@ -83,7 +83,7 @@ class CausalRetainRelease(RetainRelease):
         def gated(points: np.ndarray, gate: float) -> np.ndarray:
             return self.causal_gate((points[:, 0] - start) / (end - start), gate)
 
-        gate, points, fitness = self.gate, np.empty((0, 2)), np.empty(0)
+        gate, points, fitness = self.gate, np.empty((0, len(box))), np.empty(0)
         if previous:
             gate, points = float(previous[GATE][0]), np.asarray(previous["residual"], np.float64)
             fitness = guides.residual(points) * gated(points, gate)

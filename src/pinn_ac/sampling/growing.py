@@ -66,4 +66,4 @@ class Growing(Sampler):
             if wanted > 0:
                 points = np.concatenate([points, self.found(box, seed, index, guides, wanted, count)])
         weights = np.where(np.arange(count) < len(points), count / len(points), 0.0)
-        return {**drawn, "residual": np.resize(points, (count, 2)), "residual_weights": weights}
+        return {**drawn, "residual": np.resize(points, (count, len(box))), "residual_weights": weights}

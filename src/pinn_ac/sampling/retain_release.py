@@ -26,7 +26,7 @@ class RetainRelease(Sampler):
     ) -> dict[str, np.ndarray]:
         """The points of `previous` above its mean |f|, then new ones, `count` in all."""
         if not previous:
-            return self.refilled(box, seed, index, np.empty((0, 2)), np.empty(0), count)
+            return self.refilled(box, seed, index, np.empty((0, len(box))), np.empty(0), count)
         points = np.asarray(previous["residual"], np.float64)
         return self.refilled(box, seed, index, points, guides.residual(points), count)
 

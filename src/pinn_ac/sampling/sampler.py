@@ -12,7 +12,8 @@ from pinn_ac.seeds import host_generator
 POOL = 8
 """Candidates a point, where points are concentrated by a density."""
 
-Box = tuple[tuple[float, float], tuple[float, float]]
+Box = tuple[tuple[float, float], ...]
+"""The ranges of t, of x and, in the plane, of y."""
 Density = Callable[[np.ndarray], np.ndarray]
 
 
@@ -116,6 +117,8 @@ def draw_points(
 ) -> dict[str, np.ndarray]:
     """Draw number `index`: `residual` (n, 2) with columns (t, x) in `box`, `initial` (m, 2) with t = 0.
 
+    In the plane there is a column more, y.
+
     With `sampler.importance` also `residual_weights` (n,) ∝ 1/density, of mean 1: means weighted by them are those
     of evenly spread points.
 
@@ -135,7 +138,7 @@ def draw_points(
     interior = host_generator(seed, f"{stream} points", index)
     candidates = count if density is None else pool or sampler.pool * count
     low, high = np.asarray(box).T
-    points = low + (high - low) * sampler.unit_points(candidates, 2, interior)
+    points = low + (high - low) * sampler.unit_points(candidates, len(box), interior)
     weights = {}
     if density is not None:
         # In the order of their sequence every eighth Sobol point lies in the same strip of the cube: lay them along
@@ -147,8 +150,8 @@ def draw_points(
         if sampler.importance:
             weights = {"residual_weights": (1 / chances[chosen]) / np.mean(1 / chances[chosen])}
     start = host_generator(seed, f"{stream} points at the start", index)
-    x = low[1] + (high[1] - low[1]) * sampler.unit_points(sampler.num_initial, 1, start)
-    return {"residual": points, "initial": np.column_stack([np.full_like(x, low[0]), x]), **weights}
+    x = low[1:] + (high[1:] - low[1:]) * sampler.unit_points(sampler.num_initial, len(box) - 1, start)
+    return {"residual": points, "initial": np.column_stack([np.full(len(x), low[0]), x]), **weights}
 
 
 def wall_points(sampler: Sampler, box: Box, seed: int, stream: str, index: int) -> np.ndarray:
@@ -160,10 +163,23 @@ def wall_points(sampler: Sampler, box: Box, seed: int, stream: str, index: int) 
 
 
 def _serpentine(points: np.ndarray, low: np.ndarray, high: np.ndarray, count: int) -> np.ndarray:
-    """The order of points along strips of t, up and down in x by turns; as many as each will keep points."""
-    t, x = ((points - low) / (high - low)).T
-    strip = np.floor(t * count**0.5)
-    return np.lexsort((np.where(strip % 2, -x, x), strip))
+    """The order of points along strips of t, up and down in x by turns; as many as each will keep points.
+
+    In the plane along strips of t and of x, up and down in y.
+    """
+    *across, along = ((points - low) / (high - low)).T
+    strips = [np.floor(one * count ** (1 / len(low))) for one in across]
+    turn = sum(strips) % 2
+    return np.lexsort((np.where(turn, -along, along), *reversed(_turned(strips))))
+
+
+def _turned(strips: list[np.ndarray]) -> list[np.ndarray]:
+    """The numbers of the strips, each counted down by turns of those before it."""
+    turned, before = [], np.zeros(len(strips[0]))
+    for strip in strips:
+        turned.append(np.where(before % 2, -strip, strip))
+        before = before + strip
+    return turned
 
 
 def _chances(weights: np.ndarray, count: int) -> np.ndarray:

@@ -76,7 +76,7 @@ def run(seeds: int) -> list[dict[str, Any]]:
 def _error(problem: Problem, seed: int, change: Mapping[str, Any]) -> float:
     """The true relative L2 error of a march with these settings."""
     parts = dict(change)
-    choices = {**best_method(), "embedding": parts.pop("embedding", None)}
+    choices = {**best_method(problem), "embedding": parts.pop("embedding", None)}
     experiment = assemble(choose(problem, None, None, seed, choices, tolerance=1e-10))
     with computing(experiment):
         march = SteadyMarch(

@@ -1,0 +1,66 @@
+"""Which kernel, window and march the number of a problem's dimensions asks for, and what a march's field is."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pinn_ac.ansatz import Field
+from pinn_ac.derivatives import Engine
+from pinn_ac.gradients import Gradient
+from pinn_ac.marching.kernel import Kernel
+from pinn_ac.marching.march import March
+from pinn_ac.marching.pieces import Piece, used
+from pinn_ac.marching.plane import PlaneKernel, PlaneMarch, PlaneWindow
+from pinn_ac.marching.progress import grid_of, modes_of
+from pinn_ac.marching.window import Settings, WindowProblem
+from pinn_ac.problem import Problem
+
+
+def kernel_for(field: Field, engine: Engine, gradient: Gradient) -> Kernel:
+    """The kernel of a field in one or two dimensions."""
+    return (PlaneKernel if len(field.problem.axes) == 2 else Kernel)(field, engine, gradient)
+
+
+def march_for(problem: Problem) -> type[March]:
+    """The kind of march that solves this problem."""
+    return PlaneMarch if len(problem.axes) == 2 else March
+
+
+def points_of(
+    problem: Problem, kernel: Kernel, settings: Settings, seed: int, index: int, piece: Piece, condition: Any
+) -> np.ndarray:
+    """The collocation points that a window was solved on, (n, 2) with columns t, from its start, and x; and y."""
+    window = (PlaneWindow if len(problem.axes) == 2 else WindowProblem)(
+        kernel, condition or problem.initial_condition, index, seed, grid_of(modes_of(problem)), settings
+    )
+    points = window.prepared(float(piece.length), float(piece.pace), round(settings.points * used(piece)))
+    return np.column_stack([np.asarray(points.t), np.asarray(points.x)])
+
+
+def sampled_plane(
+    kernel: PlaneKernel,
+    pieces: Sequence[Piece],
+    conditions: Sequence[Any],
+    t: np.ndarray,
+    points: int,
+) -> dict[str, np.ndarray]:
+    """The field of a march on a grid: "u", its slopes "x" and "y", and the "residual", each (m, points, points).
+
+    All have natural units.
+
+    Args:
+        kernel: of the march.
+        pieces, conditions: of each window, None for the first condition.
+        t: (m,), ascending.
+        points: along each axis.
+    """
+    starts = np.array([float(piece.start) for piece in pieces])
+    window = np.maximum(np.searchsorted(starts, t * (1 - 1e-12), side="left") - 1, 0)
+    found = np.empty((4, len(t), points, points))
+    for index in np.unique(window):
+        inside = window == index
+        local = np.clip(t[inside] - starts[index], 0.0, float(pieces[index].length))
+        condition = conditions[index] or kernel.field.problem.initial_condition
+        found[:, inside] = kernel.evaluated(pieces[index], condition, local, points)
+    return dict(zip(("u", "x", "y", "residual"), found, strict=True))

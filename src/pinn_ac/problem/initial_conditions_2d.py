@@ -1,0 +1,385 @@
+"""Initial conditions u₀(ξ, η) on the unit square [−1, 1)²: double Fourier series, fronts, random fields, samples."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from pinn_ac.errors import InputError, is_number, is_whole, numbers, require
+from pinn_ac.problem.double_series import (
+    MOST_MODES,
+    DoubleSeries,
+    analysis,
+    coefficients,
+    grid_values,
+    slope,
+    trimmed,
+)
+
+CUT = 1e-10
+"""What may be cut off of a front's series, as a share of its largest coefficient."""
+UNIT_SQUARE = ((-1.0, 1.0), (-1.0, 1.0))
+
+
+class _Condition(DoubleSeries):
+    """A series whose coefficients are plain numbers."""
+
+    @cached_property
+    def steepest_slope(self) -> float:
+        """max |∇u₀| in (ξ, η), on a grid; 1 for a constant."""
+        n = max(128, 2 * len(self.matrix))
+        along = [grid_values(slope(self.matrix, axis), n) for axis in (0, 1)]
+        return float(np.hypot(*along).max()) or 1.0
+
+    @cached_property
+    def largest(self) -> float:
+        """max |u₀| on a grid."""
+        return float(np.abs(self.on_grid(max(256, 2 * len(self.matrix)))).max())
+
+
+@dataclass(frozen=True)
+class Fourier2D(_Condition):
+    """u₀ = mean + Σ a cos(π(kξ + lη)) + Σ b sin(π(kξ + lη)).
+
+    Args:
+        mean: the mean of u₀.
+        cosine: triples (k, l, a) with whole k and l.
+        sine: triples (k, l, b).
+
+    Raises:
+        InputError: a triple that is none, or u₀ is zero everywhere.
+
+    The default is 0.5 sin πξ sin πη + 0.3 cos(πξ + 2πη):
+
+    >>> round(float(Fourier2D()([0.5, 0.5])), 12)
+    0.5
+    """
+
+    mean: float = 0.0
+    cosine: tuple[tuple[float, float, float], ...] = ((1, -1, 0.25), (1, 1, -0.25), (1, 2, 0.3))
+    sine: tuple[tuple[float, float, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        _require_number("mean", self.mean)
+        for name in ("cosine", "sine"):
+            object.__setattr__(self, name, _triples(name, getattr(self, name)))
+        require(
+            bool(self.mean) or any(a for _, _, a in (*self.cosine, *self.sine)),
+            "problem.initial_condition is zero everywhere: give mean, cosine or sine a coefficient other than 0.",
+        )
+
+    @cached_property
+    def matrix(self) -> np.ndarray:
+        """A; cos(p + q) = cos p cos q − sin p sin q, and sin(p + q) = sin p cos q + cos p sin q."""
+        waves = [int(abs(k)) for triple in (*self.cosine, *self.sine) for k in triple[:2]]
+        m = 1 + max(waves, default=0)
+        A = np.zeros((2 * m, 2 * m))
+        A[0, 0] = self.mean
+        for triples, is_sine in ((self.cosine, False), (self.sine, True)):
+            for k, l, a in triples:
+                p, q, signs = abs(int(k)), abs(int(l)), (np.sign(k) or 1, np.sign(l) or 1)
+                if is_sine:
+                    A[m + p, q] += a * signs[0]
+                    A[p, m + q] += a * signs[1]
+                else:
+                    A[p, q] += a
+                    A[m + p, m + q] -= a * signs[0] * signs[1]
+        A[m, :] = A[:, m] = 0  # the sine of wavenumber 0
+        return A
+
+
+@dataclass(frozen=True)
+class Disc(_Condition):
+    """u₀ = tanh((r₀² − r²)/(2 r₀ w)), r the distance from the middle: 1 in a disc, −1 outside, w the front's width.
+
+    Near the front it is tanh((r₀ − r)/w), and it is smooth at r = 0. It is used through its double Fourier series,
+    which is cut where its coefficients are below 1e-10 of the largest.
+
+    Args:
+        radius: r₀ > 0, less than half of the shorter side, in the units of the domain.
+        width: w > 0, in these units too; a stationary front has √(2D/R).
+        domain: that of the problem.
+
+    Raises:
+        InputError: a number out of range, a disc that does not fit, or a front too thin for `MOST_MODES` modes.
+
+    >>> round(float(Disc(radius=0.5, width=0.1)([0.5, 0.0])), 9)
+    0.0
+    """
+
+    radius: float = 0.5
+    width: float = 0.05
+    domain: Any = UNIT_SQUARE
+
+    def __post_init__(self) -> None:
+        _require_front(self, self.radius)
+        _ = self.matrix  # a front that is too thin is refused here, before anything is computed
+
+    @cached_property
+    def matrix(self) -> np.ndarray:
+        """A."""
+
+        def u(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+            return np.tanh((self.radius**2 - x**2 - y**2) / (2 * self.radius * self.width))
+
+        return _series(u, self.domain, "width")
+
+
+@dataclass(frozen=True)
+class Star(_Condition):
+    """u₀ = tanh((ρ(θ) − r)/w), ρ = r₀ (1 + a cos nθ), in polar coordinates about the middle of the rectangle.
+
+    It is used through its double Fourier series, which is cut where its coefficients are below 1e-10 of the largest.
+
+    Args:
+        radius: r₀ > 0, in the units of the domain.
+        amplitude: a from 0 to below 1.
+        arms: n, a whole number from 2.
+        width: w > 0, in the units of the domain; r₀ (1 − a) ≥ 8 w, so that u₀ is smooth at r = 0.
+        domain: that of the problem.
+
+    Raises:
+        InputError: a number out of range, a star that does not fit, or a front too thin for `MOST_MODES` modes.
+    """
+
+    radius: float = 0.5
+    amplitude: float = 0.3
+    arms: int = 5
+    width: float = 0.04
+    domain: Any = UNIT_SQUARE
+
+    def __post_init__(self) -> None:
+        a = self.amplitude
+        require(
+            is_number(a) and 0 <= a < 1,
+            f"problem.initial_condition.amplitude is {a}: give a number from 0 to below 1.",
+        )
+        require(is_whole(self.arms, 2), f"problem.initial_condition.arms is {self.arms}: give a whole number from 2.")
+        _require_front(self, self.radius * (1 + a) if is_number(self.radius) else self.radius)
+        require(
+            self.radius * (1 - a) >= 8 * self.width,
+            f"problem.initial_condition.width is {self.width}, too wide for a star whose inner radius is "
+            f"{self.radius * (1 - a):.3g}: give an eighth of that at most.",
+        )
+        _ = self.matrix  # and a front that is too thin
+
+    @cached_property
+    def matrix(self) -> np.ndarray:
+        """A."""
+
+        def u(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+            rho = self.radius * (1 + self.amplitude * np.cos(self.arms * np.arctan2(y, x)))
+            return np.tanh((rho - np.hypot(x, y)) / self.width)
+
+        return _series(u, self.domain, "width")
+
+
+@dataclass(frozen=True)
+class Random2D(_Condition):
+    """A random field: all waves with k² + l² ≤ modes² have normal coefficients of one variance; max |u₀| = amplitude.
+
+    Args:
+        modes: the band limit, a whole number from 1.
+        amplitude: of the field's largest value on a grid, above 0.
+        seed: of the coefficients; the same seed gives the same field.
+
+    Raises:
+        InputError: a number out of range.
+
+    >>> round(Random2D(modes=3, amplitude=0.8, seed=1).largest, 2)
+    0.8
+    """
+
+    modes: int = 4
+    amplitude: float = 0.9
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        limit = MOST_MODES // 4
+        require(
+            is_whole(self.modes, 1) and self.modes <= limit,
+            f"problem.initial_condition.modes is {self.modes}: give a whole number from 1 to {limit}.",
+        )
+        require(
+            is_number(self.amplitude) and self.amplitude > 0,
+            f"problem.initial_condition.amplitude is {self.amplitude}: give a positive number.",
+        )
+        require(is_whole(self.seed, 0), f"problem.initial_condition.seed is {self.seed}: give a whole number from 0.")
+
+    @cached_property
+    def matrix(self) -> np.ndarray:
+        """A."""
+        m = self.modes + 1
+        k = np.tile(np.arange(m), 2)
+        A = np.random.default_rng(self.seed).normal(size=(2 * m, 2 * m))
+        A[k[:, None] ** 2 + k[None] ** 2 > self.modes**2] = 0
+        A[m, :] = A[:, m] = 0  # the sine of wavenumber 0
+        plain = _Given(A)
+        return A * (self.amplitude / plain.largest)
+
+
+@dataclass(frozen=True)
+class Tabulated2D(_Condition):
+    """u₀ through samples on an even grid of one period: their trigonometric interpolant.
+
+    Args:
+        path: an NPZ file with arrays x (n,), y (m,) and u (n, m); samples at the right ends may repeat those at the
+            left.
+        domain: the ((a, b), (c, d)) that x and y refer to; that of the problem.
+
+    Raises:
+        InputError: the file cannot be read, or holds NaN, too few or too many samples, or no even grid of one period.
+    """
+
+    path: str
+    domain: Any = UNIT_SQUARE
+
+    def __post_init__(self) -> None:
+        named = isinstance(self.path, str)
+        require(named, f"problem.initial_condition.path is {self.path}: give the name of an NPZ file.")
+        object.__setattr__(self, "domain", _domain(self.domain))
+        _ = self.matrix  # a bad file is refused here, before anything is computed
+
+    @cached_property
+    def matrix(self) -> np.ndarray:
+        """A."""
+        *axes, u = _read(self.path)
+        require(
+            u.shape == tuple(len(axis) for axis in axes),
+            f"{self.path} has u of shape {u.shape} for {len(axes[0])} x and {len(axes[1])} y: give u[i, j] for each.",
+        )
+        finite = all(np.isfinite(array).all() for array in (*axes, u))
+        require(finite, f"{self.path} holds NaN or infinite values: remove them.")
+        require(
+            bool(np.abs(u).max(initial=0) > 0), f"{self.path} is zero everywhere: the solution would be zero too."
+        )
+        starts = []
+        for axis, (values, side) in enumerate(zip(axes, self.domain, strict=True)):
+            start, is_whole_period = _even(self.path, "xy"[axis], values, side)
+            starts.append(start)
+            if is_whole_period:
+                last, first = np.take(u, -1, axis), np.take(u, 0, axis)
+                require(
+                    bool(np.abs(last - first).max() <= 1e-6 * np.abs(u).max()),
+                    f"{self.path} has different values at both ends of the period in {'xy'[axis]}: mend the samples.",
+                )
+                u = np.delete(u, -1, axis)
+        modes = max(u.shape) // 2 + 1
+        require(
+            modes <= MOST_MODES,
+            f"{self.path} has {max(u.shape)} samples along an axis: give {2 * MOST_MODES - 2} at most.",
+        )
+        A = analysis(analysis(u, u.shape[0] // 2 + 1, 0, starts[0]), u.shape[1] // 2 + 1, 1, starts[1])
+        return trimmed(_square(A), 1e-16)
+
+
+@dataclass(frozen=True, eq=False)
+class _Given(_Condition):
+    """A series by its coefficients."""
+
+    matrix: np.ndarray
+
+
+def _square(A: np.ndarray) -> np.ndarray:
+    """The coefficients with as many modes along both axes."""
+    modes = max(A.shape) // 2
+    for axis in (0, 1):
+        own = A.shape[axis] // 2
+        halves = np.split(A, [own], axis)
+        room = [(0, 0), (0, 0)]
+        room[axis] = (0, modes - own)
+        A = np.concatenate([np.pad(half, room) for half in halves], axis)
+    return A
+
+
+def _series(u: Callable[[np.ndarray, np.ndarray], np.ndarray], domain: Any, thin: str) -> np.ndarray:
+    """A of a function of the position from the middle, on the finest of some grids that resolves it."""
+    sides = [right - left for left, right in domain]
+    points = 128
+    while points <= 2 * MOST_MODES:
+        xi = -1 + 2 * np.arange(points) / points
+        x, y = np.meshgrid(0.5 * sides[0] * xi, 0.5 * sides[1] * xi, indexing="ij")
+        A = coefficients(u(x, y), points // 2)
+        kept = trimmed(A, CUT)
+        if len(kept) <= 0.75 * len(A):
+            return kept
+        points *= 2
+    raise InputError(
+        f"problem.initial_condition needs more than {MOST_MODES} Fourier modes along an axis: give a larger {thin}, "
+        "or more room between the front and the sides of the domain."
+    )
+
+
+def _domain(value: Any) -> tuple[tuple[float, ...], ...]:
+    sides = tuple(numbers("problem.initial_condition.domain", side) for side in value)
+    fits = len(sides) == 2 and all(len(one) == 2 and one[0] < one[1] for one in sides)
+    require(fits, f"problem.initial_condition.domain is {value}: give two pairs of numbers, as problem.domain has.")
+    return sides
+
+
+def _require_front(condition: Any, reach: float) -> None:
+    object.__setattr__(condition, "domain", _domain(condition.domain))
+    for name in ("radius", "width"):
+        value = getattr(condition, name)
+        above = is_number(value) and value > 0
+        require(above, f"problem.initial_condition.{name} is {value}: give a positive number.")
+    room = 0.5 * min(right - left for left, right in condition.domain)
+    require(
+        reach < room,
+        f"problem.initial_condition reaches {reach:.3g} from the middle, and the domain {room:.3g}: give a smaller "
+        "radius.",
+    )
+
+
+def _require_number(name: str, value: Any) -> None:
+    require(is_number(value), f"problem.initial_condition.{name} is {value}: give a finite number.")
+
+
+def _triples(name: str, given: Sequence[Any]) -> tuple[tuple[float, ...], ...]:
+    found = []
+    for one in given:
+        triple = numbers(f"problem.initial_condition.{name}", one)
+        fits = len(triple) == 3 and all(map(math.isfinite, triple)) and all(k == int(k) for k in triple[:2])
+        require(
+            fits and max(map(abs, triple[:2])) < MOST_MODES,
+            f"problem.initial_condition.{name} holds {list(triple)}: give triples [k, l, amplitude] with whole "
+            "wavenumbers k and l.",
+        )
+        found.append(triple)
+    return tuple(found)
+
+
+def _read(path: str) -> tuple[np.ndarray, ...]:
+    file = Path(path).expanduser()
+    require(file.is_file(), f"problem.initial_condition.path: there is no file {path}.")
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            x, y, u = (np.asarray(arrays[name], float) for name in ("x", "y", "u"))
+    except (ValueError, KeyError, OSError, EOFError, BadZipFile, TypeError) as error:
+        raise InputError(
+            f"{path} cannot be read ({error}): give an NPZ file with arrays x, y and u, u[i, j] at (x_i, y_j)."
+        ) from error
+    return np.ravel(x), np.ravel(y), u
+
+
+def _even(path: str, name: str, values: np.ndarray, side: Sequence[float]) -> tuple[float, bool]:
+    """Where an even grid of one period begins in unit coordinates, and whether its last point repeats the first."""
+    left, right = side
+    require(len(values) >= 8, f"{path} holds {len(values)} samples along {name}: give at least 8.")
+    xi = (2 * values - left - right) / (right - left)
+    steps = np.diff(xi)
+    step = float(steps.mean())
+    even = bool(np.abs(steps - step).max() <= 1e-4 * abs(step)) and step > 0
+    count = round(2 / step) if even else 0
+    is_whole_period = count == len(xi) - 1
+    require(
+        even and count in (len(xi), len(xi) - 1) and xi[0] >= -1 - 1e-4 * step,
+        f"{path} has {name} that is no even grid of one period from {left} to {right}: resample it, or set "
+        "problem.domain.",
+    )
+    return float(xi[0]), is_whole_period

@@ -1,0 +1,135 @@
+"""Initial conditions of the plane: their formulas, their heat flow, and what is refused."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pinn_ac import AllenCahn, AllenCahn2D
+from pinn_ac.errors import InputError
+from pinn_ac.problem import Disc, Fourier2D, LocalPlane, Random2D, Star, Tabulated2D, transfer_plane
+from pinn_ac.problem.double_series import ORDERS, coefficients, grid_values, trimmed
+
+SERIES = Fourier2D(mean=0.1, cosine=((1, -1, 0.25), (2, 0, -0.5)), sine=((0, 1, 0.2), (-1, 3, 0.3)))
+PLACES = np.random.default_rng(0).uniform(-1, 1, (7, 2))
+
+
+def formula(xi, eta):
+    """The series, term by term."""
+    wave = np.pi * (-xi + 3 * eta)
+    return (
+        0.1
+        + 0.25 * np.cos(np.pi * (xi - eta))
+        - 0.5 * np.cos(2 * np.pi * xi)
+        + 0.2 * np.sin(np.pi * eta)
+        + 0.3 * np.sin(wave)
+    )
+
+
+def test_a_double_series_is_its_formula():
+    np.testing.assert_allclose(SERIES(PLACES), formula(*PLACES.T), atol=1e-14)  # a few rounding errors of terms ≤ 1
+    grid = -1 + 2 * np.arange(16) / 16
+    np.testing.assert_allclose(SERIES.on_grid(16), formula(grid[:, None], grid), atol=1e-14)
+    np.testing.assert_allclose(coefficients(SERIES.on_grid(16), 4), SERIES.matrix, atol=1e-15)
+
+
+def test_the_heat_flow_is_exact():
+    """Each wave decays by its own factor; the derivatives are those of the waves, by independent differentiation."""
+    variance = jnp.array([0.03, 0.11])  # not equal, as on a rectangle
+
+    def flow(xi):
+        terms = [(1, -1, 0.25, jnp.cos), (2, 0, -0.5, jnp.cos), (0, 1, 0.2, jnp.sin), (-1, 3, 0.3, jnp.sin)]
+        waves = [
+            a
+            * jnp.exp(-0.5 * jnp.pi**2 * (k**2 * variance[0] + m**2 * variance[1]))
+            * f(jnp.pi * (k * xi[0] + m * xi[1]))
+            for k, m, a, f in terms
+        ]
+        return 0.1 + sum(waves)
+
+    place = jnp.asarray(PLACES[0])
+    g, gradient = SERIES.heat_flow(variance, place)
+    np.testing.assert_allclose(g, flow(place), atol=1e-14)
+    np.testing.assert_allclose(gradient, jax.grad(flow)(place), atol=1e-13)
+    found = dict(zip(ORDERS, SERIES.heat_derivatives(variance, place), strict=True))
+    third = jax.jacfwd(jax.jacfwd(jax.jacfwd(flow)))(place)
+    for (i, j), value in found.items():
+        if i + j == 3:
+            np.testing.assert_allclose(value, third[(0,) * i + (1,) * j], atol=1e-10)  # of the size of (3π)³
+
+
+def test_the_polynomial_has_the_flows_derivatives():
+    variance, place = jnp.array([0.03, 0.11]), jnp.asarray(PLACES[1])
+    local = LocalPlane(SERIES, variance, place, SERIES.heat_derivatives(variance, place))
+
+    def both(of):
+        def values(variance, xi):
+            g, gradient = of.heat_flow(variance, xi)
+            return jnp.hstack([g, gradient])
+
+        first = jax.jacfwd(values, argnums=(0, 1))(variance, place)
+        second = jnp.diagonal(jax.jacfwd(jax.jacfwd(values, 1), 1)(variance, place), axis1=1, axis2=2)
+        return values(variance, place), *first, second
+
+    for found, exact in zip(both(local), both(SERIES), strict=True):
+        np.testing.assert_allclose(found, exact, rtol=1e-10, atol=1e-10)
+
+
+def test_fronts_are_their_formulas_up_to_what_is_cut():
+    disc, star = Disc(radius=0.5, width=0.1), Star(width=0.05, amplitude=0.2)
+    r, angle = np.hypot(*PLACES.T), np.arctan2(PLACES[:, 1], PLACES[:, 0])
+    np.testing.assert_allclose(disc(PLACES), np.tanh((0.25 - r**2) / 0.1), atol=1e-6)  # its sides: e^{−15}
+    rho = 0.5 * (1 + 0.2 * np.cos(5 * angle))
+    np.testing.assert_allclose(star(PLACES), np.tanh((rho - r) / 0.05), atol=1e-6)
+
+
+def test_a_disc_stays_one_on_a_rectangle():
+    disc = Disc(radius=0.4, width=0.1, domain=((0.0, 4.0), (0.0, 2.0)))
+    np.testing.assert_allclose(disc([[0.2, 0.0], [0.0, 0.4]]), 0.0, atol=1e-8)  # r = 0.4 along x and along y
+
+
+def test_random_fields_follow_their_seed():
+    one, same, other = Random2D(seed=1), Random2D(seed=1), Random2D(seed=2)
+    np.testing.assert_array_equal(one.matrix, same.matrix)
+    assert np.abs(one.matrix - other.matrix).max() > 0.01
+    assert one.largest == pytest.approx(0.9)
+    assert len(Random2D(modes=2).matrix) == 6
+
+
+def test_samples_are_interpolated(tmp_path):
+    """On even grids of unequal size, with a repeated end along x, and shifted along y."""
+    x, y = np.linspace(-1, 1, 13), -1 + 2 * (np.arange(16) + 0.25) / 16
+    np.savez(tmp_path / "u.npz", x=x, y=y, u=formula(x[:, None], y))
+    np.testing.assert_allclose(Tabulated2D(str(tmp_path / "u.npz"))(PLACES), formula(*PLACES.T), atol=1e-13)
+
+
+def test_a_transfer_keeps_the_field():
+    condition = transfer_plane(SERIES.on_grid(24), 8)
+    np.testing.assert_allclose(condition(PLACES), formula(*PLACES.T), atol=1e-13)
+    assert float(condition.steepest_slope) == pytest.approx(SERIES.steepest_slope, rel=0.1)  # on another grid
+    assert len(trimmed(np.asarray(condition.matrix), 1e-13)) == 8  # wavenumbers 0 to 3
+    np.testing.assert_allclose(grid_values(np.asarray(condition.matrix), 24), SERIES.on_grid(24), atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: Fourier2D(cosine=((1, 0.5, 1),)), "whole wavenumbers"),
+        (lambda path: Fourier2D(cosine=()), "zero everywhere"),
+        (lambda path: Disc(radius=1.2), "give a smaller radius"),
+        (lambda path: Disc(width=1e-4), "give a larger width"),
+        (lambda path: Star(amplitude=1.0), "from 0 to below 1"),
+        (lambda path: Star(width=0.1), "too wide"),
+        (lambda path: Random2D(modes=0), "whole number from 1"),
+        (lambda path: Tabulated2D(path), "no even grid of one period"),
+        (lambda path: Tabulated2D("none.npz"), "there is no file"),
+        (lambda path: AllenCahn2D(domain=(-1.0, 1.0)), "two pairs of finite numbers"),
+        (lambda path: AllenCahn(initial_condition=Disc()), "has 1: choose another"),
+        (lambda path: AllenCahn2D(initial_condition=AllenCahn().initial_condition), "has 2: choose another"),
+    ],
+)
+def test_wrong_ones_are_refused(tmp_path, make, words):
+    path = tmp_path / "half.npz"
+    np.savez(path, x=np.linspace(0, 1, 9), y=np.linspace(-1, 1, 9), u=np.ones((9, 9)))
+    with pytest.raises(InputError, match=words):
+        make(str(path))
