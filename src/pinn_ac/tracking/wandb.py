@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -17,8 +16,6 @@ from pinn_ac.files import make_writable
 from pinn_ac.tracking.content import PAGES, PICTURES, RunNote, files_of, final_numbers, missed, settings_of, title_of
 from pinn_ac.tracking.jsonl import in_folder, require_path
 from pinn_ac.tracking.tracker import Tracker
-
-log = logging.getLogger(__name__)
 
 MODES = ("offline", "online")
 RUN_NOTE = "wandb.json"
