@@ -63,7 +63,7 @@ class Kernel:
     def at(self, coefficients: Mapping[str, Any]) -> "Kernel":
         """The kernel of the same field with other coefficients; all those of one kernel share what is compiled."""
         base = self if self.coefficients is not None else replace(self, coefficients=dict(coefficients))
-        _ = base.closed_form, base._background, base._features, base._linearized
+        _ = base.closed_form, base._background, base._features, base._linearized, base.inputs
         vars(base).setdefault("_kept", {})
         other = copy(base)
         object.__setattr__(other, "coefficients", {k: jnp.asarray(v, float) for k, v in coefficients.items()})
@@ -83,6 +83,11 @@ class Kernel:
     def orders(self) -> tuple[str, ...]:
         """The derivatives in a jet besides the value."""
         return closure(self.field.problem.orders)
+
+    @cached_property
+    def inputs(self) -> int:
+        """d, the number of features of a point; asking the field for it traces its lift."""
+        return self.field.features
 
     @cached_property
     def closed_form(self) -> Any:

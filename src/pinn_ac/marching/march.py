@@ -112,7 +112,7 @@ class March:
 
     def blank(self) -> Piece:
         """A piece of zeros."""
-        return blank(LADDER[-1], self.kernel.field.features, self.modes)
+        return blank(LADDER[-1], self.kernel.inputs, self.modes)
 
     def fresh(self, tolerance: float, rounds: int) -> Progress:
         """Before the first window."""

@@ -1,0 +1,296 @@
+"""The search: Gauss–Newton over network and unknowns together, from coarse to fine.
+
+The estimate minimises Σ ρ_i², ρ_i = (u(t_i, x_i) − u_i)/σ_i, among the fields that satisfy the equation: there is no
+factor between data and equation, which is the limit of an ever larger weight of the equation. An iteration is one sweep
+over the windows of time (see :mod:`pinn_ac.inverse.tangents`): it improves the network, and tells how the field at the
+observations changes with the unknowns. The step of the unknowns is Levenberg–Marquardt's,
+
+    min_δ ‖ρ + S δ‖² + λ s² ‖δ‖²,   s the length of the longest column of S,
+
+in the logarithms of coefficients, in which one λ suits all; network and unknowns move together. The windows and the
+numbers of features are chosen by a march with error control, to a tolerance that tightens from 1e-3 on as the search
+converges, down to a small part of the noise; and chosen anew where the unknowns have moved far.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pinn_ac.experiment import Experiment
+from pinn_ac.files import write_whole
+from pinn_ac.inverse.inferred import Inferred
+from pinn_ac.inverse.observations import Observations
+from pinn_ac.inverse.tangents import Swept, sweep
+from pinn_ac.inverse.unknowns import Unknowns, described
+from pinn_ac.marching import Kernel, March, Piece, estimate_of, pieces_of
+from pinn_ac.tracking import Tracker
+from pinn_ac.training import Stopped, StopSignals, Stopwatch
+
+LEVELS = (1e-3, 1e-6)
+"""Tolerances of the marches before the finest."""
+OF_NOISE = 3e-4
+"""The finest tolerance is this part of the noise, relative to the data, or the run's own if that is larger."""
+LONGEST = 1.0
+"""The largest change of an unknown in one step: a factor of e."""
+REACH = 1.2
+"""How far an unknown may move from where the windows were chosen."""
+CLOSE = 0.05
+"""A step below which a finer level begins."""
+ENOUGH = 1e-3
+"""The gain, in units of the noise's variance, below which a step is none: a thirtieth of a standard error."""
+DAMPING, DECREASE, INCREASE = 1e-2, 0.1, 5.0
+STEPS = 3
+"""Of Gauss–Newton in a window and sweep, at most."""
+MOST = 60
+"""Sweeps of a search."""
+FILE = "search.json"
+"""In the run's folder: where the search stands."""
+
+
+class Place(NamedTuple):
+    """Where a search stands when it chooses its windows; all that follows, follows from it.
+
+    eta: the unknowns.
+    level: of the tolerance, from 0.
+    damping: λ.
+    sweeps: so far.
+    seconds, compile_seconds: so far.
+    tolerance: the finest one, once the noise is known.
+    done: the search has ended here.
+    """
+
+    eta: tuple[float, ...]
+    level: int = 0
+    damping: float = DAMPING
+    sweeps: int = 0
+    seconds: float = 0.0
+    compile_seconds: float = 0.0
+    tolerance: float | None = None
+    done: bool = False
+
+
+@dataclass
+class Search:
+    """Finds the unknowns of a problem from observations.
+
+    Args:
+        experiment: of the problem at the first guess, a march.
+        unknowns: what is sought.
+        data: the observations, in the user's units.
+        trackers: told how it goes.
+        folder: where the search keeps its place; None for nowhere.
+        control: η → the natural problem that the windows are chosen for; None for the unknowns' own.
+    """
+
+    experiment: Experiment
+    unknowns: Unknowns
+    data: Observations
+    trackers: Sequence[Tracker] = ()
+    folder: Path | None = None
+    control: Any = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        problem, data = self.experiment.problem, self.data
+        self.t, self.x = problem.to_natural(data.t, data.x)
+        self.horizon = problem.natural.horizon
+        self.t = np.minimum(self.t, self.horizon)
+        self.kernel: Kernel | None = None
+        self.scale = float(np.sqrt(np.mean(data.u**2))) or 1.0
+        self.error = math.inf  # of the newest march, relative
+
+    # --- where it stands ----------------------------------------------------------------------------------------
+
+    def begin(self) -> Place:
+        """The first guess, or the place that is kept in the folder."""
+        if self.folder is not None and (self.folder / FILE).is_file():
+            held = json.loads((self.folder / FILE).read_text())
+            return Place(**{**held, "eta": tuple(held["eta"])})
+        return Place(tuple(map(float, self.unknowns.start)))
+
+    def keep(self, place: Place) -> Place:
+        """Write the place."""
+        if self.folder is not None:
+            text = json.dumps(place._asdict())
+            write_whole(self.folder / FILE, lambda path: path.write_text(text))
+        return place
+
+    @property
+    def finest(self) -> float:
+        """The tolerance of the run."""
+        tolerance = self.experiment.setup.tolerance
+        assert tolerance is not None
+        return tolerance
+
+    def tolerance(self, place: Place) -> float:
+        """Of the marches of this level."""
+        finest = self.finest if place.tolerance is None else place.tolerance
+        return max(LEVELS[place.level], finest) if place.level < len(LEVELS) else finest
+
+    # --- the search ---------------------------------------------------------------------------------------------
+
+    def run(self, place: Place) -> tuple[Place, Inferred]:
+        """To the end.
+
+        Raises:
+            Stopped: a signal arrived; the place is kept.
+            Diverged: no march through time was possible.
+        """
+        with StopSignals() as signals, Stopwatch() as watch:
+            self.watch, self.before = watch, (place.seconds, place.compile_seconds)
+            while True:
+                place = self.keep(self._timed(place))
+                if signals.received:
+                    raise Stopped(signals.received)
+                place, inferred = self._round(place)
+                if place.done:
+                    return self.keep(self._timed(place)), inferred
+
+    def _timed(self, place: Place) -> Place:
+        seconds, compiled = self.before
+        return place._replace(
+            seconds=seconds + self.watch.seconds, compile_seconds=compiled + self.watch.compile_seconds
+        )
+
+    def _round(self, place: Place) -> tuple[Place, Inferred]:
+        """From one choice of windows to the next."""
+        eta, damping, sweeps = np.array(place.eta), place.damping, place.sweeps
+        chosen, pieces = eta, self._windows(eta, self.tolerance(place))
+        here, sweeps = self.swept(eta, pieces), sweeps + 1
+        self._log(place, eta, here, sweeps)
+        while True:
+            rho, S = self.weighted(eta, here)
+            step = damped_step(rho, S, damping)
+            whole = damped_step(rho, S, 0.0)
+            noise = self._noise(rho)
+            gain = float(np.sum((S @ whole) ** 2))
+            near = gain <= ENOUGH * noise**2 or float(np.abs(whole).max()) <= 1e-10
+            coarse = self.tolerance(place) > 3 * self.finest_needed(noise)
+            if near or (coarse and float(np.abs(whole).max()) <= CLOSE) or sweeps >= MOST:
+                return self._next(place, eta, damping, sweeps, noise, near, coarse), self.inferred(eta, here)
+            if damping <= 1e-3 and float(np.abs(whole).max()) <= LONGEST:
+                step = whole
+            trial = self.swept(eta + step, here.moved(step))
+            sweeps += 1
+            new, _ = self.weighted(eta + step, trial)
+            if float(new @ new) < float(rho @ rho):
+                eta, here, damping = eta + step, trial, damping * DECREASE
+            else:
+                floor = float(np.abs(step).max()) <= CLOSE and float(new @ new) < 1.1 * float(rho @ rho)
+                if floor:  # what is left is the march's own error
+                    return self._next(place, eta, damping, sweeps, noise, True, coarse), self.inferred(eta, here)
+                damping = max(damping, 1e-3) * INCREASE
+            self._log(place, eta, here, sweeps)
+            if np.abs(eta - chosen).max() > REACH:
+                return (
+                    place._replace(eta=tuple(map(float, eta)), damping=damping, sweeps=sweeps),
+                    self.inferred(eta, here),
+                )
+
+    def _next(
+        self, place: Place, eta: np.ndarray, damping: float, sweeps: int, noise: float, near: bool, coarse: bool
+    ) -> Place:
+        """The next level; or the end, where this was the finest that the noise asks for."""
+        reached = place._replace(eta=tuple(map(float, eta)), sweeps=sweeps, damping=min(damping, 1e-3))
+        if coarse and sweeps < MOST:
+            finest = self.finest_needed(noise)
+            level = place.level + 1
+            while level < len(LEVELS) and LEVELS[level] <= 3 * finest:
+                level = len(LEVELS)
+            return reached._replace(level=level, tolerance=finest)
+        return reached._replace(done=True)
+
+    def finest_needed(self, noise: float) -> float:
+        """The tolerance that this noise, in units of the data's, asks for."""
+        in_data = noise if self.data.sigma is None else noise * float(np.sqrt(np.mean(self.data.sigma**2)))
+        return max(self.finest, min(OF_NOISE * in_data / self.scale, LEVELS[0]))
+
+    def _noise(self, rho: np.ndarray) -> float:
+        """σ of ρ: 1 where the σ_i are given."""
+        if self.data.sigma is not None:
+            return 1.0
+        dof = max(len(rho) - len(self.unknowns.names), 1)
+        return float(np.sqrt(rho @ rho / dof))
+
+    # --- the problem at some unknowns -----------------------------------------------------------------------------
+
+    def march(self, eta: np.ndarray, tolerance: float) -> March:
+        """Of the problem at η, with the kernel whose programs serve all η."""
+        problem, experiment = self.unknowns.natural(eta), self.experiment
+        if self.kernel is None:
+            self.kernel = experiment.kernel.at(problem.coefficients)
+        return March(
+            problem=problem,
+            kernel=self.kernel.at(problem.coefficients),
+            settings=experiment.setup.marching_settings,
+            tolerance=tolerance,
+            seed=experiment.seed,
+            stated=experiment.problem,
+        )
+
+    def _windows(self, eta: np.ndarray, tolerance: float) -> tuple[Piece, ...]:
+        """Windows and features for the problem at η, and the field there."""
+        march = self.march(eta, tolerance)
+        if self.control is not None:
+            return self.control(self, eta, tolerance)
+        state = march.run(march.begin())
+        self.error = estimate_of(state)[0]
+        return pieces_of(state)
+
+    def swept(self, eta: np.ndarray, pieces: Sequence[Piece]) -> Swept:
+        """One sweep at η."""
+        march = self.march(eta, self.finest)
+        return sweep(march, pieces, self.unknowns.directions(eta), self.t, self.x, STEPS)
+
+    def weighted(self, eta: np.ndarray, here: Swept) -> tuple[np.ndarray, np.ndarray]:
+        """ρ and S, with a row for each normal prior."""
+        sigma = 1.0 if self.data.sigma is None else self.data.sigma
+        mean, deviation = self.unknowns.prior
+        held = np.isfinite(deviation)
+        rho = np.concatenate([(here.u - self.data.u) / sigma, ((eta - mean) / deviation)[held]])
+        S = np.vstack([here.slopes / np.reshape(sigma, (-1, 1)), np.diag(1 / deviation)[held]])
+        return np.nan_to_num(rho, nan=1e300, posinf=1e300), np.nan_to_num(S)
+
+    def inferred(self, eta: np.ndarray, here: Swept) -> Inferred:
+        """What the data say at η."""
+        unknowns = self.unknowns
+        return Inferred(
+            names=unknowns.names,
+            found=unknowns.values(eta),
+            slopes=here.slopes,
+            residuals=here.u - self.data.u,
+            sigma=self.data.sigma,
+            floor=self.error * self.scale if math.isfinite(self.error) else 0.0,
+        )
+
+    def _log(self, place: Place, eta: np.ndarray, here: Swept, sweeps: int) -> None:
+        misfit = float(np.sqrt(np.mean((here.u - self.data.u) ** 2)))
+        figures = {
+            "seconds": self._timed(place).seconds,
+            "loss": here.loss,
+            "misfit": misfit,
+            "tolerance": self.tolerance(place),
+            **dict(zip(self.unknowns.names, self.unknowns.values(eta).tolist(), strict=True)),
+        }
+        for tracker in self.trackers:
+            tracker.log(sweeps, f"search {described(self.unknowns, eta)}", figures)
+
+
+def damped_step(rho: np.ndarray, S: np.ndarray, damping: float) -> np.ndarray:
+    """argmin ‖ρ + S δ‖² + λ s² ‖δ‖², s² the largest diagonal entry of SᵀS, shortened to entries of `LONGEST`.
+
+    Directions that S hardly feels, 1e-9 of the largest, get no step.
+    """
+    U, values, rows = np.linalg.svd(S, full_matrices=False)
+    size = float(np.sqrt(np.max(np.sum(S**2, axis=0))))
+    if not size > 0:
+        return np.zeros(S.shape[1])
+    filtered = np.where(values > 1e-9 * size, values / (values**2 + damping * size**2), 0.0)
+    step = -rows.T @ (filtered * (U.T @ rho))
+    return step * min(1.0, LONGEST / max(float(np.abs(step).max()), 1e-300))
+
