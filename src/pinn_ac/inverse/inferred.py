@@ -28,6 +28,8 @@ class Inferred:
         residuals: u(t_i, x_i; θ̂) − u_i, (m,).
         sigma: σ_i, (m,); None where one σ is estimated, σ² = Σ residuals²/(m − p).
         floor: the error of u that the solver may have left, below which no σ is claimed.
+        scales: ∂θ/∂η, (p,), where η are the numbers that S is the slope by; None: the logarithms, so that it is θ̂.
+        prior: standard deviations of a normal prior of η, (p,), infinite where there is none; None for none.
 
     >>> import numpy as np
     >>> found = Inferred(("diffusivity",), np.array([0.1]), np.ones((5, 1)), np.array([1, -1, 1, -1, 0]) * 1e-3)
@@ -41,11 +43,14 @@ class Inferred:
     residuals: np.ndarray
     sigma: np.ndarray | None = None
     floor: float = 0.0
+    scales: np.ndarray | None = None
+    prior: np.ndarray | None = None
 
     @property
     def degrees_of_freedom(self) -> int:
-        """m − p."""
-        return len(self.residuals) - len(self.names)
+        """m − p, p the number of unknowns without a prior."""
+        free = len(self.names) if self.prior is None else int(np.sum(~np.isfinite(self.prior)))
+        return len(self.residuals) - free
 
     @property
     def noise(self) -> float:
@@ -64,7 +69,8 @@ class Inferred:
     @property
     def _weighted(self) -> np.ndarray:
         """Σ^(−½) S."""
-        return self.slopes / (self.noise or 1e-300) if self.sigma is None else self.slopes / self.sigma[:, None]
+        S = self.slopes / (self.noise or 1e-300) if self.sigma is None else self.slopes / self.sigma[:, None]
+        return S if self.prior is None else np.vstack([S, np.diag(1 / self.prior)[np.isfinite(self.prior)]])
 
     @property
     def _svd(self) -> tuple[np.ndarray, np.ndarray]:
@@ -99,7 +105,12 @@ class Inferred:
     def standard_errors(self) -> np.ndarray:
         """Of θ̂, (p,); infinite where the data do not determine it."""
         deviations = np.sqrt(np.diag(self.covariance))
-        return self.found * np.where(deviations <= FACTOR, deviations, np.inf)
+        logarithmic = np.isclose(self._scales, self.found)
+        return np.abs(self._scales) * np.where((deviations <= FACTOR) | ~logarithmic, deviations, np.inf)
+
+    @property
+    def _scales(self) -> np.ndarray:
+        return self.found if self.scales is None else self.scales
 
     @property
     def correlation(self) -> np.ndarray:

@@ -15,7 +15,7 @@ converges, down to a small part of the noise; and chosen anew where the unknowns
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ from pinn_ac.files import write_whole
 from pinn_ac.inverse.inferred import Inferred
 from pinn_ac.inverse.observations import Observations
 from pinn_ac.inverse.tangents import Swept, sweep
-from pinn_ac.inverse.unknowns import Unknowns, described
+from pinn_ac.inverse.unknowns import Unknowns
 from pinn_ac.marching import Kernel, March, Piece, estimate_of, pieces_of
 from pinn_ac.tracking import Tracker
 from pinn_ac.training import Stopped, StopSignals, Stopwatch
@@ -62,6 +62,7 @@ class Place(NamedTuple):
     seconds, compile_seconds: so far.
     tolerance: the finest one, once the noise is known.
     done: the search has ended here.
+    settled: it has converged.
     """
 
     eta: tuple[float, ...]
@@ -72,6 +73,7 @@ class Place(NamedTuple):
     compile_seconds: float = 0.0
     tolerance: float | None = None
     done: bool = False
+    settled: bool = True
 
 
 @dataclass
@@ -84,7 +86,8 @@ class Search:
         data: the observations, in the user's units.
         trackers: told how it goes.
         folder: where the search keeps its place; None for nowhere.
-        control: η → the natural problem that the windows are chosen for; None for the unknowns' own.
+        seconds: wall-clock budget of the whole run; None for none.
+        share: of it, that the search may take.
     """
 
     experiment: Experiment
@@ -92,8 +95,8 @@ class Search:
     data: Observations
     trackers: Sequence[Tracker] = ()
     folder: Path | None = None
-    control: Any = None
-    history: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float | None = None
+    share: float = 1.0
 
     def __post_init__(self) -> None:
         problem, data = self.experiment.problem, self.data
@@ -149,7 +152,7 @@ class Search:
                     raise Stopped(signals.received)
                 place, inferred = self._round(place)
                 if place.done:
-                    return self.keep(self._timed(place)), inferred
+                    return self._timed(place), inferred
 
     def _timed(self, place: Place) -> Place:
         seconds, compiled = self.before
@@ -171,7 +174,7 @@ class Search:
             gain = float(np.sum((S @ whole) ** 2))
             near = gain <= ENOUGH * noise**2 or float(np.abs(whole).max()) <= 1e-10
             coarse = self.tolerance(place) > 3 * self.finest_needed(noise)
-            if near or (coarse and float(np.abs(whole).max()) <= CLOSE) or sweeps >= MOST:
+            if near or (coarse and float(np.abs(whole).max()) <= CLOSE) or self._over(place, sweeps):
                 return self._next(place, eta, damping, sweeps, noise, near, coarse), self.inferred(eta, here)
             if damping <= 1e-3 and float(np.abs(whole).max()) <= LONGEST:
                 step = whole
@@ -197,13 +200,20 @@ class Search:
     ) -> Place:
         """The next level; or the end, where this was the finest that the noise asks for."""
         reached = place._replace(eta=tuple(map(float, eta)), sweeps=sweeps, damping=min(damping, 1e-3))
-        if coarse and sweeps < MOST:
+        if self._over(place, sweeps):
+            return reached._replace(done=True, settled=near and not coarse)
+        if coarse:
             finest = self.finest_needed(noise)
             level = place.level + 1
             while level < len(LEVELS) and LEVELS[level] <= 3 * finest:
                 level = len(LEVELS)
             return reached._replace(level=level, tolerance=finest)
         return reached._replace(done=True)
+
+    def _over(self, place: Place, sweeps: int) -> bool:
+        """The search has had its sweeps or its time."""
+        clock = self.seconds is not None and self._timed(place).seconds > self.share * self.seconds
+        return clock or sweeps >= MOST
 
     def finest_needed(self, noise: float) -> float:
         """The tolerance that this noise, in units of the data's, asks for."""
@@ -236,8 +246,6 @@ class Search:
     def _windows(self, eta: np.ndarray, tolerance: float) -> tuple[Piece, ...]:
         """Windows and features for the problem at η, and the field there."""
         march = self.march(eta, tolerance)
-        if self.control is not None:
-            return self.control(self, eta, tolerance)
         state = march.run(march.begin())
         self.error = estimate_of(state)[0]
         return pieces_of(state)
@@ -266,19 +274,21 @@ class Search:
             residuals=here.u - self.data.u,
             sigma=self.data.sigma,
             floor=self.error * self.scale if math.isfinite(self.error) else 0.0,
+            scales=unknowns.scales(eta),
+            prior=unknowns.prior[1],
         )
 
     def _log(self, place: Place, eta: np.ndarray, here: Swept, sweeps: int) -> None:
-        misfit = float(np.sqrt(np.mean((here.u - self.data.u) ** 2)))
         figures = {
             "seconds": self._timed(place).seconds,
-            "loss": here.loss,
-            "misfit": misfit,
+            "loss": float(np.mean((here.u - self.data.u) ** 2)),
+            "residual_loss": here.loss,
+            "evaluations": sweeps,
             "tolerance": self.tolerance(place),
             **dict(zip(self.unknowns.names, self.unknowns.values(eta).tolist(), strict=True)),
         }
         for tracker in self.trackers:
-            tracker.log(sweeps, f"search {described(self.unknowns, eta)}", figures)
+            tracker.log(sweeps, "search", figures)
 
 
 def damped_step(rho: np.ndarray, S: np.ndarray, damping: float) -> np.ndarray:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -115,11 +115,4 @@ class Coefficients:
 
     def problem(self, eta: np.ndarray) -> Problem:
         return replace(self.known, **dict(zip(self.names, np.exp(eta).tolist(), strict=True)))
-
-
-def described(unknowns: Unknowns, eta: np.ndarray) -> str:
-    """The first few unknowns, as a person reads them."""
-    pairs: Any = zip(unknowns.names, unknowns.values(eta), strict=True)
-    words = [f"{name} {value:.4g}" for name, value in list(pairs)[:4]]
-    return ", ".join(words) + (", …" if len(unknowns.names) > 4 else "")
 
