@@ -8,7 +8,7 @@ from pinn_ac.ansatz import Lifted, ReactionFlow, Soft
 from pinn_ac.derivatives import OwnTaylor
 from pinn_ac.errors import is_whole, require
 from pinn_ac.gradients import JaxGradient
-from pinn_ac.inverse import Coefficients, Inference, Observations
+from pinn_ac.inverse import Inference, Observations, unknowns_of
 from pinn_ac.loss import Loss
 from pinn_ac.models import MLP, Periodic, RandomFeatures, Splitting
 from pinn_ac.models.splitting import KNOWN
@@ -83,7 +83,7 @@ def fit(
     progress: bool = True,
     trackers: Iterable[Tracker] = (),
     data: Observations | None = None,
-    unknown: Mapping[str, float] | None = None,
+    unknown: Mapping[str, Any] | None = None,
     **choices: Unpack[Choices],
 ) -> Solution:
     """Train a network on a problem.
@@ -108,7 +108,8 @@ def fit(
         data: observations of the solution, :class:`~pinn_ac.Observations`; then the coefficients that are `unknown`
             are inferred from them, and what is returned is an :class:`~pinn_ac.InferredSolution` of the problem that
             was found, to a tolerance of 1e-9 by default. See docs/inverse.md.
-        unknown: name → a guess, of the positive coefficients that `data` are to tell; a decade off will do.
+        unknown: name → a guess, of the positive coefficients that `data` are to tell; a decade off will do. With
+            "initial_condition" → :class:`~pinn_ac.inverse.UnknownStart` that is unknown too.
         choices: see :class:`Choices`.
 
     Returns:
@@ -131,9 +132,9 @@ def fit(
     ...     progress=False,
     ... )
     """
-    unknown = [name for name in choices if name not in Choices.__annotations__]
-    if unknown:
-        raise TypeError(f"fit() has no {', '.join(unknown)}: it has {', '.join(Choices.__annotations__)}.")
+    strange = [name for name in choices if name not in Choices.__annotations__]
+    if strange:
+        raise TypeError(f"fit() has no {', '.join(strange)}: it has {', '.join(Choices.__annotations__)}.")
     plan = choices.get("plan") or Plan()
     if seconds is not None:
         plan = replace(plan, seconds=seconds)
@@ -162,7 +163,7 @@ def fit(
 def _inferred(
     setup: Setup,
     data: Observations | None,
-    unknown: Mapping[str, float] | None,
+    unknown: Mapping[str, Any] | None,
     plan: Plan,
     trackers: Iterable[Tracker],
     reference: Reference | bool,
@@ -173,7 +174,7 @@ def _inferred(
         "reference is a solution, but that of the problem to be found is not known yet: give True or False.",
     )
     assert data is not None
-    inference = Inference(setup, Coefficients(setup.problem, unknown or {}), data, plan, trackers)
+    inference = Inference(setup, unknowns_of(setup.problem, unknown or {}), data, plan, trackers)
     with computing(inference.experiment):
         return inference.run(None, solve if reference else lambda problem: None)
 

@@ -2,14 +2,16 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
-from scipy.optimize import least_squares
 
+from pinn_ac.inverse.inferred import Inferred
+from pinn_ac.inverse.observations import Observations
+from pinn_ac.inverse.search import DAMPING, DECREASE, ENOUGH, INCREASE, MOST, damped_step
 from pinn_ac.problem import Problem
 from pinn_ac.reference.galerkin import Galerkin
 from pinn_ac.reference.march import Work, march_controlled
@@ -17,8 +19,10 @@ from pinn_ac.reference.resolution import modes_needed
 
 TOLERANCE = 1e-8
 """Of the solver's step control; the values that it gives are good to 1e-9 or so."""
-STEP = 1e-3
-"""Of the central differences, in the logarithm of a coefficient: their error is STEP² relative, less by extrapolation."""
+STEP = 1e-4
+"""Of the differences, in the logarithm of a coefficient."""
+WIDE = 1e-3
+"""Of the central differences with h and 2h, which are extrapolated."""
 AT_ONCE = 256
 """Observations whose waves are summed at once."""
 
@@ -26,16 +30,12 @@ AT_ONCE = 256
 class Classical(NamedTuple):
     """What least squares through the spectral solver finds.
 
-    values: name → the coefficient.
-    covariance: of their logarithms, σ² (SᵀS)⁻¹, (p, p).
-    noise: σ.
+    inferred: the estimates and their uncertainty.
     solves: how many times the problem was solved.
     seconds: wall-clock.
     """
 
-    values: dict[str, float]
-    covariance: np.ndarray
-    noise: float
+    inferred: Inferred
     solves: int
     seconds: float
 
@@ -69,7 +69,7 @@ def observed(problem: Problem, t: np.ndarray, x: np.ndarray, tolerance: float = 
     return u
 
 
-def sensitivities(problem: Problem, names: list[str], t: np.ndarray, x: np.ndarray) -> np.ndarray:
+def sensitivities(problem: Problem, names: Sequence[str], t: np.ndarray, x: np.ndarray) -> np.ndarray:
     """S = ∂u/∂(log θ) at the points, (m, p), by central differences with steps h and 2h, extrapolated."""
     S = []
     for name in names:
@@ -81,20 +81,23 @@ def sensitivities(problem: Problem, names: list[str], t: np.ndarray, x: np.ndarr
             ]
             return (ends[0] - ends[1]) / (2 * h)
 
-        S.append((4 * difference(STEP) - difference(2 * STEP)) / 3)
+        S.append((4 * difference(WIDE) - difference(2 * WIDE)) / 3)
     return np.stack(S, axis=1)
 
 
-def fit_classically(problem: Problem, data: Any, unknown: Mapping[str, float]) -> Classical:
-    """Least squares in the logarithms of the unknowns, by SciPy's Levenberg–Marquardt with differences for slopes.
+def fit_classically(problem: Problem, data: Observations, unknown: Mapping[str, float]) -> Classical:
+    """Least squares in the logarithms of the unknowns through the spectral solver, with differences for slopes.
+
+    The steps are those of :class:`~pinn_ac.inverse.search.Search`, so that what differs is who solves the equation.
 
     Args:
         problem: with the known coefficients.
-        data: :class:`~pinn_ac.inverse.Observations`.
-        unknown: name → where to start.
+        data: the observations.
+        unknown: name → where to begin.
     """
-    begun, solves, names = time.perf_counter(), 0, list(unknown)
-    weights = 1.0 if data.sigma is None else 1 / data.sigma
+    begun, names = time.perf_counter(), tuple(unknown)
+    weights = np.ones(len(data)) if data.sigma is None else 1 / data.sigma
+    solves = 0
 
     def misfit(logs: np.ndarray) -> np.ndarray:
         nonlocal solves
@@ -102,10 +105,21 @@ def fit_classically(problem: Problem, data: Any, unknown: Mapping[str, float]) -
         values = dict(zip(names, np.exp(logs).tolist(), strict=True))
         return weights * (observed(replace(problem, **values), data.t, data.x) - data.u)
 
-    start = np.log([unknown[name] for name in names])
-    found = least_squares(misfit, start, method="lm", diff_step=1e-5, xtol=1e-10, ftol=1e-12)
-    dof = len(data.u) - len(names)
-    noise = math.sqrt(2 * found.cost / dof) if data.sigma is None else 1.0
-    covariance = noise**2 * np.linalg.inv(found.jac.T @ found.jac)
-    values = dict(zip(names, np.exp(found.x).tolist(), strict=True))
-    return Classical(values, covariance, noise, solves, time.perf_counter() - begun)
+    eta, damping = np.log([unknown[name] for name in names]), DAMPING
+    rho = misfit(eta)
+    for _ in range(MOST):
+        S = np.stack([(misfit(eta + STEP * one) - rho) / STEP for one in np.eye(len(names))], axis=1)
+        whole = damped_step(rho, S, 0.0)
+        noise = math.sqrt(rho @ rho / max(len(data) - len(names), 1)) if data.sigma is None else 1.0
+        if float(np.sum((S @ whole) ** 2)) <= ENOUGH * noise**2 or float(np.abs(whole).max()) <= 1e-8:
+            break
+        new = np.full(len(rho), np.inf)
+        while not float(new @ new) < float(rho @ rho) and damping < 1e6:
+            step = damped_step(rho, S, damping)
+            new = misfit(eta + step)
+            damping = damping * (DECREASE if float(new @ new) < float(rho @ rho) else INCREASE)
+        if damping >= 1e6:  # what is left is the solver's own error
+            break
+        eta, rho = eta + step, new
+    inferred = Inferred(names, np.exp(eta), S / weights[:, None], rho / weights, data.sigma)
+    return Classical(inferred, solves, time.perf_counter() - begun)

@@ -97,7 +97,6 @@ class Inference:
         checkpoints: Checkpoints | None = None,
         past: Iterable[Mapping[str, Any]] = (),
     ) -> None:
-        start = unknowns.problem(unknowns.start)
         require(
             setup.marches,
             "What is unknown is found by a run to a tolerance with drawn features: choose experiment=inverse.",
@@ -106,12 +105,17 @@ class Inference:
             setup.precision == "float64",
             "What is unknown is found in double precision: choose precision=float64.",
         )
-        data.check(start, int(np.sum(~np.isfinite(unknowns.prior[1]))))
+        free = ~np.isfinite(unknowns.prior[1])
+        data.check(setup.problem, int(np.sum(free)))
+        require(
+            bool(free.all()) or data.sigma is not None,
+            "A prior can be weighed against the data only where their noise is known: give the observations' sigma.",
+        )
         self.setup, self.unknowns, self.data, self.plan = setup, unknowns, data, plan
         self.folder, self.checkpoints = folder, checkpoints
         self.memory = Memory.of(past)
         self.trackers = [self.memory, *trackers]
-        self.experiment = assemble(replace(setup, problem=start))
+        self.experiment = assemble(replace(setup, problem=unknowns.first))
         self.search = Search(self.experiment, unknowns, data, self.trackers, folder, plan.seconds, SETTLED)
 
     def run(

@@ -105,8 +105,8 @@ class Inferred:
     def standard_errors(self) -> np.ndarray:
         """Of θ̂, (p,); infinite where the data do not determine it."""
         deviations = np.sqrt(np.diag(self.covariance))
-        logarithmic = np.isclose(self._scales, self.found)
-        return np.abs(self._scales) * np.where((deviations <= FACTOR) | ~logarithmic, deviations, np.inf)
+        logarithmic = self._scales == self.found
+        return np.abs(self._scales) * np.where(logarithmic & ~(deviations <= FACTOR), np.inf, deviations)
 
     @property
     def _scales(self) -> np.ndarray:

@@ -88,6 +88,7 @@ class Search:
         folder: where the search keeps its place; None for nowhere.
         seconds: wall-clock budget of the whole run; None for none.
         share: of it, that the search may take.
+        windows: to begin with, such as those of a search that has ended near the first guess; None chooses them.
     """
 
     experiment: Experiment
@@ -97,6 +98,7 @@ class Search:
     folder: Path | None = None
     seconds: float | None = None
     share: float = 1.0
+    windows: tuple[Piece, ...] | None = None
 
     def __post_init__(self) -> None:
         problem, data = self.experiment.problem, self.data
@@ -105,7 +107,7 @@ class Search:
         self.t = np.minimum(self.t, self.horizon)
         self.kernel: Kernel | None = None
         self.scale = float(np.sqrt(np.mean(data.u**2))) or 1.0
-        self.error = math.inf  # of the newest march, relative
+        self.error, self.chosen = math.inf, ()  # relative, and the windows, of the newest march
 
     # --- where it stands ----------------------------------------------------------------------------------------
 
@@ -245,10 +247,13 @@ class Search:
 
     def _windows(self, eta: np.ndarray, tolerance: float) -> tuple[Piece, ...]:
         """Windows and features for the problem at η, and the field there."""
+        if self.windows is not None:
+            windows, self.windows = self.windows, None
+            return windows
         march = self.march(eta, tolerance)
         state = march.run(march.begin())
-        self.error = estimate_of(state)[0]
-        return pieces_of(state)
+        self.error, self.chosen = estimate_of(state)[0], pieces_of(state)
+        return self.chosen
 
     def swept(self, eta: np.ndarray, pieces: Sequence[Piece]) -> Swept:
         """One sweep at η."""

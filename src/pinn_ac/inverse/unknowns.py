@@ -26,6 +26,11 @@ class Unknowns(Protocol):
         ...
 
     @property
+    def first(self) -> Problem:
+        """The problem, in the user's units, whose natural units and symmetry are those of all η."""
+        ...
+
+    @property
     def prior(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of a normal prior of η, each (p,); infinite deviations where there is none."""
         ...
