@@ -11,7 +11,7 @@ import numpy as np
 
 from pinn_ac.inverse.inferred import Inferred
 from pinn_ac.inverse.observations import Observations
-from pinn_ac.inverse.search import DAMPING, DECREASE, ENOUGH, INCREASE, MOST, damped_step
+from pinn_ac.inverse.search import DAMPING, ENOUGH, INCREASE, MOST, damped_step, relaxed
 from pinn_ac.problem import Problem
 from pinn_ac.reference.galerkin import Galerkin
 from pinn_ac.reference.march import Work, march_controlled
@@ -113,13 +113,15 @@ def fit_classically(problem: Problem, data: Observations, unknown: Mapping[str, 
         noise = math.sqrt(rho @ rho / max(len(data) - len(names), 1)) if data.sigma is None else 1.0
         if float(np.sum((S @ whole) ** 2)) <= ENOUGH * noise**2 or float(np.abs(whole).max()) <= 1e-8:
             break
-        new = np.full(len(rho), np.inf)
+        new, raised = np.full(len(rho), np.inf), INCREASE
         while not float(new @ new) < float(rho @ rho) and damping < 1e6:
             step = damped_step(rho, S, damping)
             new = misfit(eta + step)
-            damping = damping * (DECREASE if float(new @ new) < float(rho @ rho) else INCREASE)
+            if not float(new @ new) < float(rho @ rho):
+                damping, raised = max(damping, 1e-4) * raised, raised * INCREASE
         if damping >= 1e6:  # what is left is the solver's own error
             break
+        damping *= relaxed(rho, S, step, new)
         eta, rho = eta + step, new
     inferred = Inferred(names, np.exp(eta), S / weights[:, None], rho / weights, data.sigma)
     return Classical(inferred, solves, time.perf_counter() - begun)

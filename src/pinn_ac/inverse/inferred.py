@@ -88,6 +88,8 @@ class Inferred:
     def _is_determined(self) -> np.ndarray:
         """Which singular directions the data determine, (p,)."""
         values, _ = self._svd
+        if self.prior is not None and np.isfinite(self.prior).any():  # then the prior does
+            return values > 0
         size = np.sqrt(len(self.residuals)) / (self.noise or 1e-300)
         return (values * FACTOR > 1) & (values > NUMERICAL * max(values[0], size))
 

@@ -5,9 +5,9 @@ factor between data and equation, which is the limit of an ever larger weight of
 over the windows of time (see :mod:`pinn_ac.inverse.tangents`): it improves the network, and tells how the field at the
 observations changes with the unknowns. The step of the unknowns is Levenberg–Marquardt's,
 
-    min_δ ‖ρ + S δ‖² + λ s² ‖δ‖²,   s the length of the longest column of S,
+    min_δ ‖ρ + S δ‖² + λ ‖C δ‖²,   C the lengths of the columns of S,
 
-in the logarithms of coefficients, in which one λ suits all; network and unknowns move together. The windows and the
+in the logarithms of coefficients; network and unknowns move together. The windows and the
 numbers of features are chosen by a march with error control, to a tolerance that tightens from 1e-3 on as the search
 converges, down to a small part of the noise; and chosen anew where the unknowns have moved far.
 """
@@ -43,7 +43,10 @@ CLOSE = 0.05
 """A step below which a finer level begins."""
 ENOUGH = 1e-3
 """The gain, in units of the noise's variance, below which a step is none: a thirtieth of a standard error."""
-DAMPING, DECREASE, INCREASE = 1e-2, 0.1, 5.0
+DAMPING, DECREASE, INCREASE = 1e-2, 0.1, 2.0
+"""λ at first, the least factor on it after a step that was as good as foreseen, and that after one that was not."""
+WEAKEST = 1e-2
+"""Of the longest column of S: a shorter one is damped as if it were as long."""
 STEPS = 3
 """Of Gauss–Newton in a window and sweep, at most."""
 MOST = 60
@@ -105,7 +108,7 @@ class Search:
         self.t, self.x = problem.to_natural(data.t, data.x)
         self.horizon = problem.natural.horizon
         self.t = np.minimum(self.t, self.horizon)
-        self.kernel: Kernel | None = None
+        self.kernels: dict[type, Kernel] = {}  # the newest, by the kind of its problem
         self.scale = float(np.sqrt(np.mean(data.u**2))) or 1.0
         self.error, self.chosen = math.inf, ()  # relative, and the windows, of the newest march
 
@@ -164,7 +167,7 @@ class Search:
 
     def _round(self, place: Place) -> tuple[Place, Inferred]:
         """From one choice of windows to the next."""
-        eta, damping, sweeps = np.array(place.eta), place.damping, place.sweeps
+        eta, damping, sweeps, raised = np.array(place.eta), place.damping, place.sweeps, INCREASE
         chosen, pieces = eta, self._windows(eta, self.tolerance(place))
         here, sweeps = self.swept(eta, pieces), sweeps + 1
         self._log(place, eta, here, sweeps)
@@ -178,18 +181,16 @@ class Search:
             coarse = self.tolerance(place) > 3 * self.finest_needed(noise)
             if near or (coarse and float(np.abs(whole).max()) <= CLOSE) or self._over(place, sweeps):
                 return self._next(place, eta, damping, sweeps, noise, near, coarse), self.inferred(eta, here)
-            if damping <= 1e-3 and float(np.abs(whole).max()) <= LONGEST:
-                step = whole
             trial = self.swept(eta + step, here.moved(step))
             sweeps += 1
             new, _ = self.weighted(eta + step, trial)
             if float(new @ new) < float(rho @ rho):
-                eta, here, damping = eta + step, trial, damping * DECREASE
+                eta, here, damping, raised = eta + step, trial, damping * relaxed(rho, S, step, new), INCREASE
             else:
                 floor = float(np.abs(step).max()) <= CLOSE and float(new @ new) < 1.1 * float(rho @ rho)
                 if floor:  # what is left is the march's own error
                     return self._next(place, eta, damping, sweeps, noise, True, coarse), self.inferred(eta, here)
-                damping = max(damping, 1e-3) * INCREASE
+                damping, raised = max(damping, 1e-4) * raised, raised * INCREASE
             self._log(place, eta, here, sweeps)
             if np.abs(eta - chosen).max() > REACH:
                 return (
@@ -231,18 +232,20 @@ class Search:
 
     # --- the problem at some unknowns -----------------------------------------------------------------------------
 
-    def march(self, eta: np.ndarray, tolerance: float) -> March:
-        """Of the problem at η, with the kernel whose programs serve all η."""
-        problem, experiment = self.unknowns.natural(eta), self.experiment
-        if self.kernel is None:
-            self.kernel = experiment.kernel.at(problem.coefficients)
+    def march(self, eta: np.ndarray, tolerance: float, control: bool = False) -> March:
+        """Of the problem at η, with the kernel whose programs serve all η; `control`: of that to choose windows for."""
+        problem = self.unknowns.control(eta) if control else self.unknowns.natural(eta)
+        base = self.experiment.kernel if control else self.unknowns.kernel(self.experiment.kernel)
+        kernels = self.kernels
+        kind = type(problem)
+        kernels[kind] = (kernels[kind] if kind in kernels else base).at(problem.coefficients)
         return March(
             problem=problem,
-            kernel=self.kernel.at(problem.coefficients),
-            settings=experiment.setup.marching_settings,
+            kernel=kernels[kind],
+            settings=self.experiment.setup.marching_settings,
             tolerance=tolerance,
-            seed=experiment.seed,
-            stated=experiment.problem,
+            seed=self.experiment.seed,
+            stated=self.experiment.problem,
         )
 
     def _windows(self, eta: np.ndarray, tolerance: float) -> tuple[Piece, ...]:
@@ -250,7 +253,7 @@ class Search:
         if self.windows is not None:
             windows, self.windows = self.windows, None
             return windows
-        march = self.march(eta, tolerance)
+        march = self.march(eta, tolerance, control=True)
         state = march.run(march.begin())
         self.error, self.chosen = estimate_of(state)[0], pieces_of(state)
         return self.chosen
@@ -297,15 +300,36 @@ class Search:
 
 
 def damped_step(rho: np.ndarray, S: np.ndarray, damping: float) -> np.ndarray:
-    """argmin ‖ρ + S δ‖² + λ s² ‖δ‖², s² the largest diagonal entry of SᵀS, shortened to entries of `LONGEST`.
+    """argmin ‖ρ + S δ‖² + λ ‖C δ‖², shortened to entries of `LONGEST`; C the lengths of the columns of S.
 
-    Directions that S hardly feels, 1e-9 of the largest, get no step.
+    A column that is shorter than `WEAKEST` of the longest counts as that long, so that what the data hardly feel stays
+    where it is. Directions that S feels less than 1e-9 of the largest get no step.
+
+    Source: J. J. Moré, in Numerical Analysis, Lecture Notes in Mathematics 630 (1978) 105–116.
+
+    Args:
+        rho, S: (m,) and (m, p).
+        damping: λ ≥ 0.
+
+    >>> import numpy as np
+    >>> damped_step(np.array([0.5, 0.0]), np.eye(2), 0.0).tolist()
+    [-0.5, 0.0]
     """
-    U, values, rows = np.linalg.svd(S, full_matrices=False)
-    size = float(np.sqrt(np.max(np.sum(S**2, axis=0))))
-    if not size > 0:
+    lengths = np.linalg.norm(S, axis=0)
+    if not lengths.max() > 0:
         return np.zeros(S.shape[1])
-    filtered = np.where(values > 1e-9 * size, values / (values**2 + damping * size**2), 0.0)
-    step = -rows.T @ (filtered * (U.T @ rho))
+    lengths = np.maximum(lengths, WEAKEST * lengths.max())
+    U, values, rows = np.linalg.svd(S / lengths, full_matrices=False)
+    filtered = np.where(values > 1e-9 * values[0], values / (values**2 + damping), 0.0)
+    step = -(rows.T @ (filtered * (U.T @ rho))) / lengths
     return step * min(1.0, LONGEST / max(float(np.abs(step).max()), 1e-300))
 
+
+def relaxed(rho: np.ndarray, S: np.ndarray, step: np.ndarray, new: np.ndarray) -> float:
+    """The factor on λ after a step that lowered ‖ρ‖ to that of `new`, by how much of what was foreseen it did.
+
+    Source: H. B. Nielsen, Damping parameter in Marquardt's method, IMM-REP-1999-05.
+    """
+    foreseen = float(rho @ rho) - float(np.sum((rho + S @ step) ** 2))
+    share = (float(rho @ rho) - float(new @ new)) / max(foreseen, 1e-300)
+    return max(DECREASE, 1 - (2 * min(share, 1.0) - 1) ** 3)

@@ -56,7 +56,7 @@ class UnknownStart:
 
 
 @dataclass(frozen=True)
-class StartAndCoefficients:
+class StartAndCoefficients(Unknowns):
     """An unknown initial condition and unknown positive coefficients: η = (ln θ, a_0, a_1 …, b_1 …).
 
     Args:

@@ -9,6 +9,7 @@ import numpy as np
 
 from pinn_ac.errors import is_number, require
 from pinn_ac.inverse.tangents import Directions
+from pinn_ac.marching import Kernel
 from pinn_ac.problem import Problem
 
 
@@ -55,9 +56,17 @@ class Unknowns(Protocol):
         """The problem in the user's units."""
         ...
 
+    def control(self, eta: np.ndarray) -> Problem:
+        """The problem that windows and numbers of features are chosen for, in the units of :meth:`natural`."""
+        return self.natural(eta)
+
+    def kernel(self, kernel: Kernel) -> Kernel:
+        """The kernel of the equation with all that is unknown, from that of :attr:`first`."""
+        return kernel
+
 
 @dataclass(frozen=True)
-class Coefficients:
+class Coefficients(Unknowns):
     """Positive coefficients θ_j of an equation, by their logarithms: η_j = ln θ_j.
 
     Args:

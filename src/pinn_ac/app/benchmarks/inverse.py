@@ -55,7 +55,7 @@ def run(
     found: dict[str, list[Inferred]] = {"network": [], "spectral solver": []}
     seconds = dict.fromkeys(found, 0.0)
     windows: Any = None
-    kernel: Any = None
+    kernels: Any = None
     begin = dict(guess)
     with (folder / "inverse.jsonl").open("w") as file:
         for draw in range(draws):
@@ -66,7 +66,7 @@ def run(
             experiment = assemble(setup)
             with computing(experiment):
                 search = Search(experiment, unknowns, data, windows=windows)
-                search.kernel = kernel
+                search.kernels = kernels or search.kernels
                 place = search.begin()
                 _, inferred = search.run(place if windows is None else place._replace(level=2))
             found["network"].append(inferred)
@@ -78,7 +78,7 @@ def run(
             if draw == 0:  # in the units of its estimate, which those that follow share
                 begin = dict(zip(names, inferred.found.tolist(), strict=True))
             else:
-                windows, kernel = windows or search.chosen, search.kernel
+                windows, kernels = windows or search.chosen, search.kernels
             line = {way: [one.found.tolist() for one in several[-1:]] for way, several in found.items()}
             file.write(json.dumps(line) + "\n")
             file.flush()
