@@ -149,11 +149,6 @@ class Inference:
         if place.done and self.folder is not None:
             return place, stored(self.folder)[0]
         place, inferred = self.search.run(place)
-        if not place.settled:
-            self._say(
-                "The search ended before it had converged, so its standard errors are those of an unfinished fit: "
-                "give more time by train.seconds, or a better guess."
-            )
         if self.folder is not None:
             store(self.folder, inferred, self.data)
         self.search.keep(place)

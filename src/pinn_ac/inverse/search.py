@@ -29,7 +29,7 @@ from pinn_ac.inverse.tangents import Swept, sweep
 from pinn_ac.inverse.unknowns import Unknowns
 from pinn_ac.marching import Kernel, March, Piece, estimate_of, pieces_of
 from pinn_ac.tracking import Tracker
-from pinn_ac.training import Stopped, StopSignals, Stopwatch
+from pinn_ac.training import Diverged, Stopped, StopSignals, Stopwatch
 
 LEVELS = (1e-3, 1e-6)
 """Tolerances of the marches before the finest."""
@@ -39,10 +39,14 @@ LONGEST = 1.0
 """The largest change of an unknown in one step: a factor of e."""
 REACH = 1.2
 """How far an unknown may move from where the windows were chosen."""
+LEFT = 30.0
+"""Times the tolerance, that residual times the length of a window may be before windows are chosen anew."""
 CLOSE = 0.05
 """A step below which a finer level begins."""
 ENOUGH = 1e-3
 """The gain, in units of the noise's variance, below which a step is none: a thirtieth of a standard error."""
+ROUGHLY = 10.0
+"""Times as much is enough on a level that is not the finest."""
 DAMPING, DECREASE, INCREASE = 1e-2, 0.1, 2.0
 """λ at first, the least factor on it after a step that was as good as foreseen, and that after one that was not."""
 WEAKEST = 1e-2
@@ -51,6 +55,10 @@ STEPS = 3
 """Of Gauss–Newton in a window and sweep, at most."""
 MOST = 60
 """Sweeps of a search."""
+UNSETTLED = (
+    "The search ended before it had converged, so its standard errors are those of an unfinished fit: give more time by "
+    "train.seconds, or a better guess."
+)
 FILE = "search.json"
 """In the run's folder: where the search stands."""
 
@@ -157,7 +165,13 @@ class Search:
                     raise Stopped(signals.received)
                 place, inferred = self._round(place)
                 if place.done:
+                    if not place.settled:
+                        self._say(UNSETTLED)
                     return self._timed(place), inferred
+
+    def _say(self, sentence: str) -> None:
+        for tracker in self.trackers:
+            tracker.say(sentence)
 
     def _timed(self, place: Place) -> Place:
         seconds, compiled = self.before
@@ -177,11 +191,12 @@ class Search:
             whole = damped_step(rho, S, 0.0)
             noise = self._noise(rho)
             gain = float(np.sum((S @ whole) ** 2))
-            near = gain <= ENOUGH * noise**2 or float(np.abs(whole).max()) <= 1e-10
             coarse = self.tolerance(place) > 3 * self.finest_needed(noise)
+            enough = (ROUGHLY if coarse else 1.0) * ENOUGH * noise**2
+            near = gain <= enough or float(np.abs(whole).max()) <= 1e-10
             if near or (coarse and float(np.abs(whole).max()) <= CLOSE) or self._over(place, sweeps):
                 return self._next(place, eta, damping, sweeps, noise, near, coarse), self.inferred(eta, here)
-            trial = self.swept(eta + step, here.moved(step))
+            trial, anew = self._trial(place, eta, step, here, chosen)
             sweeps += 1
             new, _ = self.weighted(eta + step, trial)
             if float(new @ new) < float(rho @ rho):
@@ -192,11 +207,26 @@ class Search:
                     return self._next(place, eta, damping, sweeps, noise, True, coarse), self.inferred(eta, here)
                 damping, raised = max(damping, 1e-4) * raised, raised * INCREASE
             self._log(place, eta, here, sweeps)
-            if np.abs(eta - chosen).max() > REACH:
+            if anew and here is trial:  # the next round begins with the windows that it would choose
+                self.windows = self.chosen
                 return (
                     place._replace(eta=tuple(map(float, eta)), damping=damping, sweeps=sweeps),
                     self.inferred(eta, here),
                 )
+
+    def _trial(
+        self, place: Place, eta: np.ndarray, step: np.ndarray, here: Swept, chosen: np.ndarray
+    ) -> tuple[Swept, bool]:
+        """A sweep at η + step, and whether windows had to be chosen for it: it is too far, or these leave too much."""
+        if np.abs(eta + step - chosen).max() <= REACH:
+            trial = self.swept(eta + step, here.moved(step))
+            longest = max(float(piece.length) for piece in trial.pieces)
+            if math.sqrt(trial.loss) * longest <= LEFT * self.tolerance(place) * self.scale:
+                return trial, False
+        try:
+            return self.swept(eta + step, self._windows(eta + step, self.tolerance(place))), True
+        except Diverged:
+            return here._replace(u=np.full_like(here.u, np.inf)), False
 
     def _next(
         self, place: Place, eta: np.ndarray, damping: float, sweeps: int, noise: float, near: bool, coarse: bool

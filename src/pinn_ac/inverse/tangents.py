@@ -64,7 +64,7 @@ class Swept(NamedTuple):
     tangents: of each window's output weights, δc, (K, p).
     u: at the m observations, (m,).
     slopes: its sensitivities there, ∂u/∂η_j, (m, p).
-    loss: the mean of r² over all collocation points.
+    loss: the mean of r² over all collocation points at the end.
     """
 
     pieces: tuple[Piece, ...]
@@ -145,23 +145,25 @@ class _Window:
         self.tangents = np.zeros((used(self.piece), self.directions.count))
 
     def solve(self, steps: int) -> float:
-        """Improve the output weights, and find their tangents by the same factorization; the mean of r² before."""
+        """Improve the output weights, and find their tangents by the same factorization; the mean of r² at the end."""
         kernel, places, floor = self.window.kernel, self._collocation(), self.window.settings.floor
-        phi, c, losses = kernel.features(self.piece, places.points), jnp.asarray(self.piece.c), [np.inf]
-        jets = self._jets(places)
-        for _ in range(steps):
+        phi, c, jets = kernel.features(self.piece, places.points), jnp.asarray(self.piece.c), self._jets(places)
+        best, before = (np.inf, c), np.inf
+        for step in range(steps + 1):
             r, of_g, of_n, of_coefficients = _residual(kernel, self.pace, places.points, jet_of(phi, c))
-            losses.append(float(np.mean(r**2)))
-            if not losses[-1] < IMPROVEMENT**2 * losses[-2]:
+            loss = float(np.mean(r**2))
+            best = min(best, (loss, c), key=lambda one: one[0]) if loss == loss else best
+            if step == steps or not loss < IMPROVEMENT**2 * before:
                 break
             rows = sum(of_g[name] * jet for name, jet in jets.items())
             for name, rate in self.directions.coefficients.items():
                 rows = rows + rate[:, None] * of_coefficients[name]
             J = jacobian(phi, {name: jnp.asarray(value) for name, value in of_n.items()})
             found = _steps(J, jnp.asarray(np.vstack([r, rows]).T), floor)
-            c, self.tangents = c + found[:, 0], np.asarray(found[:, 1:])
+            c, self.tangents, before = c + found[:, 0], np.asarray(found[:, 1:]), loss
+        loss, c = best
         self.piece = self.piece._replace(c=np.asarray(c))
-        return losses[1]
+        return loss
 
     # --- points -------------------------------------------------------------------------------------------------
 
