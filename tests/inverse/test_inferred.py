@@ -37,7 +37,9 @@ def test_given_noise_weighs_each_observation(slopes):
 
 def test_a_prior_counts_as_observations(slopes):
     prior = np.array([np.inf, 0.5])
-    inferred = Inferred(NAMES, FOUND, slopes, np.zeros(50), np.full(50, 0.1), scales=np.array([1e-4, 1.0]), prior=prior)
+    inferred = Inferred(
+        NAMES, FOUND, slopes, np.zeros(50), np.full(50, 0.1), scales=np.array([1e-4, 1.0]), prior=prior
+    )
     C = np.linalg.inv(slopes.T @ slopes / 0.01 + np.diag([0, 4.0]))
     np.testing.assert_allclose(inferred.covariance, C, rtol=1e-10)
     np.testing.assert_allclose(inferred.standard_errors, np.sqrt(np.diag(C)) * [1e-4, 1.0], rtol=1e-10)

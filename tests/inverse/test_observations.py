@@ -91,7 +91,9 @@ def test_fit_refuses_what_it_cannot_infer(words, sentence):
 
 def test_units_are_those_of_the_guess_and_the_problem_is_the_same():
     """What is solved for θ is the problem with θ, in units that do not change with it."""
-    unknowns = Coefficients(pinn_ac.AllenCahn(domain=(0.0, 5.0), horizon=3.0), {"diffusivity": 1e-2, "reaction_rate": 7.0})
+    unknowns = Coefficients(
+        pinn_ac.AllenCahn(domain=(0.0, 5.0), horizon=3.0), {"diffusivity": 1e-2, "reaction_rate": 7.0}
+    )
     eta = np.log([2e-2, 3.0])
     natural, first = unknowns.natural(eta), unknowns.first
     assert natural.diffusivity == pytest.approx(2e-2 * first.time_unit / first.length_unit**2, rel=1e-13)

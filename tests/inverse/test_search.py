@@ -68,7 +68,7 @@ def test_sensitivities_are_those_of_the_spectral_solver(noise_free):
 
 
 def test_the_search_tells_how_it_goes(noise_free):
-    _, _, place, inferred, told = noise_free
+    _, _, place, _, told = noise_free
     steps = [entry["step"] for entry in told.history]
     assert steps == sorted(steps)
     assert steps[-1] <= place.sweeps
@@ -97,7 +97,7 @@ def test_damping_follows_how_well_the_step_was_foreseen():
 
 @pytest.mark.landing
 def test_noisy_data_give_what_least_squares_through_the_spectral_solver_gives(noise_free):
-    data, search, *_ = noise_free
+    data = noise_free[0]
     noisy = Observations(data.t, data.x, data.u + 0.01 * np.random.default_rng(5).normal(size=len(data)))
     guess = {"diffusivity": 2e-2, "reaction_rate": 1.0}
     *_, inferred, _ = searched(EASY, noisy, guess, 1e-5)
@@ -116,7 +116,7 @@ def test_designs_that_determine_nothing_are_named(where):
     t, x = random_points(100)
     t, x = (np.zeros(100), x) if where == "start" else (t, np.full(100, 0.5))
     data = Observations(t, x, observed(EASY, t, x) + 0.01 * np.random.default_rng(1).normal(size=100))
-    _, place, inferred, _ = searched(EASY, data, {"diffusivity": 2e-2, "reaction_rate": 1.0}, 1e-3)
+    *_, inferred, _ = searched(EASY, data, {"diffusivity": 2e-2, "reaction_rate": 1.0}, 1e-3)
     assert not inferred.is_determined
     assert "singular direction" in inferred.sentence()
     assert inferred.metrics()["inferred"]["reaction_rate"]["value"] is None
@@ -139,7 +139,7 @@ def test_the_record_problem_from_a_decade_off():
     generator = np.random.default_rng(0)
     t, x = generator.uniform(0, 1, 200), generator.uniform(-1, 1, 200)
     data = Observations(t, x, observed(problem, t, x, 1e-11))
-    _, place, inferred, _ = searched(problem, data, {"diffusivity": 1e-3, "reaction_rate": 1.0}, 1e-9)
+    *_, inferred, _ = searched(problem, data, {"diffusivity": 1e-3, "reaction_rate": 1.0}, 1e-9)
     np.testing.assert_allclose(inferred.found, [1e-4, 5.0], rtol=1e-6)
 
 
@@ -151,9 +151,7 @@ def test_an_initial_condition_is_found_from_later_data():
     truth = replace(EASY, initial_condition=Fourier(a[0], tuple(a[1:4].tolist()), tuple(a[4:].tolist())))
     t, x = random_points(80, start=0.5)
     data = Observations(t, x, observed(truth, t, x) + 0.01 * generator.normal(size=80), 0.01)
-    solution = pinn_ac.fit(
-        EASY, data=data, unknown={"initial_condition": start}, tolerance=1e-4, progress=False
-    )
+    solution = pinn_ac.fit(EASY, data=data, unknown={"initial_condition": start}, tolerance=1e-4, progress=False)
     inferred = solution.inferred
     assert (np.abs(inferred.found - a) < 3 * inferred.standard_errors).all()
     assert (inferred.standard_errors < 0.1 * start.deviations).all()  # the data say far more than the prior
@@ -161,7 +159,7 @@ def test_an_initial_condition_is_found_from_later_data():
 
 
 class WithProfile(pinn_ac.AllenCahn):
-    """R(x) = 2 exp(0.4 cos πx + 0.2 sin πx), on the points of the spectral solver's grid, the first of which is x = 0."""
+    """R(x) = 2 exp(0.4 cos πx + 0.2 sin πx) on the spectral solver's grid, whose first point is x = 0."""
 
     symmetries = frozenset()
 

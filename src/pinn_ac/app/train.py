@@ -55,9 +55,9 @@ def train_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[s
 def infer_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[str, Any]:
     """:func:`train_in` for a run that infers unknown coefficients from observations."""
     check_scalars(config)
-    setup, settings = setup_of(config), OmegaConf.to_container(config.data, resolve=True)
-    unknowns = Coefficients(setup.problem, OmegaConf.to_container(config.unknown, resolve=True))  # type: ignore[arg-type]
-    data = Observations.from_file(settings["file"], settings["names"])  # type: ignore[index,call-overload]
+    setup, settings = setup_of(config), config.data
+    unknowns = Coefficients(setup.problem, {str(name): value for name, value in config.unknown.items()})
+    data = Observations.from_file(settings.file, {str(what): name for what, name in settings.names.items()})
     told = [*trackers(config), Logged(), *([progress_bar()] if is_first() else [])]
     inference = Inference(setup, unknowns, data, plan(config))  # refuses what does not suit before there is a folder
     with computing(inference.experiment), ExitStack() as held:

@@ -1,10 +1,10 @@
-"""The classical answer to the same question: least squares through the spectral solver, with its own sensitivities."""
+"""The classical answer: least squares through the spectral solver, with its own sensitivities."""
 
 import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -76,10 +76,9 @@ def sensitivities(problem: Problem, names: Sequence[str], t: np.ndarray, x: np.n
         value = getattr(problem, name)
 
         def difference(h: float, name: str = name, value: float = value) -> np.ndarray:
-            ends = [
-                observed(replace(problem, **{name: value * math.exp(s)}), t, x, TOLERANCE / 100) for s in (h, -h)
-            ]
-            return (ends[0] - ends[1]) / (2 * h)
+            sides: list[dict[str, Any]] = [{name: value * math.exp(s)} for s in (h, -h)]
+            u, v = (observed(replace(problem, **side), t, x, TOLERANCE / 100) for side in sides)
+            return (u - v) / (2 * h)
 
         S.append((4 * difference(WIDE) - difference(2 * WIDE)) / 3)
     return np.stack(S, axis=1)
@@ -102,7 +101,7 @@ def fit_classically(problem: Problem, data: Observations, unknown: Mapping[str, 
     def misfit(logs: np.ndarray) -> np.ndarray:
         nonlocal solves
         solves += 1
-        values = dict(zip(names, np.exp(logs).tolist(), strict=True))
+        values: dict[str, Any] = dict(zip(names, np.exp(logs).tolist(), strict=True))
         return weights * (observed(replace(problem, **values), data.t, data.x) - data.u)
 
     eta, damping = np.log([unknown[name] for name in names]), DAMPING

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from pinn_ac.errors import require
-from pinn_ac.experiment import Experiment
 from pinn_ac.files import write_whole
 from pinn_ac.inverse.inferred import Inferred
 from pinn_ac.inverse.observations import Observations
@@ -163,9 +162,7 @@ class Inference:
         self.trackers[0] = self.memory = training.memory
         state = training.begin()
         if not training.resumes:
-            state = state._replace(
-                step=place.sweeps, seconds=place.seconds, compile_seconds=place.compile_seconds
-            )
+            state = state._replace(step=place.sweeps, seconds=place.seconds, compile_seconds=place.compile_seconds)
         return training.solution(training.trainer.run(state))
 
     def _say(self, sentence: str) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 FACTOR = 1.0
-"""The largest standard error of the logarithm of an unknown that is still a number: more than a factor of e either way
-is no answer, and the linearization that gave it says nothing any more."""
+"""The largest standard error of the logarithm of an unknown that is still a number: more than a factor of e either
+way is no answer, and the linearization that gave it says nothing any more."""
 NUMERICAL = 1e-7
 """Of the largest sensitivity: a smaller one is not told from zero by the solver."""
 
@@ -61,7 +61,7 @@ class Inferred:
 
     @property
     def chi_squared(self) -> float | None:
-        """Σ residuals²/σ_i² over the degrees of freedom, about 1 where σ and the equation are right; None without σ."""
+        """Σ residuals²/σ_i² over the degrees of freedom, 1 or so if σ and the equation are right; None without σ."""
         if self.sigma is None:
             return None
         return float(np.sum((self.residuals / self.sigma) ** 2) / max(self.degrees_of_freedom, 1))
@@ -135,12 +135,20 @@ class Inferred:
         values, rows = self._svd
         row = rows[-1] * np.sign(rows[-1][np.argmax(np.abs(rows[-1]))])
         terms = [f"{name}^{power:.2g}" for name, power in zip(self.names, row, strict=True) if abs(power) >= 0.005]
-        error = 1 / values[-1] if values[-1] > NUMERICAL * np.sqrt(len(self.residuals)) / max(self.noise, 1e-300) else np.inf
-        size = f"leave it uncertain by a factor of e^{error:.2g}" if np.isfinite(error) else "do not change with it at all"
+        error = (
+            1 / values[-1]
+            if values[-1] > NUMERICAL * np.sqrt(len(self.residuals)) / max(self.noise, 1e-300)
+            else np.inf
+        )
+        size = (
+            f"leave it uncertain by a factor of e^{error:.2g}"
+            if np.isfinite(error)
+            else "do not change with it at all"
+        )
         lost = [name for name, one in zip(self.names, self.standard_errors, strict=True) if not np.isfinite(one)]
         return (
-            f"The {len(self.residuals)} observations do not determine {' and '.join(lost)}: their singular direction is "
-            f"{' · '.join(terms)}, and they {size}; observe at other times and places, or fix one of the unknowns."
+            f"The {len(self.residuals)} observations do not determine {' and '.join(lost)}: their singular direction "
+            f"is {' · '.join(terms)}, and they {size}; observe at other times and places, or fix one of the unknowns."
         )
 
     def metrics(self) -> dict[str, Any]:

@@ -19,8 +19,8 @@ class Observations:
     Args:
         t, x: where, in the units of the problem's horizon and domain; real numbers of shapes that go together.
         u: what was seen there, of the same shape.
-        sigma: σ_i, of that shape or one positive number for all; None where it is not known: then all are one σ, which
-            is estimated from how far the fitted solution stays from the data.
+        sigma: σ_i, of that shape or one positive number for all; None where it is not known: then all are one σ,
+            which is estimated from how far the fitted solution stays from the data.
 
     Raises:
         InputError: the shapes do not go together, a value is not a finite number, a σ is not positive, or there is no
@@ -58,7 +58,10 @@ class Observations:
             object.__setattr__(self, name, flat.copy())
         require(len(self.t) > 0, "There are no observations: give one for each unknown at least.")
         if self.sigma is not None:
-            require(bool((self.sigma > 0).all()), "A sigma is not positive: give every observation's own, or leave them out.")
+            require(
+                bool((self.sigma > 0).all()),
+                "A sigma is not positive: give every observation's own, or leave them out.",
+            )
 
     def __len__(self) -> int:
         return len(self.t)
@@ -101,8 +104,8 @@ class Observations:
         reach = slack * (right - left)
         require(
             bool((self.x >= left - reach).all() and (self.x <= right + reach).all()),
-            f"An observation has x = {self._outside(self.x, left, right):.6g}, outside the domain [{left:g}, {right:g}]: "
-            "set problem.domain, or leave it out.",
+            f"An observation has x = {self._outside(self.x, left, right):.6g}, outside the domain [{left:g}, "
+            f"{right:g}]: set problem.domain, or leave it out.",
         )
         needed = unknowns + (self.sigma is None)
         require(

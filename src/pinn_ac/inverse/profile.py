@@ -37,14 +37,14 @@ PER_UNIT = 4
 
 
 def log_factor(weights: Any, xi: Any) -> Any:
-    """n(ξ) = Σ_j w_j tanh(p_j cos πξ + q_j sin πξ + r_j), for weights (…, 4 units) in the order p, q, r, w of each unit."""
+    """n(ξ) = Σ_j w_j tanh(p_j cos πξ + q_j sin πξ + r_j), for weights (4 units,): p, q, r, w of each unit in turn."""
     p, q, r, w = (weights[j::PER_UNIT] for j in range(PER_UNIT))
     return jnp.sum(w * jnp.tanh(p * jnp.cos(jnp.pi * xi) + q * jnp.sin(jnp.pi * xi) + r))
 
 
 @cache
-def placed(kind: type[Problem]) -> type[Problem]:
-    """The equation `kind` in natural units whose x is ξ: neither shifted to an axis of u₀ nor cut to a period of it."""
+def placed(kind: Any) -> Any:
+    """The equation `kind` in natural units whose x is ξ, neither shifted to an axis of u₀ nor cut to its period."""
 
     def own_period(self: Any) -> OwnPeriod:
         return OwnPeriod(1, 0.0, self.initial_condition)
@@ -54,7 +54,7 @@ def placed(kind: type[Problem]) -> type[Problem]:
 
 
 @cache
-def varying(kind: type[Problem], name: str, units: int) -> type[Problem]:
+def varying(kind: Any, name: str, units: int) -> Any:
     """The equation `kind` with its coefficient θ replaced by θ exp n(ξ), see :func:`log_factor`.
 
     The weights are coefficients too, so that they can be traced. The lift and the flow of the ansatz, which need not
@@ -63,7 +63,9 @@ def varying(kind: type[Problem], name: str, units: int) -> type[Problem]:
     weights = tuple(f"weight_{j}" for j in range(PER_UNIT * units))
 
     def residual(self: Any, u: Any, point: Any) -> Any:
-        n = log_factor(jnp.stack([jnp.asarray(getattr(self, one), float) for one in weights]), self.to_unit(point["x"]))
+        n = log_factor(
+            jnp.stack([jnp.asarray(getattr(self, one), float) for one in weights]), self.to_unit(point["x"])
+        )
         local = self.with_coefficients({name: getattr(self, name) * jnp.exp(n)})
         return kind.residual(local, u, point)
 
@@ -77,7 +79,9 @@ def varying(kind: type[Problem], name: str, units: int) -> type[Problem]:
         "__doc__": f"{kind.__name__} with a {name} that depends on x.",
     }
     more: list[Any] = [(one, float, field(default=0.0)) for one in weights]
-    return make_dataclass(f"Varying{kind.__name__}", more, bases=(placed(kind),), namespace=own, frozen=True, kw_only=True)
+    return make_dataclass(
+        f"Varying{kind.__name__}", more, bases=(placed(kind),), namespace=own, frozen=True, kw_only=True
+    )
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,8 @@ class _Varying(Unknowns):
     @cached_property
     def _constant(self) -> Coefficients:
         own = {one.name: getattr(self.known, one.name) for one in fields(self.known)}
-        return Coefficients(placed(type(self.known))(**own), {self.name: self.guess})
+        kind: Any = type(self.known)
+        return Coefficients(placed(kind)(**own), {self.name: self.guess})
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -133,7 +138,8 @@ class _Varying(Unknowns):
         return self._with(self._constant.problem(eta[:1]), eta)
 
     def _with(self, constant: Problem, eta: np.ndarray) -> Problem:
-        kind = varying(type(self.known), self.name, self.units)
+        kind: Any = type(self.known)
+        kind = varying(kind, self.name, self.units)
         own = {one.name: getattr(constant, one.name) for one in fields(constant)}
         return kind(**own, **dict(zip(self.names[1:], eta[1:].tolist(), strict=True)))
 
@@ -151,10 +157,10 @@ class _Varying(Unknowns):
 class InferredProfile:
     """A coefficient θ(x) = θ₀ exp n(ξ) and how sure it is.
 
-    Its standard error is that of a normal posterior (Laplace): with the covariance C of η = (ln θ₀, weights) from data
-    and prior, the variance of ln θ(x) is J C Jᵀ, J = ∂ ln θ(x)/∂η. Where no datum feels θ(x) that is the prior's. It is
-    honest for profiles that the network and its prior can be; the solver's own error is not estimated, since the
-    equation is not the same at every x.
+    Its standard error is that of a normal posterior (Laplace): with the covariance C of η = (ln θ₀, weights) from
+    data and prior, the variance of ln θ(x) is J C Jᵀ, J = ∂ ln θ(x)/∂η. Where no datum feels θ(x) that is the
+    prior's. It is honest for profiles that the network and its prior can be; the solver's own error is not estimated,
+    since the equation is not the same at every x.
 
     Args:
         problem: what was solved, an equation with that coefficient.
@@ -226,7 +232,9 @@ def infer_profile(
     """
     require(is_whole(units, 1), f"units is {units}: give a whole number from 1.")
     require(is_number(size) and size > 0, f"size is {size}: give a positive number.")
-    require(data.sigma is not None, "A profile has a prior, which needs the data's noise: give the observations' sigma.")
+    require(
+        data.sigma is not None, "A profile has a prior, which needs the data's noise: give the observations' sigma."
+    )
     unknowns = _Varying(problem, name, guess, units, float(size), seed)
     first = unknowns.first  # refuses a name or a guess
     data.check(first, 1)
@@ -249,4 +257,3 @@ def infer_profile(
         search = Search(experiment, unknowns, data, told)
         place, inferred = search.run(search.begin())
         return InferredProfile(unknowns.problem(np.array(place.eta)), inferred)
-

@@ -1,9 +1,9 @@
 """The search: Gauss–Newton over network and unknowns together, from coarse to fine.
 
 The estimate minimises Σ ρ_i², ρ_i = (u(t_i, x_i) − u_i)/σ_i, among the fields that satisfy the equation: there is no
-factor between data and equation, which is the limit of an ever larger weight of the equation. An iteration is one sweep
-over the windows of time (see :mod:`pinn_ac.inverse.tangents`): it improves the network, and tells how the field at the
-observations changes with the unknowns. The step of the unknowns is Levenberg–Marquardt's,
+factor between data and equation, which is the limit of an ever larger weight of the equation. An iteration is one
+sweep over the windows of time (see :mod:`pinn_ac.inverse.tangents`): it improves the network, and tells how the field
+at the observations changes with the unknowns. The step of the unknowns is Levenberg–Marquardt's,
 
     min_δ ‖ρ + S δ‖² + λ ‖C δ‖²,   C the lengths of the columns of S,
 
@@ -15,9 +15,9 @@ converges, down to a small part of the noise; and chosen anew where the unknowns
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -39,6 +39,9 @@ LONGEST = 1.0
 """The largest change of an unknown in one step: a factor of e."""
 REACH = 1.2
 """How far an unknown may move from where the windows were chosen."""
+GROWN = 5.5
+"""E-folds of growth, by the unknowns as they are, that are looked at first: a rate ten times too large would let the
+solution settle at once, which costs much and tells little."""
 LEFT = 30.0
 """Times the tolerance, that residual times the length of a window may be before windows are chosen anew."""
 CLOSE = 0.05
@@ -56,8 +59,8 @@ STEPS = 3
 MOST = 60
 """Sweeps of a search."""
 UNSETTLED = (
-    "The search ended before it had converged, so its standard errors are those of an unfinished fit: give more time by "
-    "train.seconds, or a better guess."
+    "The search ended before it had converged, so its standard errors are those of an unfinished fit: give more time "
+    "by train.seconds, or a better guess."
 )
 FILE = "search.json"
 """In the run's folder: where the search stands."""
@@ -72,6 +75,7 @@ class Place(NamedTuple):
     sweeps: so far.
     seconds, compile_seconds: so far.
     tolerance: the finest one, once the noise is known.
+    whole: all of the time is looked at, however far the problem grows in it.
     done: the search has ended here.
     settled: it has converged.
     """
@@ -83,6 +87,7 @@ class Place(NamedTuple):
     seconds: float = 0.0
     compile_seconds: float = 0.0
     tolerance: float | None = None
+    whole: bool = False
     done: bool = False
     settled: bool = True
 
@@ -118,7 +123,9 @@ class Search:
         self.t = np.minimum(self.t, self.horizon)
         self.kernels: dict[type, Kernel] = {}  # the newest, by the kind of its problem
         self.scale = float(np.sqrt(np.mean(data.u**2))) or 1.0
-        self.error, self.chosen = math.inf, ()  # relative, and the windows, of the newest march
+        self.until, self.seen = self.horizon, np.ones(len(data), bool)
+        self.error = math.inf  # of the newest march, relative
+        self.chosen: tuple[Piece, ...] = ()  # its windows
 
     # --- where it stands ----------------------------------------------------------------------------------------
 
@@ -182,6 +189,7 @@ class Search:
     def _round(self, place: Place) -> tuple[Place, Inferred]:
         """From one choice of windows to the next."""
         eta, damping, sweeps, raised = np.array(place.eta), place.damping, place.sweeps, INCREASE
+        self._look(eta, place)
         chosen, pieces = eta, self._windows(eta, self.tolerance(place))
         here, sweeps = self.swept(eta, pieces), sweeps + 1
         self._log(place, eta, here, sweeps)
@@ -217,7 +225,7 @@ class Search:
     def _trial(
         self, place: Place, eta: np.ndarray, step: np.ndarray, here: Swept, chosen: np.ndarray
     ) -> tuple[Swept, bool]:
-        """A sweep at η + step, and whether windows had to be chosen for it: it is too far, or these leave too much."""
+        """A sweep at η + step, and whether windows were chosen for it: it is too far, or these leave too much."""
         if np.abs(eta + step - chosen).max() <= REACH:
             trial = self.swept(eta + step, here.moved(step))
             longest = max(float(piece.length) for piece in trial.pieces)
@@ -228,11 +236,24 @@ class Search:
         except Diverged:
             return here._replace(u=np.full_like(here.u, np.inf)), False
 
+    def _look(self, eta: np.ndarray, place: Place) -> None:
+        """Decide until when the data are looked at."""
+        growth, needed = self.unknowns.natural(eta).growth, 5 * len(eta)
+        until = self.horizon if place.whole or growth <= GROWN else self.horizon * GROWN / growth
+        if len(self.t) > needed:
+            until = max(until, float(np.sort(self.t)[needed]))
+        until = self.horizon if until > 0.9 * self.horizon or len(self.t) <= needed else until
+        if until != self.until:
+            self.windows = None
+        self.until, self.seen = until, self.t <= until
+
     def _next(
         self, place: Place, eta: np.ndarray, damping: float, sweeps: int, noise: float, near: bool, coarse: bool
     ) -> Place:
         """The next level; or the end, where this was the finest that the noise asks for."""
         reached = place._replace(eta=tuple(map(float, eta)), sweeps=sweeps, damping=min(damping, 1e-3))
+        if self.until < self.horizon and not self._over(place, sweeps):
+            return reached._replace(whole=True)
         if self._over(place, sweeps):
             return reached._replace(done=True, settled=near and not coarse)
         if coarse:
@@ -263,14 +284,14 @@ class Search:
     # --- the problem at some unknowns -----------------------------------------------------------------------------
 
     def march(self, eta: np.ndarray, tolerance: float, control: bool = False) -> March:
-        """Of the problem at η, with the kernel whose programs serve all η; `control`: of that to choose windows for."""
+        """Of the problem at η, with the kernel whose programs serve all η; or of that to choose windows by."""
         problem = self.unknowns.control(eta) if control else self.unknowns.natural(eta)
         base = self.experiment.kernel if control else self.unknowns.kernel(self.experiment.kernel)
         kernels = self.kernels
         kind = type(problem)
-        kernels[kind] = (kernels[kind] if kind in kernels else base).at(problem.coefficients)
+        kernels[kind] = kernels.get(kind, base).at(problem.coefficients)
         return March(
-            problem=problem,
+            problem=replace(problem, horizon=self.until) if control and self.until < self.horizon else problem,
             kernel=kernels[kind],
             settings=self.experiment.setup.marching_settings,
             tolerance=tolerance,
@@ -295,11 +316,12 @@ class Search:
 
     def weighted(self, eta: np.ndarray, here: Swept) -> tuple[np.ndarray, np.ndarray]:
         """ρ and S, with a row for each normal prior."""
-        sigma = 1.0 if self.data.sigma is None else self.data.sigma
+        sigma = np.ones(len(self.data)) if self.data.sigma is None else self.data.sigma
         mean, deviation = self.unknowns.prior
         held = np.isfinite(deviation)
-        rho = np.concatenate([(here.u - self.data.u) / sigma, ((eta - mean) / deviation)[held]])
-        S = np.vstack([here.slopes / np.reshape(sigma, (-1, 1)), np.diag(1 / deviation)[held]])
+        misfit, slopes = (here.u - self.data.u) / sigma, here.slopes / sigma[:, None]
+        rho = np.concatenate([misfit[self.seen], ((eta - mean) / deviation)[held]])
+        S = np.vstack([slopes[self.seen], np.diag(1 / deviation)[held]])
         return np.nan_to_num(rho, nan=1e300, posinf=1e300), np.nan_to_num(S)
 
     def inferred(self, eta: np.ndarray, here: Swept) -> Inferred:
@@ -308,7 +330,7 @@ class Search:
         return Inferred(
             names=unknowns.names,
             found=unknowns.values(eta),
-            slopes=here.slopes,
+            slopes=here.slopes * self.seen[:, None],
             residuals=here.u - self.data.u,
             sigma=self.data.sigma,
             floor=self.error * self.scale if math.isfinite(self.error) else 0.0,
@@ -319,7 +341,7 @@ class Search:
     def _log(self, place: Place, eta: np.ndarray, here: Swept, sweeps: int) -> None:
         figures = {
             "seconds": self._timed(place).seconds,
-            "loss": float(np.mean((here.u - self.data.u) ** 2)),
+            "loss": float(np.mean((here.u - self.data.u)[self.seen] ** 2)),
             "residual_loss": here.loss,
             "evaluations": sweeps,
             "tolerance": self.tolerance(place),
@@ -332,8 +354,8 @@ class Search:
 def damped_step(rho: np.ndarray, S: np.ndarray, damping: float) -> np.ndarray:
     """argmin ‖ρ + S δ‖² + λ ‖C δ‖², shortened to entries of `LONGEST`; C the lengths of the columns of S.
 
-    A column that is shorter than `WEAKEST` of the longest counts as that long, so that what the data hardly feel stays
-    where it is. Directions that S feels less than 1e-9 of the largest get no step.
+    A column that is shorter than `WEAKEST` of the longest counts as that long, so that what the data hardly feel
+    stays where it is. Directions that S feels less than 1e-9 of the largest get no step.
 
     Source: J. J. Moré, in Numerical Analysis, Lecture Notes in Mathematics 630 (1978) 105–116.
 

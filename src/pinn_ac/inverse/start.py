@@ -19,9 +19,9 @@ class UnknownStart:
 
     u₀(ξ) = a_0 + Σ_{k=1}^m a_k cos kπξ + b_k sin kπξ on the domain scaled to [−1, 1), with the normal prior
     a_k, b_k ~ N(μ_k, (s k^{−q})²), a_0 ~ N(μ_0, s²): μ are the coefficients of the problem's own initial condition if
-    `around` it, else 0. Data at later times leave the waves that diffusion has damped to the prior, whose deviation is
-    then their standard error. The posterior is taken as normal (Laplace): that is exact where u depends linearly on
-    u₀, and its errors are honest where the prior is true and the posterior is narrow.
+    `around` it, else 0. Data at later times leave the waves that diffusion has damped to the prior, whose deviation
+    is then their standard error. The posterior is taken as normal (Laplace): that is exact where u depends linearly
+    on u₀, and its errors are honest where the prior is true and the posterior is narrow.
 
     Source: A. M. Stuart, Inverse problems: a Bayesian perspective, Acta Numerica 19 (2010) 451–559.
 
@@ -74,8 +74,8 @@ class StartAndCoefficients(Unknowns):
             _ = self._coefficients
         require(
             "spectral" in self.known.capabilities and self.known.dimensions is not None,
-            f"An unknown initial condition is for equations that are the same at every x, and {type(self.known).__name__} "
-            "does not say that it is one.",
+            f"An unknown initial condition is for equations that are the same at every x, and "
+            f"{type(self.known).__name__} does not say that it is one.",
         )
 
     @cached_property

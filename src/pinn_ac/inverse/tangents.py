@@ -5,8 +5,8 @@ N = Σ c_k φ_k and the coefficients θ. It solves r = 0, so that, with the feat
 
     J δc_j = −( ∂r/∂g · δg_j + ∂r/∂θ · δθ_j ),     v_j = ∂F/∂g δg_j + ∂F/∂N Σ_k δc_jk φ_k + ∂F/∂θ · δθ_j.
 
-J is the Jacobian of Gauss–Newton in c, whose factorization serves every j at once; ∂r/∂g stands for the derivatives by
-the whole jet of g. The lift changes with its variance and with where the window begins:
+J is the Jacobian of Gauss–Newton in c, whose factorization serves every j at once; ∂r/∂g stands for the derivatives
+by the whole jet of g. The lift changes with its variance and with where the window begins:
 
     δg_j = exp(tD∂²) v_j(start) + ½ δ(2Dt)_j g_ξξ,
 
@@ -52,7 +52,7 @@ class Directions(NamedTuple):
     start: np.ndarray | None = None
 
     @property
-    def count(self) -> int:
+    def number(self) -> int:
         """p."""
         return len(next(iter(self.coefficients.values()))) if self.coefficients else len(self.start)  # type: ignore
 
@@ -85,13 +85,13 @@ class Places(NamedTuple):
     points: as the kernel prepares them.
     g: the derivatives of g in ξ, (NEEDED, n).
     flows: those of exp(tD∂²) v_j(start), (p, DERIVATIVES, n).
-    count: how many come first and are no filling.
+    own: how many come first and are no filling.
     """
 
     points: Prepared
     g: np.ndarray
     flows: np.ndarray
-    count: int
+    own: int
 
 
 def sweep(
@@ -108,7 +108,7 @@ def sweep(
         steps: of Gauss–Newton in each window, at most; more than one where the first does not end in the residual
             that the features leave.
     """
-    kernel, count = march.kernel, directions.count
+    kernel, count = march.kernel, directions.number
     starts = np.array([float(piece.start) for piece in pieces])
     window = np.clip(np.searchsorted(starts, t, side="left") - 1, 0, None)
     u, slopes = np.empty(len(t)), np.empty((len(t), count))
@@ -142,10 +142,10 @@ class _Window:
     def __post_init__(self) -> None:
         self.pace, self.lift = float(self.piece.pace), self.window.lift(float(self.piece.pace))
         self.rates = _diffusivity_rates(self.window.kernel, self.directions)
-        self.tangents = np.zeros((used(self.piece), self.directions.count))
+        self.tangents = np.zeros((used(self.piece), self.directions.number))
 
     def solve(self, steps: int) -> float:
-        """Improve the output weights, and find their tangents by the same factorization; the mean of r² at the end."""
+        """Improve the output weights and find their tangents by the same factorization; the mean of r² at the end."""
         kernel, places, floor = self.window.kernel, self._collocation(), self.window.settings.floor
         phi, c, jets = kernel.features(self.piece, places.points), jnp.asarray(self.piece.c), self._jets(places)
         best, before = (np.inf, c), np.inf
@@ -186,10 +186,7 @@ class _Window:
             variance = np.broadcast_to(lift._variance(t)[:, None], columns.shape).ravel()
             g = _closed_form(kernel, variance, (-1 + 2 * columns / lift.points).ravel())
         flows = np.stack(
-            [
-                np.take_along_axis(_lines(lift, c, t), at, axis=2).reshape(DERIVATIVES, -1)
-                for c in self.waves
-            ]
+            [np.take_along_axis(_lines(lift, c, t), at, axis=2).reshape(DERIVATIVES, -1) for c in self.waves]
         )
         left, right = kernel.problem.domain
         x = (left + (right - left) * (columns / lift.points)).ravel()
@@ -236,7 +233,7 @@ class _Window:
         v = of_g * self._jets(places)["u"] + of_n * np.asarray(phi["u"] @ self.tangents).T
         for name, rate in self.directions.coefficients.items():
             v = v + rate[:, None] * of_coefficients[name]
-        return u[: places.count], v[:, : places.count]
+        return u[: places.own], v[:, : places.own]
 
     def end(self, modes: int) -> tuple[Any, np.ndarray]:
         """Where the next window begins, and the Fourier coefficients of v_j there, (p, modes)."""
@@ -315,7 +312,7 @@ _steps = jax.jit(least_squares_steps)
 
 def _diffusivity_rates(kernel: Kernel, directions: Directions) -> np.ndarray:
     """∂(D in units of ξ)/∂η_j, (p,)."""
-    found = np.zeros(directions.count)
+    found = np.zeros(directions.number)
     for name, rate in directions.coefficients.items():
 
         def diffusivity(value: Any, name: str = name) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -115,7 +115,8 @@ class Coefficients(Unknowns):
 
     def natural(self, eta: np.ndarray) -> Problem:
         """In the natural units of the guess."""
-        first, values = self.first, dict(zip(self.names, np.exp(eta).tolist(), strict=True))
+        first = self.first
+        values: dict[str, Any] = dict(zip(self.names, np.exp(eta).tolist(), strict=True))
         if first.dimensions is None:
             return replace(first, **values)
         for name in values:
@@ -128,5 +129,5 @@ class Coefficients(Unknowns):
         return Directions({name: np.eye(count)[j] * here[name] for j, name in enumerate(self.names)})
 
     def problem(self, eta: np.ndarray) -> Problem:
-        return replace(self.known, **dict(zip(self.names, np.exp(eta).tolist(), strict=True)))
-
+        values: dict[str, Any] = dict(zip(self.names, np.exp(eta).tolist(), strict=True))
+        return replace(self.known, **values)

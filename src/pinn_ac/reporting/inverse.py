@@ -14,26 +14,31 @@ LEVELS = ((0.6827, 2.2957), (0.9545, 6.1801))
 class Data(Protocol):
     """Observations u at (t, x), each (m,)."""
 
-    t: Any
-    x: Any
-    u: Any
+    @property
+    def t(self) -> Any: ...
+    @property
+    def x(self) -> Any: ...
+    @property
+    def u(self) -> Any: ...
 
 
 class Found(Protocol):
     """What was inferred: see :class:`pinn_ac.inverse.Inferred`."""
 
-    names: tuple[str, ...]
-    found: np.ndarray
-    residuals: np.ndarray
-    sigma: np.ndarray | None
-
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def found(self) -> np.ndarray: ...
+    @property
+    def residuals(self) -> np.ndarray: ...
+    @property
+    def sigma(self) -> np.ndarray | None: ...
     @property
     def noise(self) -> float: ...
     @property
     def covariance(self) -> np.ndarray: ...
     @property
     def standard_errors(self) -> np.ndarray: ...
-    def sentence(self) -> str | None: ...
 
 
 def draw_inferred(data: Data, inferred: Found) -> Figure:
@@ -45,7 +50,10 @@ def draw_inferred(data: Data, inferred: Found) -> Figure:
     """
     figure = style.new_figure(12.6, 3.9)
     fit, rest, region = figure.subplots(1, 3)
-    values, sigma = np.asarray(data.u) + inferred.residuals, inferred.noise if inferred.sigma is None else inferred.sigma
+    values, sigma = (
+        np.asarray(data.u) + inferred.residuals,
+        inferred.noise if inferred.sigma is None else inferred.sigma,
+    )
     ends = [float(min(values.min(), data.u.min())), float(max(values.max(), data.u.max()))]
     fit.plot(ends, ends, color=style.REFERENCE, linewidth=1.2)
     fit.plot(data.u, values, ".", color=style.NETWORK, markersize=4)
@@ -53,7 +61,15 @@ def draw_inferred(data: Data, inferred: Found) -> Figure:
     shares = -inferred.residuals / (np.asarray(sigma) + 1e-300)
     reach = max(3.0, float(np.percentile(np.abs(shares), 99)))
     points = rest.scatter(
-        data.t, data.x, c=shares, s=14, cmap=style.diverging(), vmin=-reach, vmax=reach, edgecolors=style.FAINT, linewidths=0.3
+        data.t,
+        data.x,
+        c=shares,
+        s=14,
+        cmap=style.diverging(),
+        vmin=-reach,
+        vmax=reach,
+        edgecolors=style.FAINT,
+        linewidths=0.3,
     )
     style.dress(rest, "data less fit, in units of σ", "t", "x")
     style.colorbar(figure, points, ax=rest)
@@ -77,7 +93,8 @@ def _ellipse(axes: Axes, inferred: Found) -> None:
         )
         axes.plot(first, second, line, color=style.NETWORK, linewidth=1.2, label=f"{100 * probability:.0f} %")
     axes.plot(*inferred.found, "+", color=style.WARM, markersize=9)
-    style.dress(axes, "confidence region", *(name.replace("_", " ") for name in inferred.names))
+    x, y = (name.replace("_", " ") for name in inferred.names)
+    style.dress(axes, "confidence region", x, y)
     axes.ticklabel_format(style="sci", scilimits=(-3, 4), useOffset=False)
     style.legend(axes)
 
@@ -89,7 +106,14 @@ def _errors(axes: Axes, inferred: Found) -> None:
     scale = np.ones(len(errors)) if many else np.abs(inferred.found)
     known, places = np.isfinite(errors), np.arange(len(errors))
     axes.errorbar(
-        places[known], middle[known], 2 * (errors / scale)[known], fmt="o", color=style.NETWORK, markersize=4, capsize=3, linewidth=1
+        places[known],
+        middle[known],
+        2 * (errors / scale)[known],
+        fmt="o",
+        color=style.NETWORK,
+        markersize=4,
+        capsize=3,
+        linewidth=1,
     )
     axes.plot(places[~known], middle[~known], "x", color=style.WARM, label="not determined by these data")
     style.dress(axes, "two standard errors", "", "value" if many else "relative to its value")

@@ -92,7 +92,11 @@ def _with_error(one: Metrics) -> str:
     digits = max(0, exponent - (math.floor(math.log10(error)) if error else exponent - 2) + 1)
     mantissa, spread = value / 10.0**exponent, error / 10.0**exponent
     power = f" × 10^{exponent}" if exponent else ""
-    return f"({mantissa:.{digits}f} ± {spread:.{digits}f}){power}" if power else f"{mantissa:.{digits}f} ± {spread:.{digits}f}"
+    return (
+        f"({mantissa:.{digits}f} ± {spread:.{digits}f}){power}"
+        if power
+        else f"{mantissa:.{digits}f} ± {spread:.{digits}f}"
+    )
 
 
 def _steps_in_words(metrics: Metrics) -> str | None:

@@ -50,8 +50,8 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument(
         "--rounds",
         type=int,
-        help="calls of each program (default 30); for ablation, race and tolerances, the number of seeds (default 5); "
-        "for inverse, draws of the noise (default 20)",
+        help="calls of each program (default 30); for ablation, race and tolerances, the number of seeds "
+        "(default 5); for inverse, draws of the noise (default 20)",
     )
     parser.add_argument("--precision", default="float64", help="float64 or float32")
     chosen = parser.parse_args(words)

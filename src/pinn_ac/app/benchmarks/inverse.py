@@ -1,4 +1,4 @@
-"""Unknown coefficients from noisy data: many draws of the noise, the Cramér–Rao bound, and the classical answer beside."""
+"""Unknown coefficients from noisy data: many draws of the noise, the Cramér–Rao bound, and the classical answer."""
 
 import json
 import time
@@ -31,9 +31,9 @@ def run(
 ) -> list[dict[str, Any]]:
     """A row for each unknown and each way: bias and spread over the draws of the noise, coverage, seconds.
 
-    The first draw begins at the guess, by both ways, and its seconds are those of the table, compilation included. The
-    others begin at its estimate and on its windows, with the programs that are compiled by then. A line of
-    inverse.jsonl holds the estimates of each.
+    The first draw begins at the guess, by both ways, and its seconds are those of the table, compilation included.
+    The others begin at its estimate and on windows that the second one chooses, with the programs that are compiled
+    by then. A line of inverse.jsonl holds the estimates of each.
 
     Args:
         draws: of the noise, at the same points.
@@ -83,7 +83,15 @@ def run(
             file.write(json.dumps(line) + "\n")
             file.flush()
     return [
-        summary(way, name, [one.found[j] for one in several], [one.standard_errors[j] for one in several], truth[j], bound[j], seconds[way])
+        summary(
+            way,
+            name,
+            [one.found[j] for one in several],
+            [one.standard_errors[j] for one in several],
+            truth[j],
+            bound[j],
+            seconds[way],
+        )
         for way, several in found.items()
         for j, name in enumerate(names)
     ]

@@ -24,7 +24,7 @@ def least_squares_step(J: jax.Array, r: jax.Array, floor: float | jax.Array) -> 
 
 
 def least_squares_steps(J: jax.Array, r: jax.Array, floor: float | jax.Array) -> jax.Array:
-    """:func:`least_squares_step` for several right-hand sides at once, r of shape (n, q): (P, q), by one factorization.
+    """:func:`least_squares_step` for several right-hand sides, r of shape (n, q): (P, q), by one factorization.
 
     Args:
         J, floor: as there.
