@@ -33,6 +33,8 @@ from pinn_ac.training import Diverged, Stopped, StopSignals, Stopwatch
 
 LEVELS = (1e-3, 1e-6)
 """Tolerances of the marches before the finest."""
+MODES = ((1e-4, 512), (1e-7, 2048))
+"""From this tolerance on, so many modes are handed on from window to window at most."""
 OF_NOISE = 3e-4
 """The finest tolerance is this part of the noise, relative to the data, or the run's own if that is larger."""
 LONGEST = 1.0
@@ -123,6 +125,7 @@ class Search:
         self.t = np.minimum(self.t, self.horizon)
         self.kernels: dict[type, Kernel] = {}  # the newest, by the kind of its problem
         self.scale = float(np.sqrt(np.mean(data.u**2))) or 1.0
+        self.level = self.finest  # the tolerance of this round
         self.until, self.seen = self.horizon, np.ones(len(data), bool)
         self.error = math.inf  # of the newest march, relative
         self.chosen: tuple[Piece, ...] = ()  # its windows
@@ -190,6 +193,7 @@ class Search:
         """From one choice of windows to the next."""
         eta, damping, sweeps, raised = np.array(place.eta), place.damping, place.sweeps, INCREASE
         self._look(eta, place)
+        self.level = self.tolerance(place)
         chosen, pieces = eta, self._windows(eta, self.tolerance(place))
         here, sweeps = self.swept(eta, pieces), sweeps + 1
         self._log(place, eta, here, sweeps)
@@ -297,6 +301,7 @@ class Search:
             tolerance=tolerance,
             seed=self.experiment.seed,
             stated=self.experiment.problem,
+            most_modes=next((modes for least, modes in MODES if tolerance >= least), None),
         )
 
     def _windows(self, eta: np.ndarray, tolerance: float) -> tuple[Piece, ...]:
@@ -311,7 +316,7 @@ class Search:
 
     def swept(self, eta: np.ndarray, pieces: Sequence[Piece]) -> Swept:
         """One sweep at η."""
-        march = self.march(eta, self.finest)
+        march = self.march(eta, self.level)
         return sweep(march, pieces, self.unknowns.directions(eta), self.t, self.x, STEPS)
 
     def weighted(self, eta: np.ndarray, here: Swept) -> tuple[np.ndarray, np.ndarray]:

@@ -105,7 +105,8 @@ class Coefficients(Unknowns):
     @cached_property
     def first(self) -> Problem:
         """The problem at the guess, in the user's units."""
-        return replace(self.known, **{name: float(value) for name, value in self.guess.items()})
+        values: dict[str, Any] = {name: float(value) for name, value in self.guess.items()}
+        return replace(self.known, **values)
 
     def values(self, eta: np.ndarray) -> np.ndarray:
         return np.exp(eta)
