@@ -32,10 +32,7 @@ def file(tmp_path, monkeypatch):
     ("words", "sentence"),
     [
         (GUESS, "There is no file observations.csv."),
-        (("data.file=nothing.csv", *GUESS), "There is no file nothing.csv."),
-        (("data.file=data.csv",), "Nothing is unknown: name one of diffusivity, reaction_rate"),
         (("data.file=data.csv", "unknown.viscosity=1"), "AllenCahn has no coefficient viscosity"),
-        (("data.file=data.csv", "unknown.diffusivity=-1"), "unknown.diffusivity is -1.0: give a positive number"),
         (("data.file=data.csv", "problem.horizon=0.5", *GUESS), "outside [0, 0.5]: set problem.horizon"),
         (("data.file=data.csv", "ensemble=2", *GUESS), "trains one seed"),
         (("data.file=null", *GUESS), "data.file is null: give their file"),

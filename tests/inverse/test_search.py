@@ -51,7 +51,7 @@ def test_noise_free_data_give_the_coefficients(noise_free):
     assert np.abs(inferred.residuals).max() < 1e-5
 
 
-@pytest.mark.landing
+@pytest.mark.slow
 def test_a_finer_tolerance_gives_them_to_six_digits(noise_free):
     """What is left of the data is the tolerance, 1e-8, of the fields."""
     *_, inferred, _ = searched(EASY, noise_free[0], {"diffusivity": 1.1e-2, "reaction_rate": 1.9})
@@ -95,7 +95,7 @@ def test_damping_follows_how_well_the_step_was_foreseen():
     assert relaxed(rho, S, step, 0.99 * rho) > 1.5  # hardly any
 
 
-@pytest.mark.landing
+@pytest.mark.slow
 def test_noisy_data_give_what_least_squares_through_the_spectral_solver_gives(noise_free):
     data = noise_free[0]
     noisy = Observations(data.t, data.x, data.u + 0.01 * np.random.default_rng(5).normal(size=len(data)))
@@ -109,7 +109,7 @@ def test_noisy_data_give_what_least_squares_through_the_spectral_solver_gives(no
     assert (np.abs(inferred.found - TRUTH) < 3 * inferred.standard_errors).all()
 
 
-@pytest.mark.landing
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["start", "place"])
 def test_designs_that_determine_nothing_are_named(where):
     """All at t = 0; and all where u = 0 by symmetry, at x = ½."""

@@ -41,9 +41,9 @@ LONGEST = 1.0
 """The largest change of an unknown in one step: a factor of e."""
 REACH = 1.2
 """How far an unknown may move from where the windows were chosen."""
-GROWN = 5.5
-"""E-folds of growth, by the unknowns as they are, that are looked at first: a rate ten times too large would let the
-solution settle at once, which costs much and tells little."""
+GROWN, EARLY = 5.5, 2.0
+"""Where the unknowns as they are let a disturbance grow by more e-folds than the first, data are looked at first till
+it has grown by the second: with a rate ten times too large the solution settles at once, which tells nothing."""
 LEFT = 30.0
 """Times the tolerance, that residual times the length of a window may be before windows are chosen anew."""
 CLOSE = 0.05
@@ -243,7 +243,7 @@ class Search:
     def _look(self, eta: np.ndarray, place: Place) -> None:
         """Decide until when the data are looked at."""
         growth, needed = self.unknowns.natural(eta).growth, 5 * len(eta)
-        until = self.horizon if place.whole or growth <= GROWN else self.horizon * GROWN / growth
+        until = self.horizon if place.whole or growth <= GROWN else self.horizon * EARLY / growth
         if len(self.t) > needed:
             until = max(until, float(np.sort(self.t)[needed]))
         until = self.horizon if until > 0.9 * self.horizon or len(self.t) <= needed else until
