@@ -10,7 +10,8 @@ from pinn_ac.fitting import best_method, choose
 from pinn_ac.inverse import Coefficients, Observations, UnknownStart
 from pinn_ac.inverse.classical import fit_classically, observed, sensitivities
 from pinn_ac.inverse.profile import infer_profile
-from pinn_ac.inverse.search import Search, damped_step, relaxed
+from pinn_ac.inverse.search import Search
+from pinn_ac.inverse.steps import damped_step, foreseen, relaxed
 from pinn_ac.problem import Cosine, Fourier
 from pinn_ac.running import computing
 from pinn_ac.setup import assemble
@@ -83,8 +84,19 @@ def test_a_step_is_that_of_damped_least_squares():
     rows = np.vstack([S, np.sqrt(0.3) * np.diag(lengths)])
     expected = np.linalg.lstsq(rows, -np.concatenate([rho, np.zeros(3)]))[0]
     np.testing.assert_allclose(damped_step(rho, S, 0.3), expected, rtol=1e-9)
-    assert np.abs(damped_step(100 * rho, S, 0.0)).max() == pytest.approx(1.0)  # no further than a factor of e
+    whole = -np.linalg.lstsq(S, 100 * rho)[0]
+    np.testing.assert_allclose(damped_step(100 * rho, S, 0.0), np.clip(whole, -1, 1), rtol=1e-9)  # a factor of e
     assert not damped_step(rho, np.zeros((20, 3)), 0.1).any()
+
+
+def test_what_a_step_would_gain_is_the_projection_on_the_columns():
+    generator = np.random.default_rng(0)
+    rho, S = generator.normal(size=20), generator.normal(size=(20, 2)) * [1.0, 1e-6]
+    gain, longest = foreseen(rho, S, 0.0)
+    step = np.linalg.lstsq(S, rho)[0]
+    assert gain == pytest.approx(rho @ rho - np.sum((rho - S @ step) ** 2), rel=1e-9)
+    assert longest == pytest.approx(np.abs(step).max(), rel=1e-6)
+    assert foreseen(rho, S, np.inf)[1] == 0.0  # nothing gains so much
 
 
 def test_damping_follows_how_well_the_step_was_foreseen():

@@ -11,7 +11,8 @@ import numpy as np
 
 from pinn_ac.inverse.inferred import Inferred
 from pinn_ac.inverse.observations import Observations
-from pinn_ac.inverse.search import DAMPING, ENOUGH, INCREASE, MOST, damped_step, relaxed
+from pinn_ac.inverse.search import ENOUGH, MOST
+from pinn_ac.inverse.steps import DAMPING, INCREASE, damped_step, foreseen, relaxed
 from pinn_ac.problem import Problem
 from pinn_ac.reference.galerkin import Galerkin
 from pinn_ac.reference.march import Work, march_controlled
@@ -108,9 +109,9 @@ def fit_classically(problem: Problem, data: Observations, unknown: Mapping[str, 
     rho = misfit(eta)
     for _ in range(MOST):
         S = np.stack([(misfit(eta + STEP * one) - rho) / STEP for one in np.eye(len(names))], axis=1)
-        whole = damped_step(rho, S, 0.0)
         noise = math.sqrt(rho @ rho / max(len(data) - len(names), 1)) if data.sigma is None else 1.0
-        if float(np.sum((S @ whole) ** 2)) <= ENOUGH * noise**2 or float(np.abs(whole).max()) <= 1e-8:
+        gain, left = foreseen(rho, S, ENOUGH * noise**2)
+        if gain <= ENOUGH * noise**2 or left <= 1e-8:
             break
         new, raised = np.full(len(rho), np.inf), INCREASE
         while not float(new @ new) < float(rho @ rho) and damping < 1e6:

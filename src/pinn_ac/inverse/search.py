@@ -25,6 +25,7 @@ from pinn_ac.experiment import Experiment
 from pinn_ac.files import write_whole
 from pinn_ac.inverse.inferred import Inferred
 from pinn_ac.inverse.observations import Observations
+from pinn_ac.inverse.steps import DAMPING, INCREASE, damped_step, foreseen, relaxed
 from pinn_ac.inverse.tangents import Swept, sweep
 from pinn_ac.inverse.unknowns import Unknowns
 from pinn_ac.marching import Kernel, March, Piece, estimate_of, pieces_of
@@ -37,8 +38,6 @@ MODES = ((1e-4, 512), (1e-7, 2048))
 """From this tolerance on, so many modes are handed on from window to window at most."""
 OF_NOISE = 3e-4
 """The finest tolerance is this part of the noise, relative to the data, or the run's own if that is larger."""
-LONGEST = 1.0
-"""The largest change of an unknown in one step: a factor of e."""
 REACH = 1.2
 """How far an unknown may move from where the windows were chosen."""
 GROWN, EARLY = 5.5, 2.0
@@ -52,10 +51,6 @@ ENOUGH = 1e-3
 """The gain, in units of the noise's variance, below which a step is none: a thirtieth of a standard error."""
 ROUGHLY = 10.0
 """Times as much is enough on a level that is not the finest."""
-DAMPING, DECREASE, INCREASE = 1e-2, 0.1, 2.0
-"""λ at first, the least factor on it after a step that was as good as foreseen, and that after one that was not."""
-WEAKEST = 1e-2
-"""Of the longest column of S: a shorter one is damped as if it were as long."""
 STEPS = 3
 """Of Gauss–Newton in a window and sweep, at most."""
 MOST = 60
@@ -200,13 +195,12 @@ class Search:
         while True:
             rho, S = self.weighted(eta, here)
             step = damped_step(rho, S, damping)
-            whole = damped_step(rho, S, 0.0)
             noise = self._noise(rho)
-            gain = float(np.sum((S @ whole) ** 2))
             coarse = self.tolerance(place) > 3 * self.finest_needed(noise)
             enough = (ROUGHLY if coarse else 1.0) * ENOUGH * noise**2
-            near = gain <= enough or float(np.abs(whole).max()) <= 1e-10
-            if near or (coarse and float(np.abs(whole).max()) <= CLOSE) or self._over(place, sweeps):
+            gain, left = foreseen(rho, S, enough)
+            near = gain <= enough or left <= 1e-10
+            if near or (coarse and left <= CLOSE) or self._over(place, sweeps):
                 return self._next(place, eta, damping, sweeps, noise, near, coarse), self.inferred(eta, here)
             trial, anew = self._trial(place, eta, step, here, chosen)
             sweeps += 1
@@ -354,39 +348,3 @@ class Search:
         }
         for tracker in self.trackers:
             tracker.log(sweeps, "search", figures)
-
-
-def damped_step(rho: np.ndarray, S: np.ndarray, damping: float) -> np.ndarray:
-    """argmin ‖ρ + S δ‖² + λ ‖C δ‖², shortened to entries of `LONGEST`; C the lengths of the columns of S.
-
-    A column that is shorter than `WEAKEST` of the longest counts as that long, so that what the data hardly feel
-    stays where it is. Directions that S feels less than 1e-9 of the largest get no step.
-
-    Source: J. J. Moré, in Numerical Analysis, Lecture Notes in Mathematics 630 (1978) 105–116.
-
-    Args:
-        rho, S: (m,) and (m, p).
-        damping: λ ≥ 0.
-
-    >>> import numpy as np
-    >>> damped_step(np.array([0.5, 0.0]), np.eye(2), 0.0).tolist()
-    [-0.5, 0.0]
-    """
-    lengths = np.linalg.norm(S, axis=0)
-    if not lengths.max() > 0:
-        return np.zeros(S.shape[1])
-    lengths = np.maximum(lengths, WEAKEST * lengths.max())
-    U, values, rows = np.linalg.svd(S / lengths, full_matrices=False)
-    filtered = np.where(values > 1e-9 * values[0], values / (values**2 + damping), 0.0)
-    step = -(rows.T @ (filtered * (U.T @ rho))) / lengths
-    return step * min(1.0, LONGEST / max(float(np.abs(step).max()), 1e-300))
-
-
-def relaxed(rho: np.ndarray, S: np.ndarray, step: np.ndarray, new: np.ndarray) -> float:
-    """The factor on λ after a step that lowered ‖ρ‖ to that of `new`, by how much of what was foreseen it did.
-
-    Source: H. B. Nielsen, Damping parameter in Marquardt's method, IMM-REP-1999-05.
-    """
-    foreseen = float(rho @ rho) - float(np.sum((rho + S @ step) ** 2))
-    share = (float(rho @ rho) - float(new @ new)) / max(foreseen, 1e-300)
-    return max(DECREASE, 1 - (2 * min(share, 1.0) - 1) ** 3)
