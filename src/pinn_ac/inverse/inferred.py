@@ -1,6 +1,5 @@
 """What the data say of the unknowns, and how sure that is."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,22 +132,20 @@ class Inferred:
         if self.is_determined:
             return None
         values, rows = self._svd
-        row = rows[-1] * np.sign(rows[-1][np.argmax(np.abs(rows[-1]))])
-        terms = [f"{name}^{power:.2g}" for name, power in zip(self.names, row, strict=True) if abs(power) >= 0.005]
-        error = (
-            1 / values[-1]
-            if values[-1] > NUMERICAL * np.sqrt(len(self.residuals)) / max(self.noise, 1e-300)
-            else np.inf
-        )
-        size = (
-            f"leave it uncertain by a factor of e^{error:.2g}"
-            if np.isfinite(error)
-            else "do not change with it at all"
-        )
         lost = [name for name, one in zip(self.names, self.standard_errors, strict=True) if not np.isfinite(one)]
+        if not self._is_determined.any() and len(self.names) > 1:
+            which = "every direction is singular"
+        else:
+            row = rows[-1] * np.sign(rows[-1][np.argmax(np.abs(rows[-1]))])
+            powers = zip(self.names, row, strict=True)
+            which = "the singular direction is " + " · ".join(
+                f"{name}^{power:.2g}" for name, power in powers if abs(power) >= 0.005
+            )
+        is_felt = values[-1] > NUMERICAL * np.sqrt(len(self.residuals)) / max(self.noise, 1e-300)
+        size = f"which they leave uncertain by e^{1 / values[-1]:.2g}" if is_felt else "which they do not feel at all"
         return (
-            f"The {len(self.residuals)} observations do not determine {' and '.join(lost)}: their singular direction "
-            f"is {' · '.join(terms)}, and they {size}; observe at other times and places, or fix one of the unknowns."
+            f"The {len(self.residuals)} observations do not determine {' and '.join(lost)}: {which}, {size}; "
+            "observe at other times and places, or fix one of the unknowns."
         )
 
     def metrics(self) -> dict[str, Any]:
@@ -173,8 +170,3 @@ class Inferred:
             "noise_is": "given" if self.sigma is not None else "estimated",
             "chi_squared": self.chi_squared,
         }
-
-
-def read(metrics: Mapping[str, Any]) -> Sequence[tuple[str, float | None, float | None]]:
-    """(name, value, standard error) of each unknown in a run's metrics; none where nothing was inferred."""
-    return [(name, one["value"], one["standard_error"]) for name, one in metrics.get("inferred", {}).items()]
