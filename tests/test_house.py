@@ -28,6 +28,7 @@ FLOORS = [
     {"solution"},
     {"plane"},
     {"running"},
+    {"inverse"},
     {"fitting"},
     {"lessons"},
     {"app"},

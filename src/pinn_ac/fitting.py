@@ -9,6 +9,7 @@ from pinn_ac.derivatives import OwnTaylor
 from pinn_ac.description import describe
 from pinn_ac.errors import InputError, is_whole, require
 from pinn_ac.gradients import JaxGradient
+from pinn_ac.inverse import Inference, Observations, unknowns_of
 from pinn_ac.loss import Loss
 from pinn_ac.models import MLP, Periodic, RandomFeatures, Splitting
 from pinn_ac.models.splitting import KNOWN
@@ -24,6 +25,8 @@ from pinn_ac.tracking import Tracker
 
 DEFAULT_TOLERANCE = {1: 1e-10, 2: 1e-5}
 """Of the best method, where nothing else is said, by the dimensions of space."""
+INVERSE_TOLERANCE = 1e-9
+"""Of the solution of a problem with unknown coefficients."""
 SCALE_IN_PLANE = 0.3
 """Of the features that are drawn in the plane; measured: with 1000 of them a window's error is 2e-6 with 1, 3e-7 with
 0.5 and 1e-7 with 0.3."""
@@ -83,6 +86,8 @@ def fit(
     reference: Reference | bool = False,
     progress: bool = True,
     trackers: Iterable[Tracker] = (),
+    data: Observations | None = None,
+    unknown: Mapping[str, Any] | None = None,
     **choices: Unpack[Choices],
 ) -> Solution:
     """Train a network on a problem.
@@ -105,6 +110,11 @@ def fit(
         reference: True solves for the true solution first, so that the history has errors; or such a solution.
         progress: show the progress, in a terminal and in a notebook.
         trackers: who is told how the run goes, of `pinn_ac.tracking`.
+        data: observations of the solution, :class:`~pinn_ac.Observations`; then the coefficients that are `unknown`
+            are inferred from them, and what is returned is an :class:`~pinn_ac.InferredSolution` of the problem that
+            was found, to a tolerance of 1e-9 by default. See docs/inverse.md.
+        unknown: name → a guess, of the positive coefficients that `data` are to tell; a decade off will do. With
+            "initial_condition" → :class:`~pinn_ac.inverse.UnknownStart` that is unknown too.
         choices: see :class:`Choices`.
 
     Returns:
@@ -127,14 +137,16 @@ def fit(
     ...     progress=False,
     ... )
     """
-    unknown = [name for name in choices if name not in Choices.__annotations__]
-    if unknown:
-        raise TypeError(f"fit() has no {', '.join(unknown)}: it has {', '.join(Choices.__annotations__)}.")
+    strange = [name for name in choices if name not in Choices.__annotations__]
+    if strange:
+        raise TypeError(f"fit() has no {', '.join(strange)}: it has {', '.join(Choices.__annotations__)}.")
     plan = choices.get("plan") or Plan()
     if seconds is not None:
         plan = replace(plan, seconds=seconds)
     if tolerance is not None:
         plan = replace(plan, tolerance=tolerance)
+    if data is not None or unknown is not None:
+        plan = replace(plan, tolerance=plan.tolerance or INVERSE_TOLERANCE)
     is_best = steps is None and not {name for name in choices if name not in BESIDE_THE_METHOD}
     if is_best and can_march(problem):
         choices |= best_method(problem)  # type: ignore[typeddict-item]
@@ -143,8 +155,11 @@ def fit(
         choices["optimizer"] = LevenbergMarquardt(steps=BY_THE_CLOCK)
         plan = replace(plan, log_every=plan.log_every or 5, evaluate_every=plan.evaluate_every or 10)
     setup = choose(problem, steps, plan.seconds, seed, choices, plan.tolerance)
-    experiment = assemble(setup)
     display = progress_bar() if progress else None
+    if data is not None or unknown is not None:
+        told = [*trackers, *([display] if display else [])]
+        return _inferred(setup, data, unknown, plan, told, reference)
+    experiment = assemble(setup)
     if reference is True:
         solver: Any = solve if len(problem.axes) == 1 else solve_plane
         reference = solver(problem)
@@ -158,6 +173,25 @@ def described(setup: Setup) -> dict[str, Any]:
         return {"config": describe(setup)}
     except InputError:  # of an object of the user's own
         return {}
+
+
+def _inferred(
+    setup: Setup,
+    data: Observations | None,
+    unknown: Mapping[str, Any] | None,
+    plan: Plan,
+    trackers: Iterable[Tracker],
+    reference: Reference | bool,
+) -> Solution:
+    require(isinstance(data, Observations), f"data is {data!r}: give pinn_ac.Observations(t, x, u).")
+    require(
+        not isinstance(reference, Reference),
+        "reference is a solution, but that of the problem to be found is not known yet: give True or False.",
+    )
+    assert data is not None
+    inference = Inference(setup, unknowns_of(setup.problem, unknown or {}), data, plan, trackers)
+    with computing(inference.experiment):
+        return inference.run(described(setup), solve if reference else lambda problem: None)
 
 
 def best_method(problem: Problem) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pinn_ac.app.jobs import PAGE
 from pinn_ac.app.run_folder import typed_commands
 from pinn_ac.evaluation import Sampled, score
 from pinn_ac.files import write_whole
+from pinn_ac.inverse import InferredSolution
 from pinn_ac.problem import Problem
 from pinn_ac.reference import Reference, load_or_solve
 from pinn_ac.solution import CONFIG, SAMPLED, Solution
@@ -130,6 +131,9 @@ def draw(
     at_points = of_points(*points.T, orders=SAMPLED)["residual"]
     entries = [dict(entry) for entry in history]
     figures = draw_run(folder, solution.problem, sampled, reference, entries, points, at_points, experiment.breaks)
+    if isinstance(solution, InferredSolution):
+        solution.plot_fit(folder / "inferred.png")
+        figures.append(folder / "inferred.png")
     if metrics is None:
         return figures
     seen = np.column_stack([points, at_points])

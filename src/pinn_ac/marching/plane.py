@@ -113,7 +113,7 @@ class PlaneKernel(Kernel):
 
         return compiled(background, SOME)
 
-    def prepared(self, condition: Any, pace: float, t: np.ndarray, x: np.ndarray, lift: np.ndarray) -> Prepared:
+    def at_points(self, condition: Any, pace: float, t: np.ndarray, x: np.ndarray, lift: np.ndarray) -> Prepared:
         """The points t, (n,), and x, (n, 2), with their lift's derivatives (10, n); n is a multiple of `CHUNK`."""
         steepest = jnp.asarray(condition.steepest_slope, float)
         jets = in_chunks(
@@ -146,7 +146,7 @@ class PlaneKernel(Kernel):
             lift = lift_on_grid(problem, condition, pace, np.array([time]), points).reshape(len(ORDERS), -1)
             size = -(-len(places) // CHUNK) * CHUNK
             filled = np.arange(size) % len(places)
-            prepared = self.prepared(condition, pace, np.full(size, time), places[filled], lift[:, filled])
+            prepared = self.at_points(condition, pace, np.full(size, time), places[filled], lift[:, filled])
             for start in range(0, size, CHUNK):
                 part = jax.tree.map(lambda leaf, start=start: leaf[start : start + CHUNK], prepared)
                 values = self._all(jnp.asarray(pace, float), part, self._network_jet(A, b, c, part.z))
@@ -226,7 +226,7 @@ class PlaneWindow(WindowProblem):
             Sobol(count, 1), box, self.seed, "points of a window", self.index, density, count, POOL * count
         )
         t, x = split(drawn["residual"])
-        return kernel.prepared(condition, pace, t, x, kernel.heat(condition, pace, t, x))
+        return kernel.at_points(condition, pace, t, x, kernel.heat(condition, pace, t, x))
 
     def sampled(self, piece: Any, points: int, steps: int) -> Window:
         """The field and its residual for the error estimate, on points × points and `steps` cells of time."""
