@@ -29,7 +29,7 @@ def random_points(count, start=0.0):
 
 def searched(problem, data, guess, tolerance=1e-8):
     unknowns = Coefficients(problem, guess)
-    experiment = assemble(choose(unknowns.first, None, None, 0, best_method(), tolerance))
+    experiment = assemble(choose(unknowns.first, None, None, 0, best_method(unknowns.first), tolerance))
     told = Memory()
     with computing(experiment):
         search = Search(experiment, unknowns, data, [told])

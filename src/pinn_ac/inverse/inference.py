@@ -32,6 +32,10 @@ class InferredSolution(Solution):
 
     Besides what every :class:`~pinn_ac.Solution` has: `inferred`, an :class:`~pinn_ac.inverse.Inferred`, with the
     estimates, their standard errors and their correlation, and `data`, the observations.
+
+    >>> from pinn_ac import InferredSolution, Solution
+    >>> issubclass(InferredSolution, Solution)
+    True
     """
 
     inferred: Inferred
