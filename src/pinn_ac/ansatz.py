@@ -208,23 +208,59 @@ class Field(NamedTuple):
         """The same field with other coefficients, in natural units; of none, or with None, the field itself."""
         return self._replace(problem=self.problem.with_coefficients(values)) if values else self
 
+    @property
+    def half(self) -> bool:
+        """Whether the field is known on all of the circle from its values at ξ ≥ 0: it is even, or between walls."""
+        return self.problem.is_mirrored or self.embedding.even(self.problem)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether u is held at walls whatever the parameters are; see :meth:`formed`."""
+        return self.problem.is_mirrored and self.ansatz.exact_at_start
+
     def background(self, t: jax.Array, x: jax.Array) -> jax.Array:
-        """(g, z_1, …, z_d) at one point; g is u₀ where there is no diffusion or the ansatz wants none of it."""
+        """(g, z_1, …, z_d) at one point, and ξ last where u is held at walls.
+
+        g is u₀ where there is no diffusion or the ansatz wants none of it.
+        """
         if self.problem.diffusion is not None and getattr(self.ansatz, "diffuses", True):
             g = self.problem.lift(t, x)
         else:
-            g = self.problem.initial_condition(self.problem.to_unit(x))
-        return jnp.concatenate([jnp.reshape(g, (1,)), self.embedding(self.problem, t, x)])
+            g = self.problem.initial(x)
+        place = [jnp.reshape(self.problem.to_unit(x), (1,))] if self.is_held else []
+        return jnp.concatenate([jnp.reshape(g, (1,)), self.embedding(self.problem, t, x), *place])
 
     @property
     def features(self) -> int:
         """The number of the network's inputs."""
         point = jax.ShapeDtypeStruct((), float)
-        return jax.eval_shape(self.background, point, point).size - 1
+        return jax.eval_shape(self.background, point, point).size - 1 - self.is_held
+
+    def inputs(self, background: jax.Array) -> jax.Array:
+        """(z_1, …, z_d) of a background, or of many along the first axes."""
+        return background[..., 1 : background.shape[-1] - self.is_held]
+
+    def formed(self, t: jax.Array, g: jax.Array, n: jax.Array, xi: jax.Array) -> jax.Array:
+        """u from the lift g and the network's value N, by the ansatz A(t, g, N).
+
+        Between walls at ξ = 0 and ξ = 1 where u is held at b₀ and b₁,
+
+            u = A(t, g, sin(πξ) N) + (1 − ξ) (b₀ − A(t, b₀, 0)) + ξ (b₁ − A(t, b₁, 0)),
+
+        which is b₀ and b₁ there, as g is, and u₀ at t = 0.
+        """
+        combine, problem = self.ansatz.combine, self.problem
+        if not self.is_held:
+            return combine(problem, t, g, n)
+        u = combine(problem, t, g, jnp.sin(jnp.pi * xi) * n)
+        for b, share in zip(problem.boundary_values, (1 - xi, xi), strict=True):
+            moved = combine(problem, t, jnp.asarray(b, jnp.result_type(g)), jnp.zeros_like(n))
+            u = u + share * (b - moved)
+        return u
 
     def on_background(self, params: Parameters, t: jax.Array, background: jax.Array) -> jax.Array:
         """u at one point, from its background."""
-        return self.ansatz.combine(self.problem, t, background[0], self.network(params, background[1:]))
+        return self.formed(t, background[0], self.network(params, self.inputs(background)), background[-1])
 
     def __call__(self, params: Parameters, t: jax.Array, x: jax.Array) -> jax.Array:
         """u(t, x) at one point."""

@@ -78,7 +78,8 @@ def estimate_error(
     is kept within it.
 
     Args:
-        problem: the equation, its domain and its initial condition; it must have the capability "spectral".
+        problem: the equation, its domain and its initial condition; it must have the capability "spectral". Between
+            walls all is done on the circle that they reflect the domain to.
         derivatives: (t, x) → "u" and "residual" of the broadcast shape, as `Solution.derivatives` gives them.
         breaks: ascending times in (0, T) at which the field may jump, as where its time windows meet.
         points: of the grid in x, even, from 8; by default as many as resolve an interface of the equation.
@@ -106,6 +107,8 @@ def estimate_error(
     """
     require_spectral(problem, "The error estimate", "define them, or compare with data of your own")
     _check(problem, breaks, points, steps)
+    if problem.has_walls:
+        problem, derivatives = problem.circle, _on_circle(problem, derivatives)
     points = points or points_needed(problem)
     steps = steps or steps_needed(problem, points)
     windows, start = _sampled(problem, derivatives, breaks, points, steps)
@@ -274,6 +277,9 @@ def march(problem: Problem, window: Window, e: np.ndarray) -> Iterator[np.ndarra
 
     The linear part is exact, so that a kink in e does no harm; f is linear in t over a step.
 
+    Of a problem that is mirrored u, f and e are those between the walls, mirrored: it is their odd reflections that
+    obey the equation.
+
     Source: S. M. Cox and P. C. Matthews, J. Comput. Phys. 176 (2002) 430–455, equation (22).
     """
     points, f = len(e), without_spikes(window.f)
@@ -282,6 +288,8 @@ def march(problem: Problem, window: Window, e: np.ndarray) -> Iterator[np.ndarra
     linear = np.asarray(problem.symbol(wavenumber), float)
     slope = 1j * wavenumber
     slope[-1] = 0  # the highest mode is a cosine that the grid meets at its crests alone, where its slope is 0
+
+    odd = np.sign(np.arange(points) - points // 2) * (np.arange(points) > 0) if problem.is_mirrored else 1.0
 
     @cache
     def weights(step: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -294,19 +302,19 @@ def march(problem: Problem, window: Window, e: np.ndarray) -> Iterator[np.ndarra
         return e if np.abs(whole).max() <= largest else np.clip(whole, -largest, largest) - u
 
     def rate(e: np.ndarray, i: int) -> np.ndarray:
-        local = fft.rfft(np.asarray(problem.reaction_defect(window.u[i], e), float) - f[i])
+        local = fft.rfft(odd * (np.asarray(problem.reaction_defect(window.u[i], e), float) - f[i]))
         flux = problem.flux_defect(window.u[i], e)
         return local if flux is None else local - slope * fft.rfft(np.asarray(flux, float))
 
     yield e
-    c = fft.rfft(e)
+    c = fft.rfft(odd * e)
     for i, step in enumerate(intervals(window.t[1:] - window.t[0])):
         decay, first, second = weights(step)
         old = rate(e, i)
         a = decay * c + first * old
-        new = rate(bounded(fft.irfft(a, points), i + 1), i + 1)
-        e = bounded(fft.irfft(a + second * (new - old), points), i + 1)
-        c = fft.rfft(e)
+        new = rate(bounded(odd * fft.irfft(a, points), i + 1), i + 1)
+        e = bounded(odd * fft.irfft(a + second * (new - old), points), i + 1)
+        c = fft.rfft(odd * e)
         yield e
 
 
@@ -336,8 +344,28 @@ def _sample(derivatives: Callable[[Any, Any], dict[str, np.ndarray]], t: np.ndar
 
 def initial_values(problem: Problem, points: int) -> np.ndarray:
     """u₀ on the grid, in double precision, whatever the precision of the field is."""
-    with jax.enable_x64(True):
-        return np.asarray(problem.initial_condition(jnp.asarray(-1 + 2 * np.arange(points) / points)), float)
+    return problem.initial_values(points)
+
+
+def _on_circle(
+    problem: Problem, derivatives: Callable[[Any, Any], dict[str, np.ndarray]]
+) -> Callable[[Any, Any], dict[str, np.ndarray]]:
+    """(t, x) → u and f at even points of the circle, from those of the half that lies between the walls."""
+    left, right = problem.domain
+    is_odd = problem.circle.boundary == "periodic" and problem.boundary_values is not None
+
+    def on_circle(t: Any, x: Any) -> dict[str, np.ndarray]:
+        middle = x.shape[-1] // 2
+        between = np.append(x[:, middle:], right).reshape(1, -1)
+        found = derivatives(t, np.maximum(between, left))
+        sign = -1.0 if is_odd else 1.0
+        return {
+            name: np.concatenate([sign * values[:, :0:-1], values[:, :-1]], axis=1)
+            for name, values in found.items()
+            if name in ("u", "residual")
+        }
+
+    return on_circle
 
 
 def _check(problem: Problem, breaks: Sequence[float], points: int | None, steps: int | None) -> None:

@@ -5,6 +5,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from scipy.integrate import simpson, trapezoid
+from scipy.interpolate import CubicSpline
+
 from pinn_ac.errors import InputError, require
 from pinn_ac.problem import Problem
 
@@ -39,7 +42,7 @@ class Sampled:
 
     Args:
         t: (n_t,), ascending, in [0, T].
-        x: (n_x,), ascending, evenly over one period [a, b) without its right end.
+        x: (n_x,), ascending, evenly over one period [a, b) without its right end, or from wall to wall.
         u: (n_t, n_x), as are all that follow.
         u_x: slope in space.
         residual: f of the equation.
@@ -109,13 +112,13 @@ def score(problem: Problem, sampled: Sampled, reference: ReferenceField | None) 
 
 def _energy_metrics(problem: Problem, sampled: Sampled) -> dict[str, float]:
     """The entries of an energy; its rise is computed in natural units, in which it does not depend on the user's."""
-    energies = energy(problem, sampled.u, sampled.u_x)
+    energies, walls = energy(problem, sampled.u, sampled.u_x), problem.has_walls
     natural, slope = problem.natural, sampled.u_x * problem.length_unit
-    scaled = energy(natural, sampled.u, slope)
+    scaled = energy(natural, sampled.u, slope, walls)
     return {
         "energy_initial": float(energies[0]),
         "energy_final": float(energies[-1]),
-        "energy_violation": largest_rise(scaled, energy_doubt(natural, sampled.u, slope, scaled)),
+        "energy_violation": largest_rise(scaled, energy_doubt(natural, sampled.u, slope, scaled, walls)),
     }
 
 
@@ -141,38 +144,53 @@ def errors(sampled: Sampled, reference: ReferenceField) -> dict[str, Any]:
     }
 
 
-def energy(problem: Problem, u: np.ndarray, u_x: np.ndarray) -> np.ndarray:
-    """E(t) = ∫ e(u, u_x) dx over one period, with e the problem's `energy_density`, by the trapezoidal rule.
+def energy(problem: Problem, u: np.ndarray, u_x: np.ndarray, walls: bool | None = None) -> np.ndarray:
+    """E(t) = ∫ e(u, u_x) dx over the domain, with e the problem's `energy_density`.
 
     Args:
         problem: one with the capability "energy".
-        u, u_x: (n_t, n_x), on an even grid of one period without its right end, on which the rule is spectrally
-            accurate.
+        u, u_x: (n_t, n_x), on an even grid of one period without its right end, on which the trapezoidal rule is
+            spectrally accurate; or from wall to wall, where it is Simpson's.
+        walls: whether the grid is from wall to wall; None: as the problem has them.
 
     Returns:
         E, (n_t,), which never grows along a solution.
     """
     density: Any = problem.energy_density  # plain algebra, which NumPy arrays go through in float64
-    return problem.period * np.mean(density(u, u_x), axis=-1)
+    values = density(u, u_x)
+    if problem.has_walls if walls is None else walls:
+        return problem.period * simpson(values, dx=1 / (values.shape[-1] - 1), axis=-1)
+    return problem.period * np.mean(values, axis=-1)
 
 
-def energy_doubt(problem: Problem, u: np.ndarray, u_x: np.ndarray, energies: np.ndarray) -> np.ndarray:
+def energy_doubt(
+    problem: Problem, u: np.ndarray, u_x: np.ndarray, energies: np.ndarray, walls: bool = False
+) -> np.ndarray:
     """By how much E(t) changes if only every second point in x is used: what is thinner than the grid shows in it.
 
     Args:
-        problem, u, u_x: see :func:`energy`.
+        problem, u, u_x, walls: see :func:`energy`.
         energies: E(t) with every point, (n_t,).
 
     Returns:
-        The differences; 0 on a grid with an odd number of points, which cannot be halved.
+        The differences; 0 on a grid of a period with an odd number of points, which cannot be halved. From wall to
+        wall those of Simpson's rule from the trapezoidal one.
     """
+    if walls:
+        density: Any = problem.energy_density
+        return np.abs(energies - problem.period * trapezoid(density(u, u_x), dx=1 / (u.shape[-1] - 1), axis=-1))
     step = 2 if u.shape[-1] % 2 == 0 else 1
     return np.abs(energies - energy(problem, u[:, ::step], u_x[:, ::step]))
 
 
 def spectral_slope(problem: Problem, u: np.ndarray) -> np.ndarray:
-    """u_x, (n_t, n_x), of a periodic field that is known on an even grid: the derivative of its Fourier series."""
+    """u_x, (n_t, n_x), of a field that is known on an even grid.
+
+    Of a periodic one it is the derivative of its Fourier series, between walls that of a cubic spline.
+    """
     n_x = u.shape[-1]
+    if problem.has_walls:
+        return CubicSpline(problem.grid(n_x), u, axis=-1)(problem.grid(n_x), 1)
     wavenumber = 2 * np.pi / problem.period * np.arange(n_x // 2 + 1)
     coefficients = 1j * wavenumber * np.fft.rfft(u, axis=-1)
     if n_x % 2 == 0:  # the highest mode is a cosine that the grid meets at its crests alone, where its slope is 0

@@ -265,12 +265,13 @@ class Experiment:
     @under_own_settings
     def transfer(self, params: Parameters, condition: FourierCondition | None) -> FourierCondition:
         """Where the next window begins: what a window's field is at its end."""
-        modes, even = self._modes, self.field.embedding.even(self.field.problem)
-        xi = jnp.arange(2 * modes + 1 if even else 4 * modes) / (2 * modes) - (0 if even else 1)
+        modes, half = self._modes, self.field.half
+        even = self.field.embedding.even(self.field.problem)
+        xi = jnp.arange(2 * modes + 1 if half else 4 * modes) / (2 * modes) - (0 if half else 1)
         left, right = self.field.problem.domain
         x = xi if (left, right) == (-1.0, 1.0) else 0.5 * (left + right) + 0.5 * (right - left) * xi
         u = np.asarray(self.programs.at_end(params, condition, x), np.float64)
-        return transfer(np.concatenate([u[::-1], u[1:-1]]) if even else u, modes, even)
+        return transfer(np.concatenate([u[::-1], u[1:-1]]) if half else u, modes, even, self.field.problem)
 
     @cached_property
     def _modes(self) -> int:
@@ -302,9 +303,9 @@ class Experiment:
 
     @property
     def box(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Where a window's points are drawn: half of the domain is enough where u is built even."""
+        """Where a window's points are drawn: half of the domain where u is built even, or lies between walls."""
         left, right = self.field.problem.domain
-        start = 0.5 * (left + right) if self.field.embedding.even(self.field.problem) else left
+        start = 0.5 * (left + right) if self.field.half else left
         return (0.0, self.field.problem.horizon), (start, right)
 
 

@@ -59,12 +59,12 @@ class Programs:
         if self.field.ansatz.exact_at_start or not getattr(self.network, "is_fitted", False):
             return params
         problem, (times, places) = self.field.problem, FIT
-        left, right = problem.domain
+        left, right = (0.0, 1.0) if problem.is_mirrored else problem.domain
         t, x = np.linspace(0.0, problem.horizon, times), np.linspace(left, right, places, endpoint=False)
         grid = (jnp.asarray(axis.ravel(), float) for axis in np.meshgrid(t, x, indexing="ij"))
         backgrounds = self.backgrounds(condition, *grid)
         start = jnp.tile(backgrounds[:places, 0], times)  # the lift at t = 0 is u₀
-        return self.network.fitted(params, backgrounds[:, 1:], start)
+        return self.network.fitted(params, self.field.inputs(backgrounds), start)
 
     @cached_property
     def prepare(self) -> Callable[..., Batch]:

@@ -244,7 +244,7 @@ def _networks_background(
         return list(engine(*along, ["t" * k for k in range(1, in_t + 1)]).values())
 
     def place(point):
-        along = (lambda _, x: g(point.background_at(point.t, x)[2:]), point.t, point.x)
+        along = (lambda _, x: g(field.inputs(point.background_at(point.t, x))[1:]), point.t, point.x)
         return list(engine(*along, ["x" * k for k in range(1, in_x + 1)]).values())
 
     grid = jax.tree.map(lambda leaf: leaf.reshape(side, side, *leaf.shape[1:]), points)
@@ -253,6 +253,7 @@ def _networks_background(
 
     def with_network(name):
         i, k = names[name]
-        return jnp.column_stack([points.background[name][:, 0], (F[i] @ G[k].T).reshape(-1)])
+        places = [points.background[name][:, -1]] * field.is_held
+        return jnp.column_stack([points.background[name][:, 0], (F[i] @ G[k].T).reshape(-1), *places])
 
     return {name: with_network(name) for name in names}

@@ -132,7 +132,7 @@ class Solution:
 
         Args:
             t: times in [0, T], in the units of the problem's horizon; any shape that broadcasts with x.
-            x: positions, in the units of its domain; outside the domain the field is continued periodically.
+            x: positions, in the units of its domain; outside of a period the field is continued periodically.
 
         Returns:
             u, of the broadcast shape. From numbers and arrays a NumPy array, whose memory is all that grows with the
@@ -140,7 +140,7 @@ class Solution:
             traced value; times outside [0, T] can then not be refused.
 
         Raises:
-            InputError: a time outside [0, T], or a value that is not finite.
+            InputError: a time outside [0, T], a place beyond a wall, or a value that is not finite.
 
         >>> import jax, pinn_ac
         >>> solution = pinn_ac.fit(pinn_ac.Burgers(viscosity=0.1), steps=2, progress=False)
@@ -189,10 +189,8 @@ class Solution:
         return self(t, x)
 
     def sample(self, times: int = 201, points: int = 512) -> Sampled:
-        """The field on `times` even times of [0, T] and `points` even points of the domain, right end excluded."""
-        left, right = self.problem.domain
-        t = np.linspace(0.0, self.problem.horizon, times)
-        x = left + (right - left) * np.arange(points) / points
+        """The field on `times` even times of [0, T] and `points` even points of the domain (`Problem.grid`)."""
+        t, x = np.linspace(0.0, self.problem.horizon, times), self.problem.grid(points)
         found = self.derivatives(t[:, None], x[None, :], SAMPLED)
         return Sampled(t=t, x=x, u=found["u"], u_x=found["x"], residual=found["residual"])
 
@@ -364,6 +362,7 @@ class Solution:
         """
         try:
             t, x = np.asarray(t), np.asarray(x)
+            beyond = 4 * precision_of(x.dtype) * max(map(abs, self.problem.domain)) + 1e-9 * self.problem.period
             slack = 2 * precision_of(t.dtype) * self.problem.horizon
             require(not (np.iscomplexobj(t) or np.iscomplexobj(x)), "complex")
             t, x = t.astype(float), x.astype(float)
@@ -373,6 +372,11 @@ class Solution:
         near = ends[np.searchsorted(0.5 * (ends[1:] + ends[:-1]), t)]
         t = np.where(np.abs(t - near) <= slack, near, t)
         require(bool(np.isfinite(x).all()), "x holds NaN or infinite values: give finite numbers.")
+        if self.problem.has_walls:
+            left, right = self.problem.domain
+            between = bool(((x >= left - beyond) & (x <= right + beyond)).all())
+            require(between, f"x must lie in [{left}, {right}], between the walls of this problem.")
+            x = np.clip(x, left, right)
         inside = bool(((t >= 0) & (t <= ends[-1] * (1 + 1e-12))).all())
         require(inside, f"t must lie in [0, {ends[-1]}], the time that this run was trained for.")
         return _broadcast(np, t, x)

@@ -57,8 +57,13 @@ class Kernel:
 
     @cached_property
     def even(self) -> bool:
-        """The field is even in ξ, and half of the domain is enough."""
+        """The field is even in ξ."""
         return self.field.embedding.even(self.field.problem)
+
+    @property
+    def half(self) -> bool:
+        """The field is known from its values at ξ ≥ 0."""
+        return self.field.half
 
     @cached_property
     def orders(self) -> tuple[str, ...]:
@@ -107,7 +112,7 @@ class Kernel:
         times, x, derivatives = times[filled], x[filled], derivatives[:, filled]
         jets = in_chunks(lambda *point: self._background(pace, slope, *point), CHUNK, times, x, derivatives)
         g = {name: jnp.asarray(values[0]) for name, values in jets.items()}
-        z = {name: jnp.asarray(values[1:].T) for name, values in jets.items()}
+        z = {name: jnp.asarray(self.field.inputs(values.T)) for name, values in jets.items()}
         return Prepared(jnp.asarray(times), jnp.asarray(x), g, z)
 
     def features(self, piece: Any, points: Prepared) -> Jet:
@@ -132,17 +137,19 @@ class Kernel:
     @cached_property
     def _linearized(self) -> Any:
         def linearized(pace, t, x, g, jet):
-            problem, combine = self.field.problem.at_pace(pace), self.field.ansatz.combine
+            problem = self.field.problem.at_pace(pace)
+            formed = self.field._replace(problem=problem).formed
 
             def at_point(t, x, g, jet):
                 def residual(jet):
                     def u(s, y):
-                        return combine(problem, s, *(monomials(one, s - t, y - x, self.orders) for one in (g, jet)))
+                        near = (monomials(one, s - t, y - x, self.orders) for one in (g, jet))
+                        return formed(s, *near, problem.to_unit(y))
 
                     return residual_of(problem, self.engine(u, t, x, problem.orders), t, x)
 
                 r, slopes = self.gradient.value_and_grad(residual, jet)
-                return r, combine(problem, t, g["u"], jet["u"]), slopes
+                return r, formed(t, g["u"], jet["u"], problem.to_unit(x)), slopes
 
             return jax.vmap(at_point)(t, x, g, jet)
 

@@ -37,7 +37,7 @@ def spread(
     lift: Lift,
     length: float,
     shape: tuple[int, int],
-    even: bool,
+    half: bool,
     generator: np.random.Generator,
     spacing: Spacing,
 ) -> Lines:
@@ -50,7 +50,7 @@ def spread(
         lift: g.
         length: of the window.
         shape: how many lines, and points on each.
-        even: only ξ ≥ 0.
+        half: only ξ ≥ 0.
         generator: where the lines lie, and the first point of each.
         spacing: the density.
     """
@@ -58,11 +58,12 @@ def spread(
     # Denser at both ends, as Chebyshev's points are: evenly spread lines leave errors ten times as large at the end.
     v = (1 - np.cos(np.pi * (np.arange(lines) + 0.25 + 0.5 * generator.random(lines)) / lines)) / 2
     t = length * (v if lift.exact_series else v**2)  # a kink changes quickly at first
-    half = lift.points // 2
-    first = half if even else 0
+    first = lift.points // 2 if half else 0
     xi = -1 + 2 * np.arange(first, lift.points + 1) / lift.points
     g = lift.lines(t)[0]
     whole = np.concatenate([g, g[:, :1]], axis=1)[:, first:]
+    if problem.is_mirrored:
+        whole = whole + problem.base(xi)
     if "flow" in problem.capabilities:
         whole = np.asarray(_flow(problem, lift.pace * t[:, None], whole))
     density = 1 + spacing.arc_length * np.abs(np.gradient(whole, 2 / lift.points, axis=1))

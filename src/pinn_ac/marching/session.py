@@ -127,7 +127,8 @@ class Session:
         else:
             last, is_first = pieces[-1], len(pieces) == 1
             begun_at = march.problem.initial_condition if is_first else last.condition(march.kernel.even)
-            condition = transfer(self._problem(len(pieces) - 1, begun_at).end(last), march.modes, march.kernel.even)
+            reached = self._problem(len(pieces) - 1, begun_at).end(last)
+            condition = transfer(reached, march.modes, march.kernel.even, march.problem)
             parts = (condition.cosine, condition.sine, condition.steepest_slope)
             cosine, sine, slope = (np.asarray(part) for part in parts)
             empty = empty._replace(cosine=cosine, sine=sine, slope=slope)

@@ -131,7 +131,7 @@ class WindowProblem:
         problem, lift = self.kernel.field.problem, self.lift(pace)
         generator = host_generator(self.seed, "points of a window", self.index)
         shape = LINES, max(1, round(count / CHUNK)) * CHUNK // LINES
-        drawn = spread(problem, lift, length, shape, self.kernel.even, generator, self.settings.spacing)
+        drawn = spread(problem, lift, length, shape, self.kernel.half, generator, self.settings.spacing)
         return self.kernel.prepare(lift, drawn.t, drawn.columns)
 
     def residual_of_nothing(self, length: float, pace: float) -> float:
@@ -169,12 +169,12 @@ class WindowProblem:
 
     def _on_the_period(self, piece: Piece, t: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
         """u and the residual at the times t, (m,), and even points of the period, each (m, points)."""
-        even = self.kernel.even
-        columns = np.arange(self.grid // 2 if even else 0, self.grid + even, self.grid // points)
+        half = self.kernel.half
+        columns = np.arange(self.grid // 2 if half else 0, self.grid + half, self.grid // points)
         u, f = self.kernel.values(
             self.lift(float(piece.pace)), piece, t, np.broadcast_to(columns, (len(t), len(columns)))
         )
-        if even:  # ξ = −1 is ξ = 1
+        if half:  # ξ = −1 is ξ = 1
             u, f = (np.concatenate([v[:, :0:-1], v[:, :-1]], axis=1) for v in (u, f))
         return u, f
 

@@ -1,4 +1,4 @@
-"""The Allen–Cahn equation on a periodic interval."""
+"""The Allen–Cahn equation on an interval."""
 
 import math
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from pinn_ac.problem.initial_conditions import InitialCondition, XSquaredCosine, largest_value
+from pinn_ac.problem.initial_conditions import InitialCondition, XSquaredCosine
 from pinn_ac.problem.problem import Problem
 
 REACTIONS = 5.0
@@ -21,14 +21,14 @@ EXCESS = 3.0
 
 @dataclass(frozen=True)
 class AllenCahn(Problem):
-    """u_t − D u_xx + R u³ − R u = 0 on [a, b) × [0, T], with u(0, x) = u₀(x), periodic in x.
+    """u_t − D u_xx + R u³ − R u = 0 on [a, b] × [0, T], with u(0, x) = u₀(x), periodic in x or between walls.
 
     t and x may have any units; u has none. The defaults are the problem of the lecture, in natural units.
 
     Args:
         diffusivity: D > 0.
         reaction_rate: R ≥ 0.
-        domain, horizon, initial_condition: see :class:`~pinn_ac.problem.Problem`; by default u₀ = x² cos πx.
+        domain, horizon, initial_condition, boundary, boundary_values: see :class:`~pinn_ac.problem.Problem`; by default u₀ = x² cos πx.
 
     Raises:
         InputError: a coefficient is out of range or not finite, or the domain is empty.
@@ -115,7 +115,7 @@ class AllenCahn(Problem):
     @property
     def bound(self) -> float | None:
         """max(1, max |u₀|): |u| > 1 decays by the reaction, and diffusion smooths."""
-        return max(1.0, largest_value(self.initial_condition))
+        return max(1.0, self.largest_initial_value)
 
     def react(self, t: jax.Array, w: jax.Array) -> jax.Array:
         """Φ(t, w) = w / √(e^{−2Rt} + w²(1 − e^{−2Rt})): the exact flow of u' = R(u − u³) from u(0) = w.

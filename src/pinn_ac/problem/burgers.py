@@ -19,7 +19,7 @@ class Burgers(Problem):
     Args:
         viscosity: ν > 0.
         speed: c, the factor of the convective term; 1 unless u is counted in another unit than length over time.
-        domain, horizon, initial_condition: of :class:`~pinn_ac.problem.Problem`.
+        domain, horizon, initial_condition, boundary, boundary_values: of :class:`~pinn_ac.problem.Problem`.
 
     Raises:
         InputError: a coefficient is out of range or not finite, or the domain is empty.
@@ -78,4 +78,4 @@ class Burgers(Problem):
     @property
     def bound(self) -> float | None:
         """max |u₀|, by the maximum principle."""
-        return largest_value(self.initial_condition)
+        return self.largest_initial_value

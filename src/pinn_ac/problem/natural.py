@@ -9,8 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pinn_ac.problem.initial_conditions import InitialCondition
+from pinn_ac.problem import ends
+from pinn_ac.problem.initial_conditions import InitialCondition, largest_value
 from pinn_ac.problem.own_period import OwnPeriod, own_period
+from pinn_ac.problem.reflected import Base
 from pinn_ac.problem.units import require_units
 
 
@@ -24,6 +26,8 @@ class InUnits:
     domain: tuple[float, float]
     horizon: float
     initial_condition: InitialCondition
+    boundary: str
+    boundary_values: tuple[float, float] | None
     dimensions: ClassVar[Mapping[str, tuple[int, int]] | None]
     symmetries: ClassVar[frozenset[str]]
 
@@ -38,10 +42,58 @@ class InUnits:
         @property
         def nominal(self) -> Any: ...
 
+        @property
+        def diffusion(self) -> Any: ...
+
+        @property
+        def unit_diffusivity(self) -> Any: ...
+
     @property
     def period(self) -> float:
         """b − a."""
         return self.domain[1] - self.domain[0]
+
+    @property
+    def has_walls(self) -> bool:
+        """The domain is no period, so that both of its ends belong to it."""
+        return self.boundary not in ("periodic", ends.MIRRORED)
+
+    @property
+    def is_mirrored(self) -> bool:
+        """It is a problem on a circle of which only the half ξ ≥ 0 counts, at whose ends u is held."""
+        return self.boundary == ends.MIRRORED
+
+    @cached_property
+    def circle(self) -> Self:
+        """The problem on the circle that its walls reflect it to, in the same units; itself where it has none."""
+        return ends.on_circle(self)
+
+    @cached_property
+    def base(self) -> Base:
+        """B of :class:`~pinn_ac.problem.reflected.Base`, of a problem that is mirrored."""
+        plain = self.nominal
+        return ends.base_of(plain, self.boundary_values or (0.0, 0.0), plain.unit_diffusivity)
+
+    @property
+    def largest_initial_value(self) -> float:
+        """max |u₀|; a bound of it where the problem is mirrored."""
+        return largest_value(self.initial_condition) + (self.base.largest if self.is_mirrored else 0.0)
+
+    def initial_values(self, points: int) -> np.ndarray:
+        """u₀ at ξ = −1 + 2j/n, in double precision; where the problem is mirrored, u₀ between the walls, mirrored."""
+        xi = -1 + 2 * np.arange(points) / points
+        if self.is_mirrored:
+            xi = np.abs(xi)
+        with jax.enable_x64(True):
+            u = np.asarray(self.initial_condition(jnp.asarray(xi)), float)
+        return u + self.base(xi) if self.is_mirrored else u
+
+    def grid(self, points: int) -> np.ndarray:
+        """Even points of the domain: of a period without its right end, between walls with both ends."""
+        left, right = self.domain
+        if self.has_walls:
+            return np.linspace(left, right, points)
+        return left + (right - left) * np.arange(points) / points
 
     @cached_property
     def own_period(self) -> OwnPeriod:
@@ -49,13 +101,15 @@ class InUnits:
 
         The whole domain where the equation is not known to be the same at every x.
         """
+        if self.has_walls:
+            return self.circle.own_period
         is_same_everywhere = self.dimensions is not None and self.is_spectral
         return own_period(self.initial_condition, is_same_everywhere, "even" in self.symmetries)
 
     @property
     def length_unit(self) -> float:
         """The natural unit of length: half of the smallest period, so that x is ξ where that is the domain."""
-        return self.period / (2 * self.own_period.repeats) if self.dimensions is not None else 1.0
+        return self.circle.period / (2 * self.own_period.repeats) if self.dimensions is not None else 1.0
 
     @property
     def time_unit(self) -> float:
@@ -73,6 +127,8 @@ class InUnits:
         """
         if self.dimensions is None:
             return self
+        if self.has_walls:
+            return self.circle.natural
         plain = self.nominal
         values = {}
         for name, value in self.coefficients.items():
@@ -95,21 +151,30 @@ class InUnits:
 
     def to_natural(self, t: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(t, x) in natural units, in NumPy's double precision whatever a run's is; x wrapped into the domain."""
+        if self.has_walls:
+            return self.circle.to_natural(t, x)
         middle = 0.5 * (self.domain[0] + self.domain[1])
         xi = (x - middle) * (2 / self.period)
         xi = xi - 2 * np.round(xi / 2)
         if self.dimensions is None:
             return t, middle + 0.5 * self.period * xi
-        return t / self.time_unit, self.own_period.fold(xi)
+        folded = self.own_period.fold(xi)
+        return t / self.time_unit, np.abs(folded) if self.is_mirrored else folded
 
     def to_natural_traced(self, t: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         """:meth:`to_natural` in JAX operations; without natural units as they are."""
         if self.dimensions is None:
             return t, x
-        return t / self.time_unit, self.own_period.fold(self.to_unit(x))
+        if self.has_walls:
+            return self.circle.to_natural_traced(t, x)
+        folded = self.own_period.fold(self.to_unit(x))
+        return t / self.time_unit, jnp.where(folded < 0, -folded, folded) if self.is_mirrored else folded
 
     def from_natural(self, t: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(t, x) in the user's units of a point in natural units; of the first of equal places."""
+        if self.has_walls:
+            t, x = self.circle.from_natural(t, x)
+            return t, self.domain[0] + np.abs(x - self.domain[0])
         if self.dimensions is None:
             return t, x
         xi = self.own_period.unfold(x)

@@ -1,4 +1,4 @@
-"""A problem: an evolution equation on a periodic interval, its initial condition, and what else is known of it."""
+"""A problem: an evolution equation on an interval, its ends, its initial condition, and what else is known of it."""
 
 import math
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pinn_ac.errors import InputError, is_number, numbers, require
+from pinn_ac.problem import ends
 from pinn_ac.problem.capabilities import CAPABILITIES
 from pinn_ac.problem.initial_conditions import Cosine, InitialCondition
 from pinn_ac.problem.leaves import flatten, unflatten, with_condition
@@ -20,7 +21,8 @@ from pinn_ac.problem.units import require_definition
 
 @dataclass(frozen=True, kw_only=True)
 class Problem(InUnits):
-    """An evolution equation f(u, u_t, u_x, …) = 0 for u(t, x) on [a, b) × [0, T], u(0, x) = u₀(x), periodic in x.
+    """An evolution equation f(u, u_t, u_x, …) = 0 for u(t, x) on [a, b] × [0, T], u(0, x) = u₀(x), periodic in x or
+    between walls.
 
     To state an equation of your own, write a frozen dataclass that inherits from this one. Its fields are the
     coefficients. It must define :attr:`orders`, the derivatives that appear in the equation, and :meth:`residual`;
@@ -38,14 +40,18 @@ class Problem(InUnits):
     pytree. So coefficients can be traced, differentiated and trained; see :meth:`with_coefficients`.
 
     Args:
-        domain: (a, b) with a < b; one period.
+        domain: (a, b) with a < b; one period, or what lies between the walls.
         horizon: T > 0, the final time.
         initial_condition: u₀ as a function of ξ = 2(x − (a+b)/2)/(b − a) in [−1, 1), the domain scaled to
             [−1, 1); on the default domain ξ is x.
+        boundary: "periodic": u and its derivatives are the same at a and b. "neumann": u_x = 0 at both, for equations
+            that a reflection leaves as they are (:attr:`symmetries`). "dirichlet": u is held at both; see docs/ends.md.
+        boundary_values: u(t, a) and u(t, b) for all t, of "dirichlet"; None for those of u₀, which must be the same.
 
     Raises:
         InputError: a coefficient is not a finite number, the domain is empty, or the horizon is not positive; or the
-            class lacks a residual, or gives units of coefficients that it does not have.
+            class lacks a residual, or gives units of coefficients that it does not have; or the equation or u₀ does
+            not allow the boundary.
 
     Example: the Fisher–KPP equation u_t = D u_xx + r u (1 − u).
 
@@ -65,6 +71,8 @@ class Problem(InUnits):
     domain: tuple[float, float] = (-1.0, 1.0)
     horizon: float = 1.0
     initial_condition: InitialCondition = field(default_factory=Cosine)
+    boundary: str = "periodic"
+    boundary_values: tuple[float, float] | None = None
 
     orders: ClassVar[tuple[str, ...]] = ("t", "x", "xx")
     """The derivatives of u that the residual needs, named by the axes that it is taken along: "t", "xx", "tx"."""
@@ -103,6 +111,7 @@ class Problem(InUnits):
             ends_are_numbers and self.domain[0] < self.domain[1],
             f"problem.domain is {list(self.domain)}: give two finite numbers, the left end below the right one.",
         )
+        object.__setattr__(self, "boundary_values", ends.checked(self))
 
     def require_number(self, name: str, least: float = -math.inf, above: float = -math.inf) -> None:
         """Refuse a field whose value is not a finite number ≥ `least` and > `above`; for `__post_init__`.
@@ -241,9 +250,20 @@ class Problem(InUnits):
         return 2 * self.nominal.unit_diffusivity * self.horizon
 
     def lift(self, t: jax.Array, x: jax.Array, order: int = 0) -> jax.Array:
-        """g = exp(tD∂²)u₀ (`order` 0) or g_x (`order` 1): u₀ at t = 0, smooth and periodic for t > 0."""
-        flow = self.initial_condition.heat_flow(*self.heat_coordinates(t, x), self.largest_variance)
-        return flow[order] * (2 / self.period) ** order
+        """g = exp(tD∂²)u₀ (`order` 0) or g_x (`order` 1): u₀ at t = 0, smooth and periodic for t > 0.
+
+        Between walls where u is held: B + exp(tD∂²)(u₀ − B) with B of :class:`~pinn_ac.problem.reflected.Base`.
+        """
+        here = self.circle
+        variance, xi = here.heat_coordinates(t, x)
+        g = here.initial_condition.heat_flow(variance, xi, here.largest_variance)[order]
+        return (g + here.base(xi, order) if here.is_mirrored else g) * (2 / here.period) ** order
+
+    def initial(self, x: jax.Array) -> jax.Array:
+        """u₀(x)."""
+        here = self.circle
+        u = here.initial_condition(here.to_unit(x))
+        return u + here.base(here.to_unit(x)) if here.is_mirrored else u
 
     def approximation(self, t: jax.Array, x: jax.Array) -> jax.Array:
         """An approximation of u before any training: the lift, unless the equation knows a better one."""
@@ -255,10 +275,11 @@ class Problem(InUnits):
         s = Dt + 1e-8, with D in units of ξ: a density as wide as the layer into which diffusion spreads the kink.
         Its integral over ξ is the same at every time, 4√π for each kink.
         """
-        xi = self.to_unit(x)
-        s = self.unit_diffusivity * jnp.asarray(t) + 1e-8
+        here = self.circle
+        xi = here.to_unit(x)
+        s = here.unit_diffusivity * jnp.asarray(t) + 1e-8
         layers = jnp.zeros_like(s * xi)
-        for kink in self.initial_condition.kinks:
+        for kink in here.initial_condition.kinks:
             distance = xi - kink - 2 * jnp.round((xi - kink) / 2)
             layers = layers + jnp.exp(-(distance**2) / (16 * s)) / jnp.sqrt(s)
         return layers

@@ -22,7 +22,7 @@ ROUGH = 1e-9
 """A condition whose series has not fallen below this share of the largest value has kinks or fronts too thin."""
 HIGHEST = 7
 """The highest derivative whose jump is taken out of the series."""
-STEEPEST = (10000.0, 20.0)
+STEEPEST = (1e6, 20.0)
 """A jump, the first or a later one, whose function is larger than so many times the condition would cancel too many
 digits, and stays in the series."""
 FITTED = 18
@@ -65,16 +65,16 @@ class Base:
         return max(map(abs, self.values)) + sum(abs(s) for s in self.bends) * self.width**2 / math.e
 
     def __call__(self, xi: Any, order: int = 0) -> Any:
-        """B or, of `order` 1, its slope; in NumPy or JAX, as `xi` is."""
+        """B or its first or second derivative; in NumPy or JAX, as `xi` is."""
         b, s = self.values, self.bends
-        base = b[0] + (b[1] - b[0]) * xi if order == 0 else b[1] - b[0] + 0.0 * xi
+        base = (b[0] + (b[1] - b[0]) * xi, b[1] - b[0] + 0.0 * xi, 0.0 * xi)[order]
         for bend, distance, sign in ((s[0], xi, 1), (s[1], 1 - xi, -1)):
             if bend:
                 xp = jnp if isinstance(xi, jax.Array) else np
                 q = (distance / self.width) ** 2
                 bump = xp.exp(-0.5 * q)
-                part = 0.5 * distance**2 * bump if order == 0 else sign * distance * (1 - 0.5 * q) * bump
-                base = base + bend * part
+                parts = 0.5 * distance**2, sign * distance * (1 - 0.5 * q), 1 - 2.5 * q + 0.5 * q**2
+                base = base + bend * parts[order] * bump
         return base
 
 
@@ -264,8 +264,14 @@ def _polynomial(kink: Kink) -> np.polynomial.Polynomial:
     """Σ_n J_n b_n as a polynomial of d in [0, 2]."""
     total = np.polynomial.Polynomial([0.0])
     for n, jump in kink.jumps:
-        total = total - jump * 2.0**n / math.factorial(n + 1) * _bernoulli(n + 1)(np.polynomial.Polynomial([0, 0.5]))
+        total = total + jump * bernoulli_function(n)
     return total
+
+
+def bernoulli_function(n: int) -> np.polynomial.Polynomial:
+    """b_n(d), 0 ≤ d ≤ 2: its continuation with period 2 has a mean of zero, and a jump of 1 in its n-th derivative."""
+    half = np.polynomial.Polynomial([0, 0.5])
+    return -(2.0**n) / math.factorial(n + 1) * _bernoulli(n + 1)(half)
 
 
 def _bernoulli(n: int) -> np.polynomial.Polynomial:

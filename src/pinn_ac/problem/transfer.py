@@ -76,9 +76,16 @@ def modes_needed(problem: Problem, start: float) -> int:
     return min(max(BLOCK * math.ceil(needed / BLOCK), FEWEST), MOST)
 
 
-def transfer(u: np.ndarray, modes: int, even: bool) -> FourierCondition:
-    """The condition through a field's values u at ξ = −1 + 2j/n, j = 0..n−1, less its modes from `modes` < n/2 on."""
+def transfer(u: np.ndarray, modes: int, even: bool, problem: Problem | None = None) -> FourierCondition:
+    """The condition through a field's values u at ξ = −1 + 2j/n, j = 0..n−1, less its modes from `modes` < n/2 on.
+
+    Where the `problem` is mirrored, u(−ξ) = u(ξ) are the values between its walls, and the condition is the odd
+    reflection of u less its base, as :class:`~pinn_ac.problem.reflected.Reflected` is.
+    """
     n, k = len(u), np.arange(modes)
+    if problem is not None and problem.is_mirrored:
+        xi = -1 + 2 * np.arange(n) / n
+        u = np.where(np.abs(xi) == 1, 0.0, np.sign(xi)) * (u - problem.base(np.abs(xi)))
     # e^{ikπξ} at the first point is (−1)^k.
     c = np.fft.rfft(u)[:modes] / n * np.where(k % 2, -1.0, 1.0) * np.where(k, 2, 1)
     slopes = np.fft.irfft(np.pad(0.5j * np.pi * k * c * n, (0, n // 2 + 1 - modes)), n)

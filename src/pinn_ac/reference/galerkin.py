@@ -128,7 +128,9 @@ def norm(c: np.ndarray) -> float:
 
 
 def stride(problem: Problem) -> int:
-    """The greatest common divisor of the wavenumbers of u₀ (1 for a constant u₀)."""
+    """The greatest common divisor of the wavenumbers of u₀ (1 for a constant u₀, and between walls)."""
+    if problem.is_mirrored:
+        return 1
     return max(int(np.gcd.reduce(_wavenumbers(problem))), 1)
 
 

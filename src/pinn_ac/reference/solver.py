@@ -4,13 +4,12 @@ import logging
 from dataclasses import dataclass, replace
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from pinn_ac.errors import InputError, require
 from pinn_ac.problem import Problem
 from pinn_ac.reference.consistency import require_spectral
-from pinn_ac.reference.galerkin import Galerkin
+from pinn_ac.reference.held import system_of
 from pinn_ac.reference.march import Schedule, Work, count, march, march_controlled, split
 from pinn_ac.reference.resolution import MOST_MODES, WITHOUT, modes_needed, settings
 
@@ -41,7 +40,7 @@ class Reference:
 
     Args:
         t: times, shape (n_t,).
-        x: x_j = a + (b − a) j/n_x, shape (n_x,).
+        x: even points of the domain (`Problem.grid`), shape (n_x,).
         u: shape (n_t, n_x).
         estimated_error: relative L2 difference from what fewer modes and twice the step give.
         label: a sentence with the method, its resolution and this estimate.
@@ -84,7 +83,9 @@ def solve(problem: Problem, times: np.ndarray | None = None, points: int = 512) 
     times = check_times(problem, times)
     is_count = isinstance(points, int | np.integer) and not isinstance(points, bool) and points > 0
     require(is_count, f"The reference's points are {points}: give a whole number from 1.")
-    x = problem.domain[0] + problem.period * np.arange(points) / points
+    if problem.has_walls:
+        return _between_walls(problem, times, points)
+    x = problem.grid(points)
     later = times[times > 0]
     if len(later) == 0:
         return Reference(times, x, _initial_rows(problem, times, points), 0.0, "the initial condition itself")
@@ -96,6 +97,14 @@ def solve(problem: Problem, times: np.ndarray | None = None, points: int = 512) 
         f"estimated relative L2 error {solution.error:.1e}"
     )
     return Reference(times, x, u, solution.error, label)
+
+
+def _between_walls(problem: Problem, times: np.ndarray, points: int) -> Reference:
+    """The solution on the half of the circle, with both ends; on the circle it is as fine as it is there."""
+    require(points >= 2, f"The reference's points are {points}: between walls give 2 or more.")
+    whole = solve(problem.circle, times, 2 * (points - 1))
+    u = np.concatenate([whole.u[:, points - 1 :], whole.u[:, :1]], axis=1)
+    return replace(whole, x=problem.grid(points), u=u)
 
 
 def check_times(problem: Problem, times: np.ndarray | None) -> np.ndarray:
@@ -159,7 +168,7 @@ def _refine(problem: Problem, times: np.ndarray, points: int) -> _Solution:
 
 
 def _first(problem: Problem, times: np.ndarray, points: int, work: Work) -> _Solution:
-    system = Galerkin(problem, modes_needed(problem, float(times[0])))
+    system = system_of(problem, modes_needed(problem, float(times[0])))
     rows: list[np.ndarray] = []
     schedule = march_controlled(system, times, TOLERANCE, lambda c: rows.append(system.sample(c, points)), work)
     return _Solution(system.modes, schedule, np.array(rows), 1)
@@ -167,7 +176,7 @@ def _first(problem: Problem, times: np.ndarray, points: int, work: Work) -> _Sol
 
 def _finer(problem: Problem, coarser: _Solution, growth: float, points: int, work: Work) -> _Solution:
     modes = min(round(coarser.modes * growth), 2 * MOST_MODES)
-    system, rows, schedule = Galerkin(problem, modes), list[np.ndarray](), split(coarser.schedule, 2)
+    system, rows, schedule = system_of(problem, modes), list[np.ndarray](), split(coarser.schedule, 2)
     march(system, schedule, lambda c: rows.append(system.sample(c, points)), work)
     return _Solution(modes, schedule, np.array(rows), coarser.finer)
 
@@ -176,6 +185,4 @@ def _initial_rows(problem: Problem, times: np.ndarray, points: int) -> np.ndarra
     """u₀ itself if the first time is 0, shape (1, points), else nothing, shape (0, points)."""
     if times[0] > 0:
         return np.empty((0, points))
-    with jax.enable_x64(True):
-        xi = jnp.asarray(-1 + 2 * np.arange(points) / points)
-        return np.asarray(problem.initial_condition(xi), float)[None]
+    return problem.initial_values(points)[None]
