@@ -1,6 +1,8 @@
 """Problems: the interface of an equation, the equations themselves, initial conditions and their heat flows."""
 
 from pinn_ac.problem.allen_cahn import AllenCahn
+from pinn_ac.problem.arrays import read_arrays
+from pinn_ac.problem.between_walls import HalfWaves, Tanh
 from pinn_ac.problem.burgers import Burgers
 from pinn_ac.problem.capabilities import CAPABILITIES
 from pinn_ac.problem.initial_conditions import (
@@ -25,12 +27,15 @@ __all__ = [
     "Cosine",
     "Fourier",
     "FourierCondition",
+    "HalfWaves",
     "InitialCondition",
     "Problem",
     "Sine",
     "Tabulated",
+    "Tanh",
     "XSquaredCosine",
     "modes_needed",
+    "read_arrays",
     "transfer",
     "with_local_lift",
 ]

@@ -1,53 +1,105 @@
 """An initial condition from a user's own samples."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
-from zipfile import BadZipFile
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from scipy.interpolate import CubicSpline
+from scipy.interpolate import BSpline, CubicSpline, make_interp_spline
 
-from pinn_ac.errors import InputError, numbers, require
+from pinn_ac.errors import numbers, require
+from pinn_ac.problem.arrays import NAMES, columns, read_arrays
 from pinn_ac.problem.initial_conditions import BandLimited
 
 RESAMPLED = 4096
 """Points at which samples on an uneven grid are laid anew, through a periodic cubic spline."""
+FLAT = 0.05
+"""Slopes at both ends below this share of the steepest are those of walls without flux."""
 MOST_GAP = 4.0
 """How much wider than all others the gap between the last sample and the next period's first one may be."""
 
 
 @dataclass(frozen=True)
 class Tabulated(BandLimited):
-    """u₀ through samples (x_j, u_j) of one period: their trigonometric interpolant.
+    """u₀ through samples (x_j, u_j): of one period their trigonometric interpolant, between walls a spline.
 
-    Samples on an even grid are interpolated exactly; on an uneven one a periodic cubic spline comes first.
+    Samples of a period on an even grid are interpolated exactly; on an uneven one a periodic cubic spline comes first.
     A sample at the right end of the domain may repeat the one at the left end. Both hold up to the rounding of the
-    file's own numbers: single precision, or a few decimals.
+    file's own numbers: single precision, or a few decimals. Between walls the samples cover the domain with both ends,
+    and a spline of fifth degree goes through them.
 
     Args:
-        path: a CSV file with two columns x, u (a header line is allowed), or an NPZ file with arrays x and u.
+        path: a CSV file with two columns x, u or a header that names them, an NPZ file with arrays x and u, or a .mat
+            file (SciPy's reader). Where u is a solution (n_t, n_x), u₀ is its row at the first time.
         domain: the (a, b) that the samples' x refer to; that of the problem.
+        boundary: that of the problem.
+        x_name, u_name, t_name: what the file calls its arrays, where it is not one of `arrays.NAMES`.
 
     Raises:
-        InputError: the file cannot be read, holds NaN, too few samples, or samples outside the domain.
+        InputError: the file cannot be read, holds NaN, too few samples, or samples outside the domain; or its ends do
+            not fit the boundary.
     """
 
     path: str
     domain: tuple[float, float] = (-1.0, 1.0)
+    boundary: str = "periodic"
+    x_name: str | None = None
+    u_name: str | None = None
+    t_name: str | None = None
 
     def __post_init__(self) -> None:
         named = isinstance(self.path, str)
-        require(named, f"problem.initial_condition.path is {self.path}: give the name of a CSV or NPZ file.")
+        require(named, f"problem.initial_condition.path is {self.path}: give the name of a CSV, NPZ or .mat file.")
         object.__setattr__(self, "domain", numbers("problem.initial_condition.domain", self.domain))
-        _ = self.coefficients  # a bad file is refused here, before anything is computed
+        # A bad file is refused here, before anything is computed.
+        _ = self.coefficients if self.periodic else self._spline
+
+    @property
+    def periodic(self) -> bool:
+        """The samples are of one period."""
+        return self.boundary == "periodic"
+
+    @property
+    def intervals(self) -> int:
+        """Of the grid that its reflection is sampled on."""
+        return RESAMPLED
+
+    @cached_property
+    def _samples(self) -> "Samples":
+        names = {"x": self.x_name, "u": self.u_name, "t": self.t_name}
+        return _read(self.path, {what: name for what, name in names.items() if name is not None})
+
+    @cached_property
+    def _spline(self) -> BSpline:
+        """u₀(ξ) between walls."""
+        xi, u = _between_walls(self.path, self._samples, self.domain)
+        return make_interp_spline(xi, u, k=5)
+
+    def __call__(self, xi: jax.Array) -> jax.Array:
+        """u₀(ξ); between walls it is evaluated on the host."""
+        return super().__call__(xi) if self.periodic else jnp.asarray(self._spline(np.clip(np.asarray(xi), -1, 1)))
+
+    @cached_property
+    def steepest_slope(self) -> float:  # type: ignore[override]
+        """max |u₀'(ξ)|; 1 for a constant."""
+        if self.periodic:
+            return super().steepest_slope
+        return float(np.abs(self._spline(np.linspace(-1, 1, RESAMPLED), 1)).max()) or 1.0
+
+    @property
+    def even(self) -> bool:
+        """The series has no sine; not looked at between walls."""
+        return self.periodic and super().even
 
     @cached_property
     def coefficients(self) -> np.ndarray:
-        samples = _read(self.path)
+        samples = self._samples
+        require(self.periodic, "These samples lie between walls and have no Fourier series: ask Problem.circle for it.")
         xi, u = _one_period(self.path, samples, self.domain)
         n = len(u)
         away = xi - 2 * np.arange(n) / n
@@ -73,25 +125,32 @@ class Samples(NamedTuple):
     u_rounding: float
 
 
-def _read(path: str) -> Samples:
+def _read(path: str, names: Mapping[str, str]) -> Samples:
     """What the file has."""
     file = Path(path).expanduser()
     require(file.is_file(), f"problem.initial_condition.path: there is no file {path}.")
-    try:
-        if file.suffix == ".npz":
-            with np.load(file, allow_pickle=False) as arrays:
-                columns = [np.ravel(np.asarray(arrays[name])) for name in ("x", "u")]
-            x, u = (column.astype(float) for column in columns)
-            roundings = [_rounding(column) for column in columns]
-        else:
-            words = _columns(file.read_text(encoding="utf-8-sig"))
-            x, u = (np.array(column, float) for column in words)
-            roundings = [max(_rounding(np.array(column, float)), _rounding_of_words(column)) for column in words]
-    except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
-        raise InputError(
-            f"{path} cannot be read ({error}): give a CSV file with columns x, u or an NPZ file with arrays x and u."
-        ) from error
-    return Samples(x, u, *roundings)
+    found = read_arrays(file, names)
+    for what in ("x", "u"):
+        require(
+            what in found,
+            f"{path} holds no array {what}: name it by problem.initial_condition.{what}_name, or give a CSV file with "
+            "columns x, u or an NPZ or .mat file with arrays x and u.",
+        )
+    x, u = found["x"], found["u"]
+    if u.ndim == 2:
+        times = found.get("t")
+        u = u[0 if times is None else int(np.argmin(times))]
+    roundings = [_rounding(values) for values in (x, u)]
+    if file.suffix not in (".npz", ".mat"):
+        table = columns(file.read_text(encoding="utf-8-sig"))
+        words = [table[names.get(what) or _named(what, table)] for what in ("x", "u")]
+        roundings = [max(own, _rounding_of_words(list(one))) for own, one in zip(roundings, words, strict=True)]
+    return Samples(x.astype(float), u.astype(float), *roundings)
+
+
+def _named(what: str, table: Mapping[str, object]) -> str:
+    """The column that is this."""
+    return next(name for usual in NAMES[what] for name in table if name.lower() == usual)
 
 
 def _rounding(values: np.ndarray) -> float:
@@ -122,27 +181,6 @@ def _slack(samples: Samples, domain: tuple[float, float]) -> float:
     return min(samples.x_rounding * 2 / (domain[1] - domain[0]), 0.25 / max(len(samples.x), 1))
 
 
-def _columns(text: str) -> list[list[str]]:
-    """The two columns of numbers, without a header (a first line that has no number)."""
-    rows = [line.replace(",", " ").split() for line in text.splitlines() if line.strip()]
-    if rows and not any(map(_is_number, rows[0])):
-        del rows[0]
-    for row in rows:
-        if len(row) != 2 or not all(map(_is_number, row)):
-            raise ValueError(f"the line {' '.join(row)!r} is not two numbers")
-    if not rows:
-        raise ValueError("it holds no numbers")
-    return [[row[0] for row in rows], [row[1] for row in rows]]
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
-
-
 def _one_period(path: str, samples: Samples, domain: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
     """ξ in [−1, 1), ascending, and u there, without a repeated right end."""
     x, u = samples.x, samples.u
@@ -162,7 +200,8 @@ def _one_period(path: str, samples: Samples, domain: tuple[float, float]) -> tup
     if len(xi) > 1 and xi[-1] - xi[0] > 2 - slack:
         require(
             bool(abs(u[-1] - u[0]) <= same),
-            f"{path} has different values at both ends of the period, so it is not periodic: mend the samples.",
+            f"{path} has different values at both ends of the period, {u[0]:.6g} and {u[-1]:.6g}, so it is not "
+            f"periodic: mend the samples, or choose {_fitting(xi, u)}.",
         )
         xi, u = xi[:-1], u[:-1]
     if len(xi) > 1:
@@ -175,4 +214,32 @@ def _one_period(path: str, samples: Samples, domain: tuple[float, float]) -> tup
     require(len(xi) >= 8, f"{path} holds {len(xi)} samples of a period: give at least 8.")
     require(bool((np.diff(xi) > 1e-9).all()), f"{path} gives the same x twice: remove one of them.")
     require(bool(np.abs(u).max() > 0), f"{path} is zero everywhere: the solution would be zero too.")
+    return xi, u
+
+
+def _fitting(xi: np.ndarray, u: np.ndarray) -> str:
+    """The boundary that fits the ends of samples, for a sentence."""
+    held = f"problem.boundary=dirichlet problem.boundary_values=[{u[0]:.6g},{u[-1]:.6g}]"
+    slopes = [abs(u[i] - u[j]) / abs(xi[i] - xi[j]) for i, j in ((0, 1), (-1, -2))]
+    steepest = float(np.abs(np.diff(u) / np.diff(xi)).max())
+    return "problem.boundary=neumann" if max(slopes) <= FLAT * steepest else held
+
+
+def _between_walls(path: str, samples: Samples, domain: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """ξ from −1 to 1, ascending, and u there."""
+    x, u = samples.x, samples.u
+    require(len(x) == len(u), f"{path} holds {len(x)} values of x but {len(u)} of u: give one u for each x.")
+    require(bool(np.isfinite(x).all() and np.isfinite(u).all()), f"{path} holds NaN or infinite values: remove them.")
+    require(len(x) >= 8, f"{path} holds {len(x)} samples: give at least 8.")
+    order, (left, right) = np.argsort(x), domain
+    xi, u = (2 * x[order] - left - right) / (right - left), u[order]
+    slack = max(1e-9, 2 * _slack(samples, domain))
+    require(
+        bool(abs(xi[0] + 1) <= slack and abs(xi[-1] - 1) <= slack),
+        f"{path} covers x from {x.min():.6g} to {x.max():.6g}, and the walls are at {left:g} and {right:g}: give samples "
+        "from wall to wall, both ends included, set problem.domain, or choose problem.boundary=periodic.",
+    )
+    require(bool((np.diff(xi) > 1e-9).all()), f"{path} gives the same x twice: remove one of them.")
+    require(bool(np.abs(u).max() > 0), f"{path} is zero everywhere: the solution would be zero too.")
+    xi[0], xi[-1] = -1.0, 1.0
     return xi, u
