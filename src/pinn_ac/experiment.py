@@ -20,7 +20,7 @@ from pinn_ac.loss import Objective
 from pinn_ac.problem import FourierCondition, Problem, modes_needed, transfer
 from pinn_ac.programs import Programs
 from pinn_ac.regimes import Moment, Regime
-from pinn_ac.sampling import Guides, Sampler, Sobol, draw_points
+from pinn_ac.sampling import Guides, Sampler, Sobol, draw_points, wall_points
 from pinn_ac.seeds import named_key
 from pinn_ac.training import Stage
 
@@ -152,10 +152,12 @@ class Experiment:
         guides, regime = self.guides(params, condition), self.regime
         if regime is None:
             drawn = self.sampler.draw(self.box, self.seed, index, guides, previous, count)
+            drawn |= self._at_walls(self.sampler, "training", index)
         else:
             at = self.passes - 1 if stage is None else stage
             drawn = self.sampler.draw(regime.box(self.box, at), self.seed, index, guides, previous, count)
             drawn |= regime.points(self.box, self.seed, "training", index, at)
+            drawn |= self._at_walls(self.sampler, "training", index)
             drawn |= regime.remember(self._moment(step, params, previous, drawn["residual"]))
         # Rounded here, since they are saved so: what a resumed run computes from them must have the same bits.
         return {name: values.astype(jax.dtypes.canonicalize_dtype(float)) for name, values in drawn.items()}
@@ -237,10 +239,17 @@ class Experiment:
     def held_out(self, condition: Condition = None, stage: int = 0) -> Batch:
         """A batch of Sobol points that training never sees, of a window or of a stage of the regime."""
         sampler, regime = Sobol(self.sampler.num_points, self.sampler.num_initial), self.regime
+        walls = self._at_walls(sampler, "validation", 0)
         if regime is None:
-            return self.prepare(draw_points(sampler, self.box, self.seed, "validation", 0), condition)
+            return self.prepare(draw_points(sampler, self.box, self.seed, "validation", 0) | walls, condition)
         drawn = draw_points(sampler, regime.box(self.box, stage), self.seed, "validation", 0)
-        return self.prepare(drawn | regime.points(self.box, self.seed, "validation", 0, stage), condition)
+        return self.prepare(drawn | walls | regime.points(self.box, self.seed, "validation", 0, stage), condition)
+
+    def _at_walls(self, sampler: Sampler, stream: str, index: int) -> dict[str, np.ndarray]:
+        """The points of the term "boundary", where there is one."""
+        if "boundary" not in self.objective.terms:
+            return {}
+        return {"boundary": wall_points(sampler, self.box, self.seed, stream, index)}
 
     @under_own_settings
     def prepare(self, points: Points, condition: Condition = None) -> Batch:

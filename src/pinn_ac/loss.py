@@ -22,7 +22,7 @@ from pinn_ac.problem import InitialCondition
 from pinn_ac.residual import prepare as prepare_points
 from pinn_ac.residual import residual, residual_slope, residuals, slope_orders, value
 
-NAMES = ("residual", "initial")
+NAMES = ("residual", "initial", "boundary")
 """Every term that a field may need."""
 SLOPES = MappingProxyType({"residual_t": "t", "residual_x": "x"})
 """Every term of a slope of the residual, and the axis of that; they are there where they have a weight."""
@@ -77,6 +77,8 @@ class Part(NamedTuple):
 def build_terms(field: Field, engine: Engine, slopes: Iterable[str] = ()) -> dict[str, Term]:
     """The terms that this field needs: the residual, and u(0, x) − u₀(x) unless the ansatz has it built in.
 
+    Where that has not, and u is held at walls, also u − b there.
+
     Args:
         field: in natural units.
         engine: differentiates it.
@@ -105,6 +107,12 @@ def build_terms(field: Field, engine: Engine, slopes: Iterable[str] = ()) -> dic
             prepare=prepare,
             at_point=lambda params, point: value(field, params, point) - point.background["u"][0],
         )
+        if field.problem.is_mirrored:
+            first, last = field.problem.boundary_values
+            terms["boundary"] = Term(
+                prepare=prepare,
+                at_point=lambda params, point: value(field, params, point) - jnp.where(point.x < 0.5, first, last),
+            )
     for name in slopes:
         axis = SLOPES[name]
         terms[name] = Term(
@@ -132,7 +140,7 @@ class Loss:
     Args:
         norm: "mse", the mean square of each term, or "l1", the mean absolute value, the lecture's.
         weights: name of a term → weight ≥ 0. The terms are "residual" and, for an ansatz without u(0, x) = u₀(x)
-            built in, "initial", each of weight 1 where it is not named; and "residual_t", ∂f/∂t, and "residual_x",
+            built in, "initial" and at walls where u is held "boundary", each of weight 1 where it is not named; and "residual_t", ∂f/∂t, and "residual_x",
             ∂f/∂x, each there only where it has a weight above zero.
 
     Raises:
@@ -143,7 +151,9 @@ class Loss:
     """
 
     norm: str = "mse"
-    weights: Mapping[str, float] = field(default_factory=lambda: {"residual": 1.0, "initial": 100.0})
+    weights: Mapping[str, float] = field(
+        default_factory=lambda: {"residual": 1.0, "initial": 100.0, "boundary": 100.0}
+    )
 
     def __post_init__(self) -> None:
         _require_usable(self.norm, self.weights, (*NAMES, *SLOPES))

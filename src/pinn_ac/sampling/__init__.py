@@ -8,7 +8,7 @@ from pinn_ac.sampling.monitor import Monitor
 from pinn_ac.sampling.residual_distribution import ResidualDistribution
 from pinn_ac.sampling.residual_refinement import ResidualRefinement
 from pinn_ac.sampling.retain_release import RetainRelease
-from pinn_ac.sampling.sampler import Box, Guides, Sampler, draw_points
+from pinn_ac.sampling.sampler import Box, Guides, Sampler, draw_points, wall_points
 from pinn_ac.sampling.sobol import Sobol
 from pinn_ac.sampling.uniform import Uniform
 
@@ -27,4 +27,5 @@ __all__ = [
     "Sobol",
     "Uniform",
     "draw_points",
+    "wall_points",
 ]

@@ -151,6 +151,14 @@ def draw_points(
     return {"residual": points, "initial": np.column_stack([np.full_like(x, low[0]), x]), **weights}
 
 
+def wall_points(sampler: Sampler, box: Box, seed: int, stream: str, index: int) -> np.ndarray:
+    """`sampler.num_initial` points (t, x) at both ends of the box in x, by turns, for walls where u is held."""
+    generator = host_generator(seed, f"{stream} points at the walls", index)
+    (start, end), walls = box
+    t = start + (end - start) * sampler.unit_points(sampler.num_initial, 1, generator).ravel()
+    return np.column_stack([t, np.resize(walls, len(t))])
+
+
 def _serpentine(points: np.ndarray, low: np.ndarray, high: np.ndarray, count: int) -> np.ndarray:
     """The order of points along strips of t, up and down in x by turns; as many as each will keep points."""
     t, x = ((points - low) / (high - low)).T

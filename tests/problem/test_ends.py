@@ -1,0 +1,127 @@
+"""What ends a problem may have, what it is on the circle that they reflect it to, and what is refused."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from pinn_ac.errors import InputError
+from pinn_ac.problem import AllenCahn, Burgers, Cosine, Fourier, HalfWaves, Sine, Tabulated, Tanh
+
+HELD = AllenCahn(diffusivity=1e-3, boundary="dirichlet", boundary_values=(-1, -1), domain=(2.0, 5.0), horizon=3.0)
+NEUMANN = AllenCahn(diffusivity=1e-3, boundary="neumann", domain=(2.0, 5.0), horizon=3.0)
+BENT = AllenCahn(diffusivity=1e-3, boundary="dirichlet", initial_condition=Fourier(0.5, (), (0.3,)))
+ZERO = AllenCahn(domain=(0.0, 1.0), boundary="dirichlet", initial_condition=HalfWaves(sine=(1.0,)))
+ALL = {"held": HELD, "neumann": NEUMANN, "bent": BENT, "zero": ZERO}
+
+
+@pytest.fixture(params=ALL)
+def problem(request):
+    return ALL[request.param]
+
+
+def test_the_natural_problem_has_no_walls_but_those_of_a_circle():
+    assert [one.natural.boundary for one in ALL.values()] == ["mirrored", "periodic", "mirrored", "periodic"]
+    assert HELD.natural.boundary_values == (-1.0, -1.0) and HELD.natural.domain == (-1.0, 1.0)
+    # [2, 5] is half of the circle, so 3 long is 1 long: D T/L² with T = 3 R-units of 1, see AllenCahn.time_unit
+    assert HELD.natural.diffusivity == pytest.approx(1e-3 * HELD.time_unit / 9)
+
+
+def test_there_and_back(problem):
+    x = np.linspace(*problem.domain, 7)
+    t, xi = problem.to_natural(np.full(7, 0.3), x)
+    field = jax.vmap(problem.natural.initial)
+    expected = np.asarray(problem.initial_condition(jnp.linspace(-1, 1, 7)))
+    np.testing.assert_allclose(field(jnp.asarray(xi)), expected, atol=1e-12)
+    np.testing.assert_allclose(problem.initial(jnp.asarray(x)), expected, atol=1e-12)
+    traced = problem.to_natural_traced(jnp.full(7, 0.3), jnp.asarray(x))
+    np.testing.assert_allclose(traced[1], xi, atol=1e-14)
+    back_t, back = problem.from_natural(t, xi)
+    np.testing.assert_allclose(back_t, 0.3)
+    np.testing.assert_allclose(problem.to_natural(back_t, back)[1], xi, atol=1e-13)  # of equal places the first
+    assert (back >= problem.domain[0]).all() and (back <= problem.domain[1]).all()
+
+
+def test_the_lift_keeps_its_boundary(problem):
+    left, right = problem.domain
+    for t in (0.0, 0.2):
+        g = np.asarray(problem.lift(jnp.full(2, t), jnp.array([left, right])))
+        slope = np.asarray(problem.lift(jnp.full(2, t), jnp.array([left, right]), order=1))
+        if problem.boundary == "neumann":
+            if t:
+                np.testing.assert_allclose(slope, 0, atol=1e-12)
+        else:
+            np.testing.assert_allclose(g, problem.boundary_values, atol=1e-12)
+
+
+def test_a_lift_between_held_walls_solves_the_heat_equation():
+    """But for the bend of its base, whose second derivative stands still."""
+    def defect(problem, t, x):
+        g_t = jax.grad(problem.lift)(t, x)
+        return g_t - problem.diffusivity * jax.grad(jax.grad(problem.lift, 1), 1)(t, x)
+
+    x = jnp.linspace(*HELD.domain, 9)[1:-1]
+    np.testing.assert_allclose(jax.vmap(lambda x: defect(HELD, 0.4, x))(x), 0, atol=1e-11)
+    bend = BENT.circle.base(0.5 * (np.linspace(-1, 1, 9)[1:-1] + 1), 2) * BENT.diffusivity / 4
+    x = jnp.linspace(-1, 1, 9)[1:-1]
+    np.testing.assert_allclose(jax.vmap(lambda x: defect(BENT, 0.4, x))(x), -bend, atol=1e-8)
+
+
+def test_traced_coefficients_pass_through():
+    def diffusivity(rate):
+        return HELD.with_coefficients({"diffusivity": rate}).natural.diffusivity
+
+    assert jax.grad(diffusivity)(1e-3) == pytest.approx(HELD.time_unit / 9)
+
+
+def test_values_default_to_those_of_the_initial_condition():
+    assert AllenCahn(boundary="dirichlet").boundary_values == (-1.0, -1.0)
+    assert AllenCahn(boundary="dirichlet", initial_condition=Sine()).boundary_values == (0.0, 0.0)
+    assert Burgers(boundary="dirichlet").boundary_values == (0.0, 0.0)
+    assert Burgers(boundary="dirichlet").natural.boundary == "periodic"
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: AllenCahn(boundary="wall"), "choose periodic, neumann or dirichlet"),
+        (lambda: AllenCahn(boundary_values=(0, 0)), "are for problem.boundary=dirichlet"),
+        (lambda: AllenCahn(boundary="dirichlet", boundary_values=(0, 0)), r"boundary_values=\[-1,-1\]"),
+        (lambda: AllenCahn(boundary="dirichlet", boundary_values=(-1,)), "give two finite numbers"),
+        (lambda: Burgers(boundary="neumann"), "a reflection does not take solutions of Burgers"),
+        (lambda: Burgers(boundary="dirichlet", initial_condition=Cosine()), "can be held at zero alone"),
+        (lambda: AllenCahn(initial_condition=Tanh()), "is not periodic: choose problem.boundary=neumann"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_one_sentence(make, sentence):
+    with pytest.raises(InputError, match=sentence):
+        make()
+
+
+def test_samples_whose_ends_do_not_fit_name_the_boundary_that_would(tmp_path):
+    x = np.linspace(-1, 1, 41)
+    held, flat = str(tmp_path / "held.csv"), str(tmp_path / "flat.csv")
+    np.savetxt(held, np.column_stack([x, np.exp(x)]), delimiter=",")
+    np.savetxt(flat, np.column_stack([x, np.tanh(5 * x)]), delimiter=",")
+    with pytest.raises(InputError, match=r"problem.boundary=dirichlet problem.boundary_values=\[0.367879,2.71828\]"):
+        Tabulated(held)
+    with pytest.raises(InputError, match="choose problem.boundary=neumann"):
+        Tabulated(flat)
+    with pytest.raises(InputError, match="give both the same"):
+        AllenCahn(boundary="neumann", initial_condition=Tabulated(held, boundary="dirichlet"))
+    with pytest.raises(InputError, match="the walls are at"):
+        Tabulated(held, domain=(-2.0, 2.0), boundary="neumann")
+
+
+def test_samples_between_walls_and_public_layouts(tmp_path):
+    """A spline of fifth degree errs by about h⁶ |u⁽⁶⁾|/1000 with h = 2/200 and |u⁽⁶⁾| ≤ 4e4 for x² cos πx."""
+    t, x = np.linspace(0, 1, 11), np.linspace(-1, 1, 201)
+    u = x**2 * np.cos(np.pi * x) * (1 - t[:, None])
+    savemat(tmp_path / "file.mat", {"t": t[None], "x": x[None], "usol": u})
+    table = Tabulated(str(tmp_path / "file.mat"), boundary="dirichlet")
+    xi = np.linspace(-1, 1, 333)
+    np.testing.assert_allclose(table(xi), xi**2 * np.cos(np.pi * xi), atol=1e-10)
+    problem = AllenCahn(boundary="dirichlet", initial_condition=table)
+    assert problem.boundary_values == (-1.0, -1.0) and problem.natural.boundary == "mirrored"
+    np.testing.assert_allclose(problem.initial(jnp.asarray(xi)), xi**2 * np.cos(np.pi * xi), atol=1e-9)
