@@ -253,7 +253,7 @@ class Field(NamedTuple):
         if not self.is_held:
             return combine(problem, t, g, n)
         u = combine(problem, t, g, jnp.sin(jnp.pi * xi) * n)
-        for b, share in zip(problem.boundary_values, (1 - xi, xi), strict=True):
+        for b, share in zip(problem.held_at, (1 - xi, xi), strict=True):
             moved = combine(problem, t, jnp.asarray(b, jnp.result_type(g)), jnp.zeros_like(n))
             u = u + share * (b - moved)
         return u

@@ -4,7 +4,6 @@ from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import numpy as np
-
 from scipy.integrate import simpson, trapezoid
 from scipy.interpolate import CubicSpline
 

@@ -108,7 +108,7 @@ def build_terms(field: Field, engine: Engine, slopes: Iterable[str] = ()) -> dic
             at_point=lambda params, point: value(field, params, point) - point.background["u"][0],
         )
         if field.problem.is_mirrored:
-            first, last = field.problem.boundary_values
+            first, last = field.problem.held_at
             terms["boundary"] = Term(
                 prepare=prepare,
                 at_point=lambda params, point: value(field, params, point) - jnp.where(point.x < 0.5, first, last),
@@ -140,8 +140,8 @@ class Loss:
     Args:
         norm: "mse", the mean square of each term, or "l1", the mean absolute value, the lecture's.
         weights: name of a term → weight ≥ 0. The terms are "residual" and, for an ansatz without u(0, x) = u₀(x)
-            built in, "initial" and at walls where u is held "boundary", each of weight 1 where it is not named; and "residual_t", ∂f/∂t, and "residual_x",
-            ∂f/∂x, each there only where it has a weight above zero.
+            built in, "initial" and at walls where u is held "boundary", each of weight 1 where it is not named; and
+            "residual_t", ∂f/∂t, and "residual_x", ∂f/∂x, each there only where it has a weight above zero.
 
     Raises:
         InputError: an unknown norm, the name of no term, or a negative weight.

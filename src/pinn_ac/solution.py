@@ -362,8 +362,7 @@ class Solution:
         """
         try:
             t, x = np.asarray(t), np.asarray(x)
-            beyond = 4 * precision_of(x.dtype) * max(map(abs, self.problem.domain)) + 1e-9 * self.problem.period
-            slack = 2 * precision_of(t.dtype) * self.problem.horizon
+            slack, kind = 2 * precision_of(t.dtype) * self.problem.horizon, precision_of(x.dtype)
             require(not (np.iscomplexobj(t) or np.iscomplexobj(x)), "complex")
             t, x = t.astype(float), x.astype(float)
         except (TypeError, ValueError) as error:
@@ -373,10 +372,7 @@ class Solution:
         t = np.where(np.abs(t - near) <= slack, near, t)
         require(bool(np.isfinite(x).all()), "x holds NaN or infinite values: give finite numbers.")
         if self.problem.has_walls:
-            left, right = self.problem.domain
-            between = bool(((x >= left - beyond) & (x <= right + beyond)).all())
-            require(between, f"x must lie in [{left}, {right}], between the walls of this problem.")
-            x = np.clip(x, left, right)
+            x = self.problem.between_walls(x, kind)
         inside = bool(((t >= 0) & (t <= ends[-1] * (1 + 1e-12))).all())
         require(inside, f"t must lie in [0, {ends[-1]}], the time that this run was trained for.")
         return _broadcast(np, t, x)

@@ -57,6 +57,8 @@ def needs(group, option, folder):
         return ["embedding=periodic"]
     if group == "size/network":
         return [f"model={option.partition('_')[2]}", *needs("model", option.partition("_")[2], folder)]
+    if option in ("half_waves", "tanh"):
+        return ["problem.boundary=neumann"]
     if option == "tabulated":
         x = -1 + 2 * np.arange(16) / 16
         np.savetxt(folder / "u.csv", np.column_stack([x, np.cos(np.pi * x)]), delimiter=",")
@@ -449,7 +451,7 @@ def test_a_value_of_another_kind_of_any_setting_is_refused_by_name_or_is_one_tha
         ("model=nothing", f"model=nothing is no option: choose one of {', '.join(options('model'))}."),
         (
             "problem/initial_condition=nope",
-            "choose one of cosine, fourier, negative_sine, sine, tabulated, x_squared_cosine.",
+            "choose one of cosine, fourier, half_waves, negative_sine, sine, tabulated, tanh, x_squared_cosine.",
         ),
         ("stages=[adam]", "stages=adam is no option: choose one of adam_lbfgs, adam_lbfgs_nncg, adam_ssbroyden."),
         ("+stages.adam=5", "stages.adam is 5: choose an optimizer for it"),

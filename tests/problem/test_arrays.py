@@ -41,7 +41,8 @@ def test_columns_are_found_by_their_header_or_number(tmp_path, text, expected):
 def test_arrays_of_other_names_and_precisions(tmp_path):
     np.savez(tmp_path / "file.npz", place=X.astype(np.float32), value=U[0])
     found = read_arrays(tmp_path / "file.npz", {"x": "place", "u": "value"})
-    assert found["x"].dtype == np.float32 and np.array_equal(found["u"], U[0])
+    assert found["x"].dtype == np.float32
+    assert np.array_equal(found["u"], U[0])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Conditions reflected at walls: their heat flow against quadrature, their coefficients, their bases."""
 
+import itertools
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -41,8 +43,10 @@ def test_heat_flow_is_the_convolution_with_a_normal_density(condition):
     for variance in (1e-4, 4e-3):
         for xi in (0.0, 0.02, 0.4, 1.0):
             reach, total = 12 * variance**0.5, 0.0
-            cuts = np.unique(np.clip(np.append(np.linspace(xi - reach, xi + reach, 9), [-1, 0, 1, 2]), xi - reach, xi + reach))
-            for left, right in zip(cuts[:-1], cuts[1:], strict=True):
+            cuts = np.unique(
+                np.clip(np.append(np.linspace(xi - reach, xi + reach, 9), [-1, 0, 1, 2]), xi - reach, xi + reach)
+            )
+            for left, right in itertools.pairwise(cuts):
                 y = 0.5 * (left + right) + 0.5 * (right - left) * nodes
                 density = np.exp(-((y - xi) ** 2) / (2 * variance)) / np.sqrt(2 * np.pi * variance)
                 total += 0.5 * (right - left) * weights @ (density * unfolded(condition, y))
@@ -70,7 +74,9 @@ def test_coefficients_are_integrals(condition):
     c = condition.fourier_coefficients(8)
     wave = np.sin if condition.odd else np.cos
     for k in (1, 2, 7):
-        integral = quad(lambda xi, k=k: unfolded(condition, np.array(xi)) * wave(np.pi * k * xi), 0, 1, epsabs=1e-13)[0]
+        integral = quad(lambda xi, k=k: unfolded(condition, np.array(xi)) * wave(np.pi * k * xi), 0, 1, epsabs=1e-13)[
+            0
+        ]
         assert (-c[k].imag if condition.odd else c[k].real) == pytest.approx(integral, abs=1e-12)
 
 

@@ -143,8 +143,8 @@ class Kernel:
             def at_point(t, x, g, jet):
                 def residual(jet):
                     def u(s, y):
-                        near = (monomials(one, s - t, y - x, self.orders) for one in (g, jet))
-                        return formed(s, *near, problem.to_unit(y))
+                        lift, n = (monomials(one, s - t, y - x, self.orders) for one in (g, jet))
+                        return formed(s, lift, n, problem.to_unit(y))
 
                     return residual_of(problem, self.engine(u, t, x, problem.orders), t, x)
 

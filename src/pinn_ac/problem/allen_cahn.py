@@ -28,7 +28,8 @@ class AllenCahn(Problem):
     Args:
         diffusivity: D > 0.
         reaction_rate: R ≥ 0.
-        domain, horizon, initial_condition, boundary, boundary_values: see :class:`~pinn_ac.problem.Problem`; by default u₀ = x² cos πx.
+        domain, horizon, initial_condition, boundary, boundary_values: see :class:`~pinn_ac.problem.Problem`; by
+            default u₀ = x² cos πx.
 
     Raises:
         InputError: a coefficient is out of range or not finite, or the domain is empty.

@@ -30,8 +30,8 @@ def read_arrays(path: str | Path, names: Mapping[str, str] | None = None) -> dic
     Both public files of this problem, DeepXDE's (t, x, u) and JAX-PI's (t, x, usol), are read as they are.
 
     Args:
-        path: a .mat file, an .npz file, or a text file with one row a line, its columns separated by commas or blanks.
-            A header line names the columns; without one, two columns are x and u and three are t, x and u.
+        path: a .mat file, an .npz file, or a text file with one row a line, its columns separated by commas or
+            blanks. A header line names the columns; without one, two columns are x and u and three are t, x and u.
         names: what → the name of that array in the file, for files that call it otherwise.
 
     Returns:
@@ -53,7 +53,8 @@ def read_arrays(path: str | Path, names: Mapping[str, str] | None = None) -> dic
     for what, name in wanted.items():
         require(what in NAMES, f"{what!r} is none of the arrays {', '.join(NAMES)}.")
         require(
-            name in held, f"{path} holds no array {name}: it holds {', '.join(sorted(held)) or 'none'}; name one of them."
+            name in held,
+            f"{path} holds no array {name}: it holds {', '.join(sorted(held)) or 'none'}; name one of them.",
         )
     found: dict[str, np.ndarray] = {}
     for what, usual in NAMES.items():
@@ -76,7 +77,16 @@ def _held(file: Path) -> dict[str, np.ndarray]:
             with np.load(file, allow_pickle=False) as arrays:
                 return {name: np.asarray(arrays[name]) for name in arrays.files}
         return {name: np.array(words, float) for name, words in columns(file.read_text(encoding="utf-8-sig")).items()}
-    except (ValueError, KeyError, OSError, EOFError, TypeError, BadZipFile, NotImplementedError, MatReadError) as error:
+    except (
+        ValueError,
+        KeyError,
+        OSError,
+        EOFError,
+        TypeError,
+        BadZipFile,
+        NotImplementedError,
+        MatReadError,
+    ) as error:
         raise InputError(f"{file} cannot be read ({error}): {KINDS}.") from error
 
 
@@ -136,7 +146,8 @@ def _oriented(path: str | Path, found: dict[str, np.ndarray]) -> dict[str, np.nd
     fits = u.shape[0] == len(x) and n_t in (None, u.shape[1])
     require(
         fits,
-        f"{path} holds u of shape {u.shape}, which does not fit {n_t if n_t is not None else 'its'} times and {len(x)} "
+        f"{path} holds u of shape {u.shape}, which does not fit {n_t if n_t is not None else 'its'} times and "
+        f"{len(x)} "
         "points: give u as (times, points).",
     )
     return {**found, "u": u.T}

@@ -1,8 +1,8 @@
 """What the ends of the domain are: one period, walls without flux (Neumann), or walls where u is held (Dirichlet).
 
-Walls at a and b are reflected: the interval is one half of a circle of length 2(b − a), whose other half is its mirror
-image. Where the equation keeps the symmetry of the reflection, the problem on that circle is a periodic one, and is
-solved as such. Else it has the boundary `MIRRORED`: only its half 0 ≤ ξ ≤ 1 counts, and u is held at its ends.
+Walls at a and b are reflected: the interval is one half of a circle of length 2(b − a), whose other half is its
+mirror image. Where the equation keeps the symmetry of the reflection, the problem on that circle is a periodic one,
+and is solved as such. Else it has the boundary `MIRRORED`: only its half 0 ≤ ξ ≤ 1 counts, and u is held at its ends.
 """
 
 from dataclasses import replace
@@ -93,7 +93,8 @@ def _require_walls(problem: Any) -> None:
     kind, boundary = type(problem).__name__, problem.boundary
     require(
         problem.dimensions is not None and problem.diffusion is not None,
-        f"problem.boundary is {boundary}, and {kind} does not say what its diffusion and the units of its coefficients "
+        f"problem.boundary is {boundary}, and {kind} does not say what its diffusion and the units of its "
+        f"coefficients "
         "are: define diffusion and dimensions, or choose problem.boundary=periodic.",
     )
     if boundary == "neumann":
@@ -106,7 +107,8 @@ def _require_walls(problem: Any) -> None:
         is_diffusive = problem.flux(0.0) is None and not problem._defines("symbol")
         require(
             is_diffusive,
-            f"problem.boundary is dirichlet, with which {kind} can be held at zero alone: choose an initial condition "
+            f"problem.boundary is dirichlet, with which {kind} can be held at zero alone: choose an initial "
+            f"condition "
             "that is zero at both ends, or problem.boundary=periodic.",
         )
 

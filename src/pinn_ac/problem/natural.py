@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pinn_ac.errors import require
 from pinn_ac.problem import ends
 from pinn_ac.problem.initial_conditions import InitialCondition, largest_value
 from pinn_ac.problem.own_period import OwnPeriod, own_period
@@ -63,6 +64,12 @@ class InUnits:
         """It is a problem on a circle of which only the half ξ ≥ 0 counts, at whose ends u is held."""
         return self.boundary == ends.MIRRORED
 
+    @property
+    def held_at(self) -> tuple[float, float]:
+        """b₀ and b₁ of a problem that is mirrored."""
+        assert self.boundary_values is not None
+        return self.boundary_values
+
     @cached_property
     def circle(self) -> Self:
         """The problem on the circle that its walls reflect it to, in the same units; itself where it has none."""
@@ -72,7 +79,7 @@ class InUnits:
     def base(self) -> Base:
         """B of :class:`~pinn_ac.problem.reflected.Base`, of a problem that is mirrored."""
         plain = self.nominal
-        return ends.base_of(plain, self.boundary_values or (0.0, 0.0), plain.unit_diffusivity)
+        return ends.base_of(plain, self.held_at, plain.unit_diffusivity)
 
     @property
     def largest_initial_value(self) -> float:
@@ -94,6 +101,18 @@ class InUnits:
         if self.has_walls:
             return np.linspace(left, right, points)
         return left + (right - left) * np.arange(points) / points
+
+    def between_walls(self, x: np.ndarray, precision: float) -> np.ndarray:
+        """x within the domain, where it lies there but for rounding.
+
+        Raises:
+            InputError: it does not.
+        """
+        left, right = self.domain
+        slack = 4 * precision * max(abs(left), abs(right)) + 1e-9 * self.period
+        is_within = bool(((x >= left - slack) & (x <= right + slack)).all())
+        require(is_within, f"x must lie in [{left}, {right}], between the walls of this problem.")
+        return np.clip(x, left, right)
 
     @cached_property
     def own_period(self) -> OwnPeriod:

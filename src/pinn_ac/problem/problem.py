@@ -45,7 +45,8 @@ class Problem(InUnits):
         initial_condition: u₀ as a function of ξ = 2(x − (a+b)/2)/(b − a) in [−1, 1), the domain scaled to
             [−1, 1); on the default domain ξ is x.
         boundary: "periodic": u and its derivatives are the same at a and b. "neumann": u_x = 0 at both, for equations
-            that a reflection leaves as they are (:attr:`symmetries`). "dirichlet": u is held at both; see docs/ends.md.
+            that a reflection leaves as they are (:attr:`symmetries`). "dirichlet": u is held at both; see
+            docs/ends.md.
         boundary_values: u(t, a) and u(t, b) for all t, of "dirichlet"; None for those of u₀, which must be the same.
 
     Raises:

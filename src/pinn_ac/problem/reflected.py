@@ -26,8 +26,9 @@ STEEPEST = (1e6, 20.0)
 """A jump, the first or a later one, whose function is larger than so many times the condition would cancel too many
 digits, and stays in the series."""
 FITTED = 18
-"""Degree of the polynomial that derivatives at a wall are taken from, and on how many intervals of the grid: `SPAN`."""
+"""Degree of the polynomial that derivatives at a wall are taken from."""
 SPAN = 32
+"""Intervals of the grid that it goes through."""
 BROAD = 0.12
 """The widest layer of a `Base`: at the other wall a bend of this width is below rounding."""
 
@@ -36,8 +37,9 @@ BROAD = 0.12
 class Base:
     """What is subtracted from u between walls at ξ = 0 and ξ = 1, so that the rest and its second derivative vanish.
 
-    B(ξ) = b₀ (1 − ξ) + b₁ ξ + s₀ β(ξ) + s₁ β(1 − ξ), with β(d) = (d²/2) exp(−d²/(2δ²)), which has β(0) = 0, β''(0) = 1.
-    At a wall where u is held, u_t = 0, so that D u_ξξ = −reaction(b): that is s. It is zero where b is a state of rest.
+    B(ξ) = b₀ (1 − ξ) + b₁ ξ + s₀ β(ξ) + s₁ β(1 − ξ), with β(d) = (d²/2) exp(−d²/(2δ²)), which has β(0) = 0, β''(0)
+    = 1. At a wall where u is held, u_t = 0, so that D u_ξξ = −reaction(b): that is s. It is zero where b is a state
+    of rest.
 
     Args:
         values: b₀ and b₁.
@@ -110,8 +112,8 @@ class Reflected:
 
         b_n(d) = −2ⁿ/(n + 1)! B_{n+1}(d/2),  0 ≤ d < 2,   with coefficients 1/(2 (ikπ)^{n+1}),
 
-    and its heat flow has a closed form: that of a polynomial, and Gaussian moments of the kink. What is left of v when
-    J_n b_n of the first few n is taken away is smooth enough for a short Fourier series.
+    and its heat flow has a closed form: that of a polynomial, and Gaussian moments of the kink. What is left of v
+    when J_n b_n of the first few n is taken away is smooth enough for a short Fourier series.
 
     Args:
         condition: u₀ as a function of the unit coordinate of the interval, −1 to 1.
@@ -269,7 +271,7 @@ def _polynomial(kink: Kink) -> np.polynomial.Polynomial:
 
 
 def bernoulli_function(n: int) -> np.polynomial.Polynomial:
-    """b_n(d), 0 ≤ d ≤ 2: its continuation with period 2 has a mean of zero, and a jump of 1 in its n-th derivative."""
+    """b_n(d), 0 ≤ d ≤ 2: of period 2, its mean is zero and its n-th derivative jumps by 1."""
     half = np.polynomial.Polynomial([0, 0.5])
     return -(2.0**n) / math.factorial(n + 1) * _bernoulli(n + 1)(half)
 
@@ -292,8 +294,8 @@ def _with_jumps(kink: Kink, xi: np.ndarray) -> np.ndarray:
 def _heat_flow_of(kink: Kink, variance: jax.Array, xi: jax.Array) -> tuple[jax.Array, ...]:
     """The heat flow of Σ_n J_n b_n(ξ − wall) and its derivatives in ξ, for a width below `WIDE`.
 
-    With d = |ξ − wall| ≤ 1 it is the flow of the polynomial on the line, Σ_j (σ²/2)^j/j! Q^{(2j)}(d), less that of the
-    jump below zero, Σ_n (−1)ⁿ J_n/n! M_n(−d). The kinks at a distance of 1 and more contribute e^{−1/(2σ²)}.
+    With d = |ξ − wall| ≤ 1 it is the flow of the polynomial on the line, Σ_j (σ²/2)^j/j! Q^{(2j)}(d), less that of
+    the jump below zero, Σ_n (−1)ⁿ J_n/n! M_n(−d). The kinks at a distance of 1 and more contribute e^{−1/(2σ²)}.
     """
     away = xi - kink.at
     away = away - 2 * jnp.round(away / 2)

@@ -28,10 +28,10 @@ MOST_GAP = 4.0
 class Tabulated(BandLimited):
     """u₀ through samples (x_j, u_j): of one period their trigonometric interpolant, between walls a spline.
 
-    Samples of a period on an even grid are interpolated exactly; on an uneven one a periodic cubic spline comes first.
-    A sample at the right end of the domain may repeat the one at the left end. Both hold up to the rounding of the
-    file's own numbers: single precision, or a few decimals. Between walls the samples cover the domain with both ends,
-    and a spline of fifth degree goes through them.
+    Samples of a period on an even grid are interpolated exactly; on an uneven one a periodic cubic spline comes
+    first. A sample at the right end of the domain may repeat the one at the left end. Both hold up to the rounding
+    of the file's own numbers: single precision, or a few decimals. Between walls the samples cover the domain with
+    both ends, and a spline of fifth degree goes through them.
 
     Args:
         path: a CSV file with two columns x, u or a header that names them, an NPZ file with arrays x and u, or a .mat
@@ -85,7 +85,7 @@ class Tabulated(BandLimited):
         return super().__call__(xi) if self.periodic else jnp.asarray(self._spline(np.clip(np.asarray(xi), -1, 1)))
 
     @cached_property
-    def steepest_slope(self) -> float:  # type: ignore[override]
+    def steepest_slope(self) -> float:
         """max |u₀'(ξ)|; 1 for a constant."""
         if self.periodic:
             return super().steepest_slope
@@ -99,7 +99,9 @@ class Tabulated(BandLimited):
     @cached_property
     def coefficients(self) -> np.ndarray:
         samples = self._samples
-        require(self.periodic, "These samples lie between walls and have no Fourier series: ask Problem.circle for it.")
+        require(
+            self.periodic, "These samples lie between walls and have no Fourier series: ask Problem.circle for it."
+        )
         xi, u = _one_period(self.path, samples, self.domain)
         n = len(u)
         away = xi - 2 * np.arange(n) / n
@@ -133,7 +135,8 @@ def _read(path: str, names: Mapping[str, str]) -> Samples:
     for what in ("x", "u"):
         require(
             what in found,
-            f"{path} holds no array {what}: name it by problem.initial_condition.{what}_name, or give a CSV file with "
+            f"{path} holds no array {what}: name it by problem.initial_condition.{what}_name, or give a CSV "
+            f"file with "
             "columns x, u or an NPZ or .mat file with arrays x and u.",
         )
     x, u = found["x"], found["u"]
@@ -236,7 +239,8 @@ def _between_walls(path: str, samples: Samples, domain: tuple[float, float]) -> 
     slack = max(1e-9, 2 * _slack(samples, domain))
     require(
         bool(abs(xi[0] + 1) <= slack and abs(xi[-1] - 1) <= slack),
-        f"{path} covers x from {x.min():.6g} to {x.max():.6g}, and the walls are at {left:g} and {right:g}: give samples "
+        f"{path} covers x from {x.min():.6g} to {x.max():.6g}, and the walls are at {left:g} and {right:g}: "
+        f"give samples "
         "from wall to wall, both ends included, set problem.domain, or choose problem.boundary=periodic.",
     )
     require(bool((np.diff(xi) > 1e-9).all()), f"{path} gives the same x twice: remove one of them.")

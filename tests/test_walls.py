@@ -1,0 +1,171 @@
+"""Fields between walls: what they are there whatever their parameters, their estimates, and whole runs."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import pinn_ac
+from fields import random_params
+from pinn_ac.ansatz import Decaying, Field, Lifted, ReactionFlow, Soft
+from pinn_ac.derivatives import JaxJvp
+from pinn_ac.estimate import estimate_error
+from pinn_ac.evaluation import energy, spectral_slope
+from pinn_ac.loss import build_terms
+from pinn_ac.models import MLP, Periodic, Separable, Splitting
+from pinn_ac.problem import AllenCahn, Fourier, HalfWaves
+from pinn_ac.residual import prepare, residuals
+from pinn_ac.sampling import Sobol, wall_points
+
+HELD = AllenCahn(1e-2, 2.0, boundary="dirichlet", boundary_values=(-1, -1))
+BENT = AllenCahn(0.1, 0.5, boundary="dirichlet", initial_condition=Fourier(0.5, (), (0.3,)))
+CHOICES = {
+    "reaction flow": (ReactionFlow(), Splitting()),
+    "lifted": (Lifted(), Periodic()),
+    "decaying": (Decaying(), Periodic(modes=2)),
+}
+
+
+def field_of(problem, ansatz, embedding):
+    network = MLP(width=4, depth=1, output_scale=1.0)
+    field = Field(problem.natural, embedding, network.apply, ansatz)
+    return field, random_params(network, field.features)
+
+
+@pytest.mark.parametrize(
+    ("problem", "choice"),
+    [
+        (BENT, "reaction flow"),
+        *(pytest.param(HELD, choice, marks=pytest.mark.landing) for choice in CHOICES),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "bent" if value is BENT else "rest",
+)
+def test_hard_walls_are_met_whatever_the_parameters(problem, choice):
+    """To rounding: sin π is 1.2e-16, and values are of size one."""
+    field, params = field_of(problem, *CHOICES[choice])
+    at = jax.vmap(lambda t, x: field(params, t, x))
+    for xi, value in zip((0.0, 1.0), problem.boundary_values, strict=True):
+        np.testing.assert_allclose(at(jnp.array([0.0, 0.1, 1.0]), jnp.full(3, xi)), value, atol=1e-13)
+    xi = jnp.linspace(0, 1, 9)
+    expected = problem.initial_condition(2 * xi - 1)
+    np.testing.assert_allclose(at(jnp.zeros(9), xi), expected, atol=1e-11)
+    assert np.ptp(at(jnp.full(9, 0.5), xi) - jax.vmap(field.problem.lift)(jnp.full(9, 0.5), xi)) > 1e-3
+
+
+@pytest.mark.landing
+def test_prepared_points_and_grids_give_the_same_residual():
+    """The polynomial of the background, and the products of a separable network's factors, carry the walls along."""
+    network = Separable(width=4, depth=1, rank=2)
+    problem = HELD.natural
+    field = Field(problem, Periodic(), network.apply, Lifted(), factors=network.factors)
+    params = random_params(network, field.features)
+    t, x = np.linspace(0.1, 0.9, 3), np.linspace(0.2, 0.8, 3)
+    points = jnp.asarray(np.stack(np.meshgrid(t, x, indexing="ij"), axis=-1).reshape(-1, 2))
+    engine = JaxJvp()
+    on_grid = residuals(field, engine, params, prepare(field, engine, points))
+
+    def f(t, x):
+        u_t, u_xx = jax.grad(field, 1)(params, t, x), jax.grad(jax.grad(field, 2), 2)(params, t, x)
+        return problem.residual({"u": field(params, t, x), "t": u_t, "xx": u_xx}, {"t": t, "x": x})
+
+    np.testing.assert_allclose(on_grid, jax.vmap(f)(*points.T), atol=1e-10)
+
+
+def test_a_soft_field_learns_its_walls_by_a_term():
+    field, params = field_of(
+        AllenCahn(1e-2, boundary="dirichlet", initial_condition=HalfWaves(1.0, (0.5,))), Soft(), Periodic()
+    )
+    assert field.problem.boundary_values == (1.5, 0.5)
+    terms = build_terms(field, JaxJvp())
+    assert set(terms) == {"residual", "initial", "boundary"}
+    points = wall_points(Sobol(8, 6), ((0.0, 2.0), (0.0, 1.0)), 0, "training", 0)
+    assert sorted(set(points[:, 1])) == [0.0, 1.0]
+    assert np.ptp(points[:, 0]) > 0.5
+    found = jax.vmap(terms["boundary"].at_point, (None, 0))(params, terms["boundary"].prepare(jnp.asarray(points)))
+    expected = [float(field(params, *jnp.asarray(point))) - (0.5 if point[1] else 1.5) for point in points]
+    np.testing.assert_allclose(found, expected, atol=1e-14)
+    hard, _ = field_of(HELD, Lifted(), Periodic())
+    assert set(build_terms(hard, JaxJvp())) == {"residual"}
+
+
+@pytest.mark.parametrize("kind", ["held", "zero", "neumann"])
+def test_a_known_error_is_estimated(kind):
+    """Of the heat equation: e = 1e-4 t w(s) added to its solution, with w zero, or of no slope, at the walls."""
+    wave, slope = (np.cos, "cosine") if kind == "neumann" else (np.sin, "sine")
+    condition = HalfWaves(mean=2.0 * (kind != "zero"), **{slope: (0.0, 0.5)})
+    boundary = "neumann" if kind == "neumann" else "dirichlet"
+    problem = AllenCahn(0.05, 0.0, domain=(1.0, 3.0), boundary=boundary, initial_condition=condition)
+
+    def derivatives(t, x):
+        s = np.pi * (x - 1) / 2
+        u = condition.mean + 0.5 * np.exp(-0.05 * np.pi**2 * t) * wave(2 * s)
+        e, w = 1e-4 * t * wave(3 * s), 1e-4 * wave(3 * s)
+        return {"u": u + e, "residual": w + 0.05 * (1.5 * np.pi) ** 2 * e}
+
+    t, x = np.linspace(0, 1, 201)[:, None], np.linspace(1, 3, 513)[None]
+    whole = derivatives(t, x)["u"]
+    error = np.linalg.norm(1e-4 * t * wave(1.5 * np.pi * (x - 1))) / np.linalg.norm(whole)
+    found = estimate_error(problem, derivatives, points=256, steps=100)
+    assert not found["estimate_unreliable"]
+    assert found["estimated_relative_l2"] == pytest.approx(error, rel=1e-2)
+
+
+def test_energies_between_walls_are_integrals_over_them():
+    """Of u = cos πx on [0, 1] with R = 0: (D/2) π² ∫ sin² = D π²/4. Simpson's rule errs by h⁴ e⁗/180."""
+    problem = AllenCahn(0.3, 0.0, domain=(0.0, 1.0), boundary="neumann")
+    x = problem.grid(101)
+    assert x[0] == 0
+    assert x[-1] == 1
+    u = np.cos(np.pi * x)[None]
+    slope = spectral_slope(problem, u)
+    np.testing.assert_allclose(slope[0], -np.pi * np.sin(np.pi * x), atol=2e-4)  # a cubic spline's, h³
+    assert energy(problem, u, -np.pi * np.sin(np.pi * x)[None])[0] == pytest.approx(0.3 * np.pi**2 / 4, rel=1e-6)
+
+
+@pytest.fixture(scope="module")
+def solution():
+    return pinn_ac.fit(HELD, network=MLP(width=6, depth=1), steps=3, progress=False)
+
+
+@pytest.mark.landing
+def test_solutions_end_at_their_walls(solution):
+    sampled = solution.sample(5, 9)
+    np.testing.assert_array_equal(sampled.x, np.linspace(-1, 1, 9))
+    np.testing.assert_allclose(sampled.u[:, [0, -1]], -1, atol=1e-12)
+    np.testing.assert_allclose(jax.jit(solution)(0.5, jnp.array([-1.0, 0.3])), solution(0.5, [-1.0, 0.3]), atol=1e-13)
+    with pytest.raises(pinn_ac.InputError, match="between the walls"):
+        solution(0.5, 1.1)
+    h = 1e-5  # slopes have the user's units
+    slope = (solution(0.5, 0.3 + h) - solution(0.5, 0.3 - h)) / (2 * h)
+    assert solution.derivatives(0.5, 0.3, "x")["x"] == pytest.approx(slope, rel=1e-7)
+
+
+@pytest.mark.landing
+def test_the_estimate_is_the_error(solution):
+    """Of a field that has hardly been trained, to the 30 % for which an estimate is called reliable."""
+    assert solution.estimate().reliable
+    assert solution.estimate() == pytest.approx(solution.error(), rel=0.3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("problem", [HELD, BENT], ids=["rest", "bent"])
+def test_a_tolerance_is_met_between_walls(problem):
+    solution = pinn_ac.fit(problem, tolerance=1e-6, progress=False)
+    assert solution.error() <= 2e-6
+
+
+@pytest.mark.slow
+def test_a_soft_run_with_windows_learns(tmp_path):
+    solution = pinn_ac.fit(
+        HELD,
+        network=MLP(width=12, depth=2),
+        embedding=Periodic(modes=3),
+        ansatz=Soft(),
+        windows=2,
+        steps=150,
+        progress=False,
+    )
+    assert solution.error() < 2e-2
+    assert np.abs(solution([0.2, 0.9], 1.0) + 1).max() < 2e-2
+    again = pinn_ac.load_run(solution.save(tmp_path / "run"))
+    np.testing.assert_array_equal(again(0.5, [-1.0, 0.2]), solution(0.5, [-1.0, 0.2]))
