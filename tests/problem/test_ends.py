@@ -29,6 +29,15 @@ def test_the_natural_problem_has_no_walls_but_those_of_a_circle():
     assert HELD.natural.diffusivity == pytest.approx(1e-3 * HELD.time_unit / 9)
 
 
+def test_a_finite_series_between_held_walls_keeps_its_circle():
+    """Its equation is not the same at every x, so that no shorter period is one of the solution."""
+    condition = HalfWaves(mean=2.0, sine=(0.0, 0.5))
+    problem = AllenCahn(0.1, 0.0, domain=(1.0, 3.0), boundary="dirichlet", initial_condition=condition)
+    assert problem.own_period.repeats == 1
+    x = np.linspace(1, 3, 5)
+    np.testing.assert_allclose(problem.to_natural(0 * x, x)[1], [0, 0.25, 0.5, 0.75, 1], atol=1e-15)
+
+
 def test_there_and_back(problem):
     x = np.linspace(*problem.domain, 7)
     t, xi = problem.to_natural(np.full(7, 0.3), x)

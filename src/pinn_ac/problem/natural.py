@@ -122,7 +122,7 @@ class InUnits:
         """
         if self.has_walls:
             return self.circle.own_period
-        is_same_everywhere = self.dimensions is not None and self.is_spectral
+        is_same_everywhere = self.dimensions is not None and self.is_spectral and not self.is_mirrored
         return own_period(self.initial_condition, is_same_everywhere, "even" in self.symmetries)
 
     @property

@@ -89,7 +89,7 @@ def _initial_modes(problem: Problem, first_time: float) -> int:
     scale = float(np.sqrt(np.sum(c**2)))
     tail = np.maximum(_tail(left**2) ** 0.5, _tail(moved))
     enough = int(np.argmax(tail <= NEGLIGIBLE * scale)) if tail[-1] <= NEGLIGIBLE * scale else MOST_MODES + 1
-    strong = int(np.flatnonzero(c > 1e-5 * c.max())[-1])
+    strong = int(max(np.flatnonzero(c > 1e-5 * c.max()), default=0))
     harmonics = problem.degree * strong if reaction or flux else strong
     return max(enough, min(harmonics, MOST_MODES))
 
