@@ -147,7 +147,7 @@ def test_lengths_that_differ_get_a_sentence(tmp_path):
         b"",
         b"x,u\n",
         b"1\n2\n3\n",
-        b"1,2,3\n4,5,6\n",
+        b"1,2,3,4,5\n4,5,6,7,8\n",
         b"a,b\nc,d\n",
         b"\xff\xfe\x00garbage",
         b"PK\x03\x04",
@@ -166,8 +166,15 @@ def test_archives_without_the_arrays_or_with_objects_get_a_sentence(tmp_path):
     np.savez(tmp_path / "a.npz", position=XI)
     np.savez(tmp_path / "b.npz", x=np.array([{}], dtype=object), u=np.array([{}], dtype=object))
     for name in ("a.npz", "b.npz"):
-        with pytest.raises(InputError, match="cannot be read"):
+        with pytest.raises(InputError, match="holds no array x|cannot be read"):
             Tabulated(str(tmp_path / name))
+
+
+def test_of_a_table_of_several_times_the_first_is_taken(tmp_path):
+    xi = periods(16)
+    rows = [(t, x, u + 3 * t) for t in (0.5, 0.0) for x, u in zip(xi, wave(xi), strict=True)]
+    np.savetxt(tmp_path / "u.csv", rows, delimiter=",", header="t,x,u", comments="")
+    np.testing.assert_allclose(Tabulated(str(tmp_path / "u.csv"))(xi), wave(xi), atol=1e-14)
 
 
 def test_missing_files_and_folders_get_a_sentence(tmp_path):

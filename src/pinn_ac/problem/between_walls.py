@@ -91,8 +91,9 @@ class HalfWaves(_BetweenWalls):
     def __post_init__(self) -> None:
         for name in ("cosine", "sine"):
             object.__setattr__(self, name, numbers(f"problem.initial_condition.{name}", getattr(self, name)))
-        finite = all(map(is_number, (self.mean, *self.cosine, *self.sine)))
-        require(finite, "problem.initial_condition holds NaN or infinite coefficients: give finite numbers.")
+        for name, values in (("mean", (self.mean,)), ("cosine", self.cosine), ("sine", self.sine)):
+            for value in values:
+                require(is_number(value), f"problem.initial_condition.{name} is {value}: give finite numbers.")
         require(
             any((self.mean, *self.cosine, *self.sine)),
             "problem.initial_condition is zero everywhere: give mean, cosine or sine a coefficient other than 0.",

@@ -12,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.interpolate import BSpline, CubicSpline, make_interp_spline
 
-from pinn_ac.errors import numbers, require
+from pinn_ac.errors import InputError, numbers, require
 from pinn_ac.problem.arrays import NAMES, columns, read_arrays
+from pinn_ac.problem.ends import BOUNDARIES
 from pinn_ac.problem.initial_conditions import BandLimited
 
 RESAMPLED = 4096
@@ -35,7 +36,7 @@ class Tabulated(BandLimited):
 
     Args:
         path: a CSV file with two columns x, u or a header that names them, an NPZ file with arrays x and u, or a .mat
-            file (SciPy's reader). Where u is a solution (n_t, n_x), u₀ is its row at the first time.
+            file (SciPy's reader). Where u is a solution (n_t, n_x), or there is a column t, u₀ is u at the first time.
         domain: the (a, b) that the samples' x refer to; that of the problem.
         boundary: that of the problem.
         x_name, u_name, t_name: what the file calls its arrays, where it is not one of `arrays.NAMES`.
@@ -56,6 +57,15 @@ class Tabulated(BandLimited):
         named = isinstance(self.path, str)
         require(named, f"problem.initial_condition.path is {self.path}: give the name of a CSV, NPZ or .mat file.")
         object.__setattr__(self, "domain", numbers("problem.initial_condition.domain", self.domain))
+        require(
+            self.boundary in BOUNDARIES,
+            f"problem.initial_condition.boundary is {self.boundary!r}: choose that of the problem, "
+            f"{', '.join(BOUNDARIES[:-1])} or {BOUNDARIES[-1]}.",
+        )
+        for name in ("x_name", "u_name", "t_name"):
+            value = getattr(self, name)
+            is_name = value is None or isinstance(value, str)
+            require(is_name, f"problem.initial_condition.{name} is {value}: give the name of an array, or null.")
         # A bad file is refused here, before anything is computed.
         _ = self.coefficients if self.periodic else self._spline
 
@@ -131,7 +141,11 @@ def _read(path: str, names: Mapping[str, str]) -> Samples:
     """What the file has."""
     file = Path(path).expanduser()
     require(file.is_file(), f"problem.initial_condition.path: there is no file {path}.")
-    found = read_arrays(file, names)
+    try:
+        found = read_arrays(file, names)
+    except InputError as error:
+        named = ", ".join(f"{what}_name" for what in names)
+        raise InputError(f"{error} ({named} of problem.initial_condition)" if named else str(error)) from error
     for what in ("x", "u"):
         require(
             what in found,
@@ -139,14 +153,16 @@ def _read(path: str, names: Mapping[str, str]) -> Samples:
             f"file with "
             "columns x, u or an NPZ or .mat file with arrays x and u.",
         )
-    x, u = found["x"], found["u"]
+    x, u, times = found["x"], found["u"], found.get("t")
     if u.ndim == 2:
-        times = found.get("t")
         u = u[0 if times is None else int(np.argmin(times))]
+    elif times is not None and len(times) == len(x) == len(u):
+        first = times == times.min()
+        x, u = x[first], u[first]
     roundings = [_rounding(values) for values in (x, u)]
     if file.suffix not in (".npz", ".mat"):
         table = columns(file.read_text(encoding="utf-8-sig"))
-        words = [table[names.get(what) or _named(what, table)] for what in ("x", "u")]
+        words = [table[names.get(what) or _named(what, table)] for what in ("x", "u")]  # of all times
         roundings = [max(own, _rounding_of_words(list(one))) for own, one in zip(roundings, words, strict=True)]
     return Samples(x.astype(float), u.astype(float), *roundings)
 
