@@ -36,7 +36,7 @@ class Tabulated(BandLimited):
 
     Args:
         path: a CSV file with two columns x, u or a header that names them, an NPZ file with arrays x and u, or a .mat
-            file (SciPy's reader). Where u is a solution (n_t, n_x), or there is a column t, u₀ is u at the first time.
+            file (SciPy's reader). Of a solution (n_t, n_x), or with a column t, u₀ is u at the first time.
         domain: the (a, b) that the samples' x refer to; that of the problem.
         boundary: that of the problem.
         x_name, u_name, t_name: what the file calls its arrays, where it is not one of `arrays.NAMES`.
