@@ -36,7 +36,9 @@ def field_of(problem, ansatz, embedding):
     ("problem", "choice"),
     [
         (BENT, "reaction flow"),
-        *(pytest.param(HELD, choice, marks=pytest.mark.landing) for choice in CHOICES),
+        pytest.param(HELD, "decaying", marks=pytest.mark.landing),
+        pytest.param(HELD, "reaction flow", marks=pytest.mark.slow),
+        pytest.param(HELD, "lifted", marks=pytest.mark.slow),
     ],
     ids=lambda value: value if isinstance(value, str) else "bent" if value is BENT else "rest",
 )
@@ -71,6 +73,7 @@ def test_prepared_points_and_grids_give_the_same_residual():
     np.testing.assert_allclose(on_grid, jax.vmap(f)(*points.T), atol=1e-10)
 
 
+@pytest.mark.landing
 def test_a_soft_field_learns_its_walls_by_a_term():
     field, params = field_of(
         AllenCahn(1e-2, boundary="dirichlet", initial_condition=HalfWaves(1.0, (0.5,))), Soft(), Periodic()
@@ -140,7 +143,7 @@ def test_solutions_end_at_their_walls(solution):
     assert solution.derivatives(0.5, 0.3, "x")["x"] == pytest.approx(slope, rel=1e-7)
 
 
-@pytest.mark.landing
+@pytest.mark.slow
 def test_the_estimate_is_the_error(solution):
     """Of a field that has hardly been trained, to the 30 % for which an estimate is called reliable."""
     assert solution.estimate().reliable

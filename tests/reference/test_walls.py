@@ -56,7 +56,11 @@ def by_collocation(problem, n=48):
 
 @pytest.mark.parametrize(
     "name",
-    ["zero", *(pytest.param(name, marks=pytest.mark.landing) for name in ("held", "neumann", "apart", "bent"))],
+    [
+        "zero",
+        pytest.param("held", marks=pytest.mark.landing),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("neumann", "apart", "bent")),
+    ],
 )
 def test_two_independent_roads_lead_to_the_same_numbers(name):
     """Radau's tolerance leaves 1e-8; a corner of u₀ at a wall (Neumann) leaves the collocation 1e-6 at 48 points."""
