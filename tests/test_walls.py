@@ -35,7 +35,8 @@ def field_of(problem, ansatz, embedding):
 @pytest.mark.parametrize(
     ("problem", "choice"),
     [
-        (BENT, "reaction flow"),
+        (BENT, "lifted"),
+        pytest.param(BENT, "reaction flow", marks=pytest.mark.landing),
         pytest.param(HELD, "decaying", marks=pytest.mark.landing),
         pytest.param(HELD, "reaction flow", marks=pytest.mark.slow),
         pytest.param(HELD, "lifted", marks=pytest.mark.slow),

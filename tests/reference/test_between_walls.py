@@ -102,6 +102,7 @@ def test_heat_between_held_walls_is_exact():
     np.testing.assert_allclose(found.u[1], expected, atol=1e-13)
 
 
+@pytest.mark.landing
 def test_a_resting_front_rests():
     """tanh(x/√(2D/R)); its slope at the walls is e^{−2/0.05} and less."""
     problem = AllenCahn(6.25e-3, 5.0, boundary="neumann", initial_condition=Tanh(0.05))
