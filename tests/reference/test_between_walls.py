@@ -6,7 +6,7 @@ from scipy.integrate import solve_ivp
 
 from pinn_ac.errors import InputError
 from pinn_ac.problem import AllenCahn, Fourier, HalfWaves, Sine, Tanh
-from pinn_ac.reference import solve
+from pinn_ac.reference import load_or_solve, solve
 from pinn_ac.reference.etd import Stepper
 from pinn_ac.reference.held import Held
 
@@ -138,3 +138,15 @@ def test_both_ends_are_there_and_one_point_is_none():
     np.testing.assert_allclose(found.u[:, [0, -1]], -1, atol=1e-14)
     with pytest.raises(InputError, match="2 or more"):
         solve(WALLS["held"], np.array([0.5]), 1)
+
+
+def test_references_between_walls_are_kept_by_their_boundary(tmp_path):
+    """Each kind of walls has a file of its own, which is found again."""
+    problems = [
+        AllenCahn(0.1, 0.0, boundary=boundary, initial_condition=HalfWaves(sine=(0.0, amplitude)))
+        for boundary, amplitude in (("neumann", 0.5), ("dirichlet", 0.5), ("dirichlet", 0.25))
+    ]
+    for problem in problems:
+        first, again = (load_or_solve(problem, np.array([0.0, 0.1]), 5, tmp_path) for _ in range(2))
+        np.testing.assert_array_equal(first.u, again.u)
+    assert len(list(tmp_path.iterdir())) == 3

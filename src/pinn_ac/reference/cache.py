@@ -53,9 +53,10 @@ def key(problem: Problem, times: np.ndarray, points: int) -> str:
 
     The equation enters by its name, its coefficients and its symmetries, and by values of L(k), reaction(u) and
     flux(u), so that an equation that a user redefines under the same name is another one. The initial condition
-    enters by its Fourier coefficients, so that a changed file of samples is another problem.
+    enters by its Fourier coefficients, of its reflection where there are walls, so that a changed file of samples is
+    another problem.
     """
-    condition = problem.initial_condition
+    condition = problem.circle.initial_condition
     coefficients = {
         one.name: getattr(problem, one.name) for one in fields(problem) if one.name != "initial_condition"
     }
