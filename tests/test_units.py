@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from composed import composed, options
+from composed import IN_PLANE, composed, options
 from fields import random_params
 from pinn_ac.app.assembly import assemble
 from pinn_ac.app.config import plan
@@ -67,7 +67,7 @@ GROUPS = {
     "gradient": options("gradient"),
     "loss": options("loss"),
     "model": options("model"),
-    "problem/initial_condition": options("problem/initial_condition"),
+    "problem/initial_condition": [one for one in options("problem/initial_condition") if one not in IN_PLANE],
 }
 """The options of everything that sees a point, a residual or a loss."""
 CHEAP = {"derivatives": "jax_jvp", "gradient": "jax", "loss": "mse", "optimizer": "adam", "sampler": "uniform"} | {

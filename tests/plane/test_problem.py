@@ -7,8 +7,8 @@ import pytest
 from pinn_ac import AllenCahn2D, derivatives
 from pinn_ac.derivatives import InPlaneEngine, JaxJvp
 from pinn_ac.errors import InputError
-from pinn_ac.residual import closure
 from pinn_ac.reference.consistency import mismatch
+from pinn_ac.residual import closure
 
 ENGINES = ["JaxJet", "JaxJvp", "JaxReverse", "OwnForward", "OwnReverse", "OwnTaylor"]
 
