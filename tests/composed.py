@@ -19,6 +19,10 @@ EASY = ("problem/initial_condition=cosine", "problem.diffusivity=1e-3", "problem
 """A problem that little computing solves, for tests of everything but accuracy."""
 
 
+IN_PLANE = ("disc", "fourier_2d", "random", "star", "tabulated_2d")
+"""Initial conditions of two space dimensions."""
+
+
 def options(group: str) -> list[str]:
     """The names of the group's YAML files."""
     return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from composed import composed, options
+from composed import IN_PLANE, composed, options
 from fields import random_params
 from pinn_ac.app.assembly import assemble
 from pinn_ac.app.config import plan
@@ -68,7 +68,7 @@ GROUPS = {
     "loss": options("loss"),
     "model": options("model"),
     "problem/initial_condition": [
-        name for name in options("problem/initial_condition") if name not in ("half_waves", "tanh")
+        one for one in options("problem/initial_condition") if one not in ("half_waves", "tanh", *IN_PLANE)
     ],
 }
 """The options of everything that sees a point, a residual or a loss; walls are those of `test_walls.py`."""

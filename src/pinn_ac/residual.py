@@ -96,7 +96,10 @@ def prepare(
     t, x = coordinates(points)
     field = field.with_coefficients(coefficients)
     kept = {name: jnp.full_like(t, value) for name, value in coefficients.items()} if coefficients else None
-    orders = closure(field.problem.orders if orders is None else orders)
+    wanted = tuple(field.problem.orders if orders is None else orders)
+    for name in wanted:
+        order_of(name, "".join(("t", *field.problem.axes)))  # refuses what is none
+    orders = closure(wanted)
 
     def about(point):
         t, x = point

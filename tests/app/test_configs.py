@@ -12,7 +12,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from composed import CONFIGS, EASY, composed, options, whole
+from composed import CONFIGS, EASY, IN_PLANE, composed, options, whole
 from pinn_ac.app.assembly import assemble, trackers
 from pinn_ac.app.config import check_scalars
 from pinn_ac.app.environment import configure
@@ -59,6 +59,13 @@ def needs(group, option, folder):
         return [f"model={option.partition('_')[2]}", *needs("model", option.partition("_")[2], folder)]
     if option in ("half_waves", "tanh"):
         return ["problem.boundary=neumann"]
+    if group == "problem/initial_condition" and option in IN_PLANE:
+        words = ["problem=allen_cahn_2d"]
+        if option == "tabulated_2d":
+            x = -1 + 2 * np.arange(8) / 8
+            np.savez(folder / "u.npz", x=x, y=x, u=np.cos(np.pi * (x[:, None] + x)))
+            words.append(f"problem.initial_condition.path={folder / 'u.npz'}")
+        return words
     if option == "tabulated":
         x = -1 + 2 * np.arange(16) / 16
         np.savetxt(folder / "u.csv", np.column_stack([x, np.cos(np.pi * x)]), delimiter=",")

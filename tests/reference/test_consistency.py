@@ -20,7 +20,7 @@ CONDITION = Fourier(0.15, (0.3, -0.2), (0.4, 0.1))
 CLASSES = [
     one
     for one in (getattr(pinn_ac.problem, name) for name in pinn_ac.problem.__all__)
-    if inspect.isclass(one) and issubclass(one, Problem) and one is not Problem
+    if inspect.isclass(one) and issubclass(one, Problem) and one is not Problem and len(one.axes) == 1
 ]
 
 

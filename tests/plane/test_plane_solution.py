@@ -82,9 +82,15 @@ def test_samplers_fill_the_box(sampler):
 @pytest.mark.landing
 def test_the_initial_condition_can_be_learned():
     solution = pinn_ac.fit(
-        EASY, ansatz=Soft(), embedding=Periodic(), sampler=LatinHypercube(64, 64), optimizer=Adam(steps=3, learning_rate=1e-2),
-        network=MLP(width=6, depth=1), progress=False, windows=2,
-    )  # fmt: skip
+        EASY,
+        ansatz=Soft(),
+        embedding=Periodic(),
+        sampler=LatinHypercube(64, 64),
+        optimizer=Adam(steps=3, learning_rate=1e-2),
+        network=MLP(width=6, depth=1),
+        windows=2,
+        progress=False,
+    )
     losses = [entry["loss_initial"] for entry in solution.history if "loss_initial" in entry]
     assert losses[0] > 0
     assert np.isfinite(solution(0.4, 0.1, 0.2))
