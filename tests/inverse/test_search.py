@@ -132,7 +132,8 @@ def test_designs_that_determine_nothing_are_named(where):
     assert not inferred.is_determined
     assert "singular" in inferred.sentence()
     assert inferred.metrics()["inferred"]["reaction_rate"]["value"] is None
-    np.testing.assert_allclose(inferred.found, [2e-2, 1.0], rtol=0.1)  # it stays where it was
+    if where == "start":  # the search stays where it was
+        np.testing.assert_allclose(inferred.found, [2e-2, 1.0], rtol=1e-12)
 
 
 @pytest.mark.slow

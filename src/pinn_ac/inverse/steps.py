@@ -23,8 +23,8 @@ def damped_step(rho: np.ndarray, S: np.ndarray, damping: float) -> np.ndarray:
         damping: λ ≥ 0.
 
     >>> import numpy as np
-    >>> damped_step(np.array([0.5, 0.0]), np.eye(2), 0.0).tolist()
-    [-0.5, 0.0]
+    >>> damped_step(np.array([0.5, -0.25]), np.eye(2), 0.0).tolist()
+    [-0.5, 0.25]
     """
     lengths = np.linalg.norm(S, axis=0)
     if not lengths.max() > 0:
