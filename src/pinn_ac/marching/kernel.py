@@ -1,8 +1,10 @@
 """The field and its residual at prepared points, and the rows of the Jacobian in the output weights."""
 
+import math
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from typing import Any, NamedTuple, cast
 
@@ -15,7 +17,7 @@ from pinn_ac.compilation import LITTLE, SOME, compiled
 from pinn_ac.derivatives import Engine
 from pinn_ac.gradients import Gradient
 from pinn_ac.marching.lift import CHUNK, Lift, in_chunks
-from pinn_ac.problem import FourierCondition, InitialCondition
+from pinn_ac.problem import FourierCondition, InitialCondition, Problem
 from pinn_ac.problem.local_lift import LocalCondition
 from pinn_ac.residual import closure, monomials, residual_of
 
@@ -49,11 +51,28 @@ class Kernel:
         field: in natural units; its network is not used.
         engine: differentiates in t and x.
         gradient: differentiates the residual with respect to the jet of N.
+        coefficients: name → coefficient in natural units, in place of those of the field's problem, as an argument of
+            what is compiled; None for the field's own. See :meth:`at`.
     """
 
     field: Field
     engine: Engine
     gradient: Gradient
+    coefficients: Mapping[str, Any] | None = None
+
+    def at(self, coefficients: Mapping[str, Any]) -> "Kernel":
+        """The kernel of the same field with other coefficients; all those of one kernel share what is compiled."""
+        base = self if self.coefficients is not None else replace(self, coefficients=dict(coefficients))
+        _ = base.closed_form, base._background, base._features, base._linearized, base.inputs
+        vars(base).setdefault("_kept", {})
+        other = copy(base)
+        object.__setattr__(other, "coefficients", {k: jnp.asarray(v, float) for k, v in coefficients.items()})
+        return other
+
+    @property
+    def problem(self) -> Problem:
+        """That of a window, with these coefficients."""
+        return with_values(self.field.problem, self.coefficients)
 
     @cached_property
     def even(self) -> bool:
@@ -66,21 +85,25 @@ class Kernel:
         return closure(self.field.problem.orders)
 
     @cached_property
+    def inputs(self) -> int:
+        """d, the number of features of a point; asking the field for it traces its lift."""
+        return self.field.features
+
+    @cached_property
     def closed_form(self) -> Any:
         """(variance, ξ) → the heat flow of the problem's own initial condition, and its derivatives in ξ."""
         problem = self.field.problem
+        largest = problem.largest_variance if self.coefficients is None else math.inf
 
         def closed_form(variance, xi):
-            return jax.vmap(lambda v, x: problem.initial_condition.heat_flow(v, x, problem.largest_variance))(
-                variance, xi
-            )
+            return jax.vmap(lambda v, x: problem.initial_condition.heat_flow(v, x, largest))(variance, xi)
 
         return compiled(closed_form, LITTLE)
 
     @cached_property
     def _background(self) -> Any:
-        def background(pace, slope, t, x, lift):
-            paced = self.field.problem.at_pace(pace)
+        def background(coefficients, pace, slope, t, x, lift):
+            paced = with_values(self.field.problem, coefficients).at_pace(pace)
             nothing = jnp.zeros(1)
             start = FourierCondition(nothing, nothing, slope, self.even)
 
@@ -96,16 +119,20 @@ class Kernel:
 
     def prepare(self, lift: Lift, t: np.ndarray, columns: np.ndarray) -> Prepared:
         """The points (t_i, ξ_{columns[i, j]}), line by line; the first again, up to a multiple of `CHUNK`."""
-        problem = self.field.problem
         derivatives = lift.at(t, columns, self.closed_form).reshape(4, -1)
-        left, right = problem.domain
+        left, right = self.field.problem.domain
         x = (left + (right - left) * (columns / lift.points)).ravel()
-        times = np.repeat(t, columns.shape[1])
+        return self.prepared(lift, np.repeat(t, columns.shape[1]), x, derivatives)
+
+    def prepared(self, lift: Lift, times: np.ndarray, x: np.ndarray, derivatives: np.ndarray) -> Prepared:
+        """The points (t_i, x_i), each (n,), where the lift has these derivatives in ξ, (4, n); filled up likewise."""
         slope, pace = (jnp.asarray(value, float) for value in (lift.condition.steepest_slope, lift.pace))
         # The last chunk is filled up with points from the beginning.
         filled = np.arange(-(-len(times) // CHUNK) * CHUNK) % len(times)
         times, x, derivatives = times[filled], x[filled], derivatives[:, filled]
-        jets = in_chunks(lambda *point: self._background(pace, slope, *point), CHUNK, times, x, derivatives)
+        jets = in_chunks(
+            lambda *point: self._background(self.coefficients, pace, slope, *point), CHUNK, times, x, derivatives
+        )
         g = {name: jnp.asarray(values[0]) for name, values in jets.items()}
         z = {name: jnp.asarray(values[1:].T) for name, values in jets.items()}
         return Prepared(jnp.asarray(times), jnp.asarray(x), g, z)
@@ -131,8 +158,9 @@ class Kernel:
 
     @cached_property
     def _linearized(self) -> Any:
-        def linearized(pace, t, x, g, jet):
-            problem, combine = self.field.problem.at_pace(pace), self.field.ansatz.combine
+        def linearized(coefficients, pace, t, x, g, jet):
+            problem = with_values(self.field.problem, coefficients).at_pace(pace)
+            combine = self.field.ansatz.combine
 
             def at_point(t, x, g, jet):
                 def residual(jet):
@@ -152,7 +180,7 @@ class Kernel:
         """The residual r, u, and ∂r/∂(each derivative of N), all (n,), where N has this jet."""
         pace = jnp.asarray(pace, float)
         found = [
-            self._linearized(pace, part.t, part.x, part.g, here)
+            self._linearized(self.coefficients, pace, part.t, part.x, part.g, here)
             for part, here in zip(_parts(points), _parts(jet), strict=True)
         ]
         return _joined(found)
@@ -167,6 +195,11 @@ class Kernel:
             found.append((np.asarray(u, np.float64), np.asarray(r, np.float64)))
         u, r = (np.concatenate(parts)[: columns.size].reshape(columns.shape) for parts in zip(*found, strict=True))
         return u, r
+
+
+def with_values(problem: Problem, coefficients: Mapping[str, Any] | None) -> Problem:
+    """The problem, with these coefficients where there are any."""
+    return problem if coefficients is None else problem.with_coefficients(coefficients)
 
 
 def _parts(tree: Any) -> list[Any]:

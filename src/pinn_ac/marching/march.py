@@ -51,6 +51,7 @@ class March:
             left is solved with the largest networks that there is time for.
         reference: the true solution, in the user's units; None for no errors in the history.
         stated: the problem in the user's units; None where these are the natural ones.
+        most_modes: of the series that a window begins at; None for as many as nearly double precision asks for.
         costs: rung → seconds that an attempt of this size took last.
     """
 
@@ -64,6 +65,7 @@ class March:
     seconds: float | None = None
     reference: Reference | None = None
     stated: Problem | None = None
+    most_modes: int | None = None
     costs: dict[int, float] = field(default_factory=dict)
 
     @property
@@ -81,7 +83,8 @@ class March:
     @cached_property
     def modes(self) -> int:
         """Of the series that a window begins at."""
-        return modes_of(self.problem)
+        needed = modes_of(self.problem)
+        return needed if self.most_modes is None else min(needed, self.most_modes)
 
     @cached_property
     def grid(self) -> int:
@@ -112,7 +115,7 @@ class March:
 
     def blank(self) -> Piece:
         """A piece of zeros."""
-        return blank(LADDER[-1], self.kernel.field.features, self.modes)
+        return blank(LADDER[-1], self.kernel.inputs, self.modes)
 
     def fresh(self, tolerance: float, rounds: int) -> Progress:
         """Before the first window."""

@@ -124,11 +124,11 @@ class WindowProblem:
 
     def lift(self, pace: float) -> Lift:
         """g at this pace."""
-        return Lift(self.kernel.field.problem, self.condition, pace, self.grid)
+        return Lift(self.kernel.problem, self.condition, pace, self.grid)
 
     def prepared(self, length: float, pace: float, count: int) -> Prepared:
         """At least about `count` collocation points."""
-        problem, lift = self.kernel.field.problem, self.lift(pace)
+        problem, lift = self.kernel.problem, self.lift(pace)
         generator = host_generator(self.seed, "points of a window", self.index)
         shape = LINES, max(1, round(count / CHUNK)) * CHUNK // LINES
         drawn = spread(problem, lift, length, shape, self.kernel.even, generator, self.settings.spacing)

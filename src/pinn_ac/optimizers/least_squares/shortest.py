@@ -20,11 +20,21 @@ def least_squares_step(J: jax.Array, r: jax.Array, floor: float | jax.Array) -> 
         r: (n,).
         floor: relative, from the rounding error of the precision up.
     """
+    return least_squares_steps(J, r[:, None], floor)[:, 0]
+
+
+def least_squares_steps(J: jax.Array, r: jax.Array, floor: float | jax.Array) -> jax.Array:
+    """:func:`least_squares_step` for several right-hand sides, r of shape (n, q): (P, q), by one factorization.
+
+    Args:
+        J, floor: as there.
+        r: (n, q).
+    """
     P = J.shape[1]
     lengths = jnp.linalg.norm(J, axis=0)
     lengths = jnp.where(lengths > 0, lengths, 1.0)
-    whole = jnp.linalg.qr(jnp.concatenate([J / lengths, r[:, None]], axis=1), mode="r")[:P]
+    whole = jnp.linalg.qr(jnp.concatenate([J / lengths, r], axis=1), mode="r")[:P]
     damping = floor * jnp.linalg.norm(whole[:, :P])
-    rows = jnp.concatenate([damping * jnp.eye(P, dtype=J.dtype), jnp.zeros((P, 1), J.dtype)], axis=1)
+    rows = jnp.concatenate([damping * jnp.eye(P, dtype=J.dtype), jnp.zeros((P, r.shape[1]), J.dtype)], axis=1)
     R = jnp.linalg.qr(jnp.concatenate([whole, rows]), mode="r")[:P]
-    return -jax.scipy.linalg.solve_triangular(R[:, :P], R[:, P]) / lengths
+    return -jax.scipy.linalg.solve_triangular(R[:, :P], R[:, P:]) / lengths[:, None]
