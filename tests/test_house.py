@@ -27,6 +27,7 @@ FLOORS = [
     {"description", "traced", "windows"},
     {"solution"},
     {"running"},
+    {"inverse"},
     {"fitting"},
     {"lessons"},
     {"app"},

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pinn_ac.errors import InputError
 from pinn_ac.fitting import Choices, fit
+from pinn_ac.inverse import InferredSolution, Observations
 from pinn_ac.problem import AllenCahn, Burgers, Problem
 from pinn_ac.running import Plan
 from pinn_ac.solution import Estimate, Solution
@@ -28,7 +29,9 @@ __all__ = [
     "Choices",
     "Diverged",
     "Estimate",
+    "InferredSolution",
     "InputError",
+    "Observations",
     "Plan",
     "Problem",
     "Solution",

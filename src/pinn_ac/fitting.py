@@ -8,6 +8,7 @@ from pinn_ac.ansatz import Lifted, ReactionFlow, Soft
 from pinn_ac.derivatives import OwnTaylor
 from pinn_ac.errors import is_whole, require
 from pinn_ac.gradients import JaxGradient
+from pinn_ac.inverse import Inference, Observations, unknowns_of
 from pinn_ac.loss import Loss
 from pinn_ac.models import MLP, Periodic, RandomFeatures, Splitting
 from pinn_ac.models.splitting import KNOWN
@@ -23,6 +24,8 @@ from pinn_ac.tracking import Tracker
 
 DEFAULT_TOLERANCE = 1e-10
 """Of the best method, where nothing else is said."""
+INVERSE_TOLERANCE = 1e-9
+"""Of the solution of a problem with unknown coefficients."""
 BESIDE_THE_METHOD = {"embedding", "ansatz", "derivatives", "gradient", "precision", "device", "devices", "plan"}
 """Choices that leave the best method what it is."""
 BY_THE_CLOCK = 100_000
@@ -79,6 +82,8 @@ def fit(
     reference: Reference | bool = False,
     progress: bool = True,
     trackers: Iterable[Tracker] = (),
+    data: Observations | None = None,
+    unknown: Mapping[str, Any] | None = None,
     **choices: Unpack[Choices],
 ) -> Solution:
     """Train a network on a problem.
@@ -100,6 +105,11 @@ def fit(
         reference: True solves for the true solution first, so that the history has errors; or such a solution.
         progress: show the progress, in a terminal and in a notebook.
         trackers: who is told how the run goes, of `pinn_ac.tracking`.
+        data: observations of the solution, :class:`~pinn_ac.Observations`; then the coefficients that are `unknown`
+            are inferred from them, and what is returned is an :class:`~pinn_ac.InferredSolution` of the problem that
+            was found, to a tolerance of 1e-9 by default. See docs/inverse.md.
+        unknown: name → a guess, of the positive coefficients that `data` are to tell; a decade off will do. With
+            "initial_condition" → :class:`~pinn_ac.inverse.UnknownStart` that is unknown too.
         choices: see :class:`Choices`.
 
     Returns:
@@ -122,14 +132,16 @@ def fit(
     ...     progress=False,
     ... )
     """
-    unknown = [name for name in choices if name not in Choices.__annotations__]
-    if unknown:
-        raise TypeError(f"fit() has no {', '.join(unknown)}: it has {', '.join(Choices.__annotations__)}.")
+    strange = [name for name in choices if name not in Choices.__annotations__]
+    if strange:
+        raise TypeError(f"fit() has no {', '.join(strange)}: it has {', '.join(Choices.__annotations__)}.")
     plan = choices.get("plan") or Plan()
     if seconds is not None:
         plan = replace(plan, seconds=seconds)
     if tolerance is not None:
         plan = replace(plan, tolerance=tolerance)
+    if data is not None or unknown is not None:
+        plan = replace(plan, tolerance=plan.tolerance or INVERSE_TOLERANCE)
     is_best = steps is None and not {name for name in choices if name not in BESIDE_THE_METHOD}
     if is_best and can_march(problem):
         choices |= best_method()  # type: ignore[typeddict-item]
@@ -138,12 +150,33 @@ def fit(
         choices["optimizer"] = LevenbergMarquardt(steps=BY_THE_CLOCK)
         plan = replace(plan, log_every=plan.log_every or 5, evaluate_every=plan.evaluate_every or 10)
     setup = choose(problem, steps, plan.seconds, seed, choices, plan.tolerance)
-    experiment = assemble(setup)
     told = [*trackers, *([progress_bar()] if progress else [])]
+    if data is not None or unknown is not None:
+        return _inferred(setup, data, unknown, plan, told, reference)
+    experiment = assemble(setup)
     if reference is True:
         reference = solve(problem)
     with computing(experiment):
         return Training(experiment, plan, told, reference or None).run()
+
+
+def _inferred(
+    setup: Setup,
+    data: Observations | None,
+    unknown: Mapping[str, Any] | None,
+    plan: Plan,
+    trackers: Iterable[Tracker],
+    reference: Reference | bool,
+) -> Solution:
+    require(isinstance(data, Observations), f"data is {data!r}: give pinn_ac.Observations(t, x, u).")
+    require(
+        not isinstance(reference, Reference),
+        "reference is a solution, but that of the problem to be found is not known yet: give True or False.",
+    )
+    assert data is not None
+    inference = Inference(setup, unknowns_of(setup.problem, unknown or {}), data, plan, trackers)
+    with computing(inference.experiment):
+        return inference.run(None, solve if reference else lambda problem: None)
 
 
 def best_method() -> dict[str, Any]:

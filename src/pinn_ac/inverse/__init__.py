@@ -1,0 +1,20 @@
+"""Inverse problems: what observations say of the coefficients of an equation, and how sure that is."""
+
+from pinn_ac.inverse.inference import FILE, Inference, InferredSolution, stored
+from pinn_ac.inverse.inferred import Inferred
+from pinn_ac.inverse.observations import Observations
+from pinn_ac.inverse.start import UnknownStart, unknowns_of
+from pinn_ac.inverse.unknowns import Coefficients, Unknowns
+
+__all__ = [
+    "FILE",
+    "Coefficients",
+    "Inference",
+    "Inferred",
+    "InferredSolution",
+    "Observations",
+    "UnknownStart",
+    "Unknowns",
+    "stored",
+    "unknowns_of",
+]

@@ -1,0 +1,204 @@
+"""An inverse run: from a problem, observations and what is unknown to the solution that fits them."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pinn_ac.errors import require
+from pinn_ac.files import write_whole
+from pinn_ac.inverse.inferred import Inferred
+from pinn_ac.inverse.observations import Observations
+from pinn_ac.inverse.search import Place, Search
+from pinn_ac.inverse.unknowns import Unknowns
+from pinn_ac.problem import Problem
+from pinn_ac.reference import Reference
+from pinn_ac.running import Plan, Training
+from pinn_ac.setup import Setup, assemble
+from pinn_ac.solution import Solution
+from pinn_ac.tracking import Memory, Tracker, tracked
+from pinn_ac.training import Checkpoints
+
+FILE = "inferred.npz"
+"""In the run's folder: the data, the fit, and its sensitivities."""
+SETTLED = 0.5
+"""The part of a clock that the search may take; the rest is for the solution of the problem that it finds."""
+
+
+class InferredSolution(Solution):
+    """The solution of the problem that fits the data best, and what the data say of it.
+
+    Besides what every :class:`~pinn_ac.Solution` has: `inferred`, an :class:`~pinn_ac.inverse.Inferred`, with the
+    estimates, their standard errors and their correlation, and `data`, the observations.
+    """
+
+    inferred: Inferred
+    data: Observations
+
+    @classmethod
+    def of(cls, solution: Solution, inferred: Inferred, data: Observations) -> "InferredSolution":
+        """A solution with what was inferred."""
+        found = cls(solution.experiment, solution.params, solution.history, solution.metrics, solution.folder)
+        found.inferred, found.data = inferred, data
+        return found
+
+    def plot_fit(self, path: str | Path | None = None) -> Any:
+        """Draw the fit, the residuals of the data, and the confidence ellipse of the first two unknowns.
+
+        Args:
+            path: a file to write the picture to, such as "inferred.png"; None for none.
+
+        Returns:
+            matplotlib's figure.
+        """
+        from pinn_ac.reporting.inverse import draw_inferred  # only here, as matplotlib is slow to import
+        from pinn_ac.reporting.style import write
+
+        figure = draw_inferred(self.data, self.inferred)
+        if path is not None:
+            write(figure, Path(path))
+        return figure
+
+    def save(self, folder: str | Path) -> Path:
+        """:meth:`Solution.save`, with what was inferred."""
+        place = super().save(folder)
+        store(place, self.inferred, self.data)
+        return place
+
+
+class Inference:
+    """An inverse run under way.
+
+    Args:
+        setup: of a run to a tolerance with drawn features, of the problem with its known coefficients.
+        unknowns: what is sought.
+        data: the observations.
+        plan: the clock, and how often it logs.
+        trackers: told how it goes.
+        folder: where the search keeps its place; None for nowhere.
+        checkpoints: of the solution at the end.
+        past: the history before, where a run resumes.
+
+    Raises:
+        InputError: the setup is none of these, or the data do not suit the problem.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        unknowns: Unknowns,
+        data: Observations,
+        plan: Plan,
+        trackers: Iterable[Tracker] = (),
+        folder: Path | None = None,
+        checkpoints: Checkpoints | None = None,
+        past: Iterable[Mapping[str, Any]] = (),
+    ) -> None:
+        require(
+            setup.marches,
+            "What is unknown is found by a run to a tolerance with drawn features: choose experiment=inverse.",
+        )
+        require(
+            setup.precision == "float64",
+            "What is unknown is found in double precision: choose precision=float64.",
+        )
+        free = ~np.isfinite(unknowns.prior[1])
+        data.check(setup.problem, int(np.sum(free)))
+        require(
+            bool(free.all()) or data.sigma is not None,
+            "A prior can be weighed against the data only where their noise is known: give the observations' sigma.",
+        )
+        self.setup, self.unknowns, self.data, self.plan = setup, unknowns, data, plan
+        self.folder, self.checkpoints = folder, checkpoints
+        self.memory = Memory.of(past)
+        self.trackers = [self.memory, *trackers]
+        self.experiment = assemble(replace(setup, problem=unknowns.first))
+        self.search = Search(self.experiment, unknowns, data, self.trackers, folder, plan.seconds, SETTLED)
+
+    def run(
+        self,
+        description: Mapping[str, Any] | None = None,
+        reference: Callable[[Problem], Reference | None] = lambda problem: None,
+    ) -> InferredSolution:
+        """Search, then solve the problem that was found to the run's tolerance.
+
+        Args:
+            description: of the run, for the trackers.
+            reference: the problem that was found → its true solution, for errors in the history; None for none.
+
+        Raises:
+            Diverged, Stopped: see :func:`pinn_ac.fit`.
+        """
+        place = self.search.begin()
+        ends = {"step": place.sweeps, "seconds_budget": self.plan.seconds, "total_steps": None}
+        with tracked(self.trackers, {**ends, **(description or {})}) as metrics:
+            place, inferred = self._searched(place)
+            sentence = inferred.sentence()
+            if sentence is not None:
+                self._say(sentence)
+            solution = self._solved(place, reference)
+            solution.metrics.update(inferred.metrics())
+            solution.metrics.update(sweeps=place.sweeps, search_seconds=place.seconds, search_converged=place.settled)
+            metrics.update(solution.metrics)
+        return InferredSolution.of(solution, inferred, self.data)
+
+    def _searched(self, place: Place) -> tuple[Place, Inferred]:
+        if place.done and self.folder is not None:
+            return place, stored(self.folder)[0]
+        place, inferred = self.search.run(place)
+        if self.folder is not None:
+            store(self.folder, inferred, self.data)
+        self.search.keep(place)
+        return place, inferred
+
+    def _solved(self, place: Place, reference: Callable[[Problem], Reference | None]) -> Solution:
+        problem = self.unknowns.problem(np.array(place.eta))
+        experiment = assemble(replace(self.setup, problem=problem))
+        training = Training(
+            experiment, self.plan, self.trackers[1:], reference(problem), self.checkpoints, self.memory.history
+        )
+        self.trackers[0] = self.memory = training.memory
+        state = training.begin()
+        if not training.resumes:
+            state = state._replace(step=place.sweeps, seconds=place.seconds, compile_seconds=place.compile_seconds)
+        return training.solution(training.trainer.run(state))
+
+    def _say(self, sentence: str) -> None:
+        for tracker in self.trackers:
+            tracker.say(sentence)
+
+
+def store(folder: Path, inferred: Inferred, data: Observations) -> None:
+    """Write the data, the fit and its sensitivities to `FILE` in a folder."""
+    arrays = {
+        "names": np.array(inferred.names),
+        "found": inferred.found,
+        "scales": inferred.scales,
+        "slopes": inferred.slopes,
+        "prior": inferred.prior,
+        "floor": np.array(inferred.floor),
+        "t": data.t,
+        "x": data.x,
+        "u": data.u,
+        "fit": data.u + inferred.residuals,
+    } | ({} if data.sigma is None else {"sigma": data.sigma})
+    write_whole(folder / FILE, lambda path: np.savez(path, **arrays))
+
+
+def stored(folder: Path) -> tuple[Inferred, Observations]:
+    """What :func:`store` wrote."""
+    with np.load(folder / FILE, allow_pickle=False) as held:
+        data = Observations(held["t"], held["x"], held["u"], held["sigma"] if "sigma" in held.files else None)
+        inferred = Inferred(
+            tuple(map(str, held["names"])),
+            held["found"],
+            held["slopes"],
+            held["fit"] - held["u"],
+            data.sigma,
+            float(held["floor"]),
+            held["scales"],
+            held["prior"],
+        )
+    return inferred, data

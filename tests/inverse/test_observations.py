@@ -1,0 +1,104 @@
+"""Observations: how they are read, and what is refused by one sentence."""
+
+import numpy as np
+import pytest
+
+import pinn_ac
+from pinn_ac.errors import InputError
+from pinn_ac.inverse import Coefficients, Observations, UnknownStart, unknowns_of
+
+PROBLEM = pinn_ac.AllenCahn()
+
+
+def test_they_are_read_from_csv_and_npz(tmp_path):
+    t, x, u = np.array([0.1, 0.2, 0.3]), np.array([0.0, 0.5, -0.5]), np.array([1.0, 2.0, 3.0])
+    file = tmp_path / "data.csv"
+    file.write_text("x,sigma,u,t\n" + "\n".join(f"{b},0.1,{c},{a}" for a, b, c in zip(t, x, u, strict=True)))
+    data = Observations.from_file(file)
+    for name, values in (("t", t), ("x", x), ("u", u), ("sigma", np.full(3, 0.1))):
+        np.testing.assert_array_equal(getattr(data, name), values)
+    np.savez(tmp_path / "data.npz", t=t[:2], x=x, temperature=np.arange(6.0).reshape(2, 3))
+    whole = Observations.from_file(tmp_path / "data.npz", {"u": "temperature"})
+    np.testing.assert_array_equal(whole.t, np.repeat(t[:2], 3))
+    np.testing.assert_array_equal(whole.x, np.tile(x, 2))
+    np.testing.assert_array_equal(whole.u, np.arange(6.0))
+    assert whole.sigma is None
+    with pytest.raises(InputError, match="holds no u"):
+        Observations.from_file(tmp_path / "data.npz")
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"u": [0.1, np.nan, 0.2, 0.3]}, "u of observation 2 is NaN"),
+        ({"t": [0.1, 0.2]}, "give one shape"),
+        ({"x": ["a", "b", "c", "d"]}, "x is not made of real numbers"),
+        ({"sigma": [0.1, 0.1, 0.0, 0.1]}, "sigma is not positive"),
+        ({"t": [0.1, 0.2, 0.3, 1.5]}, "t = 1.5, outside"),
+        ({"t": [-0.1, 0.2, 0.3, 0.5]}, "t = -0.1, outside"),
+        ({"x": [0.1, 0.2, 0.3, 1.5]}, "x = 1.5, outside the domain"),
+    ],
+)
+def test_wrong_data_are_refused(changed, sentence):
+    given = {"t": [0.1, 0.2, 0.3, 0.4], "x": [0.0] * 4, "u": [0.0] * 4} | changed
+    with pytest.raises(InputError, match=sentence):
+        Observations(**given).check(PROBLEM, 2)
+
+
+def test_too_few_are_refused():
+    """With unknown noise one more than unknowns is the least from which it can be told."""
+    two = Observations([0.1, 0.2], [0.0, 0.5], [0.0, 0.1])
+    with pytest.raises(InputError, match="2 observations cannot determine 2 unknowns and the noise: give 3"):
+        two.check(PROBLEM, 2)
+    Observations([0.1, 0.2], [0.0, 0.5], [0.0, 0.1], 0.1).check(PROBLEM, 2)
+
+
+@pytest.mark.parametrize(
+    ("unknown", "sentence"),
+    [
+        ({}, "Nothing is unknown: name one of diffusivity, reaction_rate"),
+        ({"viscosity": 1.0}, "AllenCahn has no coefficient viscosity: it has diffusivity, reaction_rate"),
+        ({"diffusivity": 0.0}, "unknown.diffusivity is 0.0: give a positive number"),
+        ({"diffusivity": "much"}, "unknown.diffusivity is much"),
+        ({"initial_condition": 3}, "give pinn_ac.inverse.UnknownStart"),
+    ],
+)
+def test_wrong_unknowns_are_refused(unknown, sentence):
+    with pytest.raises(InputError, match=sentence):
+        unknowns_of(PROBLEM, unknown)
+
+
+def test_wrong_priors_are_refused():
+    for words in ({"modes": 1}, {"size": 0.0}, {"decay": -1}):
+        with pytest.raises(InputError, match="give"):
+            UnknownStart(**words)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ({"data": None}, "give pinn_ac.Observations"),
+        ({"precision": "float32", "tolerance": 1e-2}, "double precision"),
+        ({"steps": 3}, "experiment=inverse"),
+        ({"unknown": {"initial_condition": UnknownStart()}}, "give the observations' sigma"),
+    ],
+)
+def test_fit_refuses_what_it_cannot_infer(words, sentence):
+    data = Observations([0.1, 0.2, 0.3], [0.0, 0.1, 0.2], [0.0, 0.1, 0.2])
+    with pytest.raises(InputError, match=sentence):
+        pinn_ac.fit(PROBLEM, **{"data": data, "unknown": {"reaction_rate": 1.0}, "progress": False} | words)
+
+
+def test_units_are_those_of_the_guess_and_the_problem_is_the_same():
+    """What is solved for θ is the problem with θ, in units that do not change with it."""
+    unknowns = Coefficients(
+        pinn_ac.AllenCahn(domain=(0.0, 5.0), horizon=3.0), {"diffusivity": 1e-2, "reaction_rate": 7.0}
+    )
+    eta = np.log([2e-2, 3.0])
+    natural, first = unknowns.natural(eta), unknowns.first
+    assert natural.diffusivity == pytest.approx(2e-2 * first.time_unit / first.length_unit**2, rel=1e-13)
+    assert natural.reaction_rate == pytest.approx(3.0 * first.time_unit, rel=1e-13)
+    assert natural.horizon == pytest.approx(3.0 / first.time_unit, rel=1e-13)
+    assert unknowns.problem(eta).reaction_rate == pytest.approx(3.0, rel=1e-13)
+    rates = unknowns.directions(eta).coefficients
+    np.testing.assert_allclose(rates["reaction_rate"], [0.0, natural.reaction_rate])
