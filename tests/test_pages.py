@@ -131,6 +131,7 @@ NEEDS = {
     "scripts/benchmark.py": "minutes to hours; tests/app/benchmarks/ runs what each of them is made of",
     "scripts/compare.py": "hours; tests/app/test_compare.py runs a small comparison",
     "model=mine": "the reader's own file",
+    "experiment=inverse": "the reader's own observations; tests/app/test_inverse.py infers from some",
     "allow=": "the reader's own module; tests/app/test_objects.py trains, resumes and evaluates with one",
 }
 """What a command begins with or holds → why it is not run here."""

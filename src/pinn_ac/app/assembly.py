@@ -12,6 +12,7 @@ from pinn_ac.experiment import Experiment
 from pinn_ac.fitting import choose
 from pinn_ac.loss import Loss
 from pinn_ac.optimizers import Method
+from pinn_ac.setup import Setup
 from pinn_ac.setup import assemble as assembled
 from pinn_ac.tracking import Tracker
 
@@ -22,10 +23,18 @@ def assemble(config: DictConfig) -> Experiment:
     Raises:
         InputError: a setting that cannot be used.
     """
+    return assembled(setup_of(config))
+
+
+def setup_of(config: DictConfig) -> Setup:
+    """All that the run is made of.
+
+    Raises:
+        InputError: a setting that cannot be used.
+    """
     with ComputeSettings.of(config.precision, config.device).active():
         problem, choices = arguments(config)
-        setup = choose(problem, None, config.train.seconds, config.seed, choices, config.train.tolerance)
-    return assembled(setup)
+        return choose(problem, None, config.train.seconds, config.seed, choices, config.train.tolerance)
 
 
 def arguments(config: DictConfig) -> tuple[Any, dict[str, Any]]:

@@ -32,7 +32,7 @@ from pinn_ac.training import Diverged, Stopped
 log = logging.getLogger(__name__)
 
 
-PATHS = ("run", "resume", "problem.initial_condition.path")
+PATHS = ("run", "resume", "problem.initial_condition.path", "data.file")
 """Settings whose value is a path of the user's."""
 
 

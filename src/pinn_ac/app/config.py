@@ -37,6 +37,14 @@ class TrainSettings:
 
 
 @dataclass
+class DataSettings:
+    """The observations of an inverse run; configs/config.yaml explains each setting."""
+
+    file: str | None = None
+    names: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
 class Config:
     """A training run. Numbers and words are typed here; groups are objects, built from their `_target_`."""
 
@@ -52,6 +60,8 @@ class Config:
     reference: bool = True
     estimate: bool = True
     train: TrainSettings = field(default_factory=TrainSettings)
+    data: DataSettings = field(default_factory=DataSettings)
+    unknown: dict[str, float] = field(default_factory=dict)
     problem: Any = MISSING
     model: Any = MISSING
     embedding: Any = MISSING
@@ -99,9 +109,17 @@ WHOLE = MappingProxyType(
 def register() -> None:
     """Make the schemas known to Hydra."""
     store = ConfigStore.instance()
-    store.store(name="train_schema", node=Config)
+    store.store(name="train_schema", node=_train_schema())
     store.store(name="evaluate_schema", node=EvaluateConfig)
     store.store(name="reference_schema", node=ReferenceConfig)
+
+
+def _train_schema() -> DictConfig:
+    """That of a run, whose unknowns and names of data are any."""
+    schema = OmegaConf.structured(Config)
+    for holder in (schema.unknown, schema.data.names):
+        OmegaConf.set_struct(holder, False)
+    return schema
 
 
 def check_names(config: DictConfig, schema: type = Config) -> None:
@@ -117,7 +135,7 @@ def check_names(config: DictConfig, schema: type = Config) -> None:
     assert isinstance(plain, dict)
     known: dict[str, tuple[str, ...]] = {"": _names(schema)}
     if schema is Config:
-        known |= {"train": _names(TrainSettings), "loss": ("norm", "weights")}
+        known |= {"train": _names(TrainSettings), "data": _names(DataSettings), "loss": ("norm", "weights")}
     for holder, names in known.items():
         own = plain.get(holder) if holder else plain
         if not isinstance(own, dict):
@@ -137,6 +155,15 @@ def check_scalars(config: DictConfig) -> None:
     """Refuse settings that a run does not have, and numbers and words that it cannot use."""
     check_names(config)
     require(config.ensemble >= 1, f"ensemble is {config.ensemble}: give a whole number of seeds from 1.")
+    inverse = config.data.file is not None
+    require(
+        inverse or not (config.unknown or config.data.names),
+        "unknown coefficients are found from observations, and data.file is null: give their file.",
+    )
+    require(
+        not inverse or config.ensemble == 1,
+        f"ensemble is {config.ensemble}, and a run with observations trains one seed: leave it out.",
+    )
     steps = config.train.steps
     require(steps is None or steps >= 1, f"train.steps is {steps}: give a whole number from 1.")
     plan(config)

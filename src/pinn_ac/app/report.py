@@ -10,6 +10,7 @@ import numpy as np
 from pinn_ac.app.environment import describe
 from pinn_ac.evaluation import Sampled, score
 from pinn_ac.files import write_whole
+from pinn_ac.inverse import InferredSolution
 from pinn_ac.problem import Problem
 from pinn_ac.reference import Reference, load_or_solve
 from pinn_ac.solution import SAMPLED, Solution
@@ -85,4 +86,8 @@ def draw(
     t, x = points.T
     at_points = solution.derivatives(t, x, SAMPLED)["residual"]
     entries = [dict(entry) for entry in history]
-    return draw_run(folder, solution.problem, sampled, reference, entries, points, at_points, experiment.breaks)
+    drawn = draw_run(folder, solution.problem, sampled, reference, entries, points, at_points, experiment.breaks)
+    if isinstance(solution, InferredSolution):
+        solution.plot_fit(folder / "inferred.png")
+        drawn.append(folder / "inferred.png")
+    return drawn

@@ -15,6 +15,8 @@ from pinn_ac.errors import require
 
 TOLERANCE_MISSED = 4
 """Exit status of a run that ended, with all that it has to show, above its tolerance."""
+UNDETERMINED = 5
+"""Exit status of an inverse run whose observations do not determine all that is unknown."""
 
 
 def train(config: DictConfig) -> float:
@@ -46,4 +48,6 @@ def train(config: DictConfig) -> float:
     metrics = train_in(folder, config, resuming)
     if metrics.get("tolerance_met") is False and HydraConfig.get().mode == RunMode.RUN:
         sys.exit(TOLERANCE_MISSED)
+    if metrics.get("inferred_undetermined") and HydraConfig.get().mode == RunMode.RUN:
+        sys.exit(UNDETERMINED)
     return score_of(config, metrics)

@@ -12,6 +12,8 @@ from pinn_ac.app.config import ENSEMBLE, Config, is_ensemble
 from pinn_ac.app.objects import allowed_modules, allowing
 from pinn_ac.app.wording import in_words
 from pinn_ac.errors import InputError, require
+from pinn_ac.inverse import FILE as INFERRED
+from pinn_ac.inverse import InferredSolution, stored
 from pinn_ac.solution import CONFIG, Solution
 from pinn_ac.tracking import HISTORY, read_history
 from pinn_ac.training import Checkpoints, blank, unstacked
@@ -21,7 +23,12 @@ def load_run(folder: str | Path, device: str | None = None, allow: Iterable[str]
     """The solution that the run in `folder` has saved last; see :func:`pinn_ac.load_run`."""
     folder = Path(folder).expanduser()
     require(not is_ensemble(folder), f"{folder} holds an ensemble: give one of its runs, such as {folder}/seed=0.")
-    config = load_config(folder)
+    config, inferred = load_config(folder), None
+    if config.data.file is not None:
+        require((folder / INFERRED).is_file(), f"{folder} is still looking for what is unknown: wait for its search.")
+        inferred = stored(folder)
+        for name, value in zip(inferred[0].names, inferred[0].found.tolist(), strict=True):
+            config.problem[name] = value
     config.devices = "auto"  # those that are here
     config.device = device or config.device
     require((folder / "checkpoints").is_dir(), f"{folder} has no checkpoint yet: wait for the run to save one.")
@@ -32,13 +39,14 @@ def load_run(folder: str | Path, device: str | None = None, allow: Iterable[str]
         start = experiment.initial_params()
         params = unstacked(checkpoints.restore("params", lambda window, stage: blank(window + 1, start)))
     history, metrics = folder / HISTORY, folder / "metrics.json"
-    return Solution(
+    solution = Solution(
         experiment,
         params,
         read_history(history) if history.is_file() else (),
         json.loads(metrics.read_text()) if metrics.is_file() else None,
         folder,
     )
+    return solution if inferred is None else InferredSolution.of(solution, *inferred)
 
 
 def load_config(folder: str | Path) -> DictConfig:

@@ -9,13 +9,15 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from pinn_ac.app.assembly import assemble, trackers
+from pinn_ac.app.assembly import assemble, setup_of, trackers
 from pinn_ac.app.config import check_scalars, plan
 from pinn_ac.app.jobs import FAILED_SCORE, FAILURE, read_job
 from pinn_ac.app.report import load_reference, report
 from pinn_ac.app.run_folder import claimed, write_config
 from pinn_ac.experiment import Experiment
+from pinn_ac.inverse import Coefficients, Inference, Observations
 from pinn_ac.parallel import first_begins, is_first
+from pinn_ac.problem import Problem
 from pinn_ac.reference import Reference
 from pinn_ac.running import Training, computing, progress_bar
 from pinn_ac.solution import Solution
@@ -36,6 +38,8 @@ def train_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[s
         Stopped: a signal arrived; the run is saved.
         Diverged: the loss is not finite; the last good state is saved.
     """
+    if config.data.file is not None:
+        return infer_in(folder, config, resuming)
     experiment, config = assembled(config)
     told = [*trackers(config), Logged()]
     with computing(experiment), ExitStack() as held:
@@ -46,6 +50,30 @@ def train_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[s
         held.callback(training.close)
         solution = training.run(described(folder, config))
         return finish_in(folder, config, solution, reference)
+
+
+def infer_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[str, Any]:
+    """:func:`train_in` for a run that infers unknown coefficients from observations."""
+    check_scalars(config)
+    setup, settings = setup_of(config), config.data
+    unknowns = Coefficients(setup.problem, {str(name): value for name, value in config.unknown.items()})
+    data = Observations.from_file(settings.file, {str(what): name for what, name in settings.names.items()})
+    told = [*trackers(config), Logged(), *([progress_bar()] if is_first() else [])]
+    inference = Inference(setup, unknowns, data, plan(config))  # refuses what does not suit before there is a folder
+    with computing(inference.experiment), ExitStack() as held:
+        held.enter_context(claimed(folder, resuming))
+        past = begun(folder, config)
+        checkpoints = Checkpoints(folder / "checkpoints")
+        held.callback(checkpoints.close)
+        inference = Inference(setup, unknowns, data, plan(config), told, folder, checkpoints, past)
+        solved: list[Reference | None] = []
+
+        def reference(problem: Problem) -> Reference | None:
+            solved.append(load_reference(problem, config.reference))
+            return solved[0]
+
+        solution = inference.run(described(folder, config), reference)
+        return finish_in(folder, config, solution, solved[0])
 
 
 class Logged(Tracker):
@@ -79,12 +107,15 @@ def training_in(
     folder: Path, experiment: Experiment, config: DictConfig, reference: Reference | None, told: Iterable[Tracker]
 ) -> Training:
     """The training of a run in its claimed folder; the config is written there, a failure's note removed."""
-    past = []
-    if is_first():
-        (folder / FAILURE).unlink(missing_ok=True)
-        write_config(config, folder)
-        past = read_history(folder / HISTORY) if (folder / HISTORY).is_file() else []
+    past = begun(folder, config) if is_first() else []
     return Training(experiment, plan(config), told, reference, Checkpoints(folder / "checkpoints"), past)
+
+
+def begun(folder: Path, config: DictConfig) -> list[dict[str, Any]]:
+    """Write the config of a run into its claimed folder, remove a failure's note; the history that is there."""
+    (folder / FAILURE).unlink(missing_ok=True)
+    write_config(config, folder)
+    return read_history(folder / HISTORY) if (folder / HISTORY).is_file() else []
 
 
 def described(folder: Path, config: DictConfig) -> dict[str, Any]:

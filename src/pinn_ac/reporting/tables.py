@@ -23,6 +23,12 @@ ACCURACY = (
     ("maximum principle violation", "maximum_principle_violation"),
     ("measured against", "reference"),
 )
+INFERRED = (
+    ("noise", "noise"),
+    ("which is", "noise_is"),
+    ("χ² a degree of freedom", "chi_squared"),
+    ("not determined", "inferred_undetermined"),
+)
 RUN = (
     ("optimizer", "optimizer"),
     ("stages and their steps", "stages"),
@@ -58,7 +64,10 @@ def print_summary(
     table = Table(box=None, show_header=False, padding=(0, 2), title_justify="left")
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for rows in (ACCURACY, RUN):
+    inferred = {f"inferred {name}": _with_error(one) for name, one in metrics.get("inferred", {}).items()}
+    shown |= inferred
+    of_data = [*((name.replace("_", " "), name) for name in inferred), *INFERRED] if inferred else []
+    for rows in filter(None, (of_data, ACCURACY, RUN)):
         for label, key in rows:
             if shown.get(key) is not None:
                 table.add_row(label, Text(show(shown[key], key), style="bold" if key == "relative_l2" else ""))
@@ -72,6 +81,22 @@ def print_summary(
     for label, value in whole.items():
         if value:
             console.print(Text.assemble((f"  {label:<12}", "dim"), str(value)), soft_wrap=True)
+
+
+def _with_error(one: Metrics) -> str:
+    """A value and its standard error, to two digits of the error: 1.02e-04 ± 0.07e-04."""
+    value, error = one["value"], one["standard_error"]
+    if value is None or error is None:
+        return "not determined by these data"
+    exponent = math.floor(math.log10(abs(value))) if value else 0
+    digits = max(0, exponent - (math.floor(math.log10(error)) if error else exponent - 2) + 1)
+    mantissa, spread = value / 10.0**exponent, error / 10.0**exponent
+    power = f" × 10^{exponent}" if exponent else ""
+    return (
+        f"({mantissa:.{digits}f} ± {spread:.{digits}f}){power}"
+        if power
+        else f"{mantissa:.{digits}f} ± {spread:.{digits}f}"
+    )
 
 
 def _steps_in_words(metrics: Metrics) -> str | None:

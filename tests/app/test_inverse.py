@@ -1,0 +1,78 @@
+"""Inverse runs from the command line: their folder, going on, loading, and how they end."""
+
+import json
+
+import numpy as np
+import pytest
+
+import pinn_ac
+from pinn_ac.app.run import UNDETERMINED
+from pinn_ac.inverse.classical import observed
+from pinn_ac.problem import Cosine
+from typed import typed
+
+EASY = pinn_ac.AllenCahn(diffusivity=1e-2, reaction_rate=2.0, initial_condition=Cosine())
+WORDS = ("train", "experiment=inverse", "problem/initial_condition=cosine", "train.tolerance=1e-4")
+GUESS = ("unknown.diffusivity=2e-2", "unknown.reaction_rate=1.5")
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    """Forty observations."""
+    monkeypatch.chdir(tmp_path)
+    generator = np.random.default_rng(3)
+    t, x = generator.uniform(0, 1, 40), generator.uniform(-1, 1, 40)
+    u = observed(EASY, t, x) + 0.01 * generator.normal(size=40)
+    path = tmp_path / "data.csv"
+    np.savetxt(path, np.column_stack([t, x, u]), delimiter=",", header="t,x,u", comments="")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (GUESS, "There is no file observations.csv."),
+        (("data.file=data.csv", "unknown.viscosity=1"), "AllenCahn has no coefficient viscosity"),
+        (("data.file=data.csv", "problem.horizon=0.5", *GUESS), "outside [0, 0.5]: set problem.horizon"),
+        (("data.file=data.csv", "ensemble=2", *GUESS), "trains one seed"),
+        (("data.file=null", *GUESS), "data.file is null: give their file"),
+    ],
+)
+def test_what_cannot_be_inferred_is_refused_by_one_sentence(words, sentence, file):
+    ended = typed(*WORDS, *words, "hydra.run.dir=run")
+    assert ended.status == 2
+    assert sentence in ended.err
+    assert not (file.parent / "run").exists()
+
+
+@pytest.mark.landing
+def test_a_run_infers_is_loaded_and_shows_what_it_found(file):
+    ended = typed(*WORDS, f"data.file={file}", *GUESS, "hydra.run.dir=run", "reference=false", "estimate=false")
+    assert ended.status == 0, ended.err
+    folder = file.parent / "run"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    for name, truth in (("diffusivity", 1e-2), ("reaction_rate", 2.0)):
+        one = metrics["inferred"][name]
+        assert abs(one["value"] - truth) < 3 * one["standard_error"] < truth
+    assert (folder / "inferred.png").exists()
+    assert "inferred reaction rate" in ended.out
+    solution = pinn_ac.load_run(folder)
+    assert solution.problem.reaction_rate == metrics["inferred"]["reaction_rate"]["value"]
+    np.testing.assert_allclose(solution(solution.data.t, solution.data.x), solution.data.u, atol=0.05)
+    assert solution.inferred.metrics()["inferred"] == metrics["inferred"]
+    again = typed("train", f"resume={folder}")  # all is there: it only reports anew
+    assert again.status == 0, again.err
+    assert json.loads((folder / "metrics.json").read_text())["inferred"] == metrics["inferred"]
+
+
+@pytest.mark.slow
+def test_observations_that_determine_nothing_end_with_their_own_status(file):
+    x = np.linspace(-1, 0.9, 30)
+    np.savetxt(
+        file, np.column_stack([0 * x, x, np.cos(np.pi * x) + 0.01 * np.sin(9 * x)]), header="t x u", comments=""
+    )
+    ended = typed(*WORDS, f"data.file={file}", *GUESS, "hydra.run.dir=run", "reference=false", "estimate=false")
+    assert ended.status == UNDETERMINED
+    assert "do not determine diffusivity and reaction_rate" in ended.out + ended.err
+    metrics = json.loads((file.parent / "run/metrics.json").read_text())
+    assert metrics["inferred"]["diffusivity"] == {"value": None, "standard_error": None}
