@@ -30,12 +30,11 @@ def animate(problem: Problem, sampled: Any, path: Path, reference: Any = None) -
         The path.
     """
     logging.getLogger("matplotlib.animation").setLevel(logging.WARNING)  # it tells of every writer
-    from matplotlib.animation import FuncAnimation, PillowWriter  # only here, after `style` has imported the rest
-
+    function_animation, pillow_writer = style.moving()
     rows = np.unique(np.linspace(0, len(sampled.t) - 1, MOST_FRAMES).round().astype(int))
     figure, show = _in_plane(problem, sampled) if sampled.u.ndim == 3 else _on_line(problem, sampled, reference)
-    moving = FuncAnimation(figure, lambda row: show(row), frames=rows.tolist(), blit=False)
-    writer = PillowWriter(fps=max(1, round(len(rows) / SECONDS)))
+    moving = function_animation(figure, lambda row: show(row), frames=rows.tolist(), blit=False)
+    writer = pillow_writer(fps=max(1, round(len(rows) / SECONDS)))
     path.parent.mkdir(parents=True, exist_ok=True)
     return write_whole(path, lambda draft: moving.save(f"{draft}", writer=writer, dpi=DPI))
 

@@ -146,3 +146,10 @@ def write(figure: Figure, path: Path) -> Path:
     """Write a PNG file in one step, so that no reader ever finds half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return write_whole(path, lambda draft: figure.savefig(draft, format="png", dpi=DPI))
+
+
+def moving() -> tuple[Any, Any]:
+    """matplotlib's `FuncAnimation` and `PillowWriter`, imported where something moves."""
+    from matplotlib.animation import FuncAnimation, PillowWriter
+
+    return FuncAnimation, PillowWriter
