@@ -94,9 +94,8 @@ def write_film(figure: Figure, show: Callable[[int], None], frames: Iterable[int
         frames: in order.
         path: .gif, or .mp4 where ffmpeg is installed.
     """
-    from matplotlib.animation import FFMpegWriter, PillowWriter
-
-    writer = FFMpegWriter(fps=RATE) if path.suffix == ".mp4" else PillowWriter(fps=RATE)
+    pillow, ffmpeg = style.film_writers()
+    writer = (ffmpeg if path.suffix == ".mp4" else pillow)(fps=RATE)
 
     def write(draft: Path) -> None:
         with writer.saving(figure, str(draft), DPI):

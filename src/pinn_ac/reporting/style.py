@@ -159,3 +159,10 @@ def write(figure: Figure, path: Path) -> Path:
     """Write a PNG file in one step, so that no reader ever finds half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return write_whole(path, lambda draft: figure.savefig(draft, format="png", dpi=DPI))
+
+
+def film_writers() -> tuple[Any, Any]:
+    """matplotlib's writers of GIF, by Pillow, and of MP4, by ffmpeg."""
+    from matplotlib.animation import FFMpegWriter, PillowWriter  # only films need them
+
+    return PillowWriter, FFMpegWriter
