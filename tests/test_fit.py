@@ -36,7 +36,7 @@ def parameters(solution):
             {"steps": 4, "sampler": SAMPLER, "plan": Plan(evaluate_every=2)},
             ("derivatives=own_taylor", "train.steps=4", "train.evaluate_every=2"),
         ),
-        (
+        pytest.param(
             {
                 "ansatz": Soft(),
                 "embedding": Periodic(),
@@ -57,6 +57,7 @@ def parameters(solution):
                 "precision=float32",
                 "seed=3",
             ),
+            marks=pytest.mark.landing,
         ),
     ],
     ids=["levenberg_marquardt", "stages"],

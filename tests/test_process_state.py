@@ -44,7 +44,8 @@ from pinn_ac.parallel import ONE_DEVICE
 from pinn_ac.reference import load_or_solve
 from pinn_ac.training import Diverged, StopSignals
 
-pytestmark = pytest.mark.xdist_group("process state")  # with `--dist loadgroup` one process trains the common runs
+# With `--dist loadgroup` one process trains the common runs.
+pytestmark = [pytest.mark.landing, pytest.mark.xdist_group("process state")]
 SMALL = (
     *EASY,
     "windows=2",

@@ -211,6 +211,7 @@ def assert_the_same(one, other, rounding):
             close(values, other.shown[name], name)
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("case", PARAMETERS)
 def test_a_problem_trains_to_the_same_bits_in_units_that_round_nothing(case, own, tmp_path):
     """Any place where t, x, a slope or a residual entered with its unit would show, whatever its size."""

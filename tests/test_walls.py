@@ -35,7 +35,7 @@ def field_of(problem, ansatz, embedding):
 @pytest.mark.parametrize(
     ("problem", "choice"),
     [
-        (BENT, "lifted"),
+        pytest.param(BENT, "lifted", marks=pytest.mark.landing),
         pytest.param(BENT, "reaction flow", marks=pytest.mark.landing),
         pytest.param(HELD, "decaying", marks=pytest.mark.landing),
         pytest.param(HELD, "reaction flow", marks=pytest.mark.slow),

@@ -128,6 +128,7 @@ def test_a_run_of_windows_is_one_field_with_a_network_a_window(whole):
     assert stages == [f"{k}/3 levenberg_marquardt" for k in (1, 2, 3) for _ in range(3)]
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("steps", [pytest.param(4, marks=pytest.mark.slow), 6])
 def test_a_run_stopped_in_a_window_resumes_with_the_same_bits(whole, tmp_path, steps, monkeypatch):
     log = Jsonl.log
@@ -147,6 +148,7 @@ def test_a_run_stopped_in_a_window_resumes_with_the_same_bits(whole, tmp_path, s
         assert np.array_equal(resumed["u"], undisturbed["u"])
 
 
+@pytest.mark.landing
 def test_errors_of_a_window_are_called_so_and_the_last_is_of_the_whole(tmp_path):
     config = composed(*(word for word in SMALL if word != "reference=false"))
     metrics = train_in(tmp_path, config)

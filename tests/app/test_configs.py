@@ -460,7 +460,7 @@ def test_a_value_of_another_kind_of_any_setting_is_refused_by_name_or_is_one_tha
         ("model=nothing", f"model=nothing is no option: choose one of {', '.join(options('model'))}."),
         (
             "problem/initial_condition=nope",
-            "choose one of cosine, fourier, half_waves, negative_sine, sine, tabulated, tanh, x_squared_cosine.",
+            f"choose one of {', '.join(options('problem/initial_condition'))}.",
         ),
         ("stages=[adam]", "stages=adam is no option: choose one of adam_lbfgs, adam_lbfgs_nncg, adam_ssbroyden."),
         ("+stages.adam=5", "stages.adam is 5: choose an optimizer for it"),

@@ -195,6 +195,7 @@ def test_what_cannot_be_a_module_is_refused(names):
         pass
 
 
+@pytest.mark.landing
 def test_a_run_with_the_users_network_is_loaded_where_its_module_is_allowed_which_a_folder_cannot_do(
     modules,
 ):

@@ -377,6 +377,7 @@ def test_the_scripts_from_any_folder(tmp_path, monkeypatch):
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.landing)])
 def test_a_signal_saves_the_run_and_says_how_to_go_on(tmp_path, number, monkeypatch):
     """And the command has set what concerns its process: where programs are kept, and that Orbax is silent."""

@@ -125,6 +125,7 @@ def same_logging(monkeypatch):
 RATE = "optimizer.damping=tag(log, interval(1e-4, 1))"
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize(
     "sampler", ["tpe", *(pytest.param(one, marks=pytest.mark.landing) for one in ("random", "nsgaii"))]
 )

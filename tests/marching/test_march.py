@@ -138,6 +138,7 @@ def test_the_history_tells_the_way(solved):
     assert all(entry["estimate"] <= 1e-6 for entry in history)
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("at", [1, pytest.param(2, marks=pytest.mark.landing)])
 def test_a_march_that_was_stopped_goes_on_with_the_same_bits(solved, tmp_path, at):
     words = (
@@ -227,7 +228,7 @@ def test_a_settled_solution_is_carried_in_long_windows():
     "problem",
     [
         pytest.param(pinn_ac.Burgers(viscosity=0.1, horizon=0.3), marks=pytest.mark.landing),
-        FisherKPP(initial_condition=Fourier(mean=0.4, sine=(0.2,))),
+        pytest.param(FisherKPP(initial_condition=Fourier(mean=0.4, sine=(0.2,))), marks=pytest.mark.landing),
         pytest.param(replace(EASY, domain=(0.0, 10.0), horizon=3.0, diffusivity=0.1), marks=pytest.mark.landing),
     ],
     ids=["no flow", "the user's own", "other units"],

@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from composed import composed
 from pinn_ac import AllenCahn, AllenCahn2D
+from pinn_ac.app.assembly import arguments
 from pinn_ac.errors import InputError
 from pinn_ac.problem import Disc, Fourier2D, LocalPlane, Random2D, Star, Tabulated2D, transfer_plane
 from pinn_ac.problem.double_series import ORDERS, coefficients, grid_values, trimmed
@@ -133,3 +135,36 @@ def test_wrong_ones_are_refused(tmp_path, make, words):
     np.savez(path, x=np.linspace(0, 1, 9), y=np.linspace(-1, 1, 9), u=np.ones((9, 9)))
     with pytest.raises(InputError, match=words):
         make(str(path))
+
+
+def test_a_figure_is_smooth_where_periods_meet():
+    """tanh alone would have a corner at the sides, of the size that is left of it there: here 5e-4."""
+    wide = Disc(radius=0.5, width=0.2)
+    assert len(wide.matrix) < 64
+    xi = np.array([0.0, 0.3, 0.5])
+    plain = np.tanh((0.25 - xi**2) / 0.2)
+    periods = 2.0 * np.arange(-3, 4)
+    away = (xi[:, None, None] - periods[:, None]) ** 2 + periods**2
+    exact = np.sum(1 + np.tanh((0.25 - away) / 0.2), axis=(1, 2)) - 1
+    np.testing.assert_allclose(wide(np.stack([xi, 0 * xi], -1)), exact, atol=1e-8)  # cut at 1e-10 of the largest
+    np.testing.assert_allclose(exact[:2], plain[:2], atol=1e-6)
+
+
+def test_series_and_samples_have_the_names_that_they_have_on_a_line(tmp_path):
+    x = -1 + 2 * np.arange(8) / 8
+    np.savez(tmp_path / "u.npz", x=x, y=x, u=np.cos(np.pi * (x[:, None] + x)))
+    words = "problem=allen_cahn_2d", "problem/initial_condition=fourier"
+    series = arguments(composed(*words, "problem.initial_condition.cosine=[[1,2,0.3]]"))[0].initial_condition
+    assert series.cosine == ((1, 2, 0.3),)
+    assert series.sine == ((1, 0, 0.5),)  # a number alone is of a wave along x, as on a line
+    words = (
+        *words[:1],
+        "problem/initial_condition=tabulated",
+        f"problem.initial_condition.path={tmp_path / 'u.npz'}",
+    )
+    found = arguments(composed(*words))[0].initial_condition
+    np.testing.assert_allclose(found([0.25, 0.5]), np.cos(0.75 * np.pi), atol=1e-14)
+    with pytest.raises(InputError, match="only samples on a line have it"):
+        arguments(composed(*words, "problem.initial_condition.x_name=places"))
+    with pytest.raises(InputError, match="this condition is for two dimensions"):
+        arguments(composed("problem/initial_condition=disc"))

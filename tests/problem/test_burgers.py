@@ -98,6 +98,7 @@ def test_what_needs_the_flow_of_a_reaction_is_refused(words):
         assemble(composed("problem=burgers", *words))
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize(
     "words",
     [pytest.param((), marks=pytest.mark.landing), ("ansatz=soft", "embedding=periodic")],

@@ -20,6 +20,7 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "own_equation.md").read_t
 SCRIPT, FILE = (re.search(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)[1] for kind in ("python", "yaml"))
 
 
+@pytest.mark.landing
 def test_the_script_is_short_and_solves_its_equation(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert len(SCRIPT.splitlines()) <= 40

@@ -309,6 +309,7 @@ class StopAt(Tracker):
             signal.raise_signal(signal.SIGINT)
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize(
     "name", [name if "R3" in name else pytest.param(name, marks=pytest.mark.landing) for name in RESUMED]
 )

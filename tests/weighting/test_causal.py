@@ -187,6 +187,7 @@ def test_what_cannot_be_used_is_refused(settings, sentence):
         Causal(**settings)
 
 
+@pytest.mark.landing
 def test_weights_are_those_of_one_device_on_several():
     words = ("problem/initial_condition=cosine", "problem.diffusivity=1e-3", "windows=1", "model.width=4",
              "model.depth=1", "sampler.num_points=64", "sampler.num_initial=8", "ansatz=soft", "weighting=causal",

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from pinn_ac import problem as problems
 from pinn_ac.app.config import GROUPS
 from pinn_ac.app.objects import build
 from pinn_ac.compute import ComputeSettings
@@ -12,9 +13,16 @@ from pinn_ac.experiment import Experiment
 from pinn_ac.fitting import choose
 from pinn_ac.loss import Loss
 from pinn_ac.optimizers import Method
+from pinn_ac.problem.plane import InPlane
 from pinn_ac.setup import Setup
 from pinn_ac.setup import assemble as assembled
 from pinn_ac.tracking import Tracker
+
+IN_PLANE = {
+    "pinn_ac.problem.Fourier": ("pinn_ac.problem.Fourier2D", ("mean", "cosine", "sine")),
+    "pinn_ac.problem.Tabulated": ("pinn_ac.problem.Tabulated2D", ("path", "domain")),
+}
+"""The target of an initial condition on a line → that of its counterpart in the plane, and the settings of both."""
 
 
 def assemble(config: DictConfig) -> Experiment:
@@ -63,7 +71,33 @@ def arguments(config: DictConfig) -> tuple[Any, dict[str, Any]]:
         "device": config.device,
         "devices": config.devices,
     }
-    return build(config.problem), choices
+    return build(_in_its_dimensions(config.problem)), choices
+
+
+def _in_its_dimensions(problem: DictConfig) -> DictConfig:
+    """A problem in the plane has the series and the samples of the plane, by the names that they have on a line.
+
+    A coefficient of a series that stands alone is that of a wave along x, as on a line.
+    """
+    kind = getattr(problems, str(problem.get("_target_")).rpartition(".")[2], None)
+    start = problem.get("initial_condition")
+    own = IN_PLANE.get(str(start.get("_target_"))) if isinstance(start, DictConfig) else None
+    if own is None or not (isinstance(kind, type) and issubclass(kind, InPlane)):
+        return problem
+    target, kept = own
+    for name, value in start.items():
+        require(
+            name in (*kept, "_target_", "boundary") or value is None,
+            f"problem.initial_condition.{name} is {value}, and only samples on a line have it: leave it out.",
+        )
+    problem = problem.copy()
+    settings = {name: start[name] for name in kept}
+    for name in ("cosine", "sine"):
+        if isinstance(settings.get(name), ListConfig):
+            waves = enumerate(settings[name], 1)
+            settings[name] = [[k, 0, one] if isinstance(one, int | float) else one for k, one in waves]
+    problem.initial_condition = {"_target_": target, **settings}
+    return problem
 
 
 def trackers(config: DictConfig) -> list[Tracker]:

@@ -21,6 +21,8 @@ from pinn_ac.problem.double_series import (
     trimmed,
 )
 
+NEIGHBOURS = range(-2, 3)
+"""Periods whose figures reach into this one."""
 CUT = 1e-10
 """What may be cut off of a front's series, as a share of its largest coefficient."""
 UNIT_SQUARE = ((-1.0, 1.0), (-1.0, 1.0))
@@ -97,7 +99,8 @@ class Fourier2D(_Condition):
 class Disc(_Condition):
     """u₀ = tanh((r₀² − r²)/(2 r₀ w)), r the distance from the middle: 1 in a disc, −1 outside, w the front's width.
 
-    Near the front it is tanh((r₀ − r)/w), and it is smooth at r = 0. It is used through its double Fourier series,
+    Near the front it is tanh((r₀ − r)/w), and it is smooth at r = 0. What 1 + u₀ leaves at the sides of the domain is
+    added to the periods beside it, so that u₀ is smooth there too. It is used through its double Fourier series,
     which is cut where its coefficients are below 1e-10 of the largest.
 
     Args:
@@ -134,7 +137,8 @@ class Disc(_Condition):
 class Star(_Condition):
     """u₀ = tanh((ρ(θ) − r)/w), ρ = r₀ (1 + a cos nθ), in polar coordinates about the middle of the rectangle.
 
-    It is used through its double Fourier series, which is cut where its coefficients are below 1e-10 of the largest.
+    It is continued periodically as `Disc` is. It is used through its double Fourier series, which is cut where its
+    coefficients are below 1e-10 of the largest.
 
     Args:
         radius: r₀ > 0, in the units of the domain.
@@ -298,13 +302,21 @@ def _square(A: np.ndarray) -> np.ndarray:
 
 
 def _series(u: Callable[[np.ndarray, np.ndarray], np.ndarray], domain: Any, thin: str) -> np.ndarray:
-    """A of a function of the position from the middle, on the finest of some grids that resolves it."""
+    """A of a figure, u = 1 within and −1 far away, as a function of the position from the middle.
+
+    What 1 + u leaves at the sides is added to the neighbouring periods, so that the sum is smooth and periodic. It is
+    sampled on the first of some grids that resolves it.
+    """
     sides = [right - left for left, right in domain]
+    periods = [(i * sides[0], j * sides[1]) for i in NEIGHBOURS for j in NEIGHBOURS]
     points = 128
     while points <= 2 * MOST_MODES:
         xi = -1 + 2 * np.arange(points) / points
         x, y = np.meshgrid(0.5 * sides[0] * xi, 0.5 * sides[1] * xi, indexing="ij")
-        A = coefficients(u(x, y), points // 2)
+        whole = np.full_like(x, -1.0)
+        for across, up in periods:
+            whole += 1 + u(x - across, y - up)
+        A = coefficients(whole, points // 2)
         kept = trimmed(A, CUT)
         if len(kept) <= 0.75 * len(A):
             return kept
@@ -316,9 +328,13 @@ def _series(u: Callable[[np.ndarray, np.ndarray], np.ndarray], domain: Any, thin
 
 
 def _domain(value: Any) -> tuple[tuple[float, ...], ...]:
-    sides = tuple(numbers("problem.initial_condition.domain", side) for side in value)
-    fits = len(sides) == 2 and all(len(one) == 2 and one[0] < one[1] for one in sides)
-    require(fits, f"problem.initial_condition.domain is {value}: give two pairs of numbers, as problem.domain has.")
+    pairs = all(isinstance(side, Sequence) and len(side) == 2 for side in value) and len(value) == 2
+    sides = tuple(numbers("problem.initial_condition.domain", side) for side in value) if pairs else ()
+    require(
+        pairs and all(one[0] < one[1] for one in sides),
+        f"problem.initial_condition.domain is {value}, and this condition is for two dimensions: give two pairs of "
+        "numbers, or choose problem=allen_cahn_2d.",
+    )
     return sides
 
 
@@ -343,7 +359,7 @@ def _require_number(name: str, value: Any) -> None:
 def _triples(name: str, given: Sequence[Any]) -> tuple[tuple[float, ...], ...]:
     found = []
     for one in given:
-        triple = numbers(f"problem.initial_condition.{name}", one)
+        triple = numbers(f"problem.initial_condition.{name}", one if isinstance(one, Sequence) else (one,))
         fits = len(triple) == 3 and all(map(math.isfinite, triple)) and all(k == int(k) for k in triple[:2])
         require(
             fits and max(map(abs, triple[:2])) < MOST_MODES,

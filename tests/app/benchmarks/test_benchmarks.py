@@ -69,6 +69,7 @@ def test_shares_and_rates_are_ratios_of_medians():
     assert rows["product"]["share"] is None
 
 
+@pytest.mark.landing
 def test_every_stage_and_both_libraries_are_measured():
     rows = optimizers.run(1, sizes=((4, 1, 64),), peak_size=8)
     assert {row["who"] for row in rows if row["task"] == "step"} == {
