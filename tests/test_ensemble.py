@@ -99,6 +99,7 @@ def test_members_that_diverge_are_named_and_left_out(tmp_path):
     assert train_ensemble_in(tmp_path, composed(*words), resuming=True, retry=False) == FAILED_SCORE
 
 
+@pytest.mark.landing
 def test_a_user_is_told_what_cannot_be_computed_together(tmp_path):
     command = [sys.executable, str(PROJECT / "scripts/train.py"), f"hydra.run.dir={tmp_path / 'run'}"]
     done = subprocess.run([*command, "ensemble=2"], capture_output=True, text=True, check=False)

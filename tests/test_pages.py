@@ -501,7 +501,8 @@ def test_every_example_in_python_runs(block, request, project, monkeypatch):
     exec(compile(at_the_place(block, request), "example", "exec"), names)
     (solution,) = (value for value in names.values() if isinstance(value, pinn_ac.Solution))
     assert solution.metrics["steps"] == 2
-    assert np.isfinite(solution([[0.0], [1.0]], solution.problem.grid(3))).all()
+    places = [solution.problem.grid(3)] if len(solution.problem.axes) == 1 else solution.problem.grids(3)
+    assert np.isfinite(solution([[0.0], [solution.problem.horizon]], *places)).all()
     for name in re.findall(r'(?:plot|save)\("([\w.]+)"\)', block):
         assert (project / name).exists(), name
 

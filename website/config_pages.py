@@ -40,7 +40,7 @@ RUNS = {
     "reference": ("reference", "Settings of the reference", "the problem that is solved for"),
 }
 """File → its command, the heading, and what it holds."""
-_KEY = re.compile(r"^( *)([\w/@]+):(?: +(.*))?$")
+_KEY = re.compile(r"^( *)([\w/@()]+):(?: +(.*))?$")
 _COMMENT = re.compile(r"(?:^|\s{1,})#\s?(.*)$")
 _BESIDE = re.compile(r"^(.*?)\s+#\s(.*)$")
 

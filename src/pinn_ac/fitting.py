@@ -157,8 +157,7 @@ def fit(
     setup = choose(problem, steps, plan.seconds, seed, choices, plan.tolerance)
     display = progress_bar() if progress else None
     if data is not None or unknown is not None:
-        told = [*trackers, *([display] if display else [])]
-        return _inferred(setup, data, unknown, plan, told, reference)
+        return _inferred(setup, data, unknown, plan, trackers, reference, display)
     experiment = assemble(setup)
     if reference is True:
         solver: Any = solve if len(problem.axes) == 1 else solve_plane
@@ -182,6 +181,7 @@ def _inferred(
     plan: Plan,
     trackers: Iterable[Tracker],
     reference: Reference | bool,
+    display: Tracker | None,
 ) -> Solution:
     require(isinstance(data, Observations), f"data is {data!r}: give pinn_ac.Observations(t, x, u).")
     require(
@@ -189,7 +189,7 @@ def _inferred(
         "reference is a solution, but that of the problem to be found is not known yet: give True or False.",
     )
     assert data is not None
-    inference = Inference(setup, unknowns_of(setup.problem, unknown or {}), data, plan, trackers)
+    inference = Inference(setup, unknowns_of(setup.problem, unknown or {}), data, plan, trackers, display=display)
     with computing(inference.experiment):
         return inference.run(described(setup), solve if reference else lambda problem: None)
 

@@ -176,6 +176,7 @@ def test_a_command_is_spelled_as_the_user_calls_it(program, command):
     assert spelled("sweep-report", "scripts/train.py") == "python scripts/sweep_report.py"
 
 
+@pytest.mark.landing
 def test_two_real_processes(project):
     """A script, and the console script's function: a refusal, and the list."""
     script = [sys.executable, str(PROJECT / "scripts/train.py"), "problem.diffusivity=-1"]

@@ -120,6 +120,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_one_does_not(finished, un
     assert not np.array_equal(first, other)
 
 
+@pytest.mark.landing
 def test_a_resumed_run_ends_with_the_bits_of_an_undisturbed_one(finished, undrawn, tmp_path):
     config = composed(*SMALL, "train.steps=3")
     train_in(tmp_path, config)

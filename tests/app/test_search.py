@@ -146,6 +146,7 @@ def test_a_grid_is_searched_once(tmp_path):
     assert sorted(trial.value for trial in study.trials) == [3, 4, 4, 5]
 
 
+@pytest.mark.landing
 def test_a_search_that_goes_on_is_content_with_what_it_has(tmp_path):
     """One in which this time all trials diverge has a best one still; one in which all are refused has not."""
     words = ("hydra.sweeper.n_trials=2", RATE)

@@ -80,13 +80,16 @@ def test_wrong_priors_are_refused():
         ({"data": None}, "give pinn_ac.Observations"),
         ({"precision": "float32", "tolerance": 1e-2}, "double precision"),
         ({"steps": 3}, "experiment=inverse"),
+        ({"problem": pinn_ac.AllenCahn2D()}, "in one space dimension"),
         ({"unknown": {"initial_condition": UnknownStart()}}, "give the observations' sigma"),
     ],
 )
 def test_fit_refuses_what_it_cannot_infer(words, sentence):
     data = Observations([0.1, 0.2, 0.3], [0.0, 0.1, 0.2], [0.0, 0.1, 0.2])
     with pytest.raises(InputError, match=sentence):
-        pinn_ac.fit(PROBLEM, **{"data": data, "unknown": {"reaction_rate": 1.0}, "progress": False} | words)
+        pinn_ac.fit(
+            **{"problem": PROBLEM, "data": data, "unknown": {"reaction_rate": 1.0}, "progress": False} | words
+        )
 
 
 def test_units_are_those_of_the_guess_and_the_problem_is_the_same():

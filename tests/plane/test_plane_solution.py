@@ -46,6 +46,7 @@ def test_a_march_meets_its_tolerance(marched, tmp_path):
     np.testing.assert_allclose(slope, marched.derivatives(0.3, 0.1, 0.2, "y")["y"], rtol=1e-5)
 
 
+@pytest.mark.landing
 def test_a_network_is_a_function_of_the_plane():
     solution = pinn_ac.fit(EASY, sampler=Sobol(64), **SMALL)
     x = np.array([-0.9, 0.2, 0.7])

@@ -59,22 +59,24 @@ def infer_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[s
     setup, settings = setup_of(config), config.data
     unknowns = Coefficients(setup.problem, {str(name): value for name, value in config.unknown.items()})
     data = Observations.from_file(settings.file, {str(what): name for what, name in settings.names.items()})
-    told = [*trackers(config), Logged(), *([progress_bar()] if is_first() else [])]
+    told = [*trackers(config), Logged()]
     inference = Inference(setup, unknowns, data, plan(config))  # refuses what does not suit before there is a folder
     with computing(inference.experiment), ExitStack() as held:
         held.enter_context(claimed(folder, resuming))
         past = begun(folder, config)
         checkpoints = Checkpoints(folder / "checkpoints")
         held.callback(checkpoints.close)
-        inference = Inference(setup, unknowns, data, plan(config), told, folder, checkpoints, past)
+        display = progress_bar() if is_first() else None
+        inference = Inference(setup, unknowns, data, plan(config), told, folder, checkpoints, past, display)
         solved: list[Reference | None] = []
 
         def reference(problem: Problem) -> Reference | None:
             solved.append(load_reference(problem, config.reference))
             return solved[0]
 
-        solution = inference.run(described(folder, config), reference)
-        return finish_in(folder, config, solution, solved[0])
+        with inference.trained(described(folder, config), reference) as (solution, metrics):
+            metrics.update(finish_in(folder, config, solution, solved[0]))
+        return metrics
 
 
 class Logged(Tracker):

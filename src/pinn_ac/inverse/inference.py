@@ -1,6 +1,7 @@
 """An inverse run: from a problem, observations and what is unknown to the solution that fits them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,7 @@ class Inference:
         folder: where the search keeps its place; None for nowhere.
         checkpoints: of the solution at the end.
         past: the history before, where a run resumes.
+        display: shows how it goes, and ends with the search and the solution; the trackers stay open for the report.
 
     Raises:
         InputError: the setup is none of these, or the data do not suit the problem.
@@ -99,7 +101,13 @@ class Inference:
         folder: Path | None = None,
         checkpoints: Checkpoints | None = None,
         past: Iterable[Mapping[str, Any]] = (),
+        display: Tracker | None = None,
     ) -> None:
+        require(
+            len(setup.problem.axes) == 1,
+            f"What is unknown is found in one space dimension, and {type(setup.problem).__name__} has two: choose "
+            "another problem.",
+        )
         require(
             setup.marches,
             "What is unknown is found by a run to a tolerance with drawn features: choose experiment=inverse.",
@@ -117,7 +125,8 @@ class Inference:
         self.setup, self.unknowns, self.data, self.plan = setup, unknowns, data, plan
         self.folder, self.checkpoints = folder, checkpoints
         self.memory = Memory.of(past)
-        self.trackers = [self.memory, *trackers]
+        self.kept, self.shown = [self.memory, *trackers], [display] if display is not None else []
+        self.trackers = [*self.kept, *self.shown]
         self.experiment = assemble(replace(setup, problem=unknowns.first))
         self.search = Search(self.experiment, unknowns, data, self.trackers, folder, plan.seconds, SETTLED)
 
@@ -135,18 +144,34 @@ class Inference:
         Raises:
             Diverged, Stopped: see :func:`pinn_ac.fit`.
         """
+        with self.trained(description, reference) as (solution, _):
+            return solution
+
+    @contextmanager
+    def trained(
+        self,
+        description: Mapping[str, Any] | None = None,
+        reference: Callable[[Problem], Reference | None] = lambda problem: None,
+    ) -> Iterator[tuple[InferredSolution, dict[str, Any]]]:
+        """:meth:`run`; within it the trackers are still open, to be finished with what a report adds.
+
+        Yields:
+            The solution, and the results that the trackers will be finished with, to which the block adds its own.
+        """
         place = self.search.begin()
         ends = {"step": place.sweeps, "seconds_budget": self.plan.seconds, "total_steps": None}
-        with tracked(self.trackers, {**ends, **(description or {})}) as metrics:
-            place, inferred = self._searched(place)
-            sentence = inferred.sentence()
-            if sentence is not None:
-                self._say(sentence)
-            solution = self._solved(place, reference)
+        described = {**ends, **(description or {})}
+        with tracked(self.kept, described) as metrics:
+            with tracked(self.shown, described):
+                place, inferred = self._searched(place)
+                sentence = inferred.sentence()
+                if sentence is not None:
+                    self._say(sentence)
+                solution = self._solved(place, reference)
             solution.metrics.update(inferred.metrics())
             solution.metrics.update(sweeps=place.sweeps, search_seconds=place.seconds, search_converged=place.settled)
             metrics.update(solution.metrics)
-        return InferredSolution.of(solution, inferred, self.data)
+            yield InferredSolution.of(solution, inferred, self.data), metrics
 
     def _searched(self, place: Place) -> tuple[Place, Inferred]:
         if place.done and self.folder is not None:
@@ -163,7 +188,7 @@ class Inference:
         training = Training(
             experiment, self.plan, self.trackers[1:], reference(problem), self.checkpoints, self.memory.history
         )
-        self.trackers[0] = self.memory = training.memory
+        self.kept[0] = self.trackers[0] = self.memory = training.memory
         state = training.begin()
         if not training.resumes:
             state = state._replace(step=place.sweeps, seconds=place.seconds, compile_seconds=place.compile_seconds)
