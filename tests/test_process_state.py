@@ -234,7 +234,8 @@ def test_trainings_in_two_threads_at_once_are_those_they_are_alone(folders, tmp_
 
 
 def on_grid(folder, **settings):
-    defaults = {"run": str(folder), "times": 3, "points": 8, "device": "auto", "reference": True, "estimate": True}
+    grid = {"run": str(folder), "times": 3, "points": 8, "device": "auto"}
+    defaults = grid | {"reference": True, "estimate": True, "animate": False}
     return OmegaConf.create({**defaults, **settings})
 
 
