@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pinn_ac.errors import InputError, is_number, numbers, require
+from pinn_ac.errors import InputError, require
+from pinn_ac.problem.initial_conditions import require_finite, require_series
 
 
 class _BetweenWalls:
@@ -50,8 +51,7 @@ class Tanh(_BetweenWalls):
 
     def __post_init__(self) -> None:
         for name in ("width", "centre", "amplitude", "offset"):
-            value = getattr(self, name)
-            require(is_number(value), f"problem.initial_condition.{name} is {value}: give a finite number.")
+            require_finite(name, getattr(self, name))
         require(self.width > 0, f"problem.initial_condition.width is {self.width}: give a positive number.")
         require(self.amplitude != 0, "problem.initial_condition.amplitude is 0: give another number.")
 
@@ -89,15 +89,7 @@ class HalfWaves(_BetweenWalls):
     sine: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("cosine", "sine"):
-            object.__setattr__(self, name, numbers(f"problem.initial_condition.{name}", getattr(self, name)))
-        for name, values in (("mean", (self.mean,)), ("cosine", self.cosine), ("sine", self.sine)):
-            for value in values:
-                require(is_number(value), f"problem.initial_condition.{name} is {value}: give finite numbers.")
-        require(
-            any((self.mean, *self.cosine, *self.sine)),
-            "problem.initial_condition is zero everywhere: give mean, cosine or sine a coefficient other than 0.",
-        )
+        require_series(self)
 
     def __call__(self, xi: jax.Array) -> jax.Array:
         angle = 0.5 * jnp.pi * (xi + 1)

@@ -1,15 +1,14 @@
 """Initial conditions u₀(ξ) on the unit period [−1, 1): values, exact Fourier coefficients, heat flow."""
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pinn_ac.errors import numbers, require
+from pinn_ac.errors import is_number, numbers, require
 from pinn_ac.problem.lifts import fourier_heat_flow, kinked_coefficients, kinked_heat_flow
 
 ROUNDING = 1e-13
@@ -165,15 +164,7 @@ class Fourier(BandLimited):
     sine: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("cosine", "sine"):
-            object.__setattr__(self, name, numbers(f"problem.initial_condition.{name}", getattr(self, name)))
-        for name, values in (("mean", (self.mean,)), ("cosine", self.cosine), ("sine", self.sine)):
-            for value in values:
-                _require_finite(name, value)
-        require(
-            any((self.mean, *self.cosine, *self.sine)),
-            "problem.initial_condition is zero everywhere: give mean, cosine or sine a coefficient other than 0.",
-        )
+        require_series(self)
 
     @cached_property
     def coefficients(self) -> np.ndarray:
@@ -188,13 +179,26 @@ def _single_wave(wavenumber: int, coefficient: complex) -> np.ndarray:
     return np.append(np.zeros(wavenumber, complex), coefficient)
 
 
-def _require_finite(name: str, value: float) -> None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    require(is_number, f"problem.initial_condition.{name} is {value}: give a finite number.")
+def require_series(condition: Any) -> None:
+    """Make `cosine` and `sine` of a condition tuples; refuse numbers that are not finite, `mean` included, and 0."""
+    for name in ("cosine", "sine"):
+        object.__setattr__(condition, name, numbers(f"problem.initial_condition.{name}", getattr(condition, name)))
+    for name, values in (("mean", (condition.mean,)), ("cosine", condition.cosine), ("sine", condition.sine)):
+        for value in values:
+            require_finite(name, value)
+    require(
+        any((condition.mean, *condition.cosine, *condition.sine)),
+        "problem.initial_condition is zero everywhere: give mean, cosine or sine a coefficient other than 0.",
+    )
+
+
+def require_finite(name: str, value: Any) -> None:
+    """Refuse a setting of an initial condition that is not a finite number."""
+    require(is_number(value), f"problem.initial_condition.{name} is {value}: give a finite number.")
 
 
 def _require_amplitude(amplitude: float) -> None:
-    _require_finite("amplitude", amplitude)
+    require_finite("amplitude", amplitude)
     require(amplitude != 0, "problem.initial_condition.amplitude is 0: give another number.")
 
 

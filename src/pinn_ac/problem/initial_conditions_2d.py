@@ -21,6 +21,7 @@ from pinn_ac.problem.double_series import (
     slope,
     trimmed,
 )
+from pinn_ac.problem.initial_conditions import require_finite
 
 NEIGHBOURS = range(-2, 3)
 """Periods whose figures reach into this one."""
@@ -68,7 +69,7 @@ class Fourier2D(_Condition):
     sine: tuple[tuple[float, float, float], ...] = ()
 
     def __post_init__(self) -> None:
-        _require_number("mean", self.mean)
+        require_finite("mean", self.mean)
         for name in ("cosine", "sine"):
             object.__setattr__(self, name, _triples(name, getattr(self, name)))
         require(
@@ -349,10 +350,6 @@ def _require_front(condition: Any, reach: float) -> None:
         f"problem.initial_condition reaches {reach:.3g} from the middle, and the domain {room:.3g}: give a smaller "
         "radius.",
     )
-
-
-def _require_number(name: str, value: Any) -> None:
-    require(is_number(value), f"problem.initial_condition.{name} is {value}: give a finite number.")
 
 
 def _triples(name: str, given: Sequence[Any]) -> tuple[tuple[float, ...], ...]:
