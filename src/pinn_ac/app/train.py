@@ -59,15 +59,15 @@ def infer_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[s
     setup, settings = setup_of(config), config.data
     unknowns = Coefficients(setup.problem, {str(name): value for name, value in config.unknown.items()})
     data = Observations.from_file(settings.file, {str(what): name for what, name in settings.names.items()})
-    told = [*trackers(config), Logged()]
-    inference = Inference(setup, unknowns, data, plan(config))  # refuses what does not suit before there is a folder
+    told, display = [*trackers(config), Logged()], progress_bar() if is_first() else None
+    # It refuses what does not suit before there is a folder.
+    inference = Inference(setup, unknowns, data, plan(config), told, folder, display)
     with computing(inference.experiment), ExitStack() as held:
         held.enter_context(claimed(folder, resuming))
         past = begun(folder, config)
         checkpoints = Checkpoints(folder / "checkpoints")
         held.callback(checkpoints.close)
-        display = progress_bar() if is_first() else None
-        inference = Inference(setup, unknowns, data, plan(config), told, folder, checkpoints, past, display)
+        inference.keep_in(checkpoints, past)
         solved: list[Reference | None] = []
 
         def reference(problem: Problem) -> Reference | None:

@@ -83,8 +83,6 @@ class Inference:
         plan: the clock, and how often it logs.
         trackers: told how it goes.
         folder: where the search keeps its place; None for nowhere.
-        checkpoints: of the solution at the end.
-        past: the history before, where a run resumes.
         display: shows how it goes, and ends with the search and the solution; the trackers stay open for the report.
 
     Raises:
@@ -99,8 +97,6 @@ class Inference:
         plan: Plan,
         trackers: Iterable[Tracker] = (),
         folder: Path | None = None,
-        checkpoints: Checkpoints | None = None,
-        past: Iterable[Mapping[str, Any]] = (),
         display: Tracker | None = None,
     ) -> None:
         require(
@@ -123,12 +119,26 @@ class Inference:
             "A prior can be weighed against the data only where their noise is known: give the observations' sigma.",
         )
         self.setup, self.unknowns, self.data, self.plan = setup, unknowns, data, plan
-        self.folder, self.checkpoints = folder, checkpoints
-        self.memory = Memory.of(past)
+        self.folder = folder
+        self.checkpoints: Checkpoints | None = None
+        self.memory = Memory()
         self.kept, self.shown = [self.memory, *trackers], [display] if display is not None else []
         self.trackers = [*self.kept, *self.shown]
         self.experiment = assemble(replace(setup, problem=unknowns.first))
         self.search = Search(self.experiment, unknowns, data, self.trackers, folder, plan.seconds, SETTLED)
+
+    def keep_in(self, checkpoints: Checkpoints, past: Iterable[Mapping[str, Any]] = ()) -> None:
+        """Save the solution at the end in these checkpoints, and go on from there where they hold one.
+
+        Args:
+            checkpoints: of the solution at the end.
+            past: the history before, where a run resumes.
+        """
+        self.checkpoints = checkpoints
+        self._remember(Memory.of(past))
+
+    def _remember(self, memory: Memory) -> None:
+        self.kept[0] = self.trackers[0] = self.memory = memory
 
     def run(
         self,
@@ -188,7 +198,7 @@ class Inference:
         training = Training(
             experiment, self.plan, self.trackers[1:], reference(problem), self.checkpoints, self.memory.history
         )
-        self.kept[0] = self.trackers[0] = self.memory = training.memory
+        self._remember(training.memory)
         state = training.begin()
         if not training.resumes:
             state = state._replace(step=place.sweeps, seconds=place.seconds, compile_seconds=place.compile_seconds)
