@@ -45,6 +45,24 @@ def test_arrays_of_other_names_and_precisions(tmp_path):
     assert np.array_equal(found["u"], U[0])
 
 
+def test_an_array_that_is_named_is_taken_for_nothing_else(tmp_path):
+    """T is a temperature here, and no time; and "t" is the time rather than "T"."""
+    (tmp_path / "file.csv").write_text("time,x,T\n0.5,1,2\n")
+    found = read_arrays(tmp_path / "file.csv", {"u": "T"})
+    assert {name: values.tolist() for name, values in found.items()} == {"t": [0.5], "x": [1], "u": [2]}
+    (tmp_path / "file.csv").write_text("T,t,x,u\n20,0.5,1,2\n")
+    assert read_arrays(tmp_path / "file.csv")["t"].tolist() == [0.5]
+
+
+def test_endings_in_capitals_are_known(tmp_path):
+    savemat(tmp_path / "file.mat", {"x": X, "u": U[0]})
+    (tmp_path / "file.mat").rename(tmp_path / "FILE.MAT")
+    np.savez(tmp_path / "file.npz", x=X, u=U[0])
+    (tmp_path / "file.npz").rename(tmp_path / "FILE.NPZ")
+    for name in ("FILE.MAT", "FILE.NPZ"):
+        np.testing.assert_array_equal(read_arrays(tmp_path / name)["u"], U[0])
+
+
 @pytest.mark.parametrize(
     ("name", "content", "names", "sentence"),
     [
@@ -52,6 +70,7 @@ def test_arrays_of_other_names_and_precisions(tmp_path):
         ("bad.mat", b"not a matrix", {}, "cannot be read"),
         ("a.csv", b"x,u\n1,2\n1,2,3\n", {}, "is not two numbers"),
         ("a.csv", b"1,2,3,4,5\n", {}, "no header"),
+        ("a.csv", b"0,5;1,2\n", {}, "it has semicolons: separate columns by commas or blanks"),
         ("a.csv", b"x,u\n1,2\n", {"u": "usol"}, "holds no array usol: it holds u, x"),
     ],
 )

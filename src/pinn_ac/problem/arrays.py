@@ -57,23 +57,25 @@ def read_arrays(path: str | Path, names: Mapping[str, str] | None = None) -> dic
             f"{path} holds no array {name}: it holds {', '.join(sorted(held)) or 'none'}; name one of them.",
         )
     found: dict[str, np.ndarray] = {}
+    free = [name for name in reversed(list(held)) if name not in wanted.values()]
+    by_letters = {name.lower(): name for name in sorted(free, key=str.islower)}  # "t" rather than "T"
     for what, usual in NAMES.items():
-        by_letters = {name.lower(): name for name in reversed(list(held))}
         name = wanted.get(what) or next((by_letters[one] for one in usual if one in by_letters), None)
         if name is not None:
             found[what] = _numbers(path, name, held[name])
-    for what in ("t", "x", "sigma"):
+    for what in ("t", "x"):
         if what in found:
             found[what] = found[what].ravel()
-    return _oriented(path, found)
+    found = _oriented(path, found)
+    return {**found, "sigma": found["sigma"].ravel()} if "sigma" in found else found
 
 
 def _held(file: Path) -> dict[str, np.ndarray]:
     """Name → array, of all that the file has."""
     try:
-        if file.suffix == ".mat":
+        if file.suffix.lower() == ".mat":
             return {name: value for name, value in loadmat(file).items() if not name.startswith("__")}
-        if file.suffix == ".npz":
+        if file.suffix.lower() == ".npz":
             with np.load(file, allow_pickle=False) as arrays:
                 return {name: np.asarray(arrays[name]) for name in arrays.files}
         return {name: np.array(words, float) for name, words in columns(file.read_text(encoding="utf-8-sig")).items()}
@@ -96,6 +98,8 @@ def columns(text: str) -> dict[str, list[str]]:
     Raises:
         ValueError: a line is none of numbers, or has another number of them than the first.
     """
+    if ";" in text:
+        raise ValueError("it has semicolons: separate columns by commas or blanks, and write decimals with a point")
     rows = [line.replace(",", " ").split() for line in text.splitlines() if line.strip()]
     header: list[str] | None = None
     if rows and not any(map(_is_number, rows[0])):
@@ -150,4 +154,4 @@ def _oriented(path: str | Path, found: dict[str, np.ndarray]) -> dict[str, np.nd
         f"{len(x)} "
         "points: give u as (times, points).",
     )
-    return {**found, "u": u.T}
+    return found | {what: found[what].T for what in ("u", "sigma") if what in found}
