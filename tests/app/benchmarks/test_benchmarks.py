@@ -8,6 +8,7 @@ import pytest
 
 from composed import EASY
 from pinn_ac.app.benchmarks import ablation, autodiff, command, optimizers, race, scaling, tolerances
+from pinn_ac.app.benchmarks.other_windows import HeldOutScale, ThroughPoints, Trained
 from pinn_ac.app.benchmarks.timing import Timing, compare
 from pinn_ac.models import Splitting
 
@@ -153,7 +154,11 @@ def test_a_tolerance_is_run_to_and_a_part_of_a_march_is_worth_something(monkeypa
     assert row["largest error / tolerance"] < 3
     monkeypatch.setattr(ablation, "UNITS", 64)
     monkeypatch.setattr(ablation, "PROBLEMS", {"easy": words})
-    changes = {"as it is": {}, "cos, sin and t alone": {"embedding": Splitting(known=())}}
-    monkeypatch.setattr(ablation, "CHANGES", changes)
-    whole, bare = ablation.run(1)
+    kinds = {"kind": HeldOutScale}, {"kind": ThroughPoints}, {"kind": Trained, "units": 32}
+    changes = {"as it is": {}, "bare": {"embedding": Splitting(known=())}, "32 features": {"units": 32}}
+    monkeypatch.setattr(ablation, "CHANGES", changes | {kind["kind"].__name__: kind for kind in kinds})
+    whole, bare, few, held_out, through, trained = ablation.run(1)
     assert bare["easy"] > 10 * whole["easy"]
+    assert held_out["easy"] < 3 * whole["easy"]  # one of the scales is the usual one
+    assert whole["easy"] != through["easy"] < 1e-2
+    assert trained["easy"] < few["easy"] / 3

@@ -1,16 +1,19 @@
 """What each part of a march is worth: its error with that part changed, all else the same."""
 
 import statistics
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
 
+from pinn_ac.app.benchmarks.other_windows import HeldOutScale, ThroughPoints, Trained
 from pinn_ac.app.benchmarks.setting import problem_of
 from pinn_ac.app.benchmarks.variants import VARIANTS
 from pinn_ac.fitting import best_method, choose
 from pinn_ac.marching import Choice, Controller, March, Spacing, pieces_of
+from pinn_ac.marching.window import WindowProblem
 from pinn_ac.models import Splitting
 from pinn_ac.problem import Problem
 from pinn_ac.running import computing
@@ -33,8 +36,13 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "damping 1e-8, as normal equations need": {"floor": 1e-8},
     "features cos, sin and t alone": {"embedding": Splitting(known=())},
     "symmetry not built in": {"embedding": Splitting(symmetry=False)},
+    "scale chosen by held-out residuals": {"kind": HeldOutScale},
+    "steps of the features at points": {"kind": ThroughPoints},
+    "the same, weights from [-2, 2]": {"kind": ThroughPoints, "scale": 2.0},
+    "128 features": {"units": 128},
+    "128 features, all weights trained": {"units": 128, "kind": Trained},
 }
-"""What is changed → of :class:`~pinn_ac.marching.Settings`, and the embedding."""
+"""What is changed → of :class:`~pinn_ac.marching.Settings`, the embedding, and the kind of window."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +58,15 @@ class Steady(Controller):
         return choice
 
 
+@dataclass
 class SteadyMarch(March):
-    """A march that nothing controls."""
+    """A march that nothing controls, in windows of some kind."""
+
+    kind: type[WindowProblem] = WindowProblem
+
+    def window(self, index: int, condition: Any) -> WindowProblem:
+        """Of that kind."""
+        return self.kind(self.kernel, condition, index, self.seed, self.grid, self.settings)
 
     def controller(self, tolerance: float) -> Controller:
         """A steady one."""
@@ -60,31 +75,38 @@ class SteadyMarch(March):
 
 
 def run(seeds: int) -> list[dict[str, Any]]:
-    """A row for every change: on each problem the median error over the seeds, and their range."""
+    """A row for every change: on each problem the median error over the seeds, their range, and the seconds.
+
+    The seconds are those of the last seed, which compiles nothing if there are several.
+    """
     rows = []
     for change, parts in CHANGES.items():
         row: dict[str, Any] = {"change": change}
         for name, words in PROBLEMS.items():
-            errors = [_error(problem_of(words), seed, parts) for seed in range(seeds)]
+            errors, seconds = zip(*(_error(problem_of(words), seed, parts) for seed in range(seeds)), strict=True)
             row[name] = statistics.median(errors)
             row[f"{name}, range"] = f"{min(errors):.1e} … {max(errors):.1e}"
+            row[f"{name}, seconds"] = seconds[-1]
         rows.append(row)
         jax.clear_caches()
     return rows
 
 
-def _error(problem: Problem, seed: int, change: Mapping[str, Any]) -> float:
-    """The true relative L2 error of a march with these settings."""
-    parts = dict(change)
+def _error(problem: Problem, seed: int, change: Mapping[str, Any]) -> tuple[float, float]:
+    """The true relative L2 error of a march with these settings, and its seconds."""
+    parts, begun = {"units": UNITS, **change}, time.perf_counter()
+    kind = parts.pop("kind", WindowProblem)
     choices = {**best_method(problem), "embedding": parts.pop("embedding", None)}
     experiment = assemble(choose(problem, None, None, seed, choices, tolerance=1e-10))
     with computing(experiment):
         march = SteadyMarch(
             problem=experiment.problem.natural,
             kernel=experiment.kernel,
-            settings=replace(experiment.setup.marching_settings, units=UNITS, **parts),
+            settings=replace(experiment.setup.marching_settings, **parts),
             tolerance=1.0,  # so that all is solved once
             seed=seed,
+            kind=kind,
         )
         pieces = pieces_of(march.run(march.begin()))
-    return Solution(experiment, pieces).error()
+    seconds = time.perf_counter() - begun
+    return Solution(experiment, pieces).error(), seconds
