@@ -162,10 +162,6 @@ def first_and_alike(every):
 
 RUN, ALIKE = first_and_alike([one for one in TYPED if need(one) is None])
 NOT_RUN = [one for one in TYPED if need(one) is not None]
-
-
-RUN, ALIKE = first_and_alike([one for one in TYPED if need(one) is None])
-NOT_RUN = [one for one in TYPED if need(one) is not None]
 SMALL = (
     "model.width=4",
     "model.depth=1",
