@@ -274,6 +274,11 @@ class ErrorSoFar(NamedTuple):
         return float(np.sqrt(error / whole)) if whole > 0 else float(np.sqrt(error))
 
     @property
+    def size(self) -> float:
+        """The root mean square of u + e over the even times so far."""
+        return float(np.sqrt(self.wholes[self.wholes > 0].mean())) if self.wholes.any() else 0.0
+
+    @property
     def now(self) -> float:
         """‖e‖₂ / ‖u + e‖₂ at the end of the last window."""
         error, whole = np.mean(self.e**2), np.mean((self.u + self.e) ** 2)

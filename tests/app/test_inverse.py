@@ -2,6 +2,7 @@
 
 import json
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -36,6 +37,10 @@ def file(tmp_path, monkeypatch):
         (("data.file=data.csv", "problem.horizon=0.5", *GUESS), "outside [0, 0.5]: set problem.horizon"),
         (("data.file=data.csv", "ensemble=2", *GUESS), "trains one seed"),
         (("data.file=null", *GUESS), "data.file is null: give their file"),
+        (("data.file=data.csv", "unknown.initial_condition.modes=1"), "modes is 1: give a whole number from 2."),
+        (("data.file=data.csv", "unknown.initial_condition.mods=3"), "initial_condition has no setting mods: it has"),
+        (("data.file=data.csv", "unknown.initial_condition=cosine"), "as in unknown.initial_condition.modes=4"),
+        (("data.file=data.csv", "unknown.initial_condition.modes=3"), "give the observations' sigma"),
     ],
 )
 def test_what_cannot_be_inferred_is_refused_by_one_sentence(words, sentence, file):
@@ -60,9 +65,48 @@ def test_a_run_infers_is_loaded_and_shows_what_it_found(file):
     assert solution.problem.reaction_rate == metrics["inferred"]["reaction_rate"]["value"]
     np.testing.assert_allclose(solution(solution.data.t, solution.data.x), solution.data.u, atol=0.05)
     assert solution.inferred.metrics()["inferred"] == metrics["inferred"]
+    history = (folder / "history.jsonl").read_text()
+    file.unlink()  # the folder has its own copy
     again = typed("train", f"resume={folder}")  # all is there: it only reports anew
     assert again.status == 0, again.err
     assert json.loads((folder / "metrics.json").read_text())["inferred"] == metrics["inferred"]
+    assert (folder / "history.jsonl").read_text() == history
+    saved = pinn_ac.load_run(solution.save(file.parent / "saved"))
+    assert saved.inferred.metrics()["inferred"] == metrics["inferred"]
+
+
+@pytest.mark.landing
+def test_a_search_without_time_goes_on_when_it_has_some(file):
+    words = (*WORDS, f"data.file={file}", *GUESS, "hydra.run.dir=run", "reference=false", "estimate=false")
+    ended = typed(*words, "train.seconds=0.1")
+    assert "The search ended before it had converged" in ended.out + ended.err
+    folder = file.parent / "run"
+    assert not json.loads((folder / "metrics.json").read_text())["search_converged"]
+    again = typed("train", f"resume={folder}", "train.seconds=300")
+    assert again.status == 0, again.err
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["search_converged"]
+    assert abs(metrics["inferred"]["reaction_rate"]["value"] - 2) < 0.2
+
+
+@pytest.mark.landing
+def test_an_unknown_initial_condition_is_found_kept_and_loaded(file):
+    data = np.loadtxt(file, delimiter=",", skiprows=1)
+    np.savetxt(file, np.column_stack([data, np.full(len(data), 0.01)]), header="t x u sigma", comments="")
+    words = (*WORDS, f"data.file={file}", "unknown.initial_condition.modes=2", "unknown.initial_condition.size=1.0")
+    known = ("problem.diffusivity=1e-2", "problem.reaction_rate=2", "reference=false")
+    ended = typed(*words, *known, "hydra.run.dir=run")
+    assert ended.status == 0, ended.err
+    folder = file.parent / "run"
+    found = json.loads((folder / "metrics.json").read_text())["inferred"]
+    assert list(found) == ["mean", "cos_1", "cos_2", "sin_1", "sin_2"]
+    for name, one in found.items():  # u₀ = cos πx
+        assert abs(one["value"] - (name == "cos_1")) < 3.5 * one["standard_error"] < 0.1
+    solution = pinn_ac.load_run(folder)
+    start = solution.problem.initial_condition
+    assert (start.mean, *start.cosine, *start.sine) == tuple(one["value"] for one in found.values())
+    x = np.linspace(-1, 1, 7)
+    np.testing.assert_allclose(solution(0.0, x), start(jnp.asarray(x)), atol=1e-12)
 
 
 @pytest.mark.slow

@@ -43,7 +43,30 @@ def test_a_prior_counts_as_observations(slopes):
     C = np.linalg.inv(slopes.T @ slopes / 0.01 + np.diag([0, 4.0]))
     np.testing.assert_allclose(inferred.covariance, C, rtol=1e-10)
     np.testing.assert_allclose(inferred.standard_errors, np.sqrt(np.diag(C)) * [1e-4, 1.0], rtol=1e-10)
-    assert inferred.degrees_of_freedom == 49
+    assert inferred.degrees_of_freedom == pytest.approx(50 - np.trace(C @ slopes.T @ slopes / 0.01), rel=1e-12)
+
+
+def test_a_given_noise_below_the_solvers_error_is_not_believed(slopes):
+    sigma, floor = np.full(50, 1e-6), 1e-3
+    inferred = Inferred(NAMES, FOUND, slopes, np.zeros(50), sigma, floor)
+    C = (sigma[0] ** 2 + floor**2) * np.linalg.inv(slopes.T @ slopes)
+    np.testing.assert_allclose(inferred.covariance, C, rtol=1e-10)
+
+
+def test_an_unknown_that_is_known_well_is_not_lost_with_another(slopes):
+    """D is uncertain by e^1.5, and the data feel a little of R in that direction."""
+    S = np.linalg.qr(slopes)[0] * [1 / 1.5, 100.0]
+    turned = np.array([[1.0, 0.02], [-0.02, 1.0]]) / np.hypot(1, 0.02)
+    inferred = Inferred(NAMES, FOUND, S @ turned, np.zeros(50), np.ones(50))
+    of_diffusivity, of_rate = inferred.standard_errors / FOUND
+    assert np.isinf(of_diffusivity)
+    assert of_rate == pytest.approx(0.03, rel=0.1)
+    assert "do not determine diffusivity: the singular direction is" in inferred.sentence()
+
+
+def test_one_unknown_is_not_to_be_fixed():
+    alone = Inferred(NAMES[:1], FOUND[:1], np.zeros((9, 1)), np.zeros(9), np.ones(9))
+    assert alone.sentence().endswith("observe at other times and places.")
 
 
 def test_the_estimates_of_many_draws_of_the_noise_spread_as_is_said(slopes):

@@ -1,5 +1,6 @@
 """The search for coefficients and its sensitivities, against the spectral solver and its differences."""
 
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,8 @@ from pinn_ac.inverse.classical import fit_classically, observed, sensitivities
 from pinn_ac.inverse.profile import infer_profile
 from pinn_ac.inverse.search import Search
 from pinn_ac.inverse.steps import damped_step, foreseen, relaxed
-from pinn_ac.problem import Cosine, Fourier
+from pinn_ac.problem import Cosine, Fourier, HalfWaves
+from pinn_ac.reference import solve
 from pinn_ac.running import computing
 from pinn_ac.setup import assemble
 from pinn_ac.tracking import Memory
@@ -75,6 +77,33 @@ def test_the_search_tells_how_it_goes(noise_free):
     assert steps[-1] <= place.sweeps
     assert told.history[-1]["reaction_rate"] == pytest.approx(2.0, rel=1e-3)
     assert {entry["stage"] for entry in told.history} == {"search"}
+
+
+@pytest.mark.landing
+def test_a_search_that_was_stopped_goes_on_with_the_same_bits(noise_free, tmp_path):
+    """It is stopped in its first round; its second one begins where that one ended."""
+    data, whole, place, inferred, told = noise_free
+
+    class Stopping(Memory):
+        def log(self, step, stage, figures):
+            super().log(step, stage, figures)
+            if step == 2:
+                signal.raise_signal(signal.SIGINT)
+
+    def search(*trackers):
+        return Search(whole.experiment, whole.unknowns, data, trackers, tmp_path)
+
+    with computing(whole.experiment):
+        stopped = search(Stopping())
+        with pytest.raises(pinn_ac.Stopped):
+            stopped.run(stopped.begin())
+        resumed, history = search(later := Memory()), later.history
+        again = resumed.begin()
+        assert 0 < again.sweeps < place.sweeps
+        end, found = resumed.run(again)
+    assert end.eta == place.eta
+    np.testing.assert_array_equal(found.found, inferred.found)
+    assert [entry["step"] for entry in history][-1] == told.history[-1]["step"]
 
 
 def test_a_step_is_that_of_damped_least_squares():
@@ -144,6 +173,21 @@ def test_viscosity_is_an_unknown_too():
     _, place, inferred, _ = searched(problem, data, {"viscosity": 0.5})
     assert place.settled
     assert inferred.found[0] == pytest.approx(0.05, rel=1e-6)
+
+
+@pytest.mark.landing
+@pytest.mark.parametrize("boundary", ["dirichlet", "neumann"])
+def test_coefficients_are_found_between_walls(boundary):
+    """Of the reference on a grid, which is a solver of its own; from a guess that is off."""
+    held = boundary == "dirichlet"
+    condition = HalfWaves(mean=-1.0, sine=(0.8, 0.1)) if held else HalfWaves(mean=0.1, cosine=(0.5, 0.2))
+    problem = pinn_ac.AllenCahn(2e-2, 2.0, domain=(0.0, 2.0), boundary=boundary, initial_condition=condition)
+    known = solve(problem, np.linspace(0, 1, 8), 17)
+    data = Observations(*np.meshgrid(known.t[1:], known.x, indexing="ij"), known.u[1:])
+    _, place, inferred, _ = searched(problem, data, {"diffusivity": 3e-2, "reaction_rate": 1.5}, 1e-5)
+    assert place.settled
+    np.testing.assert_allclose(inferred.found, [2e-2, 2.0], rtol=1e-4)
+    assert inferred.noise < 1e-5
 
 
 @pytest.mark.slow

@@ -5,7 +5,12 @@ import pytest
 
 import pinn_ac
 from pinn_ac.errors import InputError
+from pinn_ac.fitting import best_method, choose
 from pinn_ac.inverse import Coefficients, Observations, UnknownStart, unknowns_of
+from pinn_ac.inverse.profile import infer_profile
+from pinn_ac.inverse.search import Search
+from pinn_ac.problem import HalfWaves
+from pinn_ac.setup import assemble
 
 PROBLEM = pinn_ac.AllenCahn()
 
@@ -23,6 +28,10 @@ def test_they_are_read_from_csv_and_npz(tmp_path):
     np.testing.assert_array_equal(whole.x, np.tile(x, 2))
     np.testing.assert_array_equal(whole.u, np.arange(6.0))
     assert whole.sigma is None
+    turned = {"t": t[:2], "x": x, "u": np.arange(6.0).reshape(3, 2), "sigma": 1 + np.arange(6.0).reshape(3, 2)}
+    np.savez(tmp_path / "turned.npz", **turned)  # (n_x, n_t): each u keeps its own sigma
+    both = Observations.from_file(tmp_path / "turned.npz")
+    np.testing.assert_array_equal(both.sigma, both.u + 1)
     with pytest.raises(InputError, match="holds no u"):
         Observations.from_file(tmp_path / "data.npz")
 
@@ -60,12 +69,43 @@ def test_too_few_are_refused():
         ({"viscosity": 1.0}, "AllenCahn has no coefficient viscosity: it has diffusivity, reaction_rate"),
         ({"diffusivity": 0.0}, "unknown.diffusivity is 0.0: give a positive number"),
         ({"diffusivity": "much"}, "unknown.diffusivity is much"),
-        ({"initial_condition": 3}, "give pinn_ac.inverse.UnknownStart"),
+        ({"initial_condition": 3}, r"in Python, pinn_ac\.inverse\.UnknownStart"),
     ],
 )
 def test_wrong_unknowns_are_refused(unknown, sentence):
     with pytest.raises(InputError, match=sentence):
         unknowns_of(PROBLEM, unknown)
+
+
+@pytest.mark.parametrize(
+    ("boundary", "unknown", "sentence"),
+    [
+        ("neumann", {"initial_condition": UnknownStart()}, "periodic series, and problem.boundary is neumann"),
+        (("dirichlet", 0.3), {"diffusivity": 1e-3}, "held at states of rest of the reaction"),
+    ],
+)
+def test_walls_that_an_inverse_run_does_not_know_are_refused(boundary, unknown, sentence):
+    kind, *b = (boundary,) if isinstance(boundary, str) else boundary
+    start = HalfWaves(mean=b[0] if b else 0.0, sine=(0.2,))
+    walled = pinn_ac.AllenCahn(boundary=kind, initial_condition=start)
+    with pytest.raises(InputError, match=sentence):
+        unknowns_of(walled, unknown)
+
+
+def test_a_profile_is_refused_between_walls():
+    data = Observations([0.1, 0.2, 0.3], [0.0, 0.1, 0.2], [0.0, 0.1, 0.2], 0.1)
+    with pytest.raises(InputError, match="on a periodic domain"):
+        infer_profile(pinn_ac.AllenCahn(boundary="neumann"), data, "reaction_rate", 1.0)
+
+
+def test_the_noise_of_the_surest_observations_asks_for_the_tolerance():
+    """Half of them are a millionth as uncertain as the others."""
+    t, x = np.linspace(0.1, 1, 8), np.linspace(-1, 0.9, 8)
+    sigma = np.where(np.arange(8) % 2, 0.5, 5e-7)
+    experiment = assemble(choose(PROBLEM, None, None, 0, best_method(PROBLEM), 1e-12))
+    unknowns = Coefficients(PROBLEM, {"reaction_rate": 4.0})
+    search = Search(experiment, unknowns, Observations(t, x, np.ones(8), sigma))
+    assert search.finest_needed(1.0) == pytest.approx(3e-4 * 5e-7 * np.sqrt(2), rel=1e-6)
 
 
 def test_wrong_priors_are_refused():

@@ -64,7 +64,7 @@ class Config:
     animate: Any = False
     train: TrainSettings = field(default_factory=TrainSettings)
     data: DataSettings = field(default_factory=DataSettings)
-    unknown: dict[str, float] = field(default_factory=dict)
+    unknown: dict[str, Any] = field(default_factory=dict)
     problem: Any = MISSING
     model: Any = MISSING
     embedding: Any = MISSING
@@ -163,7 +163,7 @@ def check_scalars(config: DictConfig) -> None:
     inverse = config.data.file is not None
     require(
         inverse or not (config.unknown or config.data.names),
-        "unknown coefficients are found from observations, and data.file is null: give their file.",
+        "what is unknown is found from observations, and data.file is null: give their file.",
     )
     require(
         not inverse or config.ensemble == 1,

@@ -46,8 +46,8 @@ def train(config: DictConfig) -> float:
     if settled is not None:
         return settled
     metrics = train_in(folder, config, resuming)
-    if metrics.get("tolerance_met") is False and HydraConfig.get().mode == RunMode.RUN:
-        sys.exit(TOLERANCE_MISSED)
     if metrics.get("inferred_undetermined") and HydraConfig.get().mode == RunMode.RUN:
         sys.exit(UNDETERMINED)
+    if metrics.get("tolerance_met") is False and HydraConfig.get().mode == RunMode.RUN:
+        sys.exit(TOLERANCE_MISSED)
     return score_of(config, metrics)

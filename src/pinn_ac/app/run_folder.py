@@ -1,11 +1,13 @@
 """A run's folder: held by one process, given its config, gone on with by the same run alone."""
 
 import fcntl
+import operator
 import shlex
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import reduce
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,7 +18,7 @@ from pinn_ac.app.cli import PATHS
 from pinn_ac.app.config import can_go_on, is_run
 from pinn_ac.app.jobs import note_failure
 from pinn_ac.app.program import spelled
-from pinn_ac.app.saved_run import load_config
+from pinn_ac.app.saved_run import FILES, load_config
 from pinn_ac.errors import InputError, require
 from pinn_ac.files import make_writable, write_whole
 from pinn_ac.solution import CONFIG
@@ -91,10 +93,11 @@ def _lock(file: IO[str], folder: Path) -> None:
 
 
 def write_config(config: DictConfig, folder: Path, name: str = CONFIG) -> None:
-    """The resolved config, with a user's samples beside it, so that the folder can be moved; and the command."""
-    samples = OmegaConf.select(config, "problem.initial_condition.path")
-    if samples and Path(samples).expanduser().resolve().parent != folder.resolve():
-        shutil.copy(Path(samples).expanduser(), folder)
+    """The resolved config, with a user's files beside it, so that the folder can be moved; and the command."""
+    for setting in FILES:
+        file = OmegaConf.select(config, setting)
+        if file and Path(file).expanduser().resolve().parent != folder.resolve():
+            shutil.copy(Path(file).expanduser(), folder)
     note_command(folder)
     write_whole(folder / name, lambda path: OmegaConf.save(config, path, resolve=True))
 
@@ -153,7 +156,9 @@ def require_same(config: DictConfig, folder: Path) -> None:
 def _comparable(config: DictConfig) -> dict[str, Any]:
     plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)
-    path = OmegaConf.select(config, "problem.initial_condition.path")
-    if path:  # the run has a copy
-        plain["problem"]["initial_condition"]["path"] = Path(path).name
+    for setting in FILES:
+        file = OmegaConf.select(config, setting)
+        if file:  # the run has a copy
+            *holders, name = setting.split(".")
+            reduce(operator.getitem, holders, plain)[name] = Path(file).name
     return {str(key): value for key, value in plain.items() if key not in OF_NO_RUN}

@@ -13,11 +13,14 @@ from pinn_ac.app.objects import allowed_modules, allowing
 from pinn_ac.app.wording import in_words
 from pinn_ac.errors import InputError, require
 from pinn_ac.inverse import FILE as INFERRED
-from pinn_ac.inverse import InferredSolution, stored
+from pinn_ac.inverse import InferredSolution, stored, with_found
 from pinn_ac.plane import solution_of
 from pinn_ac.solution import CONFIG, Solution
 from pinn_ac.tracking import HISTORY, read_history
 from pinn_ac.training import Checkpoints, blank, unstacked
+
+FILES = ("problem.initial_condition.path", "data.file")
+"""Settings that name a user's file, of which a run's folder has a copy."""
 
 
 def load_run(folder: str | Path, device: str | None = None, allow: Iterable[str] = ()) -> Solution:
@@ -25,11 +28,13 @@ def load_run(folder: str | Path, device: str | None = None, allow: Iterable[str]
     folder = Path(folder).expanduser()
     require(not is_ensemble(folder), f"{folder} holds an ensemble: give one of its runs, such as {folder}/seed=0.")
     config, inferred = load_config(folder), None
-    if config.data.file is not None:
-        require((folder / INFERRED).is_file(), f"{folder} is still looking for what is unknown: wait for its search.")
+    is_found = (folder / INFERRED).is_file()
+    require(
+        is_found or config.data.file is None, f"{folder} is still looking for what is unknown: wait for its search."
+    )
+    if is_found:
         inferred = stored(folder)
-        for name, value in zip(inferred[0].names, inferred[0].found.tolist(), strict=True):
-            config.problem[name] = value
+        config.problem = with_found(config.problem, inferred[0])
     config.devices = "auto"  # those that are here
     config.device = device or config.device
     require((folder / "checkpoints").is_dir(), f"{folder} has no checkpoint yet: wait for the run to save one.")
@@ -51,7 +56,7 @@ def load_run(folder: str | Path, device: str | None = None, allow: Iterable[str]
 
 
 def load_config(folder: str | Path) -> DictConfig:
-    """The config of the run or the ensemble in `folder`; samples that were copied into it are read from there."""
+    """The config of the run or the ensemble in `folder`; files that were copied into it are read from there."""
     folder = Path(folder).expanduser()
     file = folder / (ENSEMBLE if is_ensemble(folder) else CONFIG)
     require(
@@ -68,7 +73,8 @@ def load_config(folder: str | Path) -> DictConfig:
     except Exception as error:  # whatever YAML or OmegaConf make of a file that is not theirs
         raise InputError(f"{file} is not a run's config ({in_words(error)}): restore it or start anew.") from error
     require(not missing, f"{file} has no {', '.join(missing)}: restore it or start anew.")
-    copied = folder / Path(OmegaConf.select(config, "problem.initial_condition.path") or "").name
-    if copied.is_file():
-        config.problem.initial_condition.path = str(copied)
+    for setting in FILES:
+        copied = folder / Path(OmegaConf.select(config, setting) or "").name
+        if copied.is_file():
+            OmegaConf.update(config, setting, str(copied))
     return config

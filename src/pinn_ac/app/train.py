@@ -2,11 +2,13 @@
 
 import logging
 import math
+import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import jax
 from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac.app.assembly import assemble, setup_of, trackers
@@ -14,8 +16,9 @@ from pinn_ac.app.config import check_scalars, plan
 from pinn_ac.app.jobs import FAILED_SCORE, FAILURE, read_job
 from pinn_ac.app.report import load_reference, report
 from pinn_ac.app.run_folder import claimed, write_config
+from pinn_ac.errors import require
 from pinn_ac.experiment import Experiment
-from pinn_ac.inverse import Coefficients, Inference, Observations
+from pinn_ac.inverse import Inference, Observations, unknowns_of
 from pinn_ac.parallel import first_begins, is_first
 from pinn_ac.problem import Problem
 from pinn_ac.reference import Reference
@@ -56,8 +59,10 @@ def train_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[s
 def infer_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[str, Any]:
     """:func:`train_in` for a run that infers unknown coefficients from observations."""
     check_scalars(config)
+    require(jax.process_count() == 1, "What is unknown is found by one process: start this run without srun.")
     setup, settings = setup_of(config), config.data
-    unknowns = Coefficients(setup.problem, {str(name): value for name, value in config.unknown.items()})
+    unknown: Any = OmegaConf.to_container(config.unknown, resolve=True)
+    unknowns = unknowns_of(setup.problem, unknown)
     data = Observations.from_file(settings.file, {str(what): name for what, name in settings.names.items()})
     told, display = [*trackers(config), Logged()], progress_bar() if is_first() else None
     # It refuses what does not suit before there is a folder.
@@ -65,6 +70,8 @@ def infer_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[s
     with computing(inference.experiment), ExitStack() as held:
         held.enter_context(claimed(folder, resuming))
         past = begun(folder, config)
+        if not inference.search.begin().done:  # what is there belongs to the end of a search that had too little time
+            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         checkpoints = Checkpoints(folder / "checkpoints")
         held.callback(checkpoints.close)
         inference.keep_in(checkpoints, past)

@@ -3,7 +3,7 @@
 from pinn_ac.inverse.inference import FILE, Inference, InferredSolution, stored
 from pinn_ac.inverse.inferred import Inferred
 from pinn_ac.inverse.observations import Observations
-from pinn_ac.inverse.start import UnknownStart, unknowns_of
+from pinn_ac.inverse.start import UnknownStart, unknowns_of, with_found
 from pinn_ac.inverse.unknowns import Coefficients, Unknowns
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "Unknowns",
     "stored",
     "unknowns_of",
+    "with_found",
 ]

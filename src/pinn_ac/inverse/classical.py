@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from pinn_ac.errors import require
 from pinn_ac.inverse.inferred import Inferred
 from pinn_ac.inverse.observations import Observations
 from pinn_ac.inverse.search import ENOUGH, MOST
@@ -45,10 +46,15 @@ def observed(problem: Problem, t: np.ndarray, x: np.ndarray, tolerance: float = 
     """u at the points (t_i, x_i), each (m,), by one controlled march of the spectral solver.
 
     Args:
-        problem: any with the capability "spectral".
+        problem: any with the capability "spectral", but not between walls where u is held at other values than zero.
         t, x: in its units, 0 ≤ t.
         tolerance: of the step control.
+
+    Raises:
+        InputError: it is between such walls.
     """
+    problem = problem.circle
+    require(not problem.is_mirrored, "The classical answer is for walls that reflect: choose another boundary.")
     times, index = np.unique(t, return_inverse=True)
     later = times[times > 0]
     xi = 2 * (x - 0.5 * sum(problem.domain)) / problem.period

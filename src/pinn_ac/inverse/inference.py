@@ -12,7 +12,7 @@ from pinn_ac.errors import require
 from pinn_ac.files import write_whole
 from pinn_ac.inverse.inferred import Inferred
 from pinn_ac.inverse.observations import Observations
-from pinn_ac.inverse.search import Place, Search
+from pinn_ac.inverse.search import UNSETTLED, Place, Search
 from pinn_ac.inverse.unknowns import Unknowns
 from pinn_ac.problem import Problem
 from pinn_ac.reference import Reference
@@ -20,7 +20,7 @@ from pinn_ac.running import Plan, Training
 from pinn_ac.setup import Setup, assemble
 from pinn_ac.solution import Solution
 from pinn_ac.tracking import Memory, Tracker, tracked
-from pinn_ac.training import Checkpoints
+from pinn_ac.training import Checkpoints, TrainingState
 
 FILE = "inferred.npz"
 """In the run's folder: the data, the fit, and its sensitivities."""
@@ -168,16 +168,19 @@ class Inference:
         Yields:
             The solution, and the results that the trackers will be finished with, to which the block adds its own.
         """
-        place = self.search.begin()
-        ends = {"step": place.sweeps, "seconds_budget": self.plan.seconds, "total_steps": None}
-        described = {**ends, **(description or {})}
+        place, solving = self.search.begin(), None
+        if place.done and self.checkpoints is not None and self.checkpoints.exist():
+            solving = self._solving(place, reference)  # which is gone on with
+        step = place.sweeps if solving is None else solving[1].step
+        described = {"step": step, "seconds_budget": self.plan.seconds, "total_steps": None, **(description or {})}
         with tracked(self.kept, described) as metrics:
             with tracked(self.shown, described):
                 place, inferred = self._searched(place)
                 sentence = inferred.sentence()
                 if sentence is not None:
                     self._say(sentence)
-                solution = self._solved(place, reference)
+                training, state = solving or self._solving(place, reference)
+                solution = training.solution(training.trainer.run(state))
             solution.metrics.update(inferred.metrics())
             solution.metrics.update(sweeps=place.sweeps, search_seconds=place.seconds, search_converged=place.settled)
             metrics.update(solution.metrics)
@@ -185,6 +188,8 @@ class Inference:
 
     def _searched(self, place: Place) -> tuple[Place, Inferred]:
         if place.done and self.folder is not None:
+            if not place.settled:
+                self._say(UNSETTLED)
             return place, stored(self.folder)[0]
         place, inferred = self.search.run(place)
         if self.folder is not None:
@@ -192,7 +197,10 @@ class Inference:
         self.search.keep(place)
         return place, inferred
 
-    def _solved(self, place: Place, reference: Callable[[Problem], Reference | None]) -> Solution:
+    def _solving(
+        self, place: Place, reference: Callable[[Problem], Reference | None]
+    ) -> tuple[Training, TrainingState]:
+        """The training of the problem that was found, and the state that it begins or goes on with."""
         problem = self.unknowns.problem(np.array(place.eta))
         experiment = assemble(replace(self.setup, problem=problem))
         training = Training(
@@ -202,7 +210,7 @@ class Inference:
         state = training.begin()
         if not training.resumes:
             state = state._replace(step=place.sweeps, seconds=place.seconds, compile_seconds=place.compile_seconds)
-        return training.solution(training.trainer.run(state))
+        return training, state
 
     def _say(self, sentence: str) -> None:
         for tracker in self.trackers:

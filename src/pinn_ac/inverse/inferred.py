@@ -46,10 +46,15 @@ class Inferred:
     prior: np.ndarray | None = None
 
     @property
-    def degrees_of_freedom(self) -> int:
-        """m − p, p the number of unknowns without a prior."""
-        free = len(self.names) if self.prior is None else int(np.sum(~np.isfinite(self.prior)))
-        return len(self.residuals) - free
+    def degrees_of_freedom(self) -> float:
+        """m − p; where some of the p unknowns have a prior, m less how many of them the data determine.
+
+        That is tr(C Sᵀ Σ⁻¹ S), C the covariance: so many numbers are fitted to the data, the others to the prior.
+        """
+        if not self._has_prior:
+            return len(self.residuals) - len(self.names)
+        values, rows = self._svd
+        return len(self.residuals) - float(np.sum((self._of_data @ rows.T / np.maximum(values, 1e-300)) ** 2))
 
     @property
     def noise(self) -> float:
@@ -63,13 +68,28 @@ class Inferred:
         """Σ residuals²/σ_i² over the degrees of freedom, 1 or so if σ and the equation are right; None without σ."""
         if self.sigma is None:
             return None
-        return float(np.sum((self.residuals / self.sigma) ** 2) / max(self.degrees_of_freedom, 1))
+        return float(np.sum((self.residuals / self._deviations) ** 2) / max(self.degrees_of_freedom, 1))
+
+    @property
+    def _has_prior(self) -> bool:
+        return self.prior is not None and bool(np.isfinite(self.prior).any())
+
+    @property
+    def _deviations(self) -> np.ndarray | float:
+        """σ_i, each with what the solver may be off by."""
+        return (self.noise or 1e-300) if self.sigma is None else np.hypot(self.sigma, self.floor)
+
+    @property
+    def _of_data(self) -> np.ndarray:
+        """Σ^(−½) S."""
+        return self.slopes / np.reshape(self._deviations, (-1, 1))
 
     @property
     def _weighted(self) -> np.ndarray:
-        """Σ^(−½) S."""
-        S = self.slopes / (self.noise or 1e-300) if self.sigma is None else self.slopes / self.sigma[:, None]
-        return S if self.prior is None else np.vstack([S, np.diag(1 / self.prior)[np.isfinite(self.prior)]])
+        """Σ^(−½) S, and a row for each normal prior."""
+        if self.prior is None:
+            return self._of_data
+        return np.vstack([self._of_data, np.diag(1 / self.prior)[np.isfinite(self.prior)]])
 
     @property
     def _svd(self) -> tuple[np.ndarray, np.ndarray]:
@@ -87,16 +107,22 @@ class Inferred:
     def _is_determined(self) -> np.ndarray:
         """Which singular directions the data determine, (p,)."""
         values, _ = self._svd
-        if self.prior is not None and np.isfinite(self.prior).any():  # then the prior does
+        return self._is_felt & (self._has_prior | (values * FACTOR > 1))
+
+    @property
+    def _is_felt(self) -> np.ndarray:
+        """Which singular directions the data feel at all, or the prior, (p,)."""
+        values, _ = self._svd
+        if self._has_prior:
             return values > 0
         size = np.sqrt(len(self.residuals)) / (self.noise or 1e-300)
-        return (values * FACTOR > 1) & (values > NUMERICAL * max(values[0], size))
+        return values > NUMERICAL * max(values[0], size)
 
     @property
     def covariance(self) -> np.ndarray:
-        """Of log θ̂, (p, p); what a direction that is not determined adds to it is infinite."""
+        """Of log θ̂, (p, p); what a direction that the data do not feel adds to it is infinite."""
         values, rows = self._svd
-        kept = self._is_determined
+        kept = self._is_felt
         covariance = (rows[kept].T / values[kept] ** 2) @ rows[kept]
         for row in rows[~kept]:
             covariance = covariance + np.where(np.abs(np.outer(row, row)) > 1e-4, np.inf, 0.0)
@@ -141,11 +167,12 @@ class Inferred:
             which = "the singular direction is " + " · ".join(
                 f"{name}^{power:.2g}" for name, power in powers if abs(power) >= 0.005
             )
-        is_felt = values[-1] > NUMERICAL * np.sqrt(len(self.residuals)) / max(self.noise, 1e-300)
-        size = f"which they leave uncertain by e^{1 / values[-1]:.2g}" if is_felt else "which they do not feel at all"
+        uncertain = f"which they leave uncertain by e^{1 / max(values[-1], 1e-300):.2g}"
+        size = uncertain if self._is_felt[-1] else "which they do not feel at all"
+        fewer = ", or fix one of the unknowns" if len(self.names) > 1 else ""
         return (
             f"The {len(self.residuals)} observations do not determine {' and '.join(lost)}: {which}, {size}; "
-            "observe at other times and places, or fix one of the unknowns."
+            f"observe at other times and places{fewer}."
         )
 
     def metrics(self) -> dict[str, Any]:

@@ -230,6 +230,10 @@ def infer_profile(
             rate = infer_profile(problem, data, "reaction_rate", 2.0)
             rate(0.3), rate.standard_error(0.3)
     """
+    require(
+        len(problem.axes) == 1 and not problem.has_walls,
+        "A coefficient that depends on x is found on a periodic domain of one dimension: choose another problem.",
+    )
     require(is_whole(units, 1), f"units is {units}: give a whole number from 1.")
     require(is_number(size) and size > 0, f"size is {size}: give a positive number.")
     require(

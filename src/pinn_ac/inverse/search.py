@@ -119,7 +119,7 @@ class Search:
         self.horizon = problem.natural.horizon
         self.t = np.minimum(self.t, self.horizon)
         self.kernels: dict[type, Kernel] = {}  # the newest, by the kind of its problem
-        self.scale = float(np.sqrt(np.mean(data.u**2))) or 1.0
+        self.scale = float(np.sqrt(np.mean(data.u**2))) or 1.0  # of the data; of the whole field, once known
         self.level = self.finest  # the tolerance of this round
         self.until, self.seen = self.horizon, np.ones(len(data), bool)
         self.error = math.inf  # of the newest march, relative
@@ -128,11 +128,14 @@ class Search:
     # --- where it stands ----------------------------------------------------------------------------------------
 
     def begin(self) -> Place:
-        """The first guess, or the place that is kept in the folder."""
-        if self.folder is not None and (self.folder / FILE).is_file():
-            held = json.loads((self.folder / FILE).read_text())
-            return Place(**{**held, "eta": tuple(held["eta"])})
-        return Place(tuple(map(float, self.unknowns.start)))
+        """The first guess, or the place that is kept in the folder; a search that ran out of time may go on."""
+        if self.folder is None or not (self.folder / FILE).is_file():
+            return Place(tuple(map(float, self.unknowns.start)))
+        held = json.loads((self.folder / FILE).read_text())
+        place = Place(**{**held, "eta": tuple(held["eta"])})
+        has_time = self.seconds is None or place.seconds < self.share * self.seconds
+        goes_on = place.done and not place.settled and has_time and place.sweeps < MOST
+        return place._replace(done=False, settled=True) if goes_on else place
 
     def keep(self, place: Place) -> Place:
         """Write the place."""
@@ -166,9 +169,7 @@ class Search:
             self.watch, self.before = watch, (place.seconds, place.compile_seconds)
             while True:
                 place = self.keep(self._timed(place))
-                if signals.received:
-                    raise Stopped(signals.received)
-                place, inferred = self._round(place)
+                place, inferred = self._round(place, signals)
                 if place.done:
                     if not place.settled:
                         self._say(UNSETTLED)
@@ -184,7 +185,13 @@ class Search:
             seconds=seconds + self.watch.seconds, compile_seconds=compiled + self.watch.compile_seconds
         )
 
-    def _round(self, place: Place) -> tuple[Place, Inferred]:
+    def _stop_if_asked(self, signals: StopSignals, begun: Place) -> None:
+        """A round that is stopped is gone through again, so that the search goes on with the same bits."""
+        if signals.received:
+            self.keep(self._timed(begun))
+            raise Stopped(signals.received)
+
+    def _round(self, place: Place, signals: StopSignals) -> tuple[Place, Inferred]:
         """From one choice of windows to the next."""
         eta, damping, sweeps, raised = np.array(place.eta), place.damping, place.sweeps, INCREASE
         self._look(eta, place)
@@ -192,6 +199,7 @@ class Search:
         chosen, pieces = eta, self._windows(eta, self.tolerance(place))
         here, sweeps = self.swept(eta, pieces), sweeps + 1
         self._log(place, eta, here, sweeps)
+        self._stop_if_asked(signals, place)
         while True:
             rho, S = self.weighted(eta, here)
             step = damped_step(rho, S, damping)
@@ -200,9 +208,10 @@ class Search:
             enough = (ROUGHLY if coarse else 1.0) * ENOUGH * noise**2
             gain, left = foreseen(rho, S, enough)
             near = gain <= enough or left <= 1e-10
-            if near or (coarse and left <= CLOSE) or self._over(place, sweeps):
+            if near or (coarse and left <= CLOSE) or self._over(sweeps):
                 return self._next(place, eta, damping, sweeps, noise, near, coarse), self.inferred(eta, here)
             trial, anew = self._trial(place, eta, step, here, chosen)
+            self._stop_if_asked(signals, place)
             sweeps += 1
             new, _ = self.weighted(eta + step, trial)
             if float(new @ new) < float(rho @ rho):
@@ -250,9 +259,9 @@ class Search:
     ) -> Place:
         """The next level; or the end, where this was the finest that the noise asks for."""
         reached = place._replace(eta=tuple(map(float, eta)), sweeps=sweeps, damping=min(damping, 1e-3))
-        if self.until < self.horizon and not self._over(place, sweeps):
+        if self.until < self.horizon and not self._over(sweeps):
             return reached._replace(whole=True)
-        if self._over(place, sweeps):
+        if self._over(sweeps):
             return reached._replace(done=True, settled=near and not coarse)
         if coarse:
             finest = self.finest_needed(noise)
@@ -262,14 +271,19 @@ class Search:
             return reached._replace(level=level, tolerance=finest)
         return reached._replace(done=True)
 
-    def _over(self, place: Place, sweeps: int) -> bool:
+    @property
+    def _left(self) -> float:
+        """Seconds that the search still has."""
+        return math.inf if self.seconds is None else self.share * self.seconds - self.before[0] - self.watch.seconds
+
+    def _over(self, sweeps: int) -> bool:
         """The search has had its sweeps or its time."""
-        clock = self.seconds is not None and self._timed(place).seconds > self.share * self.seconds
-        return clock or sweeps >= MOST
+        return self._left < 0 or sweeps >= MOST
 
     def finest_needed(self, noise: float) -> float:
         """The tolerance that this noise, in units of the data's, asks for."""
-        in_data = noise if self.data.sigma is None else noise * float(np.sqrt(np.mean(self.data.sigma**2)))
+        sigma = self.data.sigma  # the smallest ones decide
+        in_data = noise if sigma is None else noise / float(np.sqrt(np.mean(sigma**-2.0)))
         return max(self.finest, min(OF_NOISE * in_data / self.scale, LEVELS[0]))
 
     def _noise(self, rho: np.ndarray) -> float:
@@ -295,6 +309,8 @@ class Search:
             tolerance=tolerance,
             seed=self.experiment.seed,
             stated=self.experiment.problem,
+            # Where the clock runs short it takes what there is time for.
+            seconds=max(self._left, 1.0) if control and self._left < math.inf else None,
             most_modes=next((modes for least, modes in MODES if tolerance >= least), None),
         )
 
@@ -306,6 +322,7 @@ class Search:
         march = self.march(eta, tolerance, control=True)
         state = march.run(march.begin())
         self.error, self.chosen = estimate_of(state)[0], pieces_of(state)
+        self.scale = state.optimizer.errors[0].size or self.scale
         return self.chosen
 
     def swept(self, eta: np.ndarray, pieces: Sequence[Piece]) -> Swept:

@@ -1,13 +1,15 @@
 """Assimilation: an unknown initial condition, as Fourier coefficients with a normal prior."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from pinn_ac.description import node
 from pinn_ac.errors import is_number, is_whole, require
+from pinn_ac.inverse.inferred import Inferred
 from pinn_ac.inverse.tangents import Directions
 from pinn_ac.inverse.unknowns import Coefficients, Unknowns
 from pinn_ac.problem import Fourier, Problem
@@ -16,6 +18,8 @@ from pinn_ac.problem import Fourier, Problem
 @dataclass(frozen=True)
 class UnknownStart:
     """An initial condition that is to be inferred; for `unknown={"initial_condition": UnknownStart(…)}`.
+
+    On the command line its arguments are settings, such as `unknown.initial_condition.modes=3`.
 
     u₀(ξ) = a_0 + Σ_{k=1}^m a_k cos kπξ + b_k sin kπξ on the domain scaled to [−1, 1), with the normal prior
     a_k, b_k ~ N(μ_k, (s k^{−q})²), a_0 ~ N(μ_0, s²): μ are the coefficients of the problem's own initial condition if
@@ -47,12 +51,29 @@ class UnknownStart:
         require(is_whole(self.modes, 2), f"modes is {self.modes}: give a whole number from 2.")
         require(is_number(self.size) and self.size > 0, f"size is {self.size}: give a positive number.")
         require(is_number(self.decay) and self.decay >= 0, f"decay is {self.decay}: give zero or a positive number.")
+        require(isinstance(self.around, bool), f"around is {self.around}: choose true or false.")
 
     @property
     def deviations(self) -> np.ndarray:
         """Of the prior: of a_0, a_1 … a_m, b_1 … b_m."""
         waves = self.size * np.arange(1, self.modes + 1) ** -float(self.decay)
         return np.concatenate([[self.size], waves, waves])
+
+
+def wave_names(modes: int) -> tuple[str, ...]:
+    """Of a_0, a_1 … a_m, b_1 … b_m."""
+    k = range(1, modes + 1)
+    return ("mean", *(f"cos_{j}" for j in k), *(f"sin_{j}" for j in k))
+
+
+def series_of(a: Sequence[float]) -> Fourier:
+    """The initial condition with these coefficients, in the order of :func:`wave_names`.
+
+    >>> series_of([0.1, 0.2, 0.3])
+    Fourier(mean=0.1, cosine=(0.2,), sine=(0.3,))
+    """
+    m = len(a) // 2
+    return Fourier(a[0], tuple(a[1 : m + 1]), tuple(a[m + 1 :]))
 
 
 @dataclass(frozen=True)
@@ -73,6 +94,11 @@ class StartAndCoefficients(Unknowns):
         if self.guess:
             _ = self._coefficients
         require(
+            not self.known.has_walls,
+            f"An unknown initial condition is a periodic series, and problem.boundary is {self.known.boundary}: "
+            "choose problem.boundary=periodic.",
+        )
+        require(
             "spectral" in self.known.capabilities and self.known.dimensions is not None,
             f"An unknown initial condition is for equations that are the same at every x, and "
             f"{type(self.known).__name__} does not say that it is one.",
@@ -88,8 +114,7 @@ class StartAndCoefficients(Unknowns):
 
     @property
     def names(self) -> tuple[str, ...]:
-        k = range(1, self.prior_start.modes + 1)
-        return (*self.guess, "mean", *(f"cos_{j}" for j in k), *(f"sin_{j}" for j in k))
+        return (*self.guess, *wave_names(self.prior_start.modes))
 
     @cached_property
     def _mean(self) -> np.ndarray:
@@ -102,7 +127,7 @@ class StartAndCoefficients(Unknowns):
     @property
     def start(self) -> np.ndarray:
         # Not at zero, where a field without a gradient says nothing of most coefficients.
-        a = self._mean + (0.0 if self.prior_start.around else 0.1 * self.prior_start.deviations)
+        a = self._mean if self._mean.any() else 0.1 * self.prior_start.deviations
         return np.concatenate([self._coefficients.start if self.guess else np.zeros(0), a])
 
     @property
@@ -119,8 +144,7 @@ class StartAndCoefficients(Unknowns):
 
     def condition(self, eta: np.ndarray) -> Fourier:
         """u₀."""
-        a, m = eta[self._count :].tolist(), self.prior_start.modes
-        return Fourier(a[0], tuple(a[1 : m + 1]), tuple(a[m + 1 :]))
+        return series_of(eta[self._count :].tolist())
 
     @cached_property
     def first(self) -> Problem:
@@ -155,7 +179,7 @@ class StartAndCoefficients(Unknowns):
 
 
 def unknowns_of(problem: Problem, unknown: Mapping[str, Any]) -> Unknowns:
-    """What is unknown of a problem, from name → guess, or "initial_condition" → :class:`UnknownStart`.
+    """What is unknown of a problem, by name: a guess; of "initial_condition" :class:`UnknownStart` or its arguments.
 
     Raises:
         InputError: nothing is unknown, or something that there is none of.
@@ -163,9 +187,28 @@ def unknowns_of(problem: Problem, unknown: Mapping[str, Any]) -> Unknowns:
     guess = {name: value for name, value in unknown.items() if name != "initial_condition"}
     if "initial_condition" not in unknown:
         return Coefficients(problem, guess)
-    prior = unknown["initial_condition"]
+    return StartAndCoefficients(problem, _prior(unknown["initial_condition"]), guess)
+
+
+def _prior(given: Any) -> UnknownStart:
+    if isinstance(given, Mapping):
+        known = [one.name for one in fields(UnknownStart)]
+        others = [str(name) for name in given if name not in known]
+        require(
+            not others, f"unknown.initial_condition has no setting {', '.join(others)}: it has {', '.join(known)}."
+        )
+        return UnknownStart(**given)
     require(
-        isinstance(prior, UnknownStart),
-        f"unknown initial_condition is {prior!r}: give pinn_ac.inverse.UnknownStart(modes=4).",
+        isinstance(given, UnknownStart),
+        f"unknown.initial_condition is {given!r}: give the settings of its prior, as in "
+        "unknown.initial_condition.modes=4; in Python, pinn_ac.inverse.UnknownStart(modes=4).",
     )
-    return StartAndCoefficients(problem, prior, guess)
+    return given
+
+
+def with_found(problem: Mapping[str, Any], inferred: Inferred) -> dict[str, Any]:
+    """The settings of a problem, with what was inferred in their place: coefficients and an initial condition."""
+    found = dict(zip(inferred.names, inferred.found.tolist(), strict=True))
+    waves = [name for name in found if name in wave_names(len(found))]
+    start = node(series_of([found.pop(name) for name in waves]), "initial condition") if waves else None
+    return {**problem, **found, **({} if start is None else {"initial_condition": start})}

@@ -174,7 +174,7 @@ class _Window:
         shape = LINES, max(1, round(count / CHUNK)) * CHUNK // LINES
         generator = host_generator(window.seed, "points of a window", window.index)
         length, spacing = float(self.piece.length), window.settings.spacing
-        drawn = spread(kernel.problem, self.lift, length, shape, kernel.even, generator, spacing)
+        drawn = spread(kernel.problem, self.lift, length, shape, kernel.half, generator, spacing)
         return self._on_lines(drawn.t, drawn.columns)
 
     def _on_lines(self, t: np.ndarray, columns: np.ndarray) -> Places:
@@ -238,13 +238,14 @@ class _Window:
     def end(self, modes: int) -> tuple[Any, np.ndarray]:
         """Where the next window begins, and the Fourier coefficients of v_j there, (p, modes)."""
         kernel, grid = self.window.kernel, self.window.grid
-        columns = np.arange(grid // 2 if kernel.even else 0, grid + kernel.even)
+        columns = np.arange(grid // 2 if kernel.half else 0, grid + kernel.half)
         u, v = self.at(self._on_lines(np.array([float(self.piece.length)]), columns[None]))
-        rows = np.vstack([u, v])
-        if kernel.even:  # ξ = −1 is ξ = 1
-            rows = np.concatenate([rows[:, :0:-1], rows[:, :-1]], axis=1)
-        condition, *others = (transfer(row, modes, kernel.even) for row in rows)
-        return condition, np.stack([one.fourier_coefficients(modes - 1) for one in others])
+        if kernel.half:  # ξ = −1 is ξ = 1
+            u, v = (np.concatenate([rows[..., :0:-1], rows[..., :-1]], axis=-1) for rows in (u, v))
+        if kernel.problem.is_mirrored:  # v vanishes at the walls, as what u is held at does not change
+            v = v * np.sign(-1 + 2 * np.arange(grid) / grid)
+        others = np.stack([transfer(row, modes, kernel.even).fourier_coefficients(modes - 1) for row in v])
+        return transfer(u, modes, kernel.even, kernel.problem), others
 
 
 def _residual(kernel: Kernel, pace: float, points: Prepared, jet: Mapping[str, Any]) -> Any:
@@ -275,10 +276,11 @@ def _residual_slopes(kernel: Kernel) -> Any:
             def residual(parts: Any) -> Any:
                 g, n, coefficients = parts
                 problem = with_values(field.problem, coefficients).at_pace(pace)
+                formed = field._replace(problem=problem).formed
 
                 def u(s: Any, y: Any) -> Any:
-                    parts = (monomials(one, s - t, y - x, orders) for one in (g, n))
-                    return field.ansatz.combine(problem, s, *parts)
+                    lift, network = (monomials(one, s - t, y - x, orders) for one in (g, n))
+                    return formed(s, lift, network, problem.to_unit(y))
 
                 return residual_of(problem, engine(u, t, x, problem.orders), t, x)
 
@@ -294,15 +296,16 @@ def _value_slopes(kernel: Kernel) -> Any:
     field, gradient = kernel.field, kernel.gradient
 
     def slopes(coefficients: Any, pace: Any, t: Any, x: Any, g: Any, n: Any) -> Any:
-        def at_point(t: Any, g: Any, n: Any) -> Any:
+        def at_point(t: Any, x: Any, g: Any, n: Any) -> Any:
             def value(parts: Any) -> Any:
                 g, n, coefficients = parts
-                return field.ansatz.combine(with_values(field.problem, coefficients).at_pace(pace), t, g, n)
+                problem = with_values(field.problem, coefficients).at_pace(pace)
+                return field._replace(problem=problem).formed(t, g, n, problem.to_unit(x))
 
             u, of_parts = gradient.value_and_grad(value, (g, n, coefficients))
             return u, *of_parts
 
-        return jax.vmap(at_point)(t, g, n)
+        return jax.vmap(at_point)(t, x, g, n)
 
     return compiled(slopes, LITTLE)
 
