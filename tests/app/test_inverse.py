@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import pinn_ac
+from pinn_ac.app import report
 from pinn_ac.app.run import UNDETERMINED
 from pinn_ac.inverse.classical import observed
 from pinn_ac.problem import Cosine
@@ -27,6 +28,12 @@ def file(tmp_path, monkeypatch):
     path = tmp_path / "data.csv"
     np.savetxt(path, np.column_stack([t, x, u]), delimiter=",", header="t,x,u", comments="")
     return path
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Figures are not drawn: the first run of these tests draws its own."""
+    monkeypatch.setattr(report, "draw", lambda *_: [])
 
 
 @pytest.mark.parametrize(
@@ -76,6 +83,7 @@ def test_a_run_infers_is_loaded_and_shows_what_it_found(file):
 
 
 @pytest.mark.landing
+@pytest.mark.usefixtures("undrawn")
 def test_a_search_without_time_goes_on_when_it_has_some(file):
     words = (*WORDS, f"data.file={file}", *GUESS, "hydra.run.dir=run", "reference=false", "estimate=false")
     ended = typed(*words, "train.seconds=0.1")
@@ -90,6 +98,7 @@ def test_a_search_without_time_goes_on_when_it_has_some(file):
 
 
 @pytest.mark.landing
+@pytest.mark.usefixtures("undrawn")
 def test_an_unknown_initial_condition_is_found_kept_and_loaded(file):
     data = np.loadtxt(file, delimiter=",", skiprows=1)
     np.savetxt(file, np.column_stack([data, np.full(len(data), 0.01)]), header="t x u sigma", comments="")
