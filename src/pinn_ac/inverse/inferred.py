@@ -167,7 +167,8 @@ class Inferred:
             which = "the singular direction is " + " · ".join(
                 f"{name}^{power:.2g}" for name, power in powers if abs(power) >= 0.005
             )
-        uncertain = f"which they leave uncertain by e^{1 / max(values[-1], 1e-300):.2g}"
+        spread = 1 / max(values[-1], 1e-300)
+        uncertain = "which they hardly feel" if spread > 10 else f"which they leave uncertain by e^{spread:.2g}"
         size = uncertain if self._is_felt[-1] else "which they do not feel at all"
         fewer = ", or fix one of the unknowns" if len(self.names) > 1 else ""
         return (
