@@ -63,7 +63,7 @@ class Kernel:
     def at(self, coefficients: Mapping[str, Any]) -> "Kernel":
         """The kernel of the same field with other coefficients; all those of one kernel share what is compiled."""
         base = self if self.coefficients is not None else replace(self, coefficients=dict(coefficients))
-        _ = base.closed_form, base._background, base._features, base._linearized, base.inputs
+        _ = base.closed_form, base._background, base._features, base._linearized, base._formed, base.inputs
         vars(base).setdefault("_kept", {})
         other = copy(base)
         object.__setattr__(other, "coefficients", {k: jnp.asarray(v, float) for k, v in coefficients.items()})
@@ -196,6 +196,26 @@ class Kernel:
         ]
         return _joined(found)
 
+    @cached_property
+    def _formed(self) -> Any:
+        def formed(coefficients, pace, t, x, g, n):
+            problem = with_values(self.field.problem, coefficients).at_pace(pace)
+            at_point = self.field._replace(problem=problem).formed
+            return jax.vmap(lambda t, x, g, n: at_point(t, g, n, problem.to_unit(x)))(t, x, g, n)
+
+        return compiled(formed, LITTLE)
+
+    def field_values(self, lift: Lift, piece: Any, t: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """u alone at the points (t_i, ξ_{columns[i, j]}), of their shape (m, q); far quicker than `values`."""
+        points, pace = self.prepare(lift, t, columns), jnp.asarray(piece.pace, float)
+        weights, found = tuple(jnp.asarray(part) for part in (piece.A, piece.b, piece.c)), []
+        for part in _parts(points):
+            n = _network(weights, part.z["u"])
+            found.append(
+                np.asarray(self._formed(self.coefficients, pace, part.t, part.x, part.g["u"], n), np.float64)
+            )
+        return np.concatenate(found)[: columns.size].reshape(columns.shape)
+
     def values(self, lift: Lift, piece: Any, t: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """u and the residual at the points (t_i, ξ_{columns[i, j]}), each of their shape (m, q)."""
         points, found = self.prepare(lift, t, columns), []
@@ -206,6 +226,13 @@ class Kernel:
             found.append((np.asarray(u, np.float64), np.asarray(r, np.float64)))
         u, r = (np.concatenate(parts)[: columns.size].reshape(columns.shape) for parts in zip(*found, strict=True))
         return u, r
+
+
+@jax.jit
+def _network(piece: Any, z: jax.Array) -> jax.Array:
+    """N at features z, (n, d)."""
+    A, b, c = piece
+    return jnp.tanh(z @ A.T + b) @ c
 
 
 def with_values(problem: Problem, coefficients: Mapping[str, Any] | None) -> Problem:

@@ -228,6 +228,10 @@ class PlaneWindow(WindowProblem):
         t, x = split(drawn["residual"])
         return kernel.at_points(condition, pace, t, x, kernel.heat(condition, pace, t, x))
 
+    def prepared_roughly(self, length: float, pace: float) -> Prepared:
+        """`CHUNK` points."""
+        return self.prepared(length, pace, CHUNK)
+
     def sampled(self, piece: Any, points: int, steps: int) -> Window:
         """The field and its residual for the error estimate, on points × points and `steps` cells of time."""
         t = time_grids(float(piece.length), (), steps)[0]

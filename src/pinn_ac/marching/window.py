@@ -16,8 +16,8 @@ from pinn_ac.models.random_features import draw
 from pinn_ac.optimizers.least_squares.shortest import least_squares_step
 from pinn_ac.seeds import host_generator
 
-LINES = 64
-"""Of constant time, on which the points of a window lie."""
+LINES, FEW_LINES = 64, 8
+"""Of constant time, on which the points of a window lie; and those where a rough value is enough."""
 LEAST_VARIANCE = 1e-6
 """Directions of less variance than this share of the largest are treated as if they had so much."""
 IMPROVEMENT = 0.5
@@ -126,15 +126,21 @@ class WindowProblem:
 
     def prepared(self, length: float, pace: float, count: int) -> Prepared:
         """At least about `count` collocation points."""
+        return self._on_lines(length, pace, (LINES, max(1, round(count / CHUNK)) * CHUNK // LINES))
+
+    def prepared_roughly(self, length: float, pace: float) -> Prepared:
+        """`CHUNK` points for a rough value: each line costs a Fourier transform, however few of its points count."""
+        return self._on_lines(length, pace, (FEW_LINES, CHUNK // FEW_LINES))
+
+    def _on_lines(self, length: float, pace: float, shape: tuple[int, int]) -> Prepared:
         problem, lift = self.kernel.problem, self.lift(pace)
         generator = host_generator(self.seed, "points of a window", self.index)
-        shape = LINES, max(1, round(count / CHUNK)) * CHUNK // LINES
         drawn = spread(problem, lift, length, shape, self.kernel.half, generator, self.settings.spacing)
         return self.kernel.prepare(lift, drawn.t, drawn.columns)
 
     def residual_of_nothing(self, length: float, pace: float) -> float:
-        """The mean of r² where N = 0."""
-        points = self.prepared(length, pace, CHUNK)
+        """The mean of r² where N = 0, roughly."""
+        points = self.prepared_roughly(length, pace)
         nothing = {name: jnp.zeros(len(points.t)) for name in ("u", *self.kernel.orders)}
         r, _, _ = self.kernel.linearized(jnp.asarray(pace, float), points, nothing)
         return float(jnp.mean(r**2))
@@ -166,16 +172,23 @@ class WindowProblem:
 
     def end(self, piece: Piece) -> np.ndarray:
         """u on the whole grid at the end of the window."""
-        u, _ = self._on_the_period(piece, np.array([float(piece.length)]), self.grid)
-        return u[0]
+        columns, t = self._columns(self.grid), np.array([float(piece.length)])
+        u = self.kernel.field_values(self.lift(float(piece.pace)), piece, t, columns[None])
+        return self._whole(u)[0]
 
     def _on_the_period(self, piece: Piece, t: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
         """u and the residual at the times t, (m,), and even points of the period, each (m, points)."""
-        half = self.kernel.half
-        columns = np.arange(self.grid // 2 if half else 0, self.grid + half, self.grid // points)
+        columns = self._columns(points)
         u, f = self.kernel.values(
             self.lift(float(piece.pace)), piece, t, np.broadcast_to(columns, (len(t), len(columns)))
         )
-        if half:  # ξ = −1 is ξ = 1
-            u, f = (np.concatenate([v[:, :0:-1], v[:, :-1]], axis=1) for v in (u, f))
-        return u, f
+        return self._whole(u), self._whole(f)
+
+    def _columns(self, points: int) -> np.ndarray:
+        """Which of the grid are so many even points of the period; where the field is known from a half, of that."""
+        half = self.kernel.half
+        return np.arange(self.grid // 2 if half else 0, self.grid + half, self.grid // points)
+
+    def _whole(self, rows: np.ndarray) -> np.ndarray:
+        """Values (m, ·) at these columns, on the whole period; ξ = −1 is ξ = 1."""
+        return np.concatenate([rows[:, :0:-1], rows[:, :-1]], axis=1) if self.kernel.half else rows
