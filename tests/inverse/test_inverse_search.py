@@ -13,6 +13,7 @@ from pinn_ac.inverse.classical import fit_classically, observed, sensitivities
 from pinn_ac.inverse.profile import infer_profile
 from pinn_ac.inverse.search import Search
 from pinn_ac.inverse.steps import damped_step, foreseen, relaxed
+from pinn_ac.inverse.tangents import _series
 from pinn_ac.problem import Cosine, Fourier, HalfWaves
 from pinn_ac.reference import solve
 from pinn_ac.running import computing
@@ -104,6 +105,20 @@ def test_a_search_that_was_stopped_goes_on_with_the_same_bits(noise_free, tmp_pa
     assert end.eta == place.eta
     np.testing.assert_array_equal(found.found, inferred.found)
     assert [entry["step"] for entry in history][-1] == told.history[-1]["step"]
+
+
+@pytest.mark.parametrize("on_a_grid", [True, False])
+def test_series_are_summed_at_any_points(on_a_grid):
+    generator = np.random.default_rng(0)
+    c = generator.normal(size=6) + 1j * generator.normal(size=6)
+    variance, xi = generator.uniform(0, 0.1, 4), generator.uniform(-1, 1, 4)
+    if on_a_grid:
+        variance, xi = (one.ravel() for one in np.meshgrid(variance, np.linspace(-1, 1, 5), indexing="ij"))
+    k = np.pi * np.arange(6)
+    terms = 2 * c * np.exp(1j * np.outer(xi, k) - 0.5 * np.outer(variance, k**2))
+    terms[:, 0] /= 2
+    for order, found in enumerate(_series(c, variance, xi, 3)):
+        np.testing.assert_allclose(found, (terms * (1j * k) ** order).sum(axis=1).real, rtol=1e-12, atol=1e-11)
 
 
 def test_a_step_is_that_of_damped_least_squares():
