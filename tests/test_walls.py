@@ -1,5 +1,7 @@
 """Fields between walls: what they are there whatever their parameters, their estimates, and whole runs."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,6 +18,7 @@ from pinn_ac.models import MLP, Periodic, Separable, Splitting
 from pinn_ac.problem import AllenCahn, Fourier, HalfWaves
 from pinn_ac.residual import prepare, residuals
 from pinn_ac.sampling import Sobol, wall_points
+from pinn_ac.windows import _Estimates
 
 HELD = AllenCahn(1e-2, 2.0, boundary="dirichlet", boundary_values=(-1, -1))
 BENT = AllenCahn(0.1, 0.5, boundary="dirichlet", initial_condition=Fourier(0.5, (), (0.3,)))
@@ -112,6 +115,26 @@ def test_a_known_error_is_estimated(kind):
     found = estimate_error(problem, derivatives, points=256, steps=100)
     assert not found["estimate_unreliable"]
     assert found["estimated_relative_l2"] == pytest.approx(error, rel=1e-2)
+
+
+def test_a_run_under_way_estimates_its_error_between_the_walls_alone():
+    """Of the heat equation, as above, in natural units, in the first of 8 windows; beyond the walls is no field."""
+    condition = HalfWaves(mean=2.0, sine=(0.0, 0.5))
+    problem = AllenCahn(0.05, 0.0, domain=(1.0, 3.0), boundary="dirichlet", initial_condition=condition)
+    diffusivity = problem.natural.diffusivity
+    assert diffusivity == pytest.approx(0.05 / 4)
+
+    def field(condition, params, t, xi):
+        assert (xi >= 0).all()
+        w = 1e-4 * np.sin(3 * np.pi * xi)
+        u = 2 + 0.5 * np.exp(-diffusivity * 4 * np.pi**2 * t) * np.sin(2 * np.pi * xi) + t * w
+        return {"u": u, "residual": w * (1 + diffusivity * 9 * np.pi**2 * t)}
+
+    programs = SimpleNamespace(derivatives=lambda orders: field)
+    estimates = _Estimates(SimpleNamespace(problem=problem, windows=8, programs=programs))
+    t, xi = np.linspace(0, 1 / 8, 26)[:, None], np.linspace(0, 1, 513)[None]
+    error = np.linalg.norm(1e-4 * t * np.sin(3 * np.pi * xi)) / np.linalg.norm(field(None, None, t, xi)["u"])
+    assert estimates.after([None], (), None) == pytest.approx(error, rel=1e-2)
 
 
 def test_energies_between_walls_are_integrals_over_them():
