@@ -81,6 +81,33 @@ def test_a_lift_between_held_walls_solves_the_heat_equation():
     np.testing.assert_allclose(jax.vmap(lambda x: defect(BENT, 0.4, x))(x), -bend, atol=1e-8)
 
 
+def between_held_walls(domain):
+    return AllenCahn(0.1, 0.5, domain=domain, boundary="dirichlet", initial_condition=Tanh(0.3, 0.2))
+
+
+@pytest.mark.parametrize("real", ["float64", "float32"])
+def test_slopes_do_not_change_their_sign_at_a_wall(real):
+    """Where u is held: the coordinate of a wall may be rounded beyond it, where the field is another one."""
+    for domain in ((-1.0, 1.0), (-0.9, 0.9), (-1.0, 0.3), (0.1, 0.7)):
+        problem, walls = between_held_walls(domain), jnp.asarray(domain, real)
+
+        def place(x, problem=problem):
+            return problem.to_natural_traced(jnp.zeros_like(x), x)[1]
+
+        for function in (place, jax.jit(place)):
+            np.testing.assert_array_equal(function(walls), [0, 1])
+        np.testing.assert_allclose(jax.vmap(jax.grad(place))(walls), 1 / problem.period, rtol=1e-6)
+        beyond = walls + 0.1 * problem.period * jnp.asarray([-1, 1], real)
+        np.testing.assert_allclose(place(beyond), [0.1, 0.9], rtol=1e-5)
+
+
+def test_the_lift_is_that_of_its_wall_where_the_coordinate_is_rounded_beyond_it():
+    problem, wall = between_held_walls((-0.9, 0.9)), jnp.asarray(0.9)
+    assert problem.circle.to_unit(wall) == pytest.approx(-1, abs=1e-15)
+    assert problem.initial(wall) == pytest.approx(problem.boundary_values[1], abs=1e-12)
+    assert problem.lift(jnp.asarray(0.1), wall) == pytest.approx(problem.boundary_values[1], abs=1e-12)
+
+
 def test_traced_coefficients_pass_through():
     def diffusivity(rate):
         return HELD.with_coefficients({"diffusivity": rate}).natural.diffusivity
