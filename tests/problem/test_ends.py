@@ -120,6 +120,7 @@ def test_values_default_to_those_of_the_initial_condition():
     assert AllenCahn(boundary="dirichlet", initial_condition=Sine()).boundary_values == (0.0, 0.0)
     assert Burgers(boundary="dirichlet").boundary_values == (0.0, 0.0)
     assert Burgers(boundary="dirichlet").natural.boundary == "periodic"
+    assert AllenCahn(boundary="dirichlet", boundary_values=np.array([-1, -1])).boundary_values == (-1.0, -1.0)
 
 
 @pytest.mark.parametrize(
@@ -129,6 +130,9 @@ def test_values_default_to_those_of_the_initial_condition():
         (lambda: AllenCahn(boundary_values=(0, 0)), "are for problem.boundary=dirichlet"),
         (lambda: AllenCahn(boundary="dirichlet", boundary_values=(0, 0)), r"boundary_values=\[-1,-1\]"),
         (lambda: AllenCahn(boundary="dirichlet", boundary_values=(-1,)), "give two finite numbers"),
+        (lambda: AllenCahn(boundary="dirichlet", boundary_values=-1), "boundary_values is -1: give a list of numbers"),
+        (lambda: AllenCahn(boundary="dirichlet", boundary_values=(-1, np.nan)), "give two finite numbers"),
+        (lambda: Burgers(boundary="dirichlet", boundary_values=()), "give two finite numbers"),
         (lambda: Burgers(boundary="neumann"), "a reflection does not take solutions of Burgers"),
         (lambda: Burgers(boundary="dirichlet", initial_condition=Cosine()), "can be held at zero alone"),
         (lambda: AllenCahn(initial_condition=Tanh()), "is not periodic: choose problem.boundary=neumann"),

@@ -49,23 +49,28 @@ def checked(problem: Any) -> tuple[float, float] | None:
             "dirichlet, which holds u at its values at the ends.",
         )
         return None
-    _require_walls(problem)
     if boundary == "neumann":
+        _require_walls(problem)
         return None
     ends = end_values(condition)
-    if values is None:
-        return ends
-    given = numbers("problem.boundary_values", values)
-    require(
-        len(given) == 2 and all(map(is_number, given)),
-        f"problem.boundary_values is {list(given)}: give two finite numbers, u at the left and at the right end.",
-    )
+    given = ends if values is None else _two_numbers(values)
+    _require_walls(problem, given)
     size = max(1.0, *map(abs, given))
     require(
         all(abs(b - u) <= SAME * size for b, u in zip(given, ends, strict=True)),
         f"The initial condition is {ends[0]:.6g} and {ends[1]:.6g} at the ends of the domain, and "
         f"problem.boundary_values is [{given[0]:g}, {given[1]:g}]: set problem.boundary_values=[{ends[0]:.6g},"
         f"{ends[1]:.6g}], choose problem.boundary=neumann, or give another initial condition.",
+    )
+    return given
+
+
+def _two_numbers(values: Any) -> tuple[float, float]:
+    """What a user gave as the values at the ends."""
+    given = numbers("problem.boundary_values", values)
+    require(
+        len(given) == 2 and all(map(is_number, given)),
+        f"problem.boundary_values is {list(given)}: give two finite numbers, u at the left and at the right end.",
     )
     return given[0], given[1]
 
@@ -88,8 +93,8 @@ def _require_same_boundary(problem: Any) -> None:
     )
 
 
-def _require_walls(problem: Any) -> None:
-    """Refuse walls where the equation does not allow them."""
+def _require_walls(problem: Any, values: tuple[float, float] | None = None) -> None:
+    """Refuse walls, at which u is held at these values, where the equation does not allow them."""
     kind, boundary = type(problem).__name__, problem.boundary
     require(
         problem.dimensions is not None and problem.diffusion is not None,
@@ -103,7 +108,7 @@ def _require_walls(problem: Any) -> None:
             f"problem.boundary is neumann, and a reflection does not take solutions of {kind} to solutions: choose "
             'periodic or dirichlet, or name "even" among its symmetries if it does.',
         )
-    elif not is_odd(problem, problem.boundary_values or end_values(problem.initial_condition)):
+    elif not is_odd(problem, values):
         is_diffusive = problem.flux(0.0) is None and not problem._defines("symbol")
         require(
             is_diffusive,
