@@ -1,5 +1,7 @@
 """What ends a problem may have, what it is on the circle that they reflect it to, and what is refused."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -143,12 +145,25 @@ def test_what_makes_no_sense_is_refused_in_one_sentence(make, sentence):
         make()
 
 
+def test_the_values_that_a_refusal_names_are_accepted(tmp_path):
+    """To the tolerance of 1e-6, also where the values that were given look the same."""
+    path, x = str(tmp_path / "held.csv"), np.linspace(-1, 1, 41)
+    np.savetxt(path, np.column_stack([x, 1.2345678 + 1e3 * x**2]), delimiter=",")
+    for condition in (HalfWaves(mean=1.2345678), Tabulated(path, boundary="dirichlet")):
+        ends = AllenCahn(boundary="dirichlet", initial_condition=condition).boundary_values
+        near = [float(f"{value:.6g}") for value in ends]
+        with pytest.raises(InputError, match="leave it out or set") as refused:
+            AllenCahn(boundary="dirichlet", boundary_values=near, initial_condition=condition)
+        named = json.loads(str(refused.value).rpartition("boundary_values=")[2].partition("]")[0] + "]")
+        assert AllenCahn(boundary="dirichlet", boundary_values=named, initial_condition=condition).circle
+
+
 def test_samples_whose_ends_do_not_fit_name_the_boundary_that_would(tmp_path):
     x = np.linspace(-1, 1, 41)
     held, flat = str(tmp_path / "held.csv"), str(tmp_path / "flat.csv")
     np.savetxt(held, np.column_stack([x, np.exp(x)]), delimiter=",")
     np.savetxt(flat, np.column_stack([x, np.tanh(5 * x)]), delimiter=",")
-    with pytest.raises(InputError, match=r"problem.boundary=dirichlet problem.boundary_values=\[0.367879,2.71828\]"):
+    with pytest.raises(InputError, match=r"problem.boundary=dirichlet problem.boundary_values=\[0.367879441,2.71828183\]"):
         Tabulated(held)
     with pytest.raises(InputError, match=r"choose problem.boundary=neumann"):
         Tabulated(flat)

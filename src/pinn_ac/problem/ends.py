@@ -58,9 +58,9 @@ def checked(problem: Any) -> tuple[float, float] | None:
     size = max(1.0, *map(abs, given))
     require(
         all(abs(b - u) <= SAME * size for b, u in zip(given, ends, strict=True)),
-        f"The initial condition is {ends[0]:.6g} and {ends[1]:.6g} at the ends of the domain, and "
-        f"problem.boundary_values is [{given[0]:g}, {given[1]:g}]: set problem.boundary_values=[{ends[0]:.6g},"
-        f"{ends[1]:.6g}], choose problem.boundary=neumann, or give another initial condition.",
+        f"The initial condition is {said(*ends)} at the ends of the domain, and problem.boundary_values is "
+        f"{said(*given)}: leave it out or set problem.boundary_values={said(*ends)}, choose problem.boundary=neumann, "
+        "or give another initial condition.",
     )
     return given
 
@@ -73,6 +73,11 @@ def _two_numbers(values: Any) -> tuple[float, float]:
         f"problem.boundary_values is {list(given)}: give two finite numbers, u at the left and at the right end.",
     )
     return given[0], given[1]
+
+
+def said(left: float, right: float) -> str:
+    """Values at both ends as a setting, with digits enough to be given back."""
+    return f"[{left:.9g},{right:.9g}]"
 
 
 def end_values(condition: Any) -> tuple[float, float]:
