@@ -132,7 +132,10 @@ def test_values_default_to_those_of_the_initial_condition():
         (lambda: AllenCahn(boundary_values=(0, 0)), "are for problem.boundary=dirichlet"),
         (lambda: AllenCahn(boundary="dirichlet", boundary_values=(0, 0)), r"boundary_values=\[-1,-1\]"),
         (lambda: AllenCahn(boundary="dirichlet", boundary_values=(-1,)), "give two finite numbers"),
-        (lambda: AllenCahn(boundary="dirichlet", boundary_values=-1), "boundary_values is -1: give a list of numbers"),
+        (
+            lambda: AllenCahn(boundary="dirichlet", boundary_values=-1),
+            "boundary_values is -1: give a list of numbers",
+        ),
         (lambda: AllenCahn(boundary="dirichlet", boundary_values=(-1, np.nan)), "give two finite numbers"),
         (lambda: Burgers(boundary="dirichlet", boundary_values=()), "give two finite numbers"),
         (lambda: Burgers(boundary="neumann"), "a reflection does not take solutions of Burgers"),
@@ -163,7 +166,9 @@ def test_samples_whose_ends_do_not_fit_name_the_boundary_that_would(tmp_path):
     held, flat = str(tmp_path / "held.csv"), str(tmp_path / "flat.csv")
     np.savetxt(held, np.column_stack([x, np.exp(x)]), delimiter=",")
     np.savetxt(flat, np.column_stack([x, np.tanh(5 * x)]), delimiter=",")
-    with pytest.raises(InputError, match=r"problem.boundary=dirichlet problem.boundary_values=\[0.367879441,2.71828183\]"):
+    with pytest.raises(
+        InputError, match=r"problem.boundary=dirichlet problem.boundary_values=\[0.367879441,2.71828183\]"
+    ):
         Tabulated(held)
     with pytest.raises(InputError, match=r"choose problem.boundary=neumann"):
         Tabulated(flat)
@@ -171,6 +176,28 @@ def test_samples_whose_ends_do_not_fit_name_the_boundary_that_would(tmp_path):
         AllenCahn(boundary="neumann", initial_condition=Tabulated(held, boundary="dirichlet"))
     with pytest.raises(InputError, match="the walls are at"):
         Tabulated(held, domain=(-2.0, 2.0), boundary="neumann")
+
+
+def test_ends_of_samples_are_zero_to_their_rounding(tmp_path):
+    """−sin πx in single precision ends at ±8.7e-8; what single precision tells from zero is not zero."""
+    x = np.linspace(-1, 1, 65, dtype=np.float32)
+
+    def samples(u):
+        np.savez(tmp_path / f"{u[0]}.npz", x=x, u=u)
+        return Tabulated(str(tmp_path / f"{u[0]}.npz"), boundary="dirichlet")
+
+    single = samples(-np.sin(np.float32(np.pi) * x))
+    for equation in (AllenCahn, Burgers):
+        problem = equation(boundary="dirichlet", initial_condition=single)
+        assert problem.boundary_values == (0.0, 0.0)
+        assert problem.natural.boundary == "periodic"
+    assert AllenCahn(boundary="dirichlet", initial_condition=samples(1e-5 - np.sin(np.pi * x))).boundary_values[0] > 0
+    almost = samples(3e-7 - np.sin(np.pi * x.astype(float)))  # in double precision, where that is no rounding
+    assert AllenCahn(boundary="dirichlet", initial_condition=almost).boundary_values[0] > 0
+    with pytest.raises(InputError, match=r"set problem.boundary_values=\[0,0\]"):
+        Burgers(boundary="dirichlet", initial_condition=almost)
+    held = Burgers(boundary="dirichlet", boundary_values=[0, 0], initial_condition=almost)
+    assert float(held.initial(jnp.asarray(-1.0))) == pytest.approx(0, abs=1e-12)
 
 
 def test_samples_between_walls_and_public_layouts(tmp_path):

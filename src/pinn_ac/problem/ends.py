@@ -55,9 +55,9 @@ def checked(problem: Any) -> tuple[float, float] | None:
     ends = end_values(condition)
     given = ends if values is None else _two_numbers(values)
     _require_walls(problem, given)
-    size = max(1.0, *map(abs, given))
+    slack = max(SAME * max(1.0, *map(abs, given)), _rounding(condition))
     require(
-        all(abs(b - u) <= SAME * size for b, u in zip(given, ends, strict=True)),
+        all(abs(b - u) <= slack for b, u in zip(given, ends, strict=True)),
         f"The initial condition is {said(*ends)} at the ends of the domain, and problem.boundary_values is "
         f"{said(*given)}: leave it out or set problem.boundary_values={said(*ends)}, choose problem.boundary=neumann, "
         "or give another initial condition.",
@@ -84,8 +84,13 @@ def end_values(condition: Any) -> tuple[float, float]:
     """u₀ at both ends, without the rounding of a zero."""
     with jax.enable_x64(True), jax.ensure_compile_time_eval():
         left, right = (float(np.asarray(condition(jnp.asarray(xi)))) for xi in (-1.0, 1.0))
-    size = max(abs(left), abs(right), 1.0)
-    return tuple(0.0 if abs(u) <= 1e-14 * size else float(f"{u:.15g}") for u in (left, right))  # type: ignore[return-value]
+    zero = max(1e-14 * max(abs(left), abs(right), 1.0), _rounding(condition))
+    return tuple(0.0 if abs(u) <= zero else float(f"{u:.15g}") for u in (left, right))  # type: ignore[return-value]
+
+
+def _rounding(condition: Any) -> float:
+    """Of a condition's own values, where they are samples."""
+    return float(getattr(condition, "rounding", 0.0))
 
 
 def _require_same_boundary(problem: Any) -> None:
@@ -114,12 +119,14 @@ def _require_walls(problem: Any, values: tuple[float, float] | None = None) -> N
             'periodic or dirichlet, or name "even" among its symmetries if it does.',
         )
     elif not is_odd(problem, values):
-        is_diffusive = problem.flux(0.0) is None and not problem._defines("symbol")
+        assert values is not None
+        rest = "choose an initial condition that is zero at both ends, or problem.boundary=periodic."
+        if "odd" in problem.symmetries and max(map(abs, values)) <= SAME:
+            rest = "set problem.boundary_values=[0,0], which these are but for rounding."
         require(
-            is_diffusive,
-            f"problem.boundary is dirichlet, with which {kind} can be held at zero alone: choose an initial "
-            f"condition "
-            "that is zero at both ends, or problem.boundary=periodic.",
+            problem.flux(0.0) is None and not problem._defines("symbol"),
+            f"problem.boundary is dirichlet, with which {kind} can be held at zero alone, and the values at the ends "
+            f"are {said(*values)}: {rest}",
         )
 
 

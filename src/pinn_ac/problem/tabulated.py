@@ -75,6 +75,11 @@ class Tabulated(BandLimited):
         return self.boundary == "periodic"
 
     @property
+    def rounding(self) -> float:
+        """A u that is smaller is zero but for the rounding of the samples, and of what they were computed in."""
+        return max(4 * _rounding(self._samples.u), self._samples.u_rounding)
+
+    @property
     def intervals(self) -> int:
         """Of the grid that its reflection is sampled on."""
         return RESAMPLED
