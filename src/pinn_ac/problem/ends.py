@@ -59,8 +59,8 @@ def checked(problem: Any) -> tuple[float, float] | None:
     require(
         all(abs(b - u) <= slack for b, u in zip(given, ends, strict=True)),
         f"The initial condition is {said(*ends)} at the ends of the domain, and problem.boundary_values is "
-        f"{said(*given)}: leave it out or set problem.boundary_values={said(*ends)}, choose problem.boundary=neumann, "
-        "or give another initial condition.",
+        f"{said(*given)}: leave it out or set problem.boundary_values={said(*ends)}, choose "
+        "problem.boundary=neumann, or give another initial condition.",
     )
     return given
 
