@@ -81,7 +81,7 @@ class InUnits:
         plain = self.nominal
         return ends.base_of(plain, self.held_at, plain.unit_diffusivity)
 
-    @property
+    @cached_property
     def largest_initial_value(self) -> float:
         """max |u₀|; a bound of it where the problem is mirrored."""
         return largest_value(self.initial_condition) + (self.base.largest if self.is_mirrored else 0.0)
