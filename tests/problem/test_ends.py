@@ -1,6 +1,7 @@
 """What ends a problem may have, what it is on the circle that they reflect it to, and what is refused."""
 
 import json
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -125,10 +126,24 @@ def test_values_default_to_those_of_the_initial_condition():
     assert AllenCahn(boundary="dirichlet", boundary_values=np.array([-1, -1])).boundary_values == (-1.0, -1.0)
 
 
+def test_values_that_were_not_given_belong_to_their_boundary_and_initial_condition():
+    held = AllenCahn(boundary="dirichlet")
+    assert replace(held, boundary="neumann").boundary_values is None
+    assert replace(held, boundary="periodic").boundary_values is None
+    assert replace(held, initial_condition=Sine()).boundary_values == (0.0, 0.0)
+    given = AllenCahn(boundary="dirichlet", boundary_values=(-1, -1))
+    assert given == held
+    for change in ({"boundary": "neumann"}, {"initial_condition": Sine()}):
+        with pytest.raises(InputError, match="leave"):
+            replace(given, **change)
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
         (lambda: AllenCahn(boundary="wall"), "choose periodic, neumann or dirichlet"),
+        (lambda: AllenCahn(boundary="mirrored"), "choose periodic, neumann or dirichlet"),
+        (lambda: AllenCahn(boundary="mirrored", boundary_values=(-1, -1)), "choose periodic, neumann or dirichlet"),
         (lambda: AllenCahn(boundary_values=(0, 0)), "are for problem.boundary=dirichlet"),
         (lambda: AllenCahn(boundary="dirichlet", boundary_values=(0, 0)), r"boundary_values=\[-1,-1\]"),
         (lambda: AllenCahn(boundary="dirichlet", boundary_values=(-1,)), "give two finite numbers"),

@@ -17,10 +17,20 @@ from pinn_ac.problem.reflected import Base, reflected
 
 BOUNDARIES = ("periodic", "neumann", "dirichlet")
 """What `problem.boundary` may be."""
-MIRRORED = "mirrored"
+
+
+class _OfACircle(str):
+    """A boundary that a problem has on a circle alone; the same word of a user's is none."""
+
+
+MIRRORED = _OfACircle("mirrored")
 """The boundary of a problem on a circle, of which the half 0 ≤ ξ ≤ 1 lies between walls where u is held."""
 SAME = 1e-6
 """Share of the largest |u₀| by which it may miss a value that it is held at; that much is taken away from it."""
+
+
+class Found(tuple[float, ...]):
+    """Values at the walls that were taken from u₀, since none were given; they are found anew for another u₀."""
 
 
 def checked(problem: Any) -> tuple[float, float] | None:
@@ -30,8 +40,9 @@ def checked(problem: Any) -> tuple[float, float] | None:
         InputError: the boundary is none, the equation does not allow it, or u₀ does not fit it.
     """
     boundary, values, condition = problem.boundary, problem.boundary_values, problem.initial_condition
-    if boundary == MIRRORED:
+    if isinstance(boundary, _OfACircle):
         return numbers("problem.boundary_values", values)  # type: ignore[return-value]
+    values = None if isinstance(values, Found) else values
     require(
         boundary in BOUNDARIES,
         f"problem.boundary is {boundary!r}: choose {', '.join(BOUNDARIES[:-1])} or {BOUNDARIES[-1]}.",
@@ -53,7 +64,10 @@ def checked(problem: Any) -> tuple[float, float] | None:
         _require_walls(problem)
         return None
     ends = end_values(condition)
-    given = ends if values is None else _two_numbers(values)
+    if values is None:
+        _require_walls(problem, ends)
+        return Found(ends)  # type: ignore[return-value]
+    given = _two_numbers(values)
     _require_walls(problem, given)
     slack = max(SAME * max(1.0, *map(abs, given)), _rounding(condition))
     require(
