@@ -11,7 +11,7 @@ import pinn_ac
 from fields import random_params
 from pinn_ac.ansatz import Decaying, Field, Lifted, ReactionFlow, Soft
 from pinn_ac.derivatives import JaxJvp
-from pinn_ac.estimate import estimate_error
+from pinn_ac.estimate import estimate_error, from_values, march, time_grids
 from pinn_ac.evaluation import energy, spectral_slope
 from pinn_ac.loss import build_terms
 from pinn_ac.models import MLP, Periodic, Separable, Splitting
@@ -115,6 +115,19 @@ def test_a_known_error_is_estimated(kind):
     found = estimate_error(problem, derivatives, points=256, steps=100)
     assert not found["estimate_unreliable"]
     assert found["estimated_relative_l2"] == pytest.approx(error, rel=1e-2)
+
+
+def test_odd_points_between_held_walls_lie_on_no_wall():
+    """Heat alone takes e = sin πξ between the walls to e^{−Dπ²t} sin πξ, exactly at any points."""
+    condition = HalfWaves(mean=2.0, sine=(0.0, 0.5))
+    problem = AllenCahn(0.05, 0.0, boundary="dirichlet", initial_condition=condition).natural
+    for points in (16, 20):
+        xi, t = np.abs(-1 + 2 * np.arange(points) / points), time_grids(1.0, (), 8)[0]
+        window = from_values(t, *np.zeros((2, len(t), points)))
+        for first in (0, 1):
+            start, part = np.sin(np.pi * xi[first::2]), window.coarsened(first)
+            *_, end = march(problem, part, start)
+            np.testing.assert_allclose(end, np.exp(-problem.diffusivity * np.pi**2) * start, atol=1e-14)
 
 
 def test_a_run_under_way_estimates_its_error_between_the_walls_alone():
