@@ -14,6 +14,7 @@ from pinn_ac.derivatives import JaxJvp
 from pinn_ac.estimate import estimate_error, from_values, march, time_grids
 from pinn_ac.evaluation import energy, spectral_slope
 from pinn_ac.loss import build_terms
+from pinn_ac.marching.march import March
 from pinn_ac.models import MLP, Periodic, Separable, Splitting
 from pinn_ac.problem import AllenCahn, Fourier, HalfWaves
 from pinn_ac.residual import prepare, residuals
@@ -117,6 +118,26 @@ def test_a_known_error_is_estimated(kind):
     assert found["estimated_relative_l2"] == pytest.approx(error, rel=1e-2)
 
 
+@pytest.mark.parametrize("boundary", ["dirichlet", "neumann"])
+def test_a_window_of_a_march_is_compared_at_the_points_of_the_reference(boundary):
+    """Both walls are among these, so that they are none of the grid's: a field that is 1 % too large is so there."""
+    problem = AllenCahn(1e-2, 2.0, domain=(1.0, 3.0), boundary=boundary, initial_condition=HalfWaves(1.0, (0.5,)))
+    t, x = np.linspace(0, 1, 5), problem.grid(512)
+    asked = []
+
+    def values_at(lift, piece, t, xi):
+        asked.append(xi)
+        return 1.01 * np.cos(t[:, None] * xi), None
+
+    local, xi = problem.to_natural(t, x)
+    reference = SimpleNamespace(t=t, x=x, u=np.cos(local[:, None] * xi))
+    kernel, piece = SimpleNamespace(values_at=values_at), SimpleNamespace(start=0.0, length=0.5, pace=1.0)
+    run = March(problem.natural, kernel, None, 1e-6, 0, reference=reference, stated=problem)
+    found = run.error_in(SimpleNamespace(lift=lambda pace: None), piece)
+    assert found["window_relative_l2"] == pytest.approx(0.01)
+    np.testing.assert_array_equal(asked[0], xi[::2])
+
+
 def test_odd_points_between_held_walls_lie_on_no_wall():
     """Heat alone takes e = sin πξ between the walls to e^{−Dπ²t} sin πξ, exactly at any points."""
     condition = HalfWaves(mean=2.0, sine=(0.0, 0.5))
@@ -190,8 +211,9 @@ def test_the_estimate_is_the_error(solution):
 @pytest.mark.slow
 @pytest.mark.parametrize("problem", [HELD, BENT], ids=["rest", "bent"])
 def test_a_tolerance_is_met_between_walls(problem):
-    solution = pinn_ac.fit(problem, tolerance=1e-6, progress=False)
+    solution = pinn_ac.fit(problem, tolerance=1e-6, reference=True, progress=False)
     assert solution.error() <= 2e-6
+    assert all(entry["window_relative_l2"] <= 2e-6 for entry in solution.history)
 
 
 @pytest.mark.slow
