@@ -12,11 +12,13 @@ from fields import random_params
 from pinn_ac.ansatz import Decaying, Field, Lifted, ReactionFlow, Soft
 from pinn_ac.derivatives import JaxJvp
 from pinn_ac.estimate import estimate_error, from_values, march, time_grids
-from pinn_ac.evaluation import energy, spectral_slope
+from pinn_ac.evaluation import Sampled, energies, energy, spectral_slope
 from pinn_ac.loss import build_terms
 from pinn_ac.marching.march import March
 from pinn_ac.models import MLP, Periodic, Separable, Splitting
-from pinn_ac.problem import AllenCahn, Fourier, HalfWaves
+from pinn_ac.problem import AllenCahn, Fourier, HalfWaves, Tanh
+from pinn_ac.reporting.curves import draw_energy
+from pinn_ac.reporting.page_data import RunPage, data_of
 from pinn_ac.residual import prepare, residuals
 from pinn_ac.sampling import Sobol, wall_points
 from pinn_ac.windows import _Estimates
@@ -181,6 +183,21 @@ def test_energies_between_walls_are_integrals_over_them():
     slope = spectral_slope(problem, u)
     np.testing.assert_allclose(slope[0], -np.pi * np.sin(np.pi * x), atol=2e-4)  # a cubic spline's, h³
     assert energy(problem, u, -np.pi * np.sin(np.pi * x)[None])[0] == pytest.approx(0.3 * np.pi**2 / 4, rel=1e-6)
+
+
+def test_energies_of_a_field_and_of_the_reference_are_compared_by_the_same_slopes():
+    """Of a front as thin as five cells: a spline's slopes are wrong by more than a good network is."""
+    problem = AllenCahn(1e-3, 5.0, boundary="dirichlet", initial_condition=Tanh(0.02))
+    t, x = np.array([0.0, 1.0]), problem.grid(512)
+    u, u_x = (np.stack([values, values]) for values in (np.tanh(x / 0.02), 50 / np.cosh(x / 0.02) ** 2))
+    field, reference = Sampled(t, x, u, u_x, 0 * u), SimpleNamespace(t=t, x=x, u=u, label="itself")
+    assert np.abs(spectral_slope(problem, u) / u_x.max() - u_x / u_x.max()).max() > 1e-5
+    np.testing.assert_array_equal(*energies(problem, field, reference))
+    np.testing.assert_array_equal(energies(problem, field, None)[0], energy(problem, u, u_x))
+    shown = draw_energy(problem, field, reference).axes[1].get_lines()[0].get_ydata()
+    assert np.max(shown) < 1e-14
+    course = data_of(RunPage("a run", problem, {}, sampled=field, reference=reference))["course"]
+    assert course["energy"] == course["energy_reference"]
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pinn_ac.evaluation import ReferenceField, Sampled, energy, spectral_slope
+from pinn_ac.evaluation import ReferenceField, Sampled, energies
 from pinn_ac.problem import Problem
 from pinn_ac.reporting.page import packed
 
@@ -149,10 +149,7 @@ def _course(run: RunPage) -> dict[str, Any] | None:
         return None
     ours = theirs = None
     if run.sampled is not None and "energy" in run.problem.capabilities:
-        ours = energy(run.problem, run.sampled.u, run.sampled.u_x)
-        if run.reference is not None:
-            exact = np.asarray(run.reference.u, float)
-            theirs = energy(run.problem, exact, spectral_slope(run.problem, exact))
+        ours, theirs = energies(run.problem, run.sampled, run.reference)
     by_time = run.metrics.get("relative_l2_by_time")
     if by_time is not None and len(by_time) != len(times):
         by_time = None
