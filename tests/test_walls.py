@@ -1,5 +1,6 @@
 """Fields between walls: what they are there whatever their parameters, their estimates, and whole runs."""
 
+from base64 import b64decode
 from types import SimpleNamespace
 
 import jax
@@ -18,6 +19,7 @@ from pinn_ac.marching.march import March
 from pinn_ac.models import MLP, Periodic, Separable, Splitting
 from pinn_ac.problem import AllenCahn, Fourier, HalfWaves, Tanh
 from pinn_ac.reporting.curves import draw_energy
+from pinn_ac.reporting.notebook import Shown
 from pinn_ac.reporting.page_data import RunPage, data_of
 from pinn_ac.residual import prepare, residuals
 from pinn_ac.sampling import Sobol, wall_points
@@ -200,9 +202,37 @@ def test_energies_of_a_field_and_of_the_reference_are_compared_by_the_same_slope
     assert course["energy"] == course["energy_reference"]
 
 
+def test_pages_and_notebooks_show_both_walls():
+    problem = AllenCahn(1e-2, domain=(0.0, 3.0), boundary="dirichlet")
+    t, x = np.array([0.0, 1.0]), problem.grid(512)
+    u = np.stack([x, x])
+    field = data_of(RunPage("a run", problem, {}, sampled=Sampled(t, x, u, u, u)))["field"]
+    places = np.frombuffer(b64decode(field["x"]["data"]), np.float32)
+    assert (places[0], places[-1], len(places)) == (0, 3, 256)
+    assert np.ptp(np.diff(places)) < 1.01 * 3 / 511  # even but for one place of the grid
+
+    class OfPlaces(Shown):
+        experiment, num_parameters = SimpleNamespace(problem=problem), 0
+
+        def __call__(self, t, x):
+            self.x = x
+            return x + t
+
+    shown = OfPlaces()
+    assert shown._repr_png_()
+    assert (shown.x.min(), shown.x.max()) == problem.domain
+
+
 @pytest.fixture(scope="module")
 def solution():
     return pinn_ac.fit(HELD, network=MLP(width=6, depth=1), steps=3, progress=False)
+
+
+def test_single_precision_is_refused_where_it_has_no_digits():
+    """u₀ is 0.3 at the walls, and D u_xx must be −5 (0.3 − 0.3³) there."""
+    bent = AllenCahn(1e-4, 5.0, boundary="dirichlet", initial_condition=Fourier(0.3, (), (0.2,)))
+    with pytest.raises(pinn_ac.InputError, match=r"errors of 0.00\d in the initial condition.*set precision=float64"):
+        pinn_ac.fit(bent, network=MLP(4, 1), precision="float32", steps=1, progress=False)
 
 
 @pytest.mark.landing

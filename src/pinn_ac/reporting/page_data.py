@@ -81,7 +81,10 @@ def _field(run: RunPage) -> dict[str, Any] | None:
         return None
     sampled = run.sampled
     rows = _thinned(len(sampled.t), MOST_TIMES)
-    columns = np.arange(0, len(sampled.x), -(-len(sampled.x) // MOST_PLACES))
+    places = len(sampled.x)
+    # Of a period every second, third …, so that they stay even; from wall to wall with both ends.
+    every = np.arange(0, places, -(-places // MOST_PLACES))
+    columns = _thinned(places, MOST_PLACES) if run.problem.has_walls else every
     grid = np.ix_(rows, columns)
     residual = np.where(sampled.t[:, None] > 0, sampled.residual, np.nan)  # at t = 0 it says nothing, see `score`
     error = None if run.reference is None else (sampled.u - np.asarray(run.reference.u, float))[grid]
