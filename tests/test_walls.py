@@ -1,5 +1,8 @@
 """Fields between walls: what they are there whatever their parameters, their estimates, and whole runs."""
 
+from base64 import b64decode
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,13 +12,18 @@ import pinn_ac
 from fields import random_params
 from pinn_ac.ansatz import Decaying, Field, Lifted, ReactionFlow, Soft
 from pinn_ac.derivatives import JaxJvp
-from pinn_ac.estimate import estimate_error
-from pinn_ac.evaluation import energy, spectral_slope
+from pinn_ac.estimate import estimate_error, from_values, march, time_grids
+from pinn_ac.evaluation import Sampled, energies, energy, spectral_slope
 from pinn_ac.loss import build_terms
+from pinn_ac.marching.march import March
 from pinn_ac.models import MLP, Periodic, Separable, Splitting
-from pinn_ac.problem import AllenCahn, Fourier, HalfWaves
+from pinn_ac.problem import AllenCahn, Fourier, HalfWaves, Tanh
+from pinn_ac.reporting.curves import draw_energy
+from pinn_ac.reporting.notebook import Shown
+from pinn_ac.reporting.page_data import RunPage, data_of
 from pinn_ac.residual import prepare, residuals
 from pinn_ac.sampling import Sobol, wall_points
+from pinn_ac.windows import _Estimates
 
 HELD = AllenCahn(1e-2, 2.0, boundary="dirichlet", boundary_values=(-1, -1))
 BENT = AllenCahn(0.1, 0.5, boundary="dirichlet", initial_condition=Fourier(0.5, (), (0.3,)))
@@ -114,6 +122,59 @@ def test_a_known_error_is_estimated(kind):
     assert found["estimated_relative_l2"] == pytest.approx(error, rel=1e-2)
 
 
+@pytest.mark.parametrize("boundary", ["dirichlet", "neumann"])
+def test_a_window_of_a_march_is_compared_at_the_points_of_the_reference(boundary):
+    """Both walls are among these, so that they are none of the grid's: a field that is 1 % too large is so there."""
+    problem = AllenCahn(1e-2, 2.0, domain=(1.0, 3.0), boundary=boundary, initial_condition=HalfWaves(1.0, (0.5,)))
+    t, x = np.linspace(0, 1, 5), problem.grid(512)
+    asked = []
+
+    def values_at(lift, piece, t, xi):
+        asked.append(xi)
+        return 1.01 * np.cos(t[:, None] * xi), None
+
+    local, xi = problem.to_natural(t, x)
+    reference = SimpleNamespace(t=t, x=x, u=np.cos(local[:, None] * xi))
+    kernel, piece = SimpleNamespace(values_at=values_at), SimpleNamespace(start=0.0, length=0.5, pace=1.0)
+    run = March(problem.natural, kernel, None, 1e-6, 0, reference=reference, stated=problem)
+    found = run.error_in(SimpleNamespace(lift=lambda pace: None), piece)
+    assert found["window_relative_l2"] == pytest.approx(0.01)
+    np.testing.assert_array_equal(asked[0], xi[::2])
+
+
+def test_odd_points_between_held_walls_lie_on_no_wall():
+    """Heat alone takes e = sin πξ between the walls to e^{−Dπ²t} sin πξ, exactly at any points."""
+    condition = HalfWaves(mean=2.0, sine=(0.0, 0.5))
+    problem = AllenCahn(0.05, 0.0, boundary="dirichlet", initial_condition=condition).natural
+    for points in (16, 20):
+        xi, t = np.abs(-1 + 2 * np.arange(points) / points), time_grids(1.0, (), 8)[0]
+        window = from_values(t, *np.zeros((2, len(t), points)))
+        for first in (0, 1):
+            start, part = np.sin(np.pi * xi[first::2]), window.coarsened(first)
+            *_, end = march(problem, part, start)
+            np.testing.assert_allclose(end, np.exp(-problem.diffusivity * np.pi**2) * start, atol=1e-14)
+
+
+def test_a_run_under_way_estimates_its_error_between_the_walls_alone():
+    """Of the heat equation, as above, in natural units, in the first of 8 windows; beyond the walls is no field."""
+    condition = HalfWaves(mean=2.0, sine=(0.0, 0.5))
+    problem = AllenCahn(0.05, 0.0, domain=(1.0, 3.0), boundary="dirichlet", initial_condition=condition)
+    diffusivity = problem.natural.diffusivity
+    assert diffusivity == pytest.approx(0.05 / 4)
+
+    def field(condition, params, t, xi):
+        assert (xi >= 0).all()
+        w = 1e-4 * np.sin(3 * np.pi * xi)
+        u = 2 + 0.5 * np.exp(-diffusivity * 4 * np.pi**2 * t) * np.sin(2 * np.pi * xi) + t * w
+        return {"u": u, "residual": w * (1 + diffusivity * 9 * np.pi**2 * t)}
+
+    programs = SimpleNamespace(derivatives=lambda orders: field)
+    estimates = _Estimates(SimpleNamespace(problem=problem, windows=8, programs=programs))
+    t, xi = np.linspace(0, 1 / 8, 26)[:, None], np.linspace(0, 1, 513)[None]
+    error = np.linalg.norm(1e-4 * t * np.sin(3 * np.pi * xi)) / np.linalg.norm(field(None, None, t, xi)["u"])
+    assert estimates.after([None], (), None) == pytest.approx(error, rel=1e-2)
+
+
 def test_energies_between_walls_are_integrals_over_them():
     """Of u = cos πx on [0, 1] with R = 0: (D/2) π² ∫ sin² = D π²/4. Simpson's rule errs by h⁴ e⁗/180."""
     problem = AllenCahn(0.3, 0.0, domain=(0.0, 1.0), boundary="neumann")
@@ -126,9 +187,52 @@ def test_energies_between_walls_are_integrals_over_them():
     assert energy(problem, u, -np.pi * np.sin(np.pi * x)[None])[0] == pytest.approx(0.3 * np.pi**2 / 4, rel=1e-6)
 
 
+def test_energies_of_a_field_and_of_the_reference_are_compared_by_the_same_slopes():
+    """Of a front as thin as five cells: a spline's slopes are wrong by more than a good network is."""
+    problem = AllenCahn(1e-3, 5.0, boundary="dirichlet", initial_condition=Tanh(0.02))
+    t, x = np.array([0.0, 1.0]), problem.grid(512)
+    u, u_x = (np.stack([values, values]) for values in (np.tanh(x / 0.02), 50 / np.cosh(x / 0.02) ** 2))
+    field, reference = Sampled(t, x, u, u_x, 0 * u), SimpleNamespace(t=t, x=x, u=u, label="itself")
+    assert np.abs(spectral_slope(problem, u) / u_x.max() - u_x / u_x.max()).max() > 1e-5
+    np.testing.assert_array_equal(*energies(problem, field, reference))
+    np.testing.assert_array_equal(energies(problem, field, None)[0], energy(problem, u, u_x))
+    shown = draw_energy(problem, field, reference).axes[1].get_lines()[0].get_ydata()
+    assert np.max(shown) < 1e-14
+    course = data_of(RunPage("a run", problem, {}, sampled=field, reference=reference))["course"]
+    assert course["energy"] == course["energy_reference"]
+
+
+def test_pages_and_notebooks_show_both_walls():
+    problem = AllenCahn(1e-2, domain=(0.0, 3.0), boundary="dirichlet")
+    t, x = np.array([0.0, 1.0]), problem.grid(512)
+    u = np.stack([x, x])
+    field = data_of(RunPage("a run", problem, {}, sampled=Sampled(t, x, u, u, u)))["field"]
+    places = np.frombuffer(b64decode(field["x"]["data"]), np.float32)
+    assert (places[0], places[-1], len(places)) == (0, 3, 256)
+    assert np.ptp(np.diff(places)) < 1.01 * 3 / 511  # even but for one place of the grid
+
+    class OfPlaces(Shown):
+        experiment, num_parameters = SimpleNamespace(problem=problem), 0
+
+        def __call__(self, t, x):
+            self.x = x
+            return x + t
+
+    shown = OfPlaces()
+    assert shown._repr_png_()
+    assert (shown.x.min(), shown.x.max()) == problem.domain
+
+
 @pytest.fixture(scope="module")
 def solution():
     return pinn_ac.fit(HELD, network=MLP(width=6, depth=1), steps=3, progress=False)
+
+
+def test_single_precision_is_refused_where_it_has_no_digits():
+    """u₀ is 0.3 at the walls, and D u_xx must be −5 (0.3 − 0.3³) there."""
+    bent = AllenCahn(1e-4, 5.0, boundary="dirichlet", initial_condition=Fourier(0.3, (), (0.2,)))
+    with pytest.raises(pinn_ac.InputError, match=r"errors of 0.00\d in the initial condition.*set precision=float64"):
+        pinn_ac.fit(bent, network=MLP(4, 1), precision="float32", steps=1, progress=False)
 
 
 @pytest.mark.landing
@@ -154,8 +258,9 @@ def test_the_estimate_is_the_error(solution):
 @pytest.mark.slow
 @pytest.mark.parametrize("problem", [HELD, BENT], ids=["rest", "bent"])
 def test_a_tolerance_is_met_between_walls(problem):
-    solution = pinn_ac.fit(problem, tolerance=1e-6, progress=False)
+    solution = pinn_ac.fit(problem, tolerance=1e-6, reference=True, progress=False)
     assert solution.error() <= 2e-6
+    assert all(entry["window_relative_l2"] <= 2e-6 for entry in solution.history)
 
 
 @pytest.mark.slow

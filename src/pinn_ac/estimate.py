@@ -10,7 +10,7 @@ error of 1e-8 costs as little as one of 1e-1.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -184,16 +184,19 @@ class Window:
         t: (m,), ascending, a grid of :func:`time_grids`.
         u: (m, n), the field at n even points of one period.
         f: (m, n), its residual.
+        walls: whether ξ = −1 and ξ = 0 are among the points, as of a grid that has not been halved to its odd points.
     """
 
     t: np.ndarray
     u: np.ndarray
     f: np.ndarray
+    walls: bool = True
 
     def coarsened(self, first: int = 0) -> "Window":
         """The same on cells of twice the length, the first halved as often, and every other point from `first` on."""
         keep = np.r_[0, 2 : HALVINGS + 2, HALVINGS + 2 : len(self.t) : 2]
-        return from_values(self.t[keep], halved(self.u[keep], first, 1), halved(self.f[keep], first, 1))
+        found = from_values(self.t[keep], halved(self.u[keep], first, 1), halved(self.f[keep], first, 1))
+        return replace(found, walls=self.walls and first == 0)
 
 
 def halved(values: np.ndarray, first: int, skipped: int = 0) -> np.ndarray:
@@ -304,7 +307,10 @@ def march(problem: Problem, window: Window, e: np.ndarray) -> Iterator[np.ndarra
     linear, slope = _linear(problem, points)
     forward, backward = (fft.rfft, fft.irfft) if e.ndim == 1 else (fft.rfft2, _irfft2)
 
-    odd = np.sign(np.arange(points) - points // 2) * (np.arange(points) > 0) if problem.is_mirrored else 1.0
+    odd: Any = 1.0
+    if problem.is_mirrored:
+        place = 2 * np.arange(points) + (not window.walls) - points  # n ξ
+        odd = np.sign(place) * (np.abs(place) < points)
 
     @cache
     def weights(step: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -176,6 +176,19 @@ def energy(problem: Problem, u: np.ndarray, *slopes: np.ndarray, walls: bool | N
     return whole * np.mean(values, axis=tuple(range(1 - u.ndim, 0)))
 
 
+def energies(problem: Problem, sampled: Sampled, reference: ReferenceField | None) -> tuple[Any, Any]:
+    """E(t) of a field and of u* on the same grid, each (n_t,), to be compared; without u* the field's own and None.
+
+    Between walls the slopes of both are those of a spline through their values: its error, which may be many times
+    the field's, is then in both.
+    """
+    if reference is None:
+        return energy(problem, sampled.u, sampled.u_x), None
+    exact = np.asarray(reference.u, np.float64)
+    u_x = spectral_slope(problem, sampled.u) if problem.has_walls else sampled.u_x
+    return energy(problem, sampled.u, u_x), energy(problem, exact, spectral_slope(problem, exact))
+
+
 def energy_doubt(
     problem: Problem, u: np.ndarray, slopes: Sequence[np.ndarray], energies: np.ndarray, walls: bool = False
 ) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from pinn_ac import marching
 from pinn_ac.ansatz import Field
@@ -31,6 +32,8 @@ WINDOW_SECONDS = 20.0
 
 LEAST_SINGLE = 1e-3
 """The smallest tolerance for single precision."""
+ROUNDINGS = 7.0
+"""Of single precision in the values of a condition between walls, times what cancels there (measured)."""
 
 WINDOW = 1.25
 """R times the length of a window, where the number of windows is left to us; measured."""
@@ -116,6 +119,7 @@ def assemble(setup: Setup) -> Experiment:
     with compute.active():
         _require_capabilities(setup)
         _require_methods_for(setup)
+        _require_digits(setup)
         natural = setup.problem.natural
         if setup.marches:
             _require_march(setup)
@@ -186,6 +190,17 @@ def _require_methods_for(setup: Setup) -> None:
             not is_chosen,
             f"{kind} has two space dimensions, and what was chosen is a method for one: choose {instead}.",
         )
+
+
+def _require_digits(setup: Setup) -> None:
+    """Refuse single precision where it leaves no three digits of u₀ between walls."""
+    condition = setup.problem.circle.initial_condition
+    lost = ROUNDINGS * 0.5 * float(np.finfo(np.float32).eps) * float(getattr(condition, "cancels", 1.0))
+    require(
+        setup.precision == "float64" or lost <= LEAST_SINGLE,
+        f"Single precision would leave errors of {lost:.1g} in the initial condition, since at the walls "
+        "that is far from what the equation asks for: set precision=float64.",
+    )
 
 
 def _require_march(setup: Setup) -> None:

@@ -175,7 +175,8 @@ class _Estimates:
         )
         self.points = points_needed(self.problem)
         self.cells = max(CELLS, round(steps_needed(self.problem, self.points) / experiment.windows))
-        self.x = even_places(self.problem, self.points)
+        x = even_places(self.problem, self.points)
+        self.x = np.abs(x) if self.problem.is_mirrored else x  # the field is one between the walls alone
         self.so_far: list[ErrorSoFar] = []  # after each finished window
 
     def after(self, conditions: Sequence[Any], finished: tuple[Any, ...], params: Any) -> float:

@@ -35,6 +35,16 @@ def test_all_derivatives_are_those_of_the_condition(name, pace):
         np.testing.assert_allclose(one.ravel(), other, rtol=0, atol=1e-14 * 10.0**order)
 
 
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_any_places_have_the_derivatives_of_the_condition(name):
+    problem = AllenCahn(diffusivity=0.02, initial_condition=CONDITIONS[name]).natural
+    lift, xi = Lift(problem, problem.initial_condition, 0.5, 128), np.array([-1.0, -0.7123, 0.01, 0.6, 1.0])
+    found = lift.at_places(TIMES, xi, lambda *point: exact(problem, *point))
+    expected = exact(problem, np.repeat(problem.diffusivity * TIMES, len(xi)), np.tile(xi, len(TIMES)))
+    for order, (one, other) in enumerate(zip(found, expected, strict=True)):
+        np.testing.assert_allclose(one.ravel(), other, rtol=0, atol=1e-14 * 10.0**order)
+
+
 def test_lines_of_a_kinked_condition_are_its_flow_but_for_the_kink():
     """With modes of 1/k² beyond K = 2048 left out, values are wrong by less than 4/(π² K) at t = 0, and not later."""
     problem = AllenCahn(diffusivity=0.02).natural

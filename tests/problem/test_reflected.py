@@ -2,15 +2,17 @@
 
 import itertools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.integrate import quad
 
 from pinn_ac.errors import InputError
-from pinn_ac.problem import Cosine, Fourier, HalfWaves, Sine, Tanh, XSquaredCosine
+from pinn_ac.problem import AllenCahn, Cosine, Fourier, HalfWaves, Sine, Tanh, XSquaredCosine
 from pinn_ac.problem.lifts import DERIVATIVES, WIDE, fourier_heat_flow
 from pinn_ac.problem.reflected import Base, Reflected, bernoulli_function, reflected
+from pinn_ac.setup import ROUNDINGS
 
 CASES = {
     "even, with kinks": Reflected(XSquaredCosine(), odd=False),
@@ -35,6 +37,21 @@ def test_values_are_those_of_the_definition(condition):
     """Up to 1e-13: of the functions of jumps ten times v are added up and cancel."""
     xi = np.linspace(-1, 1, 401)
     np.testing.assert_allclose(condition(jnp.asarray(xi)), unfolded(condition, xi), atol=1e-13)
+
+
+@pytest.mark.landing
+@pytest.mark.parametrize(("diffusivity", "least"), [(0.1, 10), (1e-3, 1000)])
+def test_what_cancels_is_what_rounding_is_multiplied_by(diffusivity, least):
+    """Where u is held at a value at which the reaction does not rest, u_xx at the wall is reaction/D."""
+    problem = AllenCahn(diffusivity, 5.0, boundary="dirichlet", initial_condition=Fourier(0.3, (), (0.2,)))
+    lost, xi = problem.circle.initial_condition.cancels, np.linspace(-1, 1, 41)
+    assert least < lost < 3 * least
+    found = jax.vmap(problem.initial)(jnp.asarray(xi))
+    np.testing.assert_allclose(found, problem.initial_condition(jnp.asarray(xi)), atol=5e-15 * lost)
+    with jax.enable_x64(False):
+        places = jnp.asarray(xi, jnp.float32)
+        error = np.abs(jax.vmap(problem.initial)(places) - problem.initial_condition(places)).max()
+    assert 0.1 < error / (ROUNDINGS * 6e-8 * lost) < 1
 
 
 def test_heat_flow_is_the_convolution_with_a_normal_density(condition):

@@ -9,6 +9,7 @@ from pinn_ac.problem import AllenCahn, Fourier, HalfWaves, Sine, Tanh
 from pinn_ac.reference import load_or_solve, solve
 from pinn_ac.reference.etd import Stepper
 from pinn_ac.reference.held import Held
+from pinn_ac.reference.refinement import refine_space, refine_time
 
 WALLS = {
     "neumann": AllenCahn(0.1, 2.0, boundary="neumann"),
@@ -127,6 +128,19 @@ def test_the_error_falls_with_the_fourth_power_of_the_modes():
     orders = np.log2(np.array(errors[:-1]) / errors[1:])
     assert (orders > 3.5).all(), (errors, orders)
     assert (orders < 5).all(), (errors, orders)
+
+
+def test_a_study_refines_the_solution_between_the_walls(monkeypatch):
+    """Its steps are of fourth order, and so are its modes, of which there are as many as the solver begins with."""
+    monkeypatch.setattr("pinn_ac.reference.refinement.check_times", lambda problem, times: np.array([0.0, 0.25]))
+    problem = AllenCahn(0.1, 2.0, boundary="dirichlet", initial_condition=HalfWaves(1.0, (), (-0.5,)))
+    time, space = refine_time(problem, 3, points=32), refine_space(problem, points=32)
+    assert time[-1].order == pytest.approx(4, abs=0.5)
+    assert [level.modes for level in space] == [64, 128, 256, 384, 512]
+    assert time[0].modes == 512
+    orders = np.diff(-np.log2([level.relative_l2 for level in space[:3]]))
+    assert (orders > 3.5).all(), orders
+    assert space[-1].relative_l2 < 1e-10
 
 
 @pytest.mark.landing

@@ -18,7 +18,7 @@ class Field(Shown):
     num_parameters = 12
 
     def __init__(self, history=(), domain=(-1.0, 1.0), **metrics):
-        problem = SimpleNamespace(horizon=2.0, domain=domain, name="<b>")
+        problem = SimpleNamespace(horizon=2.0, domain=domain, name="<b>", grid=lambda n: np.linspace(*domain, n))
         self.experiment = SimpleNamespace(problem=problem, windows=3, compute=SimpleNamespace(double=True))
         self.history, self.metrics, self.calls = list(history), metrics, 0
 

@@ -218,13 +218,24 @@ class Kernel:
 
     def values(self, lift: Lift, piece: Any, t: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """u and the residual at the points (t_i, ξ_{columns[i, j]}), each of their shape (m, q)."""
-        points, found = self.prepare(lift, t, columns), []
+        return self._values(piece, self.prepare(lift, t, columns), columns.shape)
+
+    def values_at(self, lift: Lift, piece: Any, t: np.ndarray, xi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same at the points (t_i, ξ_j) of any ξ, (q,), each (m, q)."""
+        left, right = self.field.problem.domain
+        x, derivatives = left + 0.5 * (right - left) * (xi + 1), lift.at_places(t, xi, self.closed_form)
+        points = self.prepared(lift, np.repeat(t, len(x)), np.tile(x, len(t)), derivatives.reshape(4, -1))
+        return self._values(piece, points, (len(t), len(x)))
+
+    def _values(self, piece: Any, points: Prepared, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        found = []
         A, b, c = (jnp.asarray(part) for part in (piece.A, piece.b, piece.c))
         for part in _parts(points):
             jet = jet_of(self._features(A, b, part.z), c)
             r, u, _ = self.linearized(piece.pace, part, jet)
             found.append((np.asarray(u, np.float64), np.asarray(r, np.float64)))
-        u, r = (np.concatenate(parts)[: columns.size].reshape(columns.shape) for parts in zip(*found, strict=True))
+        count = math.prod(shape)
+        u, r = (np.concatenate(parts)[:count].reshape(shape) for parts in zip(*found, strict=True))
         return u, r
 
 

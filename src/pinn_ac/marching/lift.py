@@ -78,6 +78,18 @@ class Lift:
         found = in_chunks(exact, CHUNK, variance, xi)
         return np.stack([part.reshape(columns.shape) for part in found])
 
+    def at_places(self, t: np.ndarray, xi: np.ndarray, exact: Callable[..., Any]) -> np.ndarray:
+        """:meth:`at` of any places: at the points (t_i, ξ_j), t (m,) and ξ (q,), (4, m, q)."""
+        variance = self._variance(t)
+        if not self.exact_series:
+            found = in_chunks(exact, CHUNK, np.repeat(variance, len(xi)), np.tile(xi, len(t)))
+            return np.stack([part.reshape(len(t), len(xi)) for part in found])
+        kept = np.flatnonzero(self._coefficients)
+        k = np.pi * kept
+        decayed = np.exp(-0.5 * np.outer(variance, k**2)) * self._coefficients[kept] * np.where(kept, 2, 1)
+        waves = np.exp(1j * np.outer(k, xi))
+        return np.stack([((decayed * (1j * k) ** p) @ waves).real for p in range(DERIVATIVES + 1)])
+
 
 def in_chunks(f: Callable[..., Any], size: int, *columns: np.ndarray) -> Any:
     """f of arrays whose last axis is one of points, `size` points at a time, so that it is compiled once."""

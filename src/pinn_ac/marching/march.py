@@ -138,16 +138,15 @@ class March:
         start, length = float(piece.start), float(piece.length)
         stride = max(1, len(reference.x) // COLUMNS)
         t, xi = self.user.to_natural(np.asarray(reference.t), np.asarray(reference.x)[::stride])
-        places = 0.5 * self.grid * (xi + 1)
-        columns = places.round().astype(int) % self.grid
-        if np.abs(places - places.round()).max() > 1e-6:  # they are none of the grid's
-            return {}
         rows, local = rows_in(t, start, length)
         if not len(rows):
             return {}
-        u, _ = self.kernel.values(
-            window.lift(float(piece.pace)), piece, local, np.broadcast_to(columns, (len(rows), len(columns)))
-        )
+        lift, places = window.lift(float(piece.pace)), 0.5 * self.grid * (xi + 1)
+        if np.abs(places - places.round()).max() > 1e-6:  # they are none of the grid's, as between walls
+            u, _ = self.kernel.values_at(lift, piece, local, xi)
+        else:
+            columns = np.broadcast_to(places.round().astype(int) % self.grid, (len(rows), len(xi)))
+            u, _ = self.kernel.values(lift, piece, local, columns)
         exact = reference.u[rows][:, ::stride]
         return {"window_relative_l2": float(np.linalg.norm(u - exact) / np.linalg.norm(exact))}
 

@@ -17,10 +17,20 @@ from pinn_ac.problem.reflected import Base, reflected
 
 BOUNDARIES = ("periodic", "neumann", "dirichlet")
 """What `problem.boundary` may be."""
-MIRRORED = "mirrored"
+
+
+class _OfACircle(str):
+    """A boundary that a problem has on a circle alone; the same word of a user's is none."""
+
+
+MIRRORED = _OfACircle("mirrored")
 """The boundary of a problem on a circle, of which the half 0 ≤ ξ ≤ 1 lies between walls where u is held."""
 SAME = 1e-6
 """Share of the largest |u₀| by which it may miss a value that it is held at; that much is taken away from it."""
+
+
+class Found(tuple[float, ...]):
+    """Values at the walls that were taken from u₀, since none were given; they are found anew for another u₀."""
 
 
 def checked(problem: Any) -> tuple[float, float] | None:
@@ -30,8 +40,9 @@ def checked(problem: Any) -> tuple[float, float] | None:
         InputError: the boundary is none, the equation does not allow it, or u₀ does not fit it.
     """
     boundary, values, condition = problem.boundary, problem.boundary_values, problem.initial_condition
-    if boundary == MIRRORED:
+    if isinstance(boundary, _OfACircle):
         return numbers("problem.boundary_values", values)  # type: ignore[return-value]
+    values = None if isinstance(values, Found) else values
     require(
         boundary in BOUNDARIES,
         f"problem.boundary is {boundary!r}: choose {', '.join(BOUNDARIES[:-1])} or {BOUNDARIES[-1]}.",
@@ -49,33 +60,51 @@ def checked(problem: Any) -> tuple[float, float] | None:
             "dirichlet, which holds u at its values at the ends.",
         )
         return None
-    _require_walls(problem)
     if boundary == "neumann":
+        _require_walls(problem)
         return None
     ends = end_values(condition)
     if values is None:
-        return ends
+        _require_walls(problem, ends)
+        return Found(ends)  # type: ignore[return-value]
+    given = _two_numbers(values)
+    _require_walls(problem, given)
+    slack = max(SAME * max(1.0, *map(abs, given)), _rounding(condition))
+    require(
+        all(abs(b - u) <= slack for b, u in zip(given, ends, strict=True)),
+        f"The initial condition is {said(*ends)} at the ends of the domain, and problem.boundary_values is "
+        f"{said(*given)}: leave it out or set problem.boundary_values={said(*ends)}, choose "
+        "problem.boundary=neumann, or give another initial condition.",
+    )
+    return given
+
+
+def _two_numbers(values: Any) -> tuple[float, float]:
+    """What a user gave as the values at the ends."""
     given = numbers("problem.boundary_values", values)
     require(
         len(given) == 2 and all(map(is_number, given)),
         f"problem.boundary_values is {list(given)}: give two finite numbers, u at the left and at the right end.",
     )
-    size = max(1.0, *map(abs, given))
-    require(
-        all(abs(b - u) <= SAME * size for b, u in zip(given, ends, strict=True)),
-        f"The initial condition is {ends[0]:.6g} and {ends[1]:.6g} at the ends of the domain, and "
-        f"problem.boundary_values is [{given[0]:g}, {given[1]:g}]: set problem.boundary_values=[{ends[0]:.6g},"
-        f"{ends[1]:.6g}], choose problem.boundary=neumann, or give another initial condition.",
-    )
     return given[0], given[1]
+
+
+def said(left: float, right: float) -> str:
+    """Values at both ends as a setting, with digits enough to be given back."""
+    return f"[{left:.9g},{right:.9g}]"
 
 
 def end_values(condition: Any) -> tuple[float, float]:
     """u₀ at both ends, without the rounding of a zero."""
     with jax.enable_x64(True), jax.ensure_compile_time_eval():
         left, right = (float(np.asarray(condition(jnp.asarray(xi)))) for xi in (-1.0, 1.0))
-    size = max(abs(left), abs(right), 1.0)
-    return tuple(0.0 if abs(u) <= 1e-14 * size else float(f"{u:.15g}") for u in (left, right))  # type: ignore[return-value]
+    zero = max(1e-14 * max(abs(left), abs(right), 1.0), _rounding(condition))
+    return tuple(0.0 if abs(u) <= zero else float(f"{u:.15g}") for u in (left, right))  # type: ignore[return-value]
+
+
+def _rounding(condition: Any) -> float:
+    """Of a condition's own values, where they are samples."""
+    return float(getattr(condition, "rounding", 0.0))
 
 
 def _require_same_boundary(problem: Any) -> None:
@@ -88,8 +117,8 @@ def _require_same_boundary(problem: Any) -> None:
     )
 
 
-def _require_walls(problem: Any) -> None:
-    """Refuse walls where the equation does not allow them."""
+def _require_walls(problem: Any, values: tuple[float, float] | None = None) -> None:
+    """Refuse walls, at which u is held at these values, where the equation does not allow them."""
     kind, boundary = type(problem).__name__, problem.boundary
     require(
         problem.dimensions is not None and problem.diffusion is not None,
@@ -103,13 +132,15 @@ def _require_walls(problem: Any) -> None:
             f"problem.boundary is neumann, and a reflection does not take solutions of {kind} to solutions: choose "
             'periodic or dirichlet, or name "even" among its symmetries if it does.',
         )
-    elif not is_odd(problem, problem.boundary_values or end_values(problem.initial_condition)):
-        is_diffusive = problem.flux(0.0) is None and not problem._defines("symbol")
+    elif not is_odd(problem, values):
+        assert values is not None
+        rest = "choose an initial condition that is zero at both ends, or problem.boundary=periodic."
+        if "odd" in problem.symmetries and max(map(abs, values)) <= SAME:
+            rest = "set problem.boundary_values=[0,0], which these are but for rounding."
         require(
-            is_diffusive,
-            f"problem.boundary is dirichlet, with which {kind} can be held at zero alone: choose an initial "
-            f"condition "
-            "that is zero at both ends, or problem.boundary=periodic.",
+            problem.flux(0.0) is None and not problem._defines("symbol"),
+            f"problem.boundary is dirichlet, with which {kind} can be held at zero alone, and the values at the ends "
+            f"are {said(*values)}: {rest}",
         )
 
 

@@ -81,7 +81,7 @@ class InUnits:
         plain = self.nominal
         return ends.base_of(plain, self.held_at, plain.unit_diffusivity)
 
-    @property
+    @cached_property
     def largest_initial_value(self) -> float:
         """max |u₀|; a bound of it where the problem is mirrored."""
         return largest_value(self.initial_condition) + (self.base.largest if self.is_mirrored else 0.0)
@@ -200,6 +200,8 @@ class InUnits:
         """:meth:`to_natural` in JAX operations; without natural units as they are."""
         if self.dimensions is None:
             return t, x
+        if self.has_walls and self.circle.is_mirrored:
+            return t / self.circle.time_unit, self.unit_place(x)
         if self.has_walls:
             return self.circle.to_natural_traced(t, x)
         folded = self.own_period.fold(self.to_unit(x))
@@ -219,3 +221,20 @@ class InUnits:
         """ξ in [−1, 1] of any x, wrapped periodically."""
         xi = (jnp.asarray(x) - 0.5 * (self.domain[0] + self.domain[1])) * (2 / self.period)
         return xi - 2 * jnp.round(xi / 2)
+
+    def unit_place(self, x: jax.Array) -> jax.Array:
+        """ξ of any x on the circle that the walls reflect the domain to; of a period, :meth:`to_unit`.
+
+        Between walls where u is held it is (x − a)/(b − a), whose slope is the same up to the walls: the field is not
+        the same beyond them. What lies beyond by more than rounding is reflected.
+        """
+        if not (self.has_walls and self.circle.is_mirrored):
+            return self.circle.to_unit(x)
+        x = jnp.asarray(x, jnp.result_type(x, float))
+        left, right = (jnp.asarray(end, x.dtype) for end in self.domain)
+        xi = (x - left) / (right - left)
+        rounding = 4 * float(jnp.finfo(x.dtype).eps) * max(1.0, *(abs(end) / self.period for end in self.domain))
+        between = xi + jax.lax.stop_gradient(jnp.clip(xi, 0.0, 1.0) - xi)
+        wrapped = xi - 2 * jnp.round(xi / 2)
+        beyond = jnp.abs(xi - 0.5) > 0.5 + rounding
+        return jnp.where(beyond, jnp.where(wrapped < 0, -wrapped, wrapped), between)

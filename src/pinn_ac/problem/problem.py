@@ -268,14 +268,16 @@ class Problem(InUnits):
         """
         here = self.circle
         variance, xi = here.heat_coordinates(t, x)
+        if self.has_walls:
+            xi = self.unit_place(x)
         g = here.initial_condition.heat_flow(variance, xi, here.largest_variance)[order]
         return (g + here.base(xi, order) if here.is_mirrored else g) * (2 / here.period) ** order
 
     def initial(self, x: jax.Array) -> jax.Array:
         """u₀(x)."""
-        here = self.circle
-        u = here.initial_condition(here.to_unit(x))
-        return u + here.base(here.to_unit(x)) if here.is_mirrored else u
+        here, xi = self.circle, self.unit_place(x)
+        u = here.initial_condition(xi)
+        return u + here.base(xi) if here.is_mirrored else u
 
     def approximation(self, t: jax.Array, x: jax.Array) -> jax.Array:
         """An approximation of u before any training: the lift, unless the equation knows a better one."""

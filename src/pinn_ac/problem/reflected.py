@@ -182,6 +182,13 @@ class Reflected:
         kept = np.flatnonzero(c)
         return Parts(c[: int(kept[-1]) + 1] if len(kept) else c[:1], kinks)
 
+    @cached_property
+    def cancels(self) -> float:
+        """How many times larger than u₀ the functions are that add up to v: so many times rounding is larger in v."""
+        xi = np.linspace(0.0, 1.0, FEWEST + 1)
+        largest = float(np.abs(self._values(xi) + self.base(xi)).max()) or 1.0
+        return max(1.0, sum(float(np.abs(_with_jumps(kink, xi)).max()) for kink in self.parts.kinks) / largest)
+
     def _kinks(self, intervals: int, size: float) -> tuple[Kink, ...]:
         """The jumps at both walls, from polynomials through values near them."""
         reach, kinks = SPAN / intervals, []
@@ -257,7 +264,6 @@ def _series(v: np.ndarray, odd: bool) -> np.ndarray:
     if odd:
         return np.concatenate([[0], -0.5j * fft.dst(v[1:-1], type=1) / n, [0]])
     c = 0.5 * fft.dct(v, type=1) / n
-    c[0] *= 1.0
     c[-1] *= 0.5
     return c.astype(complex)
 

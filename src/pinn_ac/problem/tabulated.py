@@ -14,7 +14,7 @@ from scipy.interpolate import BSpline, CubicSpline, make_interp_spline
 
 from pinn_ac.errors import InputError, numbers, require
 from pinn_ac.problem.arrays import NAMES, columns, read_arrays
-from pinn_ac.problem.ends import BOUNDARIES
+from pinn_ac.problem.ends import BOUNDARIES, said
 from pinn_ac.problem.initial_conditions import BandLimited
 
 RESAMPLED = 4096
@@ -73,6 +73,11 @@ class Tabulated(BandLimited):
     def periodic(self) -> bool:
         """The samples are of one period."""
         return self.boundary == "periodic"
+
+    @property
+    def rounding(self) -> float:
+        """A u that is smaller is zero but for the rounding of the samples, and of what they were computed in."""
+        return max(4 * _rounding(self._samples.u), self._samples.u_rounding)
 
     @property
     def intervals(self) -> int:
@@ -238,7 +243,7 @@ def _one_period(path: str, samples: Samples, domain: tuple[float, float]) -> tup
 
 def _fitting(xi: np.ndarray, u: np.ndarray) -> str:
     """The boundary that fits the ends of samples, for a sentence."""
-    held = f"problem.boundary=dirichlet problem.boundary_values=[{u[0]:.6g},{u[-1]:.6g}]"
+    held = f"problem.boundary=dirichlet problem.boundary_values={said(u[0], u[-1])}"
     slopes = [abs(u[i] - u[j]) / abs(xi[i] - xi[j]) for i, j in ((0, 1), (-1, -2))]
     steepest = float(np.abs(np.diff(u) / np.diff(xi)).max())
     return "problem.boundary=neumann" if max(slopes) <= FLAT * steepest else held

@@ -1,7 +1,7 @@
 """How the reference solution converges: its error against the number of modes, and against the time step."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from rich.console import Console
@@ -10,6 +10,7 @@ from rich.table import Table
 from pinn_ac.problem import Problem
 from pinn_ac.reference.consistency import require_spectral
 from pinn_ac.reference.galerkin import Galerkin
+from pinn_ac.reference.held import system_of
 from pinn_ac.reference.march import Schedule, Work, count, march, march_controlled, split
 from pinn_ac.reference.plane import solve_plane
 from pinn_ac.reference.resolution import modes_needed
@@ -43,14 +44,14 @@ def refine_time(problem: Problem, halvings: int = 5, points: int = 512) -> list[
     """Errors of a schedule of steps that are halved again and again, with a fixed number of modes.
 
     Each error is the difference from the solution whose steps are a quarter of the last level's. For ETDRK4 the order
-    tends to 4.
+    tends to 4. Between walls all is done on the circle that they reflect the domain to.
 
     Raises:
         InputError: as :func:`solve`.
     """
     require_spectral(problem, *NEEDED)
-    times = check_times(problem, None)[1:]
-    system = Galerkin(problem, modes_needed(problem, float(times[0])))
+    problem, times = problem.circle, check_times(problem, None)[1:]
+    system = system_of(problem, modes_needed(problem, float(times[0])))
     schedule = march_controlled(system, times, COARSE_TOLERANCE, lambda c: None, Work(math.inf))
     finest = _rows(system, split(schedule, 2 ** (halvings + 1)), points)
     levels: list[Level] = []
@@ -69,13 +70,13 @@ def refine_space(problem: Problem, points: int = 512) -> list[Level]:
         InputError: as :func:`solve`.
     """
     require_spectral(problem, *NEEDED)
-    times = check_times(problem, None)[1:]
-    needed = modes_needed(problem, float(times[0]))
-    schedule = march_controlled(Galerkin(problem, needed), times, TOLERANCE, lambda c: None, Work(math.inf))
-    finest = _rows(Galerkin(problem, 2 * needed), schedule, points)
+    problem, times = problem.circle, check_times(problem, None)[1:]
+    whole = system_of(problem, modes_needed(problem, float(times[0])))
+    schedule = march_controlled(whole, times, TOLERANCE, lambda c: None, Work(math.inf))
+    finest = _rows(replace(whole, modes=2 * whole.modes), schedule, points)
     levels = []
     for eighths in (1, 2, 4, 6, 8):
-        system = Galerkin(problem, needed * eighths // 8)
+        system = replace(whole, modes=whole.modes * eighths // 8)
         levels.append(Level(system.modes, count(schedule), *_errors(_rows(system, schedule, points), finest)))
     return levels
 

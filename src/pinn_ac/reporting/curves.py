@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pinn_ac.evaluation import ReferenceField, Sampled, energy, spectral_slope
+from pinn_ac.evaluation import ReferenceField, Sampled, energies
 from pinn_ac.problem import Problem
 from pinn_ac.reporting import style
 from pinn_ac.reporting.style import Axes, Figure, MaxNLocator
@@ -191,10 +191,7 @@ def draw_energy(problem: Problem, sampled: Sampled, reference: ReferenceField | 
         sampled: the network's field.
         reference: u* on the same grid, or None for the network's energy alone.
     """
-    ours, theirs = energy(problem, sampled.u, sampled.u_x), None
-    if reference is not None:
-        theirs = energy(problem, np.asarray(reference.u), spectral_slope(problem, np.asarray(reference.u)))
-    return draw_energies(sampled.t, ours, theirs)
+    return draw_energies(sampled.t, *energies(problem, sampled, reference))
 
 
 def draw_energies(t: np.ndarray, ours: np.ndarray, theirs: np.ndarray | None) -> Figure:

@@ -108,9 +108,7 @@ class Shown:
             return None
         from pinn_ac.reporting.fields import draw_small  # only here, as matplotlib is slow to import
 
-        left, right = problem.domain
-        t = np.linspace(0.0, problem.horizon, GRID[0])
-        x = left + (right - left) * np.arange(GRID[1]) / GRID[1]
+        t, x = np.linspace(0.0, problem.horizon, GRID[0]), problem.grid(GRID[1])
         draw_small(problem, t, x, self(t[:, None], x[None, :])).savefig(file, format="png", dpi=DPI)
         return file.getvalue()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pinn_ac.evaluation import ReferenceField, Sampled, energy, spectral_slope
+from pinn_ac.evaluation import ReferenceField, Sampled, energies
 from pinn_ac.problem import Problem
 from pinn_ac.reporting.page import packed
 
@@ -81,7 +81,10 @@ def _field(run: RunPage) -> dict[str, Any] | None:
         return None
     sampled = run.sampled
     rows = _thinned(len(sampled.t), MOST_TIMES)
-    columns = np.arange(0, len(sampled.x), -(-len(sampled.x) // MOST_PLACES))
+    places = len(sampled.x)
+    # Of a period every second, third …, so that they stay even; from wall to wall with both ends.
+    every = np.arange(0, places, -(-places // MOST_PLACES))
+    columns = _thinned(places, MOST_PLACES) if run.problem.has_walls else every
     grid = np.ix_(rows, columns)
     residual = np.where(sampled.t[:, None] > 0, sampled.residual, np.nan)  # at t = 0 it says nothing, see `score`
     error = None if run.reference is None else (sampled.u - np.asarray(run.reference.u, float))[grid]
@@ -149,10 +152,7 @@ def _course(run: RunPage) -> dict[str, Any] | None:
         return None
     ours = theirs = None
     if run.sampled is not None and "energy" in run.problem.capabilities:
-        ours = energy(run.problem, run.sampled.u, run.sampled.u_x)
-        if run.reference is not None:
-            exact = np.asarray(run.reference.u, float)
-            theirs = energy(run.problem, exact, spectral_slope(run.problem, exact))
+        ours, theirs = energies(run.problem, run.sampled, run.reference)
     by_time = run.metrics.get("relative_l2_by_time")
     if by_time is not None and len(by_time) != len(times):
         by_time = None
