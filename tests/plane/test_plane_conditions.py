@@ -154,9 +154,12 @@ def test_series_and_samples_have_the_names_that_they_have_on_a_line(tmp_path):
     x = -1 + 2 * np.arange(8) / 8
     np.savez(tmp_path / "u.npz", x=x, y=x, u=np.cos(np.pi * (x[:, None] + x)))
     words = "problem=allen_cahn_2d", "problem/initial_condition=fourier"
-    series = arguments(composed(*words, "problem.initial_condition.cosine=[[1,2,0.3]]"))[0].initial_condition
-    assert series.cosine == ((1, 2, 0.3),)
-    assert series.sine == ((1, 0, 0.5),)  # a number alone is of a wave along x, as on a line
+    waves = "problem.initial_condition.cosine=[[1,2,0.3]]", "problem.initial_condition.sine=[]"
+    series = arguments(composed(*words, *waves))[0].initial_condition
+    assert series == Fourier2D(cosine=((1, 2, 0.3),))
+    for wrong in (waves[:1], waves[1:], (), ("problem.initial_condition.cosine=[1,2,0.3]", waves[1])):
+        with pytest.raises(InputError, match=r"such as problem.initial_condition.cosine=\[\[1,2,0.3\]\]"):
+            arguments(composed(*words, *wrong))
     words = (
         *words[:1],
         "problem/initial_condition=tabulated",
