@@ -26,6 +26,8 @@ class InPlane:
 
     domain: Any
     initial_condition: Any
+    boundary: str
+    boundary_values: Any
     horizon: float
     dimensions: ClassVar[Any]
 
@@ -45,12 +47,28 @@ class InPlane:
 
         def _clock(self, t: Any) -> jax.Array: ...
 
+    def __post_init__(self) -> None:
+        for name, value, only in (
+            ("boundary", self.boundary, "periodic"),
+            ("boundary_values", self.boundary_values, None),
+        ):
+            require(
+                value == only,
+                f"problem.{name} is {value!r}, and a rectangle has periodic sides alone: leave it out, or take a "
+                "problem on a line.",
+            )
+        placed = getattr(self.initial_condition, "on_domain", None)
+        if placed is not None:
+            object.__setattr__(self, "initial_condition", placed(self._checked_domain()))
+        super().__post_init__()  # type: ignore[misc]
+
     def _checked_domain(self) -> tuple[tuple[float, ...], ...]:
         given = self.domain
-        is_list = isinstance(given, list | tuple) and len(given) == 2
-        sides = tuple(numbers("problem.domain", side if isinstance(side, list | tuple) else [side]) for side in given)
+        pairs = isinstance(given, list | tuple) and len(given) == 2
+        pairs = pairs and all(isinstance(side, list | tuple) for side in given)
+        sides = tuple(numbers("problem.domain", side) for side in given) if pairs else ()
         require(
-            is_list and all(len(one) == 2 and all(map(math.isfinite, one)) and one[0] < one[1] for one in sides),
+            pairs and all(len(one) == 2 and all(map(math.isfinite, one)) and one[0] < one[1] for one in sides),
             f"problem.domain is {given}: give two pairs of finite numbers, such as [[-1, 1], [-1, 1]].",
         )
         return sides

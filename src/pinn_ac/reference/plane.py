@@ -12,6 +12,7 @@ from scipy import fft
 
 from pinn_ac.errors import InputError, require
 from pinn_ac.problem.double_series import grid_values
+from pinn_ac.reference.consistency import require_spectral
 from pinn_ac.reference.etd import Stepper
 from pinn_ac.reference.march import intervals
 
@@ -123,14 +124,25 @@ def solve_plane(problem: Any, times: np.ndarray | None = None, points: int = 128
         points: of the output grid along each axis; their number does not change the accuracy.
 
     Raises:
-        InputError: times or points are none of these; the problem lacks the capability, or its nonlinear term has a
-            flux; or refinement does not bring the estimated error below `RELATIVE_L2`.
+        InputError: times or points are none of these; the problem is none of the plane, lacks the capability, or its
+            nonlinear term has a flux; or refinement does not bring the estimated error below `RELATIVE_L2`.
 
     >>> import numpy as np, pinn_ac
     >>> reference = solve_plane(pinn_ac.AllenCahn2D(diffusivity=0.1, horizon=0.1), np.array([0.0, 0.1]), points=8)
     >>> reference.u.shape
     (2, 8, 8)
     """
+    require(
+        len(getattr(problem, "axes", ())) == 2,
+        f"This solver is for two dimensions, and {type(problem).__name__} is no problem of these: take "
+        "pinn_ac.reference.solve.",
+    )
+    require_spectral(problem, "The spectral reference solution", "define them, or compare with data of your own")
+    require(
+        problem.flux(0.0) is None,
+        f"The reference in the plane is for a reaction, and {type(problem).__name__} has a flux too: compare with "
+        "data of your own.",
+    )
     times = np.linspace(0.0, problem.horizon, 51) if times is None else np.asarray(times, float)
     whole = isinstance(points, int | np.integer) and not isinstance(points, bool) and points > 0
     require(bool(whole), f"The reference's points are {points}: give a whole number from 1.")
