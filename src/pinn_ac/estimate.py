@@ -142,6 +142,16 @@ def points_needed(problem: Problem) -> int:
     return int(2 ** np.clip(np.ceil(np.log2(wanted)), 9, 13))
 
 
+def thinnest_interface(problem: Problem) -> float:
+    """w in units of half of the period, in the plane of the longer side, of the thinnest interface tanh(ξ/w).
+
+    It is no thinner than the interfaces that the equation forms, nor than the reaction can have made the steepest
+    slope of u₀.
+    """
+    slope = problem.initial_condition.steepest_slope * min(problem.steepening, np.exp(50.0))
+    return float(max(1 / slope, problem.interface_width or 0.0))
+
+
 def steps_needed(problem: Problem, points: int) -> int:
     """At least 400 time steps, which resolve f in time, and more for a fast equation.
 

@@ -6,7 +6,7 @@ from pinn_ac.marching.kernel import Kernel
 from pinn_ac.marching.march import March
 from pinn_ac.marching.pieces import Piece, blank, cut, network, pace, padded, used
 from pinn_ac.marching.points import Spacing
-from pinn_ac.marching.progress import estimate_of, modes_of, pieces_of, plane_modes, usual_length
+from pinn_ac.marching.progress import estimate_of, modes_of, pieces_of, plane_modes, require_modes, usual_length
 from pinn_ac.marching.window import Settings
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "pieces_of",
     "plane_modes",
     "points_of",
+    "require_modes",
     "sampled_plane",
     "used",
     "usual_length",
