@@ -79,9 +79,9 @@ def require_modes(problem: Problem, tolerance: float) -> None:
     left_out = math.exp(-0.5 * np.pi**2 * LARGE * width)
     require(
         left_out <= CUT_SHARE * tolerance,
-        f"This problem forms interfaces tanh(s/w), w = {width:.1e} of half of the longer side, and {LARGE} modes along "
-        f"an axis, the most that a march has, leave {left_out:.0e} of them out: give a larger diffusivity, a smaller "
-        f"reaction rate or domain, or train.tolerance={2 * left_out / CUT_SHARE:.0e}.",
+        f"This problem forms interfaces tanh(s/w), w = {width:.1e} of half of the longer side, and {LARGE} modes "
+        f"along an axis, the most that a march has, leave {left_out:.0e} of them out: give a larger diffusivity, a "
+        f"smaller reaction rate or domain, or train.tolerance={2 * left_out / CUT_SHARE:.0e}.",
     )
 
 
