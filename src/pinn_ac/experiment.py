@@ -184,15 +184,21 @@ class Experiment:
             params: of each window's network.
             conditions: where each window begins.
         """
-        parts = []
+        return self.counted_collocation(params, conditions, MOST_SHOWN)[0]
+
+    def counted_collocation(
+        self, params: Sequence[Parameters], conditions: Sequence[FourierCondition | None], most: int
+    ) -> tuple[np.ndarray, int]:
+        """:meth:`collocation` of about `most` points, and how many there are."""
+        parts, count = [], 0
         for index, (network, condition) in enumerate(zip(params, conditions, strict=True)):
             points = self._points_of(index, network, condition)
-            every_so_many = -(-len(points) * self.windows // MOST_SHOWN)
+            every_so_many, count = -(-len(points) * self.windows // most), count + len(points)
             t, x = self.problem.from_natural(*coordinates(points[::every_so_many]))
             parts.append(np.column_stack([t + self.starts[index], x]))
         whole = np.concatenate(parts)
         whole[:, 0] = np.minimum(whole[:, 0], self.problem.horizon)  # single precision may pass it
-        return whole
+        return whole, count
 
     @under_own_settings
     def _points_of(self, index: int, params: Parameters, condition: FourierCondition | None) -> np.ndarray:

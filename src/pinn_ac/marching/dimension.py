@@ -34,7 +34,10 @@ def points_of(
     window = (PlaneWindow if len(problem.axes) == 2 else WindowProblem)(
         kernel, condition or problem.initial_condition, index, seed, grid_of(modes_of(problem)), settings
     )
-    points = window.prepared(float(piece.length), float(piece.pace), round(settings.points * used(piece)))
+    asked = float(piece.length), float(piece.pace), round(settings.points * used(piece))
+    if isinstance(window, PlaneWindow):
+        return np.column_stack(window.drawn(*asked))
+    points = window.prepared(*asked)
     return np.column_stack([np.asarray(points.t), np.asarray(points.x)])
 
 

@@ -206,8 +206,11 @@ class PlaneWindow(WindowProblem):
 
     kernel: Any
 
-    def prepared(self, length: float, pace: float, count: int) -> Prepared:
-        """At least about `count` collocation points, spread as `Settings.spacing` says, denser at both ends."""
+    def drawn(self, length: float, pace: float, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """t, (n,), and x, (n, 2): about `count` collocation points, at least `CHUNK`.
+
+        They are spread as `Settings.spacing` says, denser at both ends of the window.
+        """
         problem, kernel, condition = self.kernel.field.problem, self.kernel, self.condition
         count = max(1, round(count / CHUNK)) * CHUNK
         weight = self.settings.spacing.arc_length
@@ -225,8 +228,12 @@ class PlaneWindow(WindowProblem):
         drawn = draw_points(
             Sobol(count, 1), box, self.seed, "points of a window", self.index, density, count, POOL * count
         )
-        t, x = split(drawn["residual"])
-        return kernel.at_points(condition, pace, t, x, kernel.heat(condition, pace, t, x))
+        return split(drawn["residual"])
+
+    def prepared(self, length: float, pace: float, count: int) -> Prepared:
+        """About `count` collocation points."""
+        t, x = self.drawn(length, pace, count)
+        return self.kernel.at_points(self.condition, pace, t, x, self.kernel.heat(self.condition, pace, t, x))
 
     def sampled(self, piece: Any, points: int, steps: int) -> Window:
         """The field and its residual for the error estimate, on points × points and `steps` cells of time."""
