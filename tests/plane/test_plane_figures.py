@@ -1,8 +1,11 @@
 """Figures of the plane: what they show and what they say."""
 
 import numpy as np
+import pytest
 
 import pinn_ac
+from pinn_ac.app.evaluate import require_size
+from pinn_ac.errors import InputError
 from pinn_ac.marching.plane import PlaneKernel
 from pinn_ac.plane import SampledPlane
 from pinn_ac.reference import PlaneReference
@@ -42,3 +45,11 @@ def test_the_points_of_a_march_are_counted_and_thinned(monkeypatch):
     assert np.abs(points[:, 1:]).max() <= 1
     title = draw_points(problem, points, count=count).axes[0].get_title()
     assert title == "4,096 collocation points, 100 of them shown"
+
+
+def test_a_grid_of_the_plane_is_refused_by_its_own_size():
+    require_size(51, 1024, 2)
+    with pytest.raises(InputError, match="times × points² is 67,108,865: give"):
+        require_size(67_108_865, 1, 2)
+    with pytest.raises(InputError, match="times × points is"):
+        require_size(2**14, 2**13)
