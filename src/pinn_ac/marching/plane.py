@@ -1,5 +1,6 @@
 """The march in two dimensions: its kernel, its windows, and the sizes that follow from the problem."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy import fft
+from scipy.interpolate import RegularGridInterpolator
 
 from pinn_ac.compilation import LITTLE, SOME, compiled
 from pinn_ac.estimate import Window, from_values, points_needed, time_grids
@@ -14,7 +17,7 @@ from pinn_ac.marching.control import LADDER, Controller
 from pinn_ac.marching.kernel import Kernel, Prepared
 from pinn_ac.marching.lift import CHUNK, in_chunks
 from pinn_ac.marching.march import March, rows_in
-from pinn_ac.marching.pieces import Piece
+from pinn_ac.marching.pieces import Piece, on_its_rung
 from pinn_ac.marching.window import WindowProblem
 from pinn_ac.problem import LocalPlane, PlaneCondition, transfer_plane
 from pinn_ac.problem.double_series import ORDERS, trimmed
@@ -29,6 +32,10 @@ CELLS = 10
 """Steps of time in a window for the estimate of its error."""
 ROUNDING, MODES_STEP = 1e-13, 32
 """Relative size of the modes that are left out, and the step in which their number changes; programs depend on it."""
+VALUE = 3
+"""The first `ORDERS`, which the value of a field needs."""
+TABLE = (9, 128)
+"""Times, and places along each axis, at which the density of a window's points is tabulated."""
 BLOCK = 256
 """Points at which N is differentiated at once; a divisor of `CHUNK`."""
 COLUMNS = 32
@@ -40,31 +47,51 @@ def strong_modes(condition: Any) -> np.ndarray:
     return trimmed(np.asarray(condition.matrix, float), ROUNDING, MODES_STEP)
 
 
-def lift_on_grid(problem: Any, condition: Any, pace: float, t: np.ndarray, points: int) -> np.ndarray:
-    """`ORDERS` of the heat flow of a window's condition at times t, (m,), on an even grid of the unit square.
+def points_for(modes: int) -> int:
+    """Points along each axis from which so many modes are found, an eighth of them more than that takes."""
+    return 2 * (modes + modes // 8)
 
-    The waves of x and y factor, so that these are products of matrices of the size of the series: (10, m, n, n).
+
+def with_modes(condition: PlaneCondition, modes: int) -> PlaneCondition:
+    """The same series with room for more modes."""
+    m = condition.matrix.shape[0] // 2
+    blocks = jnp.pad(condition.matrix.reshape(2, m, 2, m), ((0, 0), (0, modes - m)) * 2)
+    return replace(condition, matrix=blocks.reshape(2 * modes, 2 * modes))
+
+
+def lift_on_grid(
+    problem: Any, condition: Any, pace: float, t: np.ndarray, points: int, orders: Sequence[tuple[int, int]] = ORDERS
+) -> np.ndarray:
+    """Derivatives of the heat flow of a window's condition at times t, (m,), on an even grid of the unit square.
+
+    They are those of `orders`, by the fast Fourier transform: (10, m, n, n) of all `ORDERS`.
     """
-    A, xi = strong_modes(condition), -1 + 2 * np.arange(points) / points
+    c, finer = _complex_coefficients(strong_modes(condition), points)
+    k, l = (1j * np.pi * np.fft.fftfreq(len(c), 1 / len(c))[:, None], 1j * np.pi * np.arange(c.shape[1]))
     rates = 2 * float(problem.diffusion) * pace * (2 / problem.sides) ** 2
-    found = np.empty((len(ORDERS), len(t), points, points))
+    found = np.empty((len(orders), len(t), points, points))
     for row, time in enumerate(t):
-        along_x, along_y = (_waves(len(A), rate * time, xi) for rate in rates)
-        rows = [wave @ A for wave in along_x]
-        for place, (i, j) in enumerate(ORDERS):
-            found[place, row] = rows[i] @ along_y[j].T
+        decayed = c * np.exp(0.5 * rates[0] * time * (k * k).real) * np.exp(0.5 * rates[1] * time * (l * l).real)
+        for place, (i, j) in enumerate(orders):
+            whole = fft.irfft2(decayed * k**i * l**j, (len(c), len(c)), overwrite_x=True)
+            found[place, row] = whole[::finer, ::finer]
     return found
 
 
-def _waves(size: int, variance: float, xi: np.ndarray) -> list[np.ndarray]:
-    """`double_series.waves` of places (n,), each (n, size), in NumPy."""
-    k = np.pi * np.arange(size // 2)
-    decay, angle = np.exp(-0.5 * k**2 * variance), k * xi[:, None]
-    cosine, sine, found = decay * np.cos(angle), decay * np.sin(angle), []
-    for _ in range(4):
-        found.append(np.concatenate([cosine, sine], axis=1))
-        cosine, sine = -k * sine, k * cosine
-    return found
+def _complex_coefficients(A: np.ndarray, points: int) -> tuple[np.ndarray, int]:
+    """What `irfft2` makes values at ξ, η = −1 + 2j/n of, and n/`points`; n is even and not below the size of A."""
+    m = len(A) // 2
+    finer = -(-len(A) // points)
+    finer += finer * points % 2
+    n = finer * points
+    sign = np.where(np.arange(m) % 2, -1.0, 1.0)
+    share = np.where(np.arange(m), 0.5, 1.0) * sign * n
+    along_y = (A[:, :m] - 1j * A[:, m:]) * share
+    c = np.zeros((n, n // 2 + 1), complex)
+    cosine, sine = along_y[:m] * share[:, None], along_y[m:] * share[:, None]
+    c[:m, :m] = cosine - 1j * sine
+    c[n - m + 1 :, :m] = (cosine + 1j * sine)[:0:-1]
+    return c, finer
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,21 +111,11 @@ class PlaneKernel(Kernel):
 
         return jax.jit(heat)
 
-    @cached_property
-    def _gradient(self) -> Any:
-        def gradient(condition, pace, t, x):
-            paced = self.field.problem.at_pace(pace)
-            return jax.vmap(lambda t, x: jnp.hstack(condition.heat_flow(*paced.heat_coordinates(t, x))))(t, x).T
-
-        return jax.jit(gradient)
-
-    def heat(
-        self, condition: Any, pace: float, t: np.ndarray, x: np.ndarray, gradient_alone: bool = False
-    ) -> np.ndarray:
-        """`ORDERS` of the lift at points t, (n,), and x, (n, 2), or the first three of them; (10, n) or (3, n)."""
+    def heat(self, condition: Any, pace: float, t: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """`ORDERS` of the lift at points t, (n,), and x, (n, 2): (10, n)."""
         matrix = jnp.asarray(strong_modes(condition), float)
-        series, program = PlaneCondition(matrix, jnp.ones(())), self._gradient if gradient_alone else self._heat
-        return in_chunks(lambda t, x: program(series, jnp.asarray(pace, float), t, x.T), CHUNK, t, x.T)
+        series = PlaneCondition(matrix, jnp.ones(()))
+        return in_chunks(lambda t, x: self._heat(series, jnp.asarray(pace, float), t, x.T), CHUNK, t, x.T)
 
     @cached_property
     def _background(self) -> Any:
@@ -127,7 +144,7 @@ class PlaneKernel(Kernel):
 
     @cached_property
     def _network_jet(self) -> Any:
-        """(A, b, c, z) → the jet of N at n points, n a multiple of `BLOCK`.
+        """(A, b, c, background) → the jet of N at n points, n a multiple of `BLOCK`.
 
         By the chain rule, with a = A z + b, T = tanh a, s = (1 − T²) c and products by components,
 
@@ -138,7 +155,7 @@ class PlaneKernel(Kernel):
 
         pairs = [name for name in self.orders if len(name) == 2]
 
-        def network_jet(A, b, c, z):
+        def network_jet(A, b, c, background):
             def of_block(z):
                 T = jnp.tanh(z["u"] @ A.T + b)
                 s = (1 - T * T) * c
@@ -151,71 +168,75 @@ class PlaneKernel(Kernel):
                         found[name] += jnp.sum(bent * along[name[0]] * along[name[1]], axis=1)
                 return found
 
-            blocks = jax.tree.map(lambda leaf: leaf.reshape(-1, BLOCK, leaf.shape[1]), z)
+            blocks = {name: values[1:].T.reshape(-1, BLOCK, A.shape[1]) for name, values in background.items()}
             return jax.tree.map(jnp.ravel, jax.lax.map(of_block, blocks))
 
         return compiled(network_jet, SOME)
 
     def evaluated(self, piece: Any, condition: Any, t: np.ndarray, points: int) -> tuple[np.ndarray, ...]:
         """u, its slopes in x and y, and the residual at times t, (m,), from the window's start; (m, n, n)."""
-        pace, problem = float(piece.pace), self.field.problem
+        problem, piece = self.field.problem, on_its_rung(piece)
+        pace, steepest = jnp.asarray(piece.pace, float), jnp.asarray(condition.steepest_slope, float)
         A, b, c = (jnp.asarray(part) for part in (piece.A, piece.b, piece.c))
-        places = problem.places(points**2)
-        found = np.empty((4, len(t), len(places)))
+
+        def at_chunk(t: jax.Array, x: jax.Array, lift: jax.Array) -> jax.Array:
+            background = self._background(pace, steepest, t, x.T, lift)
+            return self._all(pace, t, x.T, background, self._network_jet(A, b, c, background))
+
+        places = problem.places(points**2).T
+        found = np.empty((4, len(t), places.shape[1]))
         for row, time in enumerate(t):
-            lift = lift_on_grid(problem, condition, pace, np.array([time]), points).reshape(len(ORDERS), -1)
-            size = -(-len(places) // CHUNK) * CHUNK
-            filled = np.arange(size) % len(places)
-            prepared = self.at_points(condition, pace, np.full(size, time), places[filled], lift[:, filled])
-            for start in range(0, size, CHUNK):
-                part = jax.tree.map(lambda leaf, start=start: leaf[start : start + CHUNK], prepared)
-                values = self._all(jnp.asarray(pace, float), part, self._network_jet(A, b, c, part.z))
-                kept = min(CHUNK, len(places) - start)
-                found[:, row, start : start + kept] = np.asarray(values, np.float64)[:, :kept]
+            lift = lift_on_grid(problem, condition, float(piece.pace), np.array([time]), points)
+            now = np.full(places.shape[1], time)
+            found[:, row] = in_chunks(at_chunk, CHUNK, now, places, lift.reshape(len(ORDERS), -1))
         return tuple(found.reshape(4, len(t), points, points))
 
     @cached_property
     def _value(self) -> Any:
-        def value(piece, steepest, x, lift):
+        def value(piece, steepest, x, gradient):
             paced = self.field.problem.at_pace(piece.pace)
             start = PlaneCondition(jnp.zeros((2, 2)), steepest)
 
-            def at_place(x, lift):
+            def at_place(x, gradient):
+                lift = jnp.concatenate([gradient, jnp.zeros(len(ORDERS) - VALUE)])  # which at the point itself is all
                 local = LocalPlane(start, *paced.heat_coordinates(piece.length, x), lift)
                 here = self.field._replace(problem=paced.with_initial_condition(local), pace=None)
                 return here(piece, piece.length, x)
 
-            return jax.vmap(at_place, in_axes=(1, 1))(x, lift)
+            blocks = (leaf.T.reshape(-1, BLOCK, len(leaf)) for leaf in (x, gradient))
+            return jax.lax.map(lambda block: jax.vmap(at_place)(*block), tuple(blocks)).ravel()
 
         return compiled(value, SOME)
 
     def end(self, piece: Any, condition: Any, points: int) -> np.ndarray:
         """u at the end of a window, on a grid, (n, n)."""
-        problem, pace = self.field.problem, float(piece.pace)
-        lift = lift_on_grid(problem, condition, pace, np.array([float(piece.length)]), points)
+        problem, piece = self.field.problem, on_its_rung(piece)
+        end, pace = np.array([float(piece.length)]), float(piece.pace)
+        lift = lift_on_grid(problem, condition, pace, end, points, ORDERS[:VALUE])
         steepest, series = jnp.asarray(condition.steepest_slope, float), piece._replace(cosine=(), sine=(), slope=())
         on_device = jax.tree.map(jnp.asarray, series)
         u = in_chunks(
             lambda x, lift: self._value(on_device, steepest, x, lift),
             CHUNK,
             problem.places(points**2).T,
-            lift.reshape(len(ORDERS), -1),
+            lift.reshape(VALUE, -1),
         )
         return np.asarray(u, np.float64).reshape(points, points)
 
     @cached_property
     def _all(self) -> Any:
-        def all_of(pace, points, jet):
+        def all_of(pace, t, x, background, jet):
             problem, combine = self.field.problem.at_pace(pace), self.field.ansatz.combine
+            g = {name: values[0] for name, values in background.items()}
 
             def at_point(t, x, g, jet):
                 def u(s, y):
                     return combine(problem, s, *(monomials(one, s - t, y - x, self.orders) for one in (g, jet)))
 
                 found = self.engine(u, t, x, (*problem.orders, "x", "y"))
-                return found["u"], found["x"], found["y"], problem.residual(found, problem.at(t, x))
+                return jnp.stack([found["u"], found["x"], found["y"], problem.residual(found, problem.at(t, x))])
 
-            return jax.vmap(at_point)(points.t, points.x, points.g, jet)
+            return jax.vmap(at_point, out_axes=-1)(t, x, g, jet)
 
         return compiled(all_of, LITTLE)
 
@@ -231,24 +252,42 @@ class PlaneWindow(WindowProblem):
 
         They are spread as `Settings.spacing` says, denser at both ends of the window.
         """
-        problem, kernel, condition = self.kernel.field.problem, self.kernel, self.condition
+        problem = self.kernel.field.problem
         count = max(1, round(count / CHUNK)) * CHUNK
-        weight = self.settings.spacing.arc_length
+        density = self._density(length, pace)
 
         def split(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             return 0.5 * length * (1 - np.cos(np.pi * points[:, 0])), points[:, 1:]
 
-        def density(points: np.ndarray) -> np.ndarray:
-            t, x = split(points)
-            lift = kernel.heat(condition, pace, t, x, gradient_alone=True)
-            slopes = np.hypot(*(2 / problem.sides[:, None] * lift[[1, 2]]))
-            return 1 + weight * slopes * np.asarray(_stretch(problem, jnp.asarray(pace * t), jnp.asarray(lift[0])))
-
         box: Box = ((0.0, 1.0), *problem.domain)
         drawn = draw_points(
-            Sobol(count, 1), box, self.seed, "points of a window", self.index, density, count, POOL * count
+            Sobol(count, 1),
+            box,
+            self.seed,
+            "points of a window",
+            self.index,
+            lambda points: density(*split(points)),
+            count,
+            POOL * count,
         )
         return split(drawn["residual"])
+
+    def _density(self, length: float, pace: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        """1 + a |∇Φ(t, g)|, a = `Spacing.arc_length`, of t, (n,), and x, (n, 2), interpolated in a table."""
+        problem, weight = self.kernel.field.problem, self.settings.spacing.arc_length
+        times, places = np.linspace(0.0, length, TABLE[0]), np.linspace(-1.0, 1.0, TABLE[1] + 1)
+        g, *slopes = lift_on_grid(problem, self.condition, pace, times, TABLE[1], ORDERS[:VALUE])
+        t = np.broadcast_to(pace * times[:, None, None], g.shape).ravel()
+        stretch = np.asarray(_stretch(problem, jnp.asarray(t, float), jnp.asarray(g.ravel(), float)), np.float64)
+        steepness = np.hypot(*(2 / side * slope for side, slope in zip(problem.sides, slopes, strict=True)))
+        table = np.pad(1 + weight * steepness * stretch.reshape(g.shape), ((0, 0), (0, 1), (0, 1)), mode="wrap")
+        interpolated = RegularGridInterpolator((times, places, places), table)
+
+        def density(t: np.ndarray, x: np.ndarray) -> np.ndarray:
+            xi = (x - problem.middle) * (2 / problem.sides)
+            return interpolated(np.column_stack([np.clip(t, 0.0, length), np.clip(xi, -1.0, 1.0)]))
+
+        return density
 
     def prepared(self, length: float, pace: float, count: int) -> Prepared:
         """About `count` collocation points."""
@@ -264,6 +303,19 @@ class PlaneWindow(WindowProblem):
     def end(self, piece: Any) -> np.ndarray:
         """u on the whole grid at the end of the window."""
         return self.kernel.end(piece, self.condition, self.grid)
+
+    def carried(self, piece: Any, modes: int) -> PlaneCondition:
+        """The series of so many modes at the end of the window.
+
+        It is found on a grid for `MODES_STEP` modes more than the window began with, which is enough where these are
+        rounding errors; else on the whole grid.
+        """
+        fewer = len(strong_modes(self.condition)) // 2 + MODES_STEP
+        if fewer < modes:
+            found = transfer_plane(self.kernel.end(piece, self.condition, points_for(fewer)), fewer)
+            if len(strong_modes(found)) // 2 < fewer:
+                return with_modes(found, modes)
+        return transfer_plane(self.end(piece), modes)
 
 
 @jax.jit
@@ -287,7 +339,7 @@ class PlaneMarch(March):
     @cached_property
     def grid(self) -> int:
         """Points along each axis at which the end of a window is evaluated."""
-        return 2 * (self.modes + self.modes // 8)
+        return points_for(self.modes)
 
     @cached_property
     def points(self) -> int:
@@ -315,7 +367,8 @@ class PlaneMarch(March):
 
     def carried(self, window: WindowProblem, piece: Piece) -> PlaneCondition:
         """Where the next window begins: what the piece is at the end of this one."""
-        return transfer_plane(window.end(piece), self.modes)
+        assert isinstance(window, PlaneWindow)
+        return window.carried(piece, self.modes)
 
     def error_in(self, window: WindowProblem, piece: Piece) -> dict[str, float]:
         """The relative L2 error in a window, at a few times of the reference; empty without one."""
