@@ -92,12 +92,12 @@ def test_the_end_of_a_window_is_its_field_there(march):
     used = np.arange(len(piece.b)) < 40
     A = 0.1 * draw(size=piece.A.shape) * used[:, None]
     piece = piece._replace(A=A, b=draw(size=used.size) * used, c=1e-2 * draw(size=used.size) * used)
-    u, u_x, _, _ = window.kernel.evaluated(piece, window.condition, np.array([0.1]), 24)
+    u, u_x, _, _ = window.kernel.evaluated(piece, window.condition, np.array([0.1]), 64)
     assert len(on_its_rung(piece).b) == 64
-    np.testing.assert_allclose(window.kernel.end(piece, window.condition, 24), u[0], atol=1e-13)
-    wave = 2 * np.pi / 2 * np.fft.fftfreq(24, 1 / 24)[:, None]
+    np.testing.assert_allclose(window.kernel.end(piece, window.condition, 64), u[0], atol=1e-13)
+    wave = 2 * np.pi / 2 * np.fft.fftfreq(64, 1 / 64)[:, None]
     by_fourier = np.fft.ifft(1j * wave * np.fft.fft(u[0], axis=0), axis=0).real
-    np.testing.assert_allclose(u_x[0], by_fourier, atol=1e-4)  # of what 24 points leave out
+    np.testing.assert_allclose(u_x[0], by_fourier, atol=1e-6)  # of what 64 points leave out
     wide = PlaneWindow(window.kernel, window.condition, 0, 0, 2 * (96 + 12), window.settings)
     carried, whole = wide.carried(piece, 96), transfer_plane(wide.end(piece), 96)
     assert carried.matrix.shape == whole.matrix.shape

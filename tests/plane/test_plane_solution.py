@@ -9,6 +9,7 @@ from composed import composed
 from pinn_ac.ansatz import Soft
 from pinn_ac.app.train import train_in
 from pinn_ac.errors import InputError
+from pinn_ac.estimate import points_needed
 from pinn_ac.marching import plane_modes, require_modes
 from pinn_ac.models import MLP, Periodic, Separable
 from pinn_ac.optimizers import Adam
@@ -142,6 +143,14 @@ def test_the_estimate_sees_a_known_error():
     found = estimate_error(heat, derivatives, points=16, steps=40)
     assert found["estimated_relative_l2"] == pytest.approx(0.01, rel=1e-3)
     assert not found["estimate_unreliable"]
+
+
+def test_the_estimates_grid_follows_from_the_interfaces():
+    """2.4/w points, rounded up to a power of two from 32 to 128; by units that do not count."""
+    for diffusivity, side, points in ((1e-1, 2, 32), (5e-3, 2, 64), (1e-3, 2, 128), (5e-3, 4, 128), (1e-5, 2, 128)):
+        problem = pinn_ac.AllenCahn2D(diffusivity=diffusivity, domain=((0, side), (0, side)))
+        assert points_needed(problem) == points_needed(problem.natural) == points
+    assert points_needed(pinn_ac.AllenCahn2D(horizon=0.1)) == 32  # the fronts have no time to form
 
 
 def test_a_march_has_the_modes_that_its_interfaces_need():

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 RELATIVE_L2 = 1e-9
 """Largest estimated relative L2 error that a reference in the plane may have, over all times."""
-TRUNCATION = 1e-9
+TRUNCATION = 3e-10
 """Relative size of the modes that the first march leaves out of an interface, about."""
 PER_GROWTH = 56
 """Steps of the first march in which a disturbance may grow e-fold."""
