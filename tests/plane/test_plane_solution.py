@@ -36,6 +36,9 @@ def test_a_march_meets_its_tolerance(marched, tmp_path):
     assert error < 1e-3
     assert marched.metrics["tolerance_met"]
     assert 0.4 < marched.metrics["estimated_relative_l2"] / error < 2.5  # other grids and times
+    estimate = marched.estimate()  # anew, on the grids of the run
+    assert estimate == pytest.approx(marched.metrics["estimated_relative_l2"], rel=1e-9)
+    assert estimate.reliable == (not marched.metrics["estimate_unreliable"])
     sampled = marched.sample(3, 8)
     found = marched.derivatives(sampled.t[:, None, None], sampled.x[:, None], sampled.y)
     for name in ("u", "u_x", "u_y"):

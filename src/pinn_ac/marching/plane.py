@@ -1,6 +1,6 @@
 """The march in two dimensions: its kernel, its windows, and the sizes that follow from the problem."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -8,7 +8,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy import fft
 from scipy.interpolate import RegularGridInterpolator
 
 from pinn_ac.compilation import LITTLE, SOME, compiled
@@ -18,9 +17,20 @@ from pinn_ac.marching.kernel import Kernel, Prepared
 from pinn_ac.marching.lift import CHUNK, in_chunks
 from pinn_ac.marching.march import March, rows_in
 from pinn_ac.marching.pieces import Piece, on_its_rung
+from pinn_ac.marching.plane_lift import (
+    BLOCK,
+    MODES_STEP,
+    VALUE,
+    end_on_grid,
+    lift_on_grid,
+    points_for,
+    strong_modes,
+    values_from_lift,
+    with_modes,
+)
 from pinn_ac.marching.window import WindowProblem
 from pinn_ac.problem import LocalPlane, PlaneCondition, transfer_plane
-from pinn_ac.problem.double_series import ORDERS, trimmed
+from pinn_ac.problem.double_series import ORDERS
 from pinn_ac.residual import monomials
 from pinn_ac.sampling import Box, Sobol, draw_points
 
@@ -30,68 +40,10 @@ PER_RUNG, REFERENCE_ERROR = 2.5, 1e-4
 """In the plane; see `pinn_ac.marching.control`."""
 CELLS = 10
 """Steps of time in a window for the estimate of its error."""
-ROUNDING, MODES_STEP = 1e-13, 32
-"""Relative size of the modes that are left out, and the step in which their number changes; programs depend on it."""
-VALUE = 3
-"""The first `ORDERS`, which the value of a field needs."""
 TABLE = (9, 128)
 """Times, and places along each axis, at which the density of a window's points is tabulated."""
-BLOCK = 256
-"""Points at which N is differentiated at once; a divisor of `CHUNK`."""
 COLUMNS = 32
 """Points along each axis at which a window is compared with the reference, about."""
-
-
-def strong_modes(condition: Any) -> np.ndarray:
-    """A of a condition without the modes that are rounding errors, a multiple of `MODES_STEP` along each axis."""
-    return trimmed(np.asarray(condition.matrix, float), ROUNDING, MODES_STEP)
-
-
-def points_for(modes: int) -> int:
-    """Points along each axis from which so many modes are found, an eighth of them more than that takes."""
-    return 2 * (modes + modes // 8)
-
-
-def with_modes(condition: PlaneCondition, modes: int) -> PlaneCondition:
-    """The same series with room for more modes."""
-    m = condition.matrix.shape[0] // 2
-    blocks = jnp.pad(condition.matrix.reshape(2, m, 2, m), ((0, 0), (0, modes - m)) * 2)
-    return replace(condition, matrix=blocks.reshape(2 * modes, 2 * modes))
-
-
-def lift_on_grid(
-    problem: Any, condition: Any, pace: float, t: np.ndarray, points: int, orders: Sequence[tuple[int, int]] = ORDERS
-) -> np.ndarray:
-    """Derivatives of the heat flow of a window's condition at times t, (m,), on an even grid of the unit square.
-
-    They are those of `orders`, by the fast Fourier transform: (10, m, n, n) of all `ORDERS`.
-    """
-    c, finer = _complex_coefficients(strong_modes(condition), points)
-    k, l = (1j * np.pi * np.fft.fftfreq(len(c), 1 / len(c))[:, None], 1j * np.pi * np.arange(c.shape[1]))
-    rates = 2 * float(problem.diffusion) * pace * (2 / problem.sides) ** 2
-    found = np.empty((len(orders), len(t), points, points))
-    for row, time in enumerate(t):
-        decayed = c * np.exp(0.5 * rates[0] * time * (k * k).real) * np.exp(0.5 * rates[1] * time * (l * l).real)
-        for place, (i, j) in enumerate(orders):
-            whole = fft.irfft2(decayed * k**i * l**j, (len(c), len(c)), overwrite_x=True)
-            found[place, row] = whole[::finer, ::finer]
-    return found
-
-
-def _complex_coefficients(A: np.ndarray, points: int) -> tuple[np.ndarray, int]:
-    """What `irfft2` makes values at ξ, η = −1 + 2j/n of, and n/`points`; n is even and not below the size of A."""
-    m = len(A) // 2
-    finer = -(-len(A) // points)
-    finer += finer * points % 2
-    n = finer * points
-    sign = np.where(np.arange(m) % 2, -1.0, 1.0)
-    share = np.where(np.arange(m), 0.5, 1.0) * sign * n
-    along_y = (A[:, :m] - 1j * A[:, m:]) * share
-    c = np.zeros((n, n // 2 + 1), complex)
-    cosine, sine = along_y[:m] * share[:, None], along_y[m:] * share[:, None]
-    c[:m, :m] = cosine - 1j * sine
-    c[n - m + 1 :, :m] = (cosine + 1j * sine)[:0:-1]
-    return c, finer
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,35 +145,12 @@ class PlaneKernel(Kernel):
 
     @cached_property
     def _value(self) -> Any:
-        def value(piece, steepest, x, gradient):
-            paced = self.field.problem.at_pace(piece.pace)
-            start = PlaneCondition(jnp.zeros((2, 2)), steepest)
-
-            def at_place(x, gradient):
-                lift = jnp.concatenate([gradient, jnp.zeros(len(ORDERS) - VALUE)])  # which at the point itself is all
-                local = LocalPlane(start, *paced.heat_coordinates(piece.length, x), lift)
-                here = self.field._replace(problem=paced.with_initial_condition(local), pace=None)
-                return here(piece, piece.length, x)
-
-            blocks = (leaf.T.reshape(-1, BLOCK, len(leaf)) for leaf in (x, gradient))
-            return jax.lax.map(lambda block: jax.vmap(at_place)(*block), tuple(blocks)).ravel()
-
-        return compiled(value, SOME)
+        return values_from_lift(self.field)
 
     def end(self, piece: Any, condition: Any, points: int) -> np.ndarray:
         """u at the end of a window, on a grid, (n, n)."""
-        problem, piece = self.field.problem, on_its_rung(piece)
-        end, pace = np.array([float(piece.length)]), float(piece.pace)
-        lift = lift_on_grid(problem, condition, pace, end, points, ORDERS[:VALUE])
-        steepest, series = jnp.asarray(condition.steepest_slope, float), piece._replace(cosine=(), sine=(), slope=())
-        on_device = jax.tree.map(jnp.asarray, series)
-        u = in_chunks(
-            lambda x, lift: self._value(on_device, steepest, x, lift),
-            CHUNK,
-            problem.places(points**2).T,
-            lift.reshape(VALUE, -1),
-        )
-        return np.asarray(u, np.float64).reshape(points, points)
+        piece = on_its_rung(piece)._replace(cosine=(), sine=(), slope=())
+        return end_on_grid(self._value, self.field.problem, piece, condition, piece.length, points, float(piece.pace))
 
     @cached_property
     def _all(self) -> Any:
