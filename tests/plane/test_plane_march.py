@@ -1,19 +1,25 @@
 """The march in the plane: its kernel against formulas and derivatives by another way, and its sizes."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import pinn_ac
+from pinn_ac.ansatz import Decaying, ReactionFlow
 from pinn_ac.derivatives import InPlaneEngine, JaxJvp
 from pinn_ac.marching import march_for
 from pinn_ac.marching.march import rows_in
 from pinn_ac.marching.pieces import on_its_rung
-from pinn_ac.marching.plane import BLOCK, PlaneWindow, lift_on_grid, strong_modes, with_modes
+from pinn_ac.marching.plane import PlaneWindow
+from pinn_ac.marching.plane_lift import BLOCK, lift_on_grid, strong_modes, with_modes
+from pinn_ac.models import MLP
 from pinn_ac.problem import Fourier2D, transfer_plane
 from pinn_ac.problem.double_series import ORDERS
 from pinn_ac.residual import monomials
+from pinn_ac.sampling import Sobol
 
 # Without symmetries, on a rectangle, so that x and y, and k and −k, are told apart.
 SERIES = Fourier2D(mean=0.1, cosine=((1, -1, 0.25), (2, 0, -0.3)), sine=((0, 1, 0.2), (-1, 3, 0.1)))
@@ -103,3 +109,24 @@ def test_the_end_of_a_window_is_its_field_there(march):
     assert carried.matrix.shape == whole.matrix.shape
     np.testing.assert_allclose(carried.matrix, whole.matrix, atol=1e-13)
     assert float(carried.steepest_slope) == pytest.approx(float(whole.steepest_slope), rel=0.01)  # on another grid
+
+
+@pytest.mark.landing
+@pytest.mark.parametrize("ansatz", [ReactionFlow(), Decaying()])
+def test_a_plain_networks_window_ends_where_the_next_begins(ansatz):
+    """The series through its end is its field there, by the lift on a grid or, without one, by points."""
+    choices = {"network": MLP(width=4, depth=1), "ansatz": ansatz, "windows": 2, "sampler": Sobol(16)}
+    experiment = pinn_ac.setup.assemble(
+        pinn_ac.fitting.choose(replace(PROBLEM, reaction_rate=0.5), 1, None, 0, choices)
+    )
+    params = experiment.initial_params()
+    params = jax.tree.map(lambda leaf: leaf + 0.1, params)  # the last layer begins at zero
+    field, end = experiment.field, experiment.field.problem.horizon
+    condition = transfer_plane(0.5 * SERIES.on_grid(24), 8)
+    places = np.random.default_rng(0).uniform(-0.5, 0.5, (5, 2))
+    for start in (None, condition):
+        found = experiment.transfer(params, start)
+        here = field.starting_from(start)
+        exact = jax.vmap(lambda x, here=here: here(params, jnp.asarray(end), x))(jnp.asarray(places))
+        at = found(field.problem.to_unit(jnp.asarray(places)))
+        np.testing.assert_allclose(at, exact, atol=1e-7)  # `HELD`, of what 32 modes leave out

@@ -32,8 +32,8 @@ LEAST_MODES, MOST_MODES = 24, 1000
 MOST_MARCHES = 5
 MOST_WORK = 1e10
 """Points of the grid × steps of all marches together: about a quarter of an hour on two cores."""
-TOLD = 1e9
-"""From so much work on it is logged what is solved for."""
+TOLD = 3e8
+"""A march of so much work, half a minute or so, is logged before it begins."""
 
 
 @dataclass(frozen=True)
