@@ -139,23 +139,13 @@ def points_needed(problem: Problem) -> int:
     can be afforded, `IN_PLANE`.
     """
     if len(problem.axes) == 2:
-        wanted = PER_WIDTH * 2 / thinnest_interface(problem)
+        wanted = PER_WIDTH * 2 / problem.thinnest_interface  # type: ignore[attr-defined]
         return int(np.clip(2 ** np.ceil(np.log2(wanted)), *IN_PLANE))
     width = problem.interface_width
     if width is None:
         width = 1 / (problem.initial_condition.steepest_slope * problem.steepening)
     wanted = 12 * 2 / (np.pi * max(np.pi / 2 * width, 1e-6))
     return int(2 ** np.clip(np.ceil(np.log2(wanted)), 9, 13))
-
-
-def thinnest_interface(problem: Problem) -> float:
-    """w in units of half of the period, in the plane of the longer side, of the thinnest interface tanh(ξ/w).
-
-    It is no thinner than the interfaces that the equation forms, nor than the reaction can have made the steepest
-    slope of u₀.
-    """
-    slope = problem.initial_condition.steepest_slope * min(problem.steepening, np.exp(50.0))
-    return float(max(1 / slope, problem.interface_width or 0.0))
 
 
 def steps_needed(problem: Problem, points: int) -> int:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pinn_ac.errors import require
-from pinn_ac.estimate import ErrorSoFar, agree, thinnest_interface
+from pinn_ac.estimate import ErrorSoFar, agree
 from pinn_ac.marching.control import SHORTEST
 from pinn_ac.marching.pieces import Piece
 from pinn_ac.problem import Problem, modes_needed
@@ -63,11 +63,11 @@ def plane_modes(problem: Any) -> int:
     They hold an interface tanh(ξ/w), whose modes k fall like e^{−π² k w/2}, to `HELD`. See :func:`require_modes`.
     """
     own = len(problem.initial_condition.matrix) // 2
-    wanted = max(-math.log(HELD) / (0.5 * np.pi**2 * thinnest_interface(problem)), min(own, LARGE))
+    wanted = max(-math.log(HELD) / (0.5 * np.pi**2 * problem.thinnest_interface), min(own, LARGE))
     return int(np.clip(16 * math.ceil(wanted / 16), SMALL, LARGE))
 
 
-def require_modes(problem: Problem, tolerance: float) -> None:
+def require_modes(problem: Any, tolerance: float) -> None:
     """Refuse a tolerance that the most modes of the plane cannot meet, since no window's estimate sees what is cut.
 
     Raises:
@@ -75,7 +75,7 @@ def require_modes(problem: Problem, tolerance: float) -> None:
     """
     if len(problem.axes) == 1:
         return
-    width = thinnest_interface(problem)
+    width = problem.thinnest_interface
     left_out = math.exp(-0.5 * np.pi**2 * LARGE * width)
     require(
         left_out <= CUT_SHARE * tolerance,

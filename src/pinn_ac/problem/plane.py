@@ -40,6 +40,9 @@ class InPlane:
         def pace(self) -> Any: ...
 
         @property
+        def interface_width(self) -> float | None: ...
+
+        @property
         def length_unit(self) -> float: ...
 
         @property
@@ -103,6 +106,16 @@ class InPlane:
     def steepest_slope(self) -> float:
         """A bound of max |∇u₀|: the steepest slope in (ξ, η) over half of the shorter side."""
         return self.initial_condition.steepest_slope * 2 / float(self.sides.min())
+
+    @property
+    def thinnest_interface(self) -> float:
+        """w of the thinnest interface tanh(ξ/w), ξ being in units of half of the longer side.
+
+        It is no thinner than those that the equation forms, nor than the reaction can have made the steepest slope of
+        u₀.
+        """
+        steepest = self.initial_condition.steepest_slope * min(self.steepening, math.exp(50.0))  # type: ignore[attr-defined]
+        return max(1 / steepest, self.interface_width or 0.0)
 
     def grids(self, points: int) -> tuple[np.ndarray, np.ndarray]:
         """x and y of an even grid of `points` × `points`, right ends excluded."""

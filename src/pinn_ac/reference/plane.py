@@ -234,13 +234,10 @@ def _require_feasible(problem: Any, modes: int, counts: list[int]) -> None:
 def modes_needed_plane(problem: Any) -> int:
     """Modes along an axis that the first march has.
 
-    For an interface tanh(ξ/w) they fall like e^{−π² k w/2}, with w the equation's own width or, where the horizon is
-    too short for that, what the steepest slope of u₀ can have become. u₀ itself has its own.
+    For an interface tanh(ξ/w) they fall like e^{−π² k w/2}, with w of `InPlane.thinnest_interface`. u₀ has its own.
     """
-    slope = problem.initial_condition.steepest_slope * min(problem.steepening, np.exp(50.0))
-    thinnest = max(problem.interface_width or 0.0, 1 / max(slope, 1e-300))
     own = len(trimmed(np.asarray(problem.initial_condition.matrix, float), TRUNCATION)) // 2
-    return max(LEAST_MODES, int(np.ceil(-np.log(TRUNCATION) / (0.5 * np.pi**2 * thinnest))), own)
+    return max(LEAST_MODES, int(np.ceil(-np.log(TRUNCATION) / (0.5 * np.pi**2 * problem.thinnest_interface))), own)
 
 
 def steps_needed_plane(problem: Any, times: np.ndarray) -> list[int]:
