@@ -42,8 +42,11 @@ ROUNDING = 1e-13
 MOST_POINTS = 2**23
 """Of the grid, times × points in x; the derivatives at so many take about ten seconds."""
 
-IN_PLANE = 64
-"""Points along each axis of the plane; where they do not resolve f, the two halves of the grid tell."""
+IN_PLANE, PER_WIDTH = (32, 128), 1.2
+"""Points along each axis of the plane, least and most, and across the width w of an interface, about.
+
+Where they do not resolve f, the two halves of the grid tell; with 64, that of a width of 0.02 was called unreliable.
+"""
 
 PER_GROWTH = 16
 """Time steps in which a disturbance may grow e-fold."""
@@ -132,10 +135,13 @@ def points_needed(problem: Problem) -> int:
     """A power of two from 512 to 8192 that resolves an interface tanh(ξ/w), w = `interface_width`, to e^{−12}.
 
     Where no width is known, w is that of the steepest slope of u₀ made steeper by the problem's factor `steepening`.
+    In the plane a power of two along each axis, `PER_WIDTH` in the width of the thinnest interface, but no more than
+    can be afforded, `IN_PLANE`.
     """
-    width = problem.interface_width
     if len(problem.axes) == 2:
-        return IN_PLANE
+        wanted = PER_WIDTH * 2 / problem.thinnest_interface  # type: ignore[attr-defined]
+        return int(np.clip(2 ** np.ceil(np.log2(wanted)), *IN_PLANE))
+    width = problem.interface_width
     if width is None:
         width = 1 / (problem.initial_condition.steepest_slope * problem.steepening)
     wanted = 12 * 2 / (np.pi * max(np.pi / 2 * width, 1e-6))

@@ -14,6 +14,7 @@ from scipy.interpolate import RegularGridInterpolator
 from pinn_ac import marching
 from pinn_ac.ansatz import Change, Field, Parameters
 from pinn_ac.batch import Batch, coordinates
+from pinn_ac.compilation import kept
 from pinn_ac.compute import ComputeSettings, under_own_settings
 from pinn_ac.derivatives import Engine, engine_for
 from pinn_ac.loss import Objective
@@ -184,15 +185,21 @@ class Experiment:
             params: of each window's network.
             conditions: where each window begins.
         """
-        parts = []
+        return self.counted_collocation(params, conditions, MOST_SHOWN)[0]
+
+    def counted_collocation(
+        self, params: Sequence[Parameters], conditions: Sequence[FourierCondition | None], most: int
+    ) -> tuple[np.ndarray, int]:
+        """:meth:`collocation` of about `most` points, and how many there are."""
+        parts, count = [], 0
         for index, (network, condition) in enumerate(zip(params, conditions, strict=True)):
             points = self._points_of(index, network, condition)
-            every_so_many = -(-len(points) * self.windows // MOST_SHOWN)
+            every_so_many, count = -(-len(points) * self.windows // most), count + len(points)
             t, x = self.problem.from_natural(*coordinates(points[::every_so_many]))
             parts.append(np.column_stack([t + self.starts[index], x]))
         whole = np.concatenate(parts)
         whole[:, 0] = np.minimum(whole[:, 0], self.problem.horizon)  # single precision may pass it
-        return whole
+        return whole, count
 
     @under_own_settings
     def _points_of(self, index: int, params: Parameters, condition: FourierCondition | None) -> np.ndarray:
@@ -288,12 +295,14 @@ class Experiment:
         return transfer(np.concatenate([u[::-1], u[1:-1]]) if half else u, modes, even, self.field.problem)
 
     def _transfer_in_plane(self, params: Parameters, condition: Any) -> Any:
-        modes = marching.plane_modes(self.problem.natural)
-        problem: Any = self.field.problem
-        x, y = problem.grids(4 * modes)
-        places = np.stack(np.meshgrid(x, y, indexing="ij"), -1).reshape(-1, 2)
-        u = self.programs.at_end(params, condition, jnp.asarray(places, float))
-        return transfer_plane(np.asarray(u, np.float64).reshape(len(x), len(y)), modes)
+        modes, problem = marching.plane_modes(self.problem.natural), self.field.problem
+        points = marching.points_for(modes)
+        if getattr(self.field.ansatz, "diffuses", True):
+            start, program = condition or problem.initial_condition, kept(self.programs, _values_in_plane)
+            u = marching.end_on_grid(program, problem, params, start, problem.horizon, points)
+        else:
+            u = np.asarray(self.programs.at_end(params, condition, jnp.asarray(problem.places(points**2), float)))
+        return transfer_plane(u.astype(np.float64).reshape(points, points), modes)
 
     @cached_property
     def _modes(self) -> int:
@@ -332,6 +341,10 @@ class Experiment:
         left, right = self.field.problem.domain
         start = 0.5 * (left + right) if self.field.half else left
         return (0.0, self.field.problem.horizon), (start, right)
+
+
+def _values_in_plane(programs: Programs) -> Any:
+    return marching.values_from_lift(programs.field)
 
 
 def _tabulated(function: Callable[[np.ndarray], np.ndarray], box: Sequence[tuple[float, float]]) -> Callable:

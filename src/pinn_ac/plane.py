@@ -127,11 +127,28 @@ class PlaneSolution(Solution):
         x, y = self.problem.grids(points)
         return self.derivatives(t[:, None, None], x[:, None], y[None, :], SAMPLED)
 
+    @under_own_settings
     def _estimated(self) -> dict[str, Any]:
+        if self.experiment.marches:
+            return self._estimated_march()
+
         def derivatives(t: Any, x: Any) -> dict[str, np.ndarray]:
             return self._derivatives(SAMPLED, t, x[..., 0], x[..., 1])
 
         return estimate_error(self.problem, derivatives, self.experiment.breaks)
+
+    def _estimated_march(self) -> dict[str, Any]:
+        """The run's own number, on its own grids."""
+        setup, problem = self.experiment.setup, self.problem.natural
+        assert setup.tolerance is not None
+        march: Any = marching.march_for(problem)(
+            problem, self.experiment.kernel, setup.marching_settings, setup.tolerance, setup.seed
+        )
+        value, is_reliable = marching.estimate_again(march, self.params)
+        return {
+            "estimated_relative_l2": value if np.isfinite(value) else None,
+            "estimate_unreliable": not is_reliable,
+        }
 
     def reference(self, times: int = TIMES, points: int = POINTS) -> Any:
         """The spectral reference solution on the grid of :meth:`sample`, solved once for each grid."""

@@ -214,6 +214,8 @@ def _require_march(setup: Setup) -> None:
         f"A run to a tolerance with drawn features is for equations in u_t, u_x and u_xx whose coefficients do not "
         f"depend on t, and {kind} is none: {instead}.",
     )
+    assert setup.tolerance is not None
+    marching.require_modes(problem.natural, setup.tolerance)
     require(
         setup.ansatz.exact_at_start and getattr(setup.ansatz, "diffuses", True),
         "A run to a tolerance with drawn features needs an ansatz with the initial condition's heat flow built in: "

@@ -11,6 +11,7 @@ from pinn_ac.app.assembly import arguments
 from pinn_ac.errors import InputError
 from pinn_ac.problem import Disc, Fourier2D, LocalPlane, Random2D, Star, Tabulated2D, transfer_plane
 from pinn_ac.problem.double_series import ORDERS, coefficients, grid_values, trimmed
+from pinn_ac.reference import solve_plane
 
 SERIES = Fourier2D(mean=0.1, cosine=((1, -1, 0.25), (2, 0, -0.5)), sine=((0, 1, 0.2), (-1, 3, 0.3)))
 PLACES = np.random.default_rng(0).uniform(-1, 1, (7, 2))
@@ -85,8 +86,18 @@ def test_fronts_are_their_formulas_up_to_what_is_cut():
     np.testing.assert_allclose(star(PLACES), np.tanh((rho - r) / 0.05), atol=1e-6)
 
 
-def test_a_disc_stays_one_on_a_rectangle():
-    disc = Disc(radius=0.4, width=0.1, domain=((0.0, 4.0), (0.0, 2.0)))
+def test_a_disc_stays_one_on_a_rectangle(tmp_path):
+    """It has the domain of its problem, whose natural one has other units; so have samples."""
+    domain = (0.0, 4.0), (0.0, 2.0)
+    problem = AllenCahn2D(domain=domain, initial_condition=Disc(radius=0.4, width=0.1))
+    disc = problem.initial_condition
+    assert disc.domain == domain
+    assert problem.natural.initial_condition is disc
+    assert Disc(radius=1.5).on_domain(((0.0, 4.0), (0.0, 4.0))).radius == 1.5  # which is too large for [−1, 1)²
+    x, y = 4 * np.arange(8) / 8, 2 * np.arange(8) / 8
+    np.savez(tmp_path / "u.npz", x=x, y=y, u=np.cos(np.pi * (0.5 * x[:, None] + y)))
+    samples = AllenCahn2D(domain=domain, initial_condition=Tabulated2D(str(tmp_path / "u.npz"))).initial_condition
+    np.testing.assert_allclose(samples([0.25, 0.5]), np.cos(0.75 * np.pi), atol=1e-14)  # (ξ, η) = (x/2 − 1, y − 1)
     np.testing.assert_allclose(disc([[0.2, 0.0], [0.0, 0.4]]), 0.0, atol=1e-8)  # r = 0.4 along x and along y
 
 
@@ -118,14 +129,22 @@ def test_a_transfer_keeps_the_field():
     [
         (lambda path: Fourier2D(cosine=((1, 0.5, 1),)), "whole wavenumbers"),
         (lambda path: Fourier2D(cosine=()), "zero everywhere"),
-        (lambda path: Disc(radius=1.2), "give a smaller radius"),
-        (lambda path: Disc(width=1e-4), "give a larger width"),
+        (lambda path: Fourier2D(cosine=5), r"cosine is 5: give a list of triples"),
+        (lambda path: AllenCahn2D(initial_condition=Disc(radius=1.2)), "give a smaller radius"),
+        (lambda path: AllenCahn2D(initial_condition=Disc(width=1e-4)), "give a larger width"),
+        (lambda path: AllenCahn2D(initial_condition=Disc(domain=((0, 4), (0, 2)))), "leave the former out"),
+        (lambda path: Disc(domain=5), "give two pairs of numbers"),
         (lambda path: Star(amplitude=1.0), "from 0 to below 1"),
         (lambda path: Star(width=0.1), "too wide"),
         (lambda path: Random2D(modes=0), "whole number from 1"),
-        (lambda path: Tabulated2D(path), "no even grid of one period"),
+        (lambda path: AllenCahn2D(initial_condition=Tabulated2D(path)), "no even grid of one period"),
         (lambda path: Tabulated2D("none.npz"), "there is no file"),
         (lambda path: AllenCahn2D(domain=(-1.0, 1.0)), "two pairs of finite numbers"),
+        (lambda path: AllenCahn2D(domain=5), "two pairs of finite numbers"),
+        (lambda path: AllenCahn2D(boundary="neumann"), "periodic sides alone"),
+        (lambda path: AllenCahn2D(boundary="dirichlet"), "periodic sides alone"),
+        (lambda path: AllenCahn2D(boundary_values=(0.0, 0.0)), "periodic sides alone"),
+        (lambda path: solve_plane(AllenCahn()), "for two dimensions"),
         (lambda path: AllenCahn(initial_condition=Disc()), "has 1: choose another"),
         (lambda path: AllenCahn2D(initial_condition=AllenCahn().initial_condition), "has 2: choose another"),
     ],
@@ -154,9 +173,12 @@ def test_series_and_samples_have_the_names_that_they_have_on_a_line(tmp_path):
     x = -1 + 2 * np.arange(8) / 8
     np.savez(tmp_path / "u.npz", x=x, y=x, u=np.cos(np.pi * (x[:, None] + x)))
     words = "problem=allen_cahn_2d", "problem/initial_condition=fourier"
-    series = arguments(composed(*words, "problem.initial_condition.cosine=[[1,2,0.3]]"))[0].initial_condition
-    assert series.cosine == ((1, 2, 0.3),)
-    assert series.sine == ((1, 0, 0.5),)  # a number alone is of a wave along x, as on a line
+    waves = "problem.initial_condition.cosine=[[1,2,0.3]]", "problem.initial_condition.sine=[]"
+    series = arguments(composed(*words, *waves))[0].initial_condition
+    assert series == Fourier2D(cosine=((1, 2, 0.3),))
+    for wrong in (waves[:1], waves[1:], (), ("problem.initial_condition.cosine=[1,2,0.3]", waves[1])):
+        with pytest.raises(InputError, match=r"such as problem.initial_condition.cosine=\[\[1,2,0.3\]\]"):
+            arguments(composed(*words, *wrong))
     words = (
         *words[:1],
         "problem/initial_condition=tabulated",

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from pinn_ac import AllenCahn, AllenCahn2D
+from pinn_ac.errors import InputError
 from pinn_ac.evaluation import energy, largest_rise
 from pinn_ac.problem import Cosine, Disc, Fourier2D
 from pinn_ac.reference import load_or_solve, solve, solve_plane
-from pinn_ac.reference.plane import PlaneGalerkin
+from pinn_ac.reference.plane import TRUNCATION, PlaneGalerkin, finer, modes_needed_plane, steps_needed_plane
 from pinn_ac.reporting.plane import spectral_slopes
 
 TIMES = np.array([0.0, 0.2, 0.4])
@@ -36,7 +37,7 @@ def test_a_field_of_one_coordinate_is_the_solution_on_a_line(axis):
 
 def test_the_order_is_four():
     system = PlaneGalerkin(AllenCahn2D(**SMOOTH), 12)
-    ends = [next(system.march(np.array([0.4]), steps)) for steps in (4, 8, 16, 128)]
+    ends = [next(system.march(np.array([0.4]), [steps])) for steps in (4, 8, 16, 128)]
     errors = [np.abs(c - ends[-1]).max() for c in ends[:-1]]
     orders = np.log2(np.divide(errors[:-1], errors[1:]))
     assert ((orders > 3.5) & (orders < 4.7)).all(), orders
@@ -65,6 +66,38 @@ def test_the_cache_gives_the_same(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_every_step_is_halved():
+    """Also where times are so close that one step each is enough; and the label tells all steps."""
+    times = np.linspace(0.0, 0.4, 41)
+    counts = steps_needed_plane(AllenCahn2D(**SMOOTH), times[1:])
+    assert len(counts) == 40
+    assert finer(24, counts) == (30, [2 * count for count in counts])
+    assert steps_needed_plane(AllenCahn2D(**SMOOTH), np.linspace(0.0, 0.4, 401)[1:]) == [1] * 400
+    assert " modes along an axis, 160 steps" in solve_plane(AllenCahn2D(**SMOOTH), times, 16).label
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        AllenCahn2D(diffusivity=2e-5),  # too thin an interface
+        AllenCahn2D(domain=((-8, 8), (-8, 8)), initial_condition=Fourier2D(cosine=((16, 0, 1.0),))),
+        AllenCahn2D(horizon=100.0),  # too many steps
+    ],
+)
+def test_what_takes_too_long_is_refused_before_it_begins(monkeypatch, problem):
+    monkeypatch.setattr(PlaneGalerkin, "march", None)  # which would end in another error
+    with pytest.raises(InputError, match=r"needs about \d+ modes along an axis and \d+ steps.*reference=false"):
+        solve_plane(problem)
+
+
+def test_thin_interfaces_are_not_clipped():
+    """e^{−π² m w/2} = `TRUNCATION`, w = 2√(2D/R)/side."""
+    for diffusivity, side in ((1e-4, 2.0), (1e-3, 2 * np.pi)):
+        problem = AllenCahn2D(diffusivity=diffusivity, domain=((0, side), (0, side)))
+        w = 2 / side * np.sqrt(2 * diffusivity / 5)
+        assert modes_needed_plane(problem) == pytest.approx(-np.log(TRUNCATION) / (0.5 * np.pi**2 * w), abs=1)
+
+
 @pytest.mark.landing
 def test_a_disc_shrinks_by_its_curvature():
     """r² = r₀² − 2Dt, to the order (w/r)²; half of that rate, or twice, would be seen."""
@@ -74,7 +107,7 @@ def test_a_disc_shrinks_by_its_curvature():
     system = PlaneGalerkin(problem, 40)
     times = np.array([2.0, 12.0])  # by the first the front has its own profile
     areas = []
-    for c in system.march(times, 240):
+    for c in system.march(times, [40, 200]):
         u = system.values(c, 160)
         areas.append(np.mean(0.5 * (1 + u)) * 4)  # of the disc: u = ±1 but for a front that is nearly odd about r
     rate = (areas[1] - areas[0]) / (times[1] - times[0]) / np.pi

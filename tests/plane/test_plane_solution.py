@@ -9,6 +9,8 @@ from composed import composed
 from pinn_ac.ansatz import Soft
 from pinn_ac.app.train import train_in
 from pinn_ac.errors import InputError
+from pinn_ac.estimate import points_needed
+from pinn_ac.marching import plane_modes, require_modes
 from pinn_ac.models import MLP, Periodic, Separable
 from pinn_ac.optimizers import Adam
 from pinn_ac.problem import Cosine, Fourier2D
@@ -34,6 +36,9 @@ def test_a_march_meets_its_tolerance(marched, tmp_path):
     assert error < 1e-3
     assert marched.metrics["tolerance_met"]
     assert 0.4 < marched.metrics["estimated_relative_l2"] / error < 2.5  # other grids and times
+    estimate = marched.estimate()  # anew, on the grids of the run
+    assert estimate == pytest.approx(marched.metrics["estimated_relative_l2"], rel=1e-9)
+    assert estimate.reliable == (not marched.metrics["estimate_unreliable"])
     sampled = marched.sample(3, 8)
     found = marched.derivatives(sampled.t[:, None, None], sampled.x[:, None], sampled.y)
     for name in ("u", "u_x", "u_y"):
@@ -141,6 +146,25 @@ def test_the_estimate_sees_a_known_error():
     found = estimate_error(heat, derivatives, points=16, steps=40)
     assert found["estimated_relative_l2"] == pytest.approx(0.01, rel=1e-3)
     assert not found["estimate_unreliable"]
+
+
+def test_the_estimates_grid_follows_from_the_interfaces():
+    """2.4/w points, rounded up to a power of two from 32 to 128; by units that do not count."""
+    for diffusivity, side, points in ((1e-1, 2, 32), (5e-3, 2, 64), (1e-3, 2, 128), (5e-3, 4, 128), (1e-5, 2, 128)):
+        problem = pinn_ac.AllenCahn2D(diffusivity=diffusivity, domain=((0, side), (0, side)))
+        assert points_needed(problem) == points_needed(problem.natural) == points
+    assert points_needed(pinn_ac.AllenCahn2D(horizon=0.1)) == 32  # the fronts have no time to form
+
+
+def test_a_march_has_the_modes_that_its_interfaces_need():
+    """Or is refused before it begins: on a line as thin ones are no trouble."""
+    for diffusivity, modes in ((1e-1, 32), (1e-3, 192), (2.5e-4, 384)):  # ln(1e8)/(π² w/2) = 18.7, 187, 373
+        assert plane_modes(pinn_ac.AllenCahn2D(diffusivity=diffusivity)) == modes
+    thin = pinn_ac.AllenCahn2D(diffusivity=1e-4)
+    with pytest.raises(InputError, match=r"and 384 modes .*train.tolerance=1e-04"):
+        pinn_ac.fit(thin, progress=False)
+    require_modes(thin, 1e-4)
+    require_modes(pinn_ac.AllenCahn(diffusivity=1e-7), 1e-10)
 
 
 def test_a_line_and_a_plane_are_not_mixed():

@@ -77,7 +77,8 @@ def arguments(config: DictConfig) -> tuple[Any, dict[str, Any]]:
 def _in_its_dimensions(problem: DictConfig) -> DictConfig:
     """A problem in the plane has the series and the samples of the plane, by the names that they have on a line.
 
-    A coefficient of a series that stands alone is that of a wave along x, as on a line.
+    Raises:
+        InputError: a setting that only samples on a line have, or coefficients of a series on a line.
     """
     kind = getattr(problems, str(problem.get("_target_")).rpartition(".")[2], None)
     start = problem.get("initial_condition")
@@ -90,13 +91,16 @@ def _in_its_dimensions(problem: DictConfig) -> DictConfig:
             name in (*kept, "_target_", "boundary") or value is None,
             f"problem.initial_condition.{name} is {value}, and only samples on a line have it: leave it out.",
         )
-    problem = problem.copy()
-    settings = {name: start[name] for name in kept}
     for name in ("cosine", "sine"):
-        if isinstance(settings.get(name), ListConfig):
-            waves = enumerate(settings[name], 1)
-            settings[name] = [[k, 0, one] if isinstance(one, int | float) else one for k, one in waves]
-    problem.initial_condition = {"_target_": target, **settings}
+        waves = start.get(name)
+        require(
+            not (isinstance(waves, ListConfig) and any(isinstance(one, int | float) for one in waves)),
+            f"problem.initial_condition.{name} is {waves}, coefficients of a line, and this problem has two "
+            "dimensions: give both cosine and sine as triples [k, l, amplitude], or as [] for none, such as "
+            "problem.initial_condition.cosine=[[1,2,0.3]] problem.initial_condition.sine=[].",
+        )
+    problem = problem.copy()
+    problem.initial_condition = {"_target_": target, **{name: start[name] for name in kept}}
     return problem
 
 

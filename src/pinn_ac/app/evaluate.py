@@ -27,10 +27,10 @@ def evaluate(config: DictConfig) -> None:
         asked = config[name]
         require(asked is None or asked >= 2, f"{name} is {asked}: give a whole number from 2.")
     animation(config.animate)  # refuses what is no choice
-    require_size((config.times or 2) * (config.points or 2))
+    require_size(config.times or 2, config.points or 2)
     solution = load_run(config.run, config.device)
     grid = grid_of(solution.problem, config.times, config.points)
-    require_size(grid[0] * grid[1] ** len(solution.problem.axes))
+    require_size(*grid, len(solution.problem.axes))
     solution.metrics.clear()  # what the training told stands in the run's own metrics.json
     folder = Path(config.run).expanduser() / "evaluation" / f"{grid[0]}x{grid[1]}"
     make_writable(folder)
@@ -47,10 +47,11 @@ def _show_in_its_own_folder(folder: Path, run: Path | None) -> None:
         write_whole(run / PAGE, lambda draft: shutil.copy(folder / PAGE, draft))
 
 
-def require_size(size: int) -> None:
+def require_size(times: int, points: int, dimensions: int = 1) -> None:
     """Refuse a grid of more points than fit into memory.
 
     Raises:
         InputError: it is refused.
     """
-    require(size <= MOST_EVALUATED, f"times × points is {size:,}: give at most {MOST_EVALUATED:,}.")
+    size, product = times * points**dimensions, "times × points" + "²" * (dimensions == 2)
+    require(size <= MOST_EVALUATED, f"{product} is {size:,}: give at most {MOST_EVALUATED:,}.")

@@ -13,6 +13,7 @@ from pinn_ac.app.environment import describe
 from pinn_ac.app.jobs import PAGE
 from pinn_ac.app.run_folder import typed_commands
 from pinn_ac.evaluation import Sampled, score
+from pinn_ac.experiment import MOST_SHOWN
 from pinn_ac.files import write_whole
 from pinn_ac.inverse import InferredSolution
 from pinn_ac.problem import Problem
@@ -124,13 +125,13 @@ def draw(
     from pinn_ac.reporting.figures import draw_run  # here, since a run should not wait for matplotlib to start
 
     experiment = solution.experiment
-    points = experiment.collocation(solution.params, solution.conditions)
-    if len(experiment.problem.axes) == 2:
-        points = points[:: -(-len(points) // MOST_IN_PLANE)]
+    most = {1: MOST_SHOWN, 2: MOST_IN_PLANE}[len(experiment.problem.axes)]
+    points, count = experiment.counted_collocation(solution.params, solution.conditions, most)
     of_points: Any = solution.derivatives
     at_points = of_points(*points.T, orders=SAMPLED)["residual"]
     entries = [dict(entry) for entry in history]
-    figures = draw_run(folder, solution.problem, sampled, reference, entries, points, at_points, experiment.breaks)
+    drawn = sampled, reference, entries, points, at_points, experiment.breaks, count
+    figures = draw_run(folder, solution.problem, *drawn)
     if isinstance(solution, InferredSolution):
         solution.plot_fit(folder / "inferred.png")
         figures.append(folder / "inferred.png")

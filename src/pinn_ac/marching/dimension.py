@@ -1,12 +1,14 @@
 """Which kernel, window and march the number of a problem's dimensions asks for, and what a march's field is."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from pinn_ac.ansatz import Field
 from pinn_ac.derivatives import Engine
+from pinn_ac.estimate import agree
 from pinn_ac.gradients import Gradient
 from pinn_ac.marching.kernel import Kernel
 from pinn_ac.marching.march import March
@@ -34,8 +36,31 @@ def points_of(
     window = (PlaneWindow if len(problem.axes) == 2 else WindowProblem)(
         kernel, condition or problem.initial_condition, index, seed, grid_of(modes_of(problem)), settings
     )
-    points = window.prepared(float(piece.length), float(piece.pace), round(settings.points * used(piece)))
+    asked = float(piece.length), float(piece.pace), round(settings.points * used(piece))
+    if isinstance(window, PlaneWindow):
+        return np.column_stack(window.drawn(*asked))
+    points = window.prepared(*asked)
     return np.column_stack([np.asarray(points.t), np.asarray(points.x)])
+
+
+def estimate_again(march: PlaneMarch, pieces: Sequence[Piece]) -> tuple[float, bool]:
+    """The relative L2 error of a march in the plane, and whether it is reliable: what it found when it solved these.
+
+    Args:
+        march: with the problem and the kernel of these pieces.
+        pieces: of each window, in order.
+    """
+    errors = march.fresh(march.tolerance, 0).errors
+    for index, piece in enumerate(pieces):
+        condition = piece.condition(march.kernel.even) if index else march.problem.initial_condition
+        steps = max(march.cells, round(march.steps * float(piece.length) / march.problem.horizon))
+        sampled = march.window(index, condition).sampled(piece, march.points, steps)
+        late = replace(sampled, t=sampled.t + float(piece.start))
+        with np.errstate(over="ignore", invalid="ignore"):
+            grids = (late, late.coarsened(0), late.coarsened(1))
+            errors = tuple(one.after(march.problem, grid) for one, grid in zip(errors, grids, strict=True))
+    found = [one.relative_l2 for one in errors]
+    return found[0], agree(*found)
 
 
 def sampled_plane(

@@ -202,5 +202,5 @@ def rows_in(t: np.ndarray, start: float, length: float) -> tuple[np.ndarray, np.
     inside = np.flatnonzero((t > start) & (t <= (start + length) * (1 + 1e-12)))
     if not len(inside):
         return inside, np.empty(0)
-    rows = inside[np.linspace(0, len(inside) - 1, ROWS).round().astype(int)]
+    rows = inside[np.unique(np.linspace(0, len(inside) - 1, ROWS).round().astype(int))]
     return rows, np.clip(t[rows] - start, 0, length)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pinn_ac.marching.control import MOST_UNITS
+from pinn_ac.marching.control import LADDER, MOST_UNITS
 from pinn_ac.problem import FourierCondition, PlaneCondition
 
 
@@ -81,6 +81,11 @@ def with_room(piece: Piece, units: int) -> Piece:
         return np.pad(np.asarray(leaf), [(0, room)] + [(0, 0)] * (np.ndim(leaf) - 1))[:units]
 
     return piece._replace(A=fitted(piece.A), b=fitted(piece.b), c=fitted(piece.c))
+
+
+def on_its_rung(piece: Piece) -> Piece:
+    """The piece with the smallest number of units on the ladder that it uses: what there are programs for."""
+    return with_room(piece, next((units for units in LADDER if units >= used(piece)), len(piece.b)))
 
 
 def padded(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:

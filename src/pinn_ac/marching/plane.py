@@ -1,5 +1,6 @@
 """The march in two dimensions: its kernel, its windows, and the sizes that follow from the problem."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.interpolate import RegularGridInterpolator
 
 from pinn_ac.compilation import LITTLE, SOME, compiled
 from pinn_ac.estimate import Window, from_values, points_needed, time_grids
@@ -14,10 +16,21 @@ from pinn_ac.marching.control import LADDER, Controller
 from pinn_ac.marching.kernel import Kernel, Prepared
 from pinn_ac.marching.lift import CHUNK, in_chunks
 from pinn_ac.marching.march import March, rows_in
-from pinn_ac.marching.pieces import Piece
+from pinn_ac.marching.pieces import Piece, on_its_rung
+from pinn_ac.marching.plane_lift import (
+    BLOCK,
+    MODES_STEP,
+    VALUE,
+    end_on_grid,
+    lift_on_grid,
+    points_for,
+    strong_modes,
+    values_from_lift,
+    with_modes,
+)
 from pinn_ac.marching.window import WindowProblem
 from pinn_ac.problem import LocalPlane, PlaneCondition, transfer_plane
-from pinn_ac.problem.double_series import ORDERS, trimmed
+from pinn_ac.problem.double_series import ORDERS
 from pinn_ac.residual import monomials
 from pinn_ac.sampling import Box, Sobol, draw_points
 
@@ -27,42 +40,10 @@ PER_RUNG, REFERENCE_ERROR = 2.5, 1e-4
 """In the plane; see `pinn_ac.marching.control`."""
 CELLS = 10
 """Steps of time in a window for the estimate of its error."""
-ROUNDING, MODES_STEP = 1e-13, 32
-"""Relative size of the modes that are left out, and the step in which their number changes; programs depend on it."""
+TABLE = (9, 128)
+"""Times, and places along each axis, at which the density of a window's points is tabulated."""
 COLUMNS = 32
 """Points along each axis at which a window is compared with the reference, about."""
-
-
-def strong_modes(condition: Any) -> np.ndarray:
-    """A of a condition without the modes that are rounding errors, a multiple of `MODES_STEP` along each axis."""
-    return trimmed(np.asarray(condition.matrix, float), ROUNDING, MODES_STEP)
-
-
-def lift_on_grid(problem: Any, condition: Any, pace: float, t: np.ndarray, points: int) -> np.ndarray:
-    """`ORDERS` of the heat flow of a window's condition at times t, (m,), on an even grid of the unit square.
-
-    The waves of x and y factor, so that these are products of matrices of the size of the series: (10, m, n, n).
-    """
-    A, xi = strong_modes(condition), -1 + 2 * np.arange(points) / points
-    rates = 2 * float(problem.diffusion) * pace * (2 / problem.sides) ** 2
-    found = np.empty((len(ORDERS), len(t), points, points))
-    for row, time in enumerate(t):
-        along_x, along_y = (_waves(len(A), rate * time, xi) for rate in rates)
-        rows = [wave @ A for wave in along_x]
-        for place, (i, j) in enumerate(ORDERS):
-            found[place, row] = rows[i] @ along_y[j].T
-    return found
-
-
-def _waves(size: int, variance: float, xi: np.ndarray) -> list[np.ndarray]:
-    """`double_series.waves` of places (n,), each (n, size), in NumPy."""
-    k = np.pi * np.arange(size // 2)
-    decay, angle = np.exp(-0.5 * k**2 * variance), k * xi[:, None]
-    cosine, sine, found = decay * np.cos(angle), decay * np.sin(angle), []
-    for _ in range(4):
-        found.append(np.concatenate([cosine, sine], axis=1))
-        cosine, sine = -k * sine, k * cosine
-    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,21 +63,11 @@ class PlaneKernel(Kernel):
 
         return jax.jit(heat)
 
-    @cached_property
-    def _gradient(self) -> Any:
-        def gradient(condition, pace, t, x):
-            paced = self.field.problem.at_pace(pace)
-            return jax.vmap(lambda t, x: jnp.hstack(condition.heat_flow(*paced.heat_coordinates(t, x))))(t, x).T
-
-        return jax.jit(gradient)
-
-    def heat(
-        self, condition: Any, pace: float, t: np.ndarray, x: np.ndarray, gradient_alone: bool = False
-    ) -> np.ndarray:
-        """`ORDERS` of the lift at points t, (n,), and x, (n, 2), or the first three of them; (10, n) or (3, n)."""
+    def heat(self, condition: Any, pace: float, t: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """`ORDERS` of the lift at points t, (n,), and x, (n, 2): (10, n)."""
         matrix = jnp.asarray(strong_modes(condition), float)
-        series, program = PlaneCondition(matrix, jnp.ones(())), self._gradient if gradient_alone else self._heat
-        return in_chunks(lambda t, x: program(series, jnp.asarray(pace, float), t, x.T), CHUNK, t, x.T)
+        series = PlaneCondition(matrix, jnp.ones(()))
+        return in_chunks(lambda t, x: self._heat(series, jnp.asarray(pace, float), t, x.T), CHUNK, t, x.T)
 
     @cached_property
     def _background(self) -> Any:
@@ -125,77 +96,76 @@ class PlaneKernel(Kernel):
 
     @cached_property
     def _network_jet(self) -> Any:
-        def network_jet(A, b, c, z):
-            def at_point(jet):
-                def network(t, x):
-                    return jnp.tanh(A @ monomials(jet, t, x, self.orders) + b) @ c
+        """(A, b, c, background) → the jet of N at n points, n a multiple of `BLOCK`.
 
-                return self.engine(network, jnp.zeros(()), self.origin, self.orders)
+        By the chain rule, with a = A z + b, T = tanh a, s = (1 − T²) c and products by components,
 
-            return jax.vmap(at_point)(z)
+            N = c·T,   N_p = s·(A z_p),   N_pq = s·(A z_pq) − 2 (T s)·[(A z_p) (A z_q)],   p, q = t, x, y.
+
+        These are the derivatives that any engine gives, of no more than (n, K) numbers at once, which a cache holds.
+        """
+
+        pairs = [name for name in self.orders if len(name) == 2]
+
+        def network_jet(A, b, c, background):
+            def of_block(z):
+                T = jnp.tanh(z["u"] @ A.T + b)
+                s = (1 - T * T) * c
+                bent, slopes = -2 * T * s, s @ A
+                along = {axis: z[axis] @ A.T for axis in sorted({*"".join(pairs)})}
+                found = {"u": T @ c}
+                for name in self.orders:
+                    found[name] = jnp.sum(slopes * z[name], axis=1)
+                    if name in pairs:
+                        found[name] += jnp.sum(bent * along[name[0]] * along[name[1]], axis=1)
+                return found
+
+            blocks = {name: values[1:].T.reshape(-1, BLOCK, A.shape[1]) for name, values in background.items()}
+            return jax.tree.map(jnp.ravel, jax.lax.map(of_block, blocks))
 
         return compiled(network_jet, SOME)
 
     def evaluated(self, piece: Any, condition: Any, t: np.ndarray, points: int) -> tuple[np.ndarray, ...]:
         """u, its slopes in x and y, and the residual at times t, (m,), from the window's start; (m, n, n)."""
-        pace, problem = float(piece.pace), self.field.problem
+        problem, piece = self.field.problem, on_its_rung(piece)
+        pace, steepest = jnp.asarray(piece.pace, float), jnp.asarray(condition.steepest_slope, float)
         A, b, c = (jnp.asarray(part) for part in (piece.A, piece.b, piece.c))
-        places = problem.places(points**2)
-        found = np.empty((4, len(t), len(places)))
+
+        def at_chunk(t: jax.Array, x: jax.Array, lift: jax.Array) -> jax.Array:
+            background = self._background(pace, steepest, t, x.T, lift)
+            return self._all(pace, t, x.T, background, self._network_jet(A, b, c, background))
+
+        places = problem.places(points**2).T
+        found = np.empty((4, len(t), places.shape[1]))
         for row, time in enumerate(t):
-            lift = lift_on_grid(problem, condition, pace, np.array([time]), points).reshape(len(ORDERS), -1)
-            size = -(-len(places) // CHUNK) * CHUNK
-            filled = np.arange(size) % len(places)
-            prepared = self.at_points(condition, pace, np.full(size, time), places[filled], lift[:, filled])
-            for start in range(0, size, CHUNK):
-                part = jax.tree.map(lambda leaf, start=start: leaf[start : start + CHUNK], prepared)
-                values = self._all(jnp.asarray(pace, float), part, self._network_jet(A, b, c, part.z))
-                kept = min(CHUNK, len(places) - start)
-                found[:, row, start : start + kept] = np.asarray(values, np.float64)[:, :kept]
+            lift = lift_on_grid(problem, condition, float(piece.pace), np.array([time]), points)
+            now = np.full(places.shape[1], time)
+            found[:, row] = in_chunks(at_chunk, CHUNK, now, places, lift.reshape(len(ORDERS), -1))
         return tuple(found.reshape(4, len(t), points, points))
 
     @cached_property
     def _value(self) -> Any:
-        def value(piece, steepest, x, lift):
-            paced = self.field.problem.at_pace(piece.pace)
-            start = PlaneCondition(jnp.zeros((2, 2)), steepest)
-
-            def at_place(x, lift):
-                local = LocalPlane(start, *paced.heat_coordinates(piece.length, x), lift)
-                here = self.field._replace(problem=paced.with_initial_condition(local), pace=None)
-                return here(piece, piece.length, x)
-
-            return jax.vmap(at_place, in_axes=(1, 1))(x, lift)
-
-        return compiled(value, SOME)
+        return values_from_lift(self.field)
 
     def end(self, piece: Any, condition: Any, points: int) -> np.ndarray:
         """u at the end of a window, on a grid, (n, n)."""
-        problem, pace = self.field.problem, float(piece.pace)
-        lift = lift_on_grid(problem, condition, pace, np.array([float(piece.length)]), points)
-        steepest, series = jnp.asarray(condition.steepest_slope, float), piece._replace(cosine=(), sine=(), slope=())
-        on_device = jax.tree.map(jnp.asarray, series)
-        u = in_chunks(
-            lambda x, lift: self._value(on_device, steepest, x, lift),
-            CHUNK,
-            problem.places(points**2).T,
-            lift.reshape(len(ORDERS), -1),
-        )
-        return np.asarray(u, np.float64).reshape(points, points)
+        piece = on_its_rung(piece)._replace(cosine=(), sine=(), slope=())
+        return end_on_grid(self._value, self.field.problem, piece, condition, piece.length, points, float(piece.pace))
 
     @cached_property
     def _all(self) -> Any:
-        def all_of(pace, points, jet):
+        def all_of(pace, t, x, background, jet):
             problem, combine = self.field.problem.at_pace(pace), self.field.ansatz.combine
+            g = {name: values[0] for name, values in background.items()}
 
             def at_point(t, x, g, jet):
                 def u(s, y):
                     return combine(problem, s, *(monomials(one, s - t, y - x, self.orders) for one in (g, jet)))
 
                 found = self.engine(u, t, x, (*problem.orders, "x", "y"))
-                return found["u"], found["x"], found["y"], problem.residual(found, problem.at(t, x))
+                return jnp.stack([found["u"], found["x"], found["y"], problem.residual(found, problem.at(t, x))])
 
-            return jax.vmap(at_point)(points.t, points.x, points.g, jet)
+            return jax.vmap(at_point, out_axes=-1)(t, x, g, jet)
 
         return compiled(all_of, LITTLE)
 
@@ -206,27 +176,52 @@ class PlaneWindow(WindowProblem):
 
     kernel: Any
 
-    def prepared(self, length: float, pace: float, count: int) -> Prepared:
-        """At least about `count` collocation points, spread as `Settings.spacing` says, denser at both ends."""
-        problem, kernel, condition = self.kernel.field.problem, self.kernel, self.condition
+    def drawn(self, length: float, pace: float, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """t, (n,), and x, (n, 2): about `count` collocation points, at least `CHUNK`.
+
+        They are spread as `Settings.spacing` says, denser at both ends of the window.
+        """
+        problem = self.kernel.field.problem
         count = max(1, round(count / CHUNK)) * CHUNK
-        weight = self.settings.spacing.arc_length
+        density = self._density(length, pace)
 
         def split(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             return 0.5 * length * (1 - np.cos(np.pi * points[:, 0])), points[:, 1:]
 
-        def density(points: np.ndarray) -> np.ndarray:
-            t, x = split(points)
-            lift = kernel.heat(condition, pace, t, x, gradient_alone=True)
-            slopes = np.hypot(*(2 / problem.sides[:, None] * lift[[1, 2]]))
-            return 1 + weight * slopes * np.asarray(_stretch(problem, jnp.asarray(pace * t), jnp.asarray(lift[0])))
-
         box: Box = ((0.0, 1.0), *problem.domain)
         drawn = draw_points(
-            Sobol(count, 1), box, self.seed, "points of a window", self.index, density, count, POOL * count
+            Sobol(count, 1),
+            box,
+            self.seed,
+            "points of a window",
+            self.index,
+            lambda points: density(*split(points)),
+            count,
+            POOL * count,
         )
-        t, x = split(drawn["residual"])
-        return kernel.at_points(condition, pace, t, x, kernel.heat(condition, pace, t, x))
+        return split(drawn["residual"])
+
+    def _density(self, length: float, pace: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        """1 + a |∇Φ(t, g)|, a = `Spacing.arc_length`, of t, (n,), and x, (n, 2), interpolated in a table."""
+        problem, weight = self.kernel.field.problem, self.settings.spacing.arc_length
+        times, places = np.linspace(0.0, length, TABLE[0]), np.linspace(-1.0, 1.0, TABLE[1] + 1)
+        g, *slopes = lift_on_grid(problem, self.condition, pace, times, TABLE[1], ORDERS[:VALUE])
+        t = np.broadcast_to(pace * times[:, None, None], g.shape).ravel()
+        stretch = np.asarray(_stretch(problem, jnp.asarray(t, float), jnp.asarray(g.ravel(), float)), np.float64)
+        steepness = np.hypot(*(2 / side * slope for side, slope in zip(problem.sides, slopes, strict=True)))
+        table = np.pad(1 + weight * steepness * stretch.reshape(g.shape), ((0, 0), (0, 1), (0, 1)), mode="wrap")
+        interpolated = RegularGridInterpolator((times, places, places), table)
+
+        def density(t: np.ndarray, x: np.ndarray) -> np.ndarray:
+            xi = (x - problem.middle) * (2 / problem.sides)
+            return interpolated(np.column_stack([np.clip(t, 0.0, length), np.clip(xi, -1.0, 1.0)]))
+
+        return density
+
+    def prepared(self, length: float, pace: float, count: int) -> Prepared:
+        """About `count` collocation points."""
+        t, x = self.drawn(length, pace, count)
+        return self.kernel.at_points(self.condition, pace, t, x, self.kernel.heat(self.condition, pace, t, x))
 
     def prepared_roughly(self, length: float, pace: float) -> Prepared:
         """`CHUNK` points."""
@@ -241,6 +236,19 @@ class PlaneWindow(WindowProblem):
     def end(self, piece: Any) -> np.ndarray:
         """u on the whole grid at the end of the window."""
         return self.kernel.end(piece, self.condition, self.grid)
+
+    def carried(self, piece: Any, modes: int) -> PlaneCondition:
+        """The series of so many modes at the end of the window.
+
+        It is found on a grid for `MODES_STEP` modes more than the window began with, which is enough where these are
+        rounding errors; else on the whole grid.
+        """
+        fewer = len(strong_modes(self.condition)) // 2 + MODES_STEP
+        if fewer < modes:
+            found = transfer_plane(self.kernel.end(piece, self.condition, points_for(fewer)), fewer)
+            if len(strong_modes(found)) // 2 < fewer:
+                return with_modes(found, modes)
+        return transfer_plane(self.end(piece), modes)
 
 
 @jax.jit
@@ -264,7 +272,7 @@ class PlaneMarch(March):
     @cached_property
     def grid(self) -> int:
         """Points along each axis at which the end of a window is evaluated."""
-        return 2 * (self.modes + self.modes // 8)
+        return points_for(self.modes)
 
     @cached_property
     def points(self) -> int:
@@ -292,7 +300,8 @@ class PlaneMarch(March):
 
     def carried(self, window: WindowProblem, piece: Piece) -> PlaneCondition:
         """Where the next window begins: what the piece is at the end of this one."""
-        return transfer_plane(window.end(piece), self.modes)
+        assert isinstance(window, PlaneWindow)
+        return window.carried(piece, self.modes)
 
     def error_in(self, window: WindowProblem, piece: Piece) -> dict[str, float]:
         """The relative L2 error in a window, at a few times of the reference; empty without one."""

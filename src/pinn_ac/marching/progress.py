@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pinn_ac.errors import require
 from pinn_ac.estimate import ErrorSoFar, agree
 from pinn_ac.marching.control import SHORTEST
 from pinn_ac.marching.pieces import Piece
@@ -17,8 +18,10 @@ FEWEST = 8
 """Windows where the problem tells no time of its own."""
 
 
-SMALL, LARGE = 32, 192
-"""Modes along an axis of the plane, at least and at most."""
+SMALL, LARGE = 32, 384
+"""Modes along an axis of the plane, at least and at most; a window keeps 8 · 4 · `LARGE`² bytes of the most, 5 MB."""
+HELD, CUT_SHARE = 1e-8, 0.1
+"""Relative size of what modes of the plane leave out of an interface; as a share of the tolerance, at most."""
 
 
 class Progress(NamedTuple):
@@ -55,16 +58,31 @@ def modes_of(problem: Problem) -> int:
 
 
 def plane_modes(problem: Any) -> int:
-    """Modes along an axis of the series that a window begins at: they hold an interface tanh(ξ/w) to about 1e-8.
+    """Modes along an axis of the series that a window begins at; `LARGE` at most.
 
-    w is no thinner than the interfaces that the equation forms, nor than the reaction can have made the steepest
-    slope.
+    They hold an interface tanh(ξ/w), whose modes k fall like e^{−π² k w/2}, to `HELD`. See :func:`require_modes`.
     """
-    thinnest = 1 / (problem.initial_condition.steepest_slope * min(problem.steepening, math.exp(50.0)))
-    thinnest = max(thinnest, problem.interface_width or 0.0)
     own = len(problem.initial_condition.matrix) // 2
-    wanted = max(-math.log(1e-8) / (0.5 * np.pi**2 * thinnest), min(own, LARGE))
+    wanted = max(-math.log(HELD) / (0.5 * np.pi**2 * problem.thinnest_interface), min(own, LARGE))
     return int(np.clip(16 * math.ceil(wanted / 16), SMALL, LARGE))
+
+
+def require_modes(problem: Any, tolerance: float) -> None:
+    """Refuse a tolerance that the most modes of the plane cannot meet, since no window's estimate sees what is cut.
+
+    Raises:
+        InputError: they leave more than `CUT_SHARE` of it out of the thinnest interface.
+    """
+    if len(problem.axes) == 1:
+        return
+    width = problem.thinnest_interface
+    left_out = math.exp(-0.5 * np.pi**2 * LARGE * width)
+    require(
+        left_out <= CUT_SHARE * tolerance,
+        f"This problem forms interfaces tanh(s/w), w = {width:.1e} of half of the longer side, and {LARGE} modes "
+        f"along an axis, the most that a march has, leave {left_out:.0e} of them out: give a larger diffusivity, a "
+        f"smaller reaction rate or domain, or train.tolerance={2 * left_out / CUT_SHARE:.0e}.",
+    )
 
 
 def grid_of(modes: int) -> int:

@@ -15,10 +15,11 @@ from pinn_ac.problem.initial_conditions import (
     Sine,
     XSquaredCosine,
 )
-from pinn_ac.problem.initial_conditions_2d import Disc, Fourier2D, Random2D, Star, Tabulated2D
+from pinn_ac.problem.initial_conditions_2d import Disc, Fourier2D, Random2D, Star
 from pinn_ac.problem.local_lift import LOCAL_ORDERS, with_local_lift
 from pinn_ac.problem.problem import Problem
 from pinn_ac.problem.tabulated import Tabulated
+from pinn_ac.problem.tabulated_2d import Tabulated2D
 from pinn_ac.problem.transfer import FourierCondition, modes_needed, transfer
 
 __all__ = [

@@ -1,13 +1,11 @@
-"""Initial conditions u₀(ξ, η) on the unit square [−1, 1)²: double Fourier series, fronts, random fields, samples."""
+"""Initial conditions u₀(ξ, η) on the unit square [−1, 1)²: double Fourier series, fronts, random fields."""
 
 import math
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
-from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -15,7 +13,6 @@ from pinn_ac.errors import InputError, is_number, is_whole, numbers, require
 from pinn_ac.problem.double_series import (
     MOST_MODES,
     DoubleSeries,
-    analysis,
     coefficients,
     grid_values,
     slope,
@@ -28,10 +25,15 @@ NEIGHBOURS = range(-2, 3)
 CUT = 1e-10
 """What may be cut off of a front's series, as a share of its largest coefficient."""
 UNIT_SQUARE = ((-1.0, 1.0), (-1.0, 1.0))
+"""The domain of a condition that no problem has been given."""
 
 
 class _Condition(DoubleSeries):
     """A series whose coefficients are plain numbers."""
+
+    def on_domain(self, domain: Any) -> Any:
+        """The condition of a problem with this domain."""
+        return self
 
     @cached_property
     def steepest_slope(self) -> float:
@@ -97,8 +99,37 @@ class Fourier2D(_Condition):
         return A
 
 
+class Placed(_Condition):
+    """A condition in the units of a domain: its `domain` is None as long as no problem has given it its own."""
+
+    domain: Any
+
+    def on_domain(self, domain: Any) -> Any:
+        """The condition on this domain; itself where it has a domain of its own.
+
+        Raises:
+            InputError: its own is another one, or it does not fit.
+        """
+        if self.domain is None:
+            return replace(self, domain=domain)  # type: ignore[type-var]
+        sides = [right - left for left, right in self.domain]
+        natural = tuple((-side / max(sides), side / max(sides)) for side in sides)
+        require(
+            domain in (self.domain, natural),
+            f"problem.initial_condition.domain is {self.domain}, and problem.domain is {domain}: leave the former "
+            "out, or give both the same.",
+        )
+        return self
+
+    def settle(self) -> None:
+        """Check the domain and, where there is one, the series, so that it is refused before anything is computed."""
+        if self.domain is not None:
+            object.__setattr__(self, "domain", _domain(self.domain))
+            _ = self.matrix
+
+
 @dataclass(frozen=True)
-class Disc(_Condition):
+class Disc(Placed):
     """u₀ = tanh((r₀² − r²)/(2 r₀ w)), r the distance from the middle: 1 in a disc, −1 outside, w the front's width.
 
     Near the front it is tanh((r₀ − r)/w), and it is smooth at r = 0. What 1 + u₀ leaves at the sides of the domain is
@@ -108,10 +139,11 @@ class Disc(_Condition):
     Args:
         radius: r₀ > 0, less than half of the shorter side, in the units of the domain.
         width: w > 0, in these units too; a stationary front has √(2D/R).
-        domain: that of the problem.
+        domain: that of the problem, which gives its own to a disc without one.
 
     Raises:
-        InputError: a number out of range, a disc that does not fit, or a front too thin for `MOST_MODES` modes.
+        InputError: a number out of range; or, when the domain is known, a disc that does not fit, or a front too thin
+            for `MOST_MODES` modes.
 
     >>> abs(float(Disc(radius=0.5, width=0.1)([0.5, 0.0]))) < 1e-9
     True
@@ -119,11 +151,11 @@ class Disc(_Condition):
 
     radius: float = 0.5
     width: float = 0.05
-    domain: Any = UNIT_SQUARE
+    domain: Any = None
 
     def __post_init__(self) -> None:
-        _require_front(self, self.radius)
-        _ = self.matrix  # a front that is too thin is refused here, before anything is computed
+        _require_front(self)
+        self.settle()
 
     @cached_property
     def matrix(self) -> np.ndarray:
@@ -132,11 +164,11 @@ class Disc(_Condition):
         def u(x: np.ndarray, y: np.ndarray) -> np.ndarray:
             return np.tanh((self.radius**2 - x**2 - y**2) / (2 * self.radius * self.width))
 
-        return _series(u, self.domain, "width")
+        return _series(u, self.domain or UNIT_SQUARE, self.radius)
 
 
 @dataclass(frozen=True)
-class Star(_Condition):
+class Star(Placed):
     """u₀ = tanh((ρ(θ) − r)/w), ρ = r₀ (1 + a cos nθ), in polar coordinates about the middle of the rectangle.
 
     It is continued periodically as `Disc` is. It is used through its double Fourier series, which is cut where its
@@ -147,17 +179,18 @@ class Star(_Condition):
         amplitude: a from 0 to below 1.
         arms: n, a whole number from 2.
         width: w > 0, in the units of the domain; r₀ (1 − a) ≥ 8 w, so that u₀ is smooth at r = 0.
-        domain: that of the problem.
+        domain: that of the problem, which gives its own to a star without one.
 
     Raises:
-        InputError: a number out of range, a star that does not fit, or a front too thin for `MOST_MODES` modes.
+        InputError: a number out of range; or, when the domain is known, a star that does not fit, or a front too thin
+            for `MOST_MODES` modes.
     """
 
     radius: float = 0.5
     amplitude: float = 0.3
     arms: int = 5
     width: float = 0.04
-    domain: Any = UNIT_SQUARE
+    domain: Any = None
 
     def __post_init__(self) -> None:
         a = self.amplitude
@@ -166,13 +199,13 @@ class Star(_Condition):
             f"problem.initial_condition.amplitude is {a}: give a number from 0 to below 1.",
         )
         require(is_whole(self.arms, 2), f"problem.initial_condition.arms is {self.arms}: give a whole number from 2.")
-        _require_front(self, self.radius * (1 + a) if is_number(self.radius) else self.radius)
+        _require_front(self)
         require(
             self.radius * (1 - a) >= 8 * self.width,
             f"problem.initial_condition.width is {self.width}, too wide for a star whose inner radius is "
             f"{self.radius * (1 - a):.3g}: give an eighth of that at most.",
         )
-        _ = self.matrix  # and a front that is too thin
+        self.settle()
 
     @cached_property
     def matrix(self) -> np.ndarray:
@@ -182,7 +215,7 @@ class Star(_Condition):
             rho = self.radius * (1 + self.amplitude * np.cos(self.arms * np.arctan2(y, x)))
             return np.tanh((rho - np.hypot(x, y)) / self.width)
 
-        return _series(u, self.domain, "width")
+        return _series(u, self.domain or UNIT_SQUARE, self.radius * (1 + self.amplitude))
 
 
 @dataclass(frozen=True)
@@ -229,61 +262,6 @@ class Random2D(_Condition):
         return A * (self.amplitude / plain.largest)
 
 
-@dataclass(frozen=True)
-class Tabulated2D(_Condition):
-    """u₀ through samples on an even grid of one period: their trigonometric interpolant.
-
-    Args:
-        path: an NPZ file with arrays x (n,), y (m,) and u (n, m); samples at the right ends may repeat those at the
-            left.
-        domain: the ((a, b), (c, d)) that x and y refer to; that of the problem.
-
-    Raises:
-        InputError: the file cannot be read, or holds NaN, too few or too many samples, or no even grid of one period.
-    """
-
-    path: str
-    domain: Any = UNIT_SQUARE
-
-    def __post_init__(self) -> None:
-        named = isinstance(self.path, str)
-        require(named, f"problem.initial_condition.path is {self.path}: give the name of an NPZ file.")
-        object.__setattr__(self, "domain", _domain(self.domain))
-        _ = self.matrix  # a bad file is refused here, before anything is computed
-
-    @cached_property
-    def matrix(self) -> np.ndarray:
-        """A."""
-        *axes, u = _read(self.path)
-        require(
-            u.shape == tuple(len(axis) for axis in axes),
-            f"{self.path} has u of shape {u.shape} for {len(axes[0])} x and {len(axes[1])} y: give u[i, j] for each.",
-        )
-        finite = all(np.isfinite(array).all() for array in (*axes, u))
-        require(finite, f"{self.path} holds NaN or infinite values: remove them.")
-        require(
-            bool(np.abs(u).max(initial=0) > 0), f"{self.path} is zero everywhere: the solution would be zero too."
-        )
-        starts = []
-        for axis, (values, side) in enumerate(zip(axes, self.domain, strict=True)):
-            start, is_whole_period = _even(self.path, "xy"[axis], values, side)
-            starts.append(start)
-            if is_whole_period:
-                last, first = np.take(u, -1, axis), np.take(u, 0, axis)
-                require(
-                    bool(np.abs(last - first).max() <= 1e-6 * np.abs(u).max()),
-                    f"{self.path} has different values at both ends of the period in {'xy'[axis]}: mend the samples.",
-                )
-                u = np.delete(u, -1, axis)
-        modes = max(u.shape) // 2 + 1
-        require(
-            modes <= MOST_MODES,
-            f"{self.path} has {max(u.shape)} samples along an axis: give {2 * MOST_MODES - 2} at most.",
-        )
-        A = analysis(analysis(u, u.shape[0] // 2 + 1, 0, starts[0]), u.shape[1] // 2 + 1, 1, starts[1])
-        return trimmed(_square(A), 1e-16)
-
-
 @dataclass(frozen=True, eq=False)
 class _Given(_Condition):
     """A series by its coefficients."""
@@ -291,24 +269,13 @@ class _Given(_Condition):
     matrix: np.ndarray
 
 
-def _square(A: np.ndarray) -> np.ndarray:
-    """The coefficients with as many modes along both axes."""
-    modes = max(A.shape) // 2
-    for axis in (0, 1):
-        own = A.shape[axis] // 2
-        halves = np.split(A, [own], axis)
-        room = [(0, 0), (0, 0)]
-        room[axis] = (0, modes - own)
-        A = np.concatenate([np.pad(half, room) for half in halves], axis)
-    return A
-
-
-def _series(u: Callable[[np.ndarray, np.ndarray], np.ndarray], domain: Any, thin: str) -> np.ndarray:
-    """A of a figure, u = 1 within and −1 far away, as a function of the position from the middle.
+def _series(u: Callable[[np.ndarray, np.ndarray], np.ndarray], domain: Any, reach: float) -> np.ndarray:
+    """A of a figure, u = 1 within and −1 beyond its `reach`, as a function of the position from the middle.
 
     What 1 + u leaves at the sides is added to the neighbouring periods, so that the sum is smooth and periodic. It is
     sampled on the first of some grids that resolves it.
     """
+    _require_room(domain, reach)
     sides = [right - left for left, right in domain]
     periods = [(i * sides[0], j * sides[1]) for i in NEIGHBOURS for j in NEIGHBOURS]
     points = 128
@@ -322,13 +289,14 @@ def _series(u: Callable[[np.ndarray, np.ndarray], np.ndarray], domain: Any, thin
             return kept
         points *= 2
     raise InputError(
-        f"problem.initial_condition needs more than {MOST_MODES} Fourier modes along an axis: give a larger {thin}, "
+        f"problem.initial_condition needs more than {MOST_MODES} Fourier modes along an axis: give a larger width, "
         "or more room between the front and the sides of the domain."
     )
 
 
 def _domain(value: Any) -> tuple[tuple[float, ...], ...]:
-    pairs = all(isinstance(side, Sequence) and len(side) == 2 for side in value) and len(value) == 2
+    pairs = isinstance(value, list | tuple) and len(value) == 2
+    pairs = pairs and all(isinstance(side, Sequence) and len(side) == 2 for side in value)
     sides = tuple(numbers("problem.initial_condition.domain", side) for side in value) if pairs else ()
     require(
         pairs and all(one[0] < one[1] for one in sides),
@@ -338,13 +306,15 @@ def _domain(value: Any) -> tuple[tuple[float, ...], ...]:
     return sides
 
 
-def _require_front(condition: Any, reach: float) -> None:
-    object.__setattr__(condition, "domain", _domain(condition.domain))
+def _require_front(condition: Any) -> None:
     for name in ("radius", "width"):
         value = getattr(condition, name)
         above = is_number(value) and value > 0
         require(above, f"problem.initial_condition.{name} is {value}: give a positive number.")
-    room = 0.5 * min(right - left for left, right in condition.domain)
+
+
+def _require_room(domain: Any, reach: float) -> None:
+    room = 0.5 * min(right - left for left, right in domain)
     require(
         reach < room,
         f"problem.initial_condition reaches {reach:.3g} from the middle, and the domain {room:.3g}: give a smaller "
@@ -352,7 +322,11 @@ def _require_front(condition: Any, reach: float) -> None:
     )
 
 
-def _triples(name: str, given: Sequence[Any]) -> tuple[tuple[float, ...], ...]:
+def _triples(name: str, given: Any) -> tuple[tuple[float, ...], ...]:
+    require(
+        isinstance(given, Sequence) and not isinstance(given, str),
+        f"problem.initial_condition.{name} is {given}: give a list of triples [k, l, amplitude], or [] for none.",
+    )
     found = []
     for one in given:
         triple = numbers(f"problem.initial_condition.{name}", one if isinstance(one, Sequence) else (one,))
@@ -364,34 +338,3 @@ def _triples(name: str, given: Sequence[Any]) -> tuple[tuple[float, ...], ...]:
         )
         found.append(triple)
     return tuple(found)
-
-
-def _read(path: str) -> tuple[np.ndarray, ...]:
-    file = Path(path).expanduser()
-    require(file.is_file(), f"problem.initial_condition.path: there is no file {path}.")
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            x, y, u = (np.asarray(arrays[name], float) for name in ("x", "y", "u"))
-    except (ValueError, KeyError, OSError, EOFError, BadZipFile, TypeError) as error:
-        raise InputError(
-            f"{path} cannot be read ({error}): give an NPZ file with arrays x, y and u, u[i, j] at (x_i, y_j)."
-        ) from error
-    return np.ravel(x), np.ravel(y), u
-
-
-def _even(path: str, name: str, values: np.ndarray, side: Sequence[float]) -> tuple[float, bool]:
-    """Where an even grid of one period begins in unit coordinates, and whether its last point repeats the first."""
-    left, right = side
-    require(len(values) >= 8, f"{path} holds {len(values)} samples along {name}: give at least 8.")
-    xi = (2 * values - left - right) / (right - left)
-    steps = np.diff(xi)
-    step = float(steps.mean())
-    even = bool(np.abs(steps - step).max() <= 1e-4 * abs(step)) and step > 0
-    count = round(2 / step) if even else 0
-    is_whole_period = count == len(xi) - 1
-    require(
-        even and count in (len(xi), len(xi) - 1) and xi[0] >= -1 - 1e-4 * step,
-        f"{path} has {name} that is no even grid of one period from {left} to {right}: resample it, or set "
-        "problem.domain.",
-    )
-    return float(xi[0]), is_whole_period

@@ -26,6 +26,8 @@ class InPlane:
 
     domain: Any
     initial_condition: Any
+    boundary: str
+    boundary_values: Any
     horizon: float
     dimensions: ClassVar[Any]
 
@@ -38,6 +40,9 @@ class InPlane:
         def pace(self) -> Any: ...
 
         @property
+        def interface_width(self) -> float | None: ...
+
+        @property
         def length_unit(self) -> float: ...
 
         @property
@@ -45,12 +50,28 @@ class InPlane:
 
         def _clock(self, t: Any) -> jax.Array: ...
 
+    def __post_init__(self) -> None:
+        for name, value, only in (
+            ("boundary", self.boundary, "periodic"),
+            ("boundary_values", self.boundary_values, None),
+        ):
+            require(
+                value == only,
+                f"problem.{name} is {value!r}, and a rectangle has periodic sides alone: leave it out, or take a "
+                "problem on a line.",
+            )
+        placed = getattr(self.initial_condition, "on_domain", None)
+        if placed is not None:
+            object.__setattr__(self, "initial_condition", placed(self._checked_domain()))
+        super().__post_init__()  # type: ignore[misc]
+
     def _checked_domain(self) -> tuple[tuple[float, ...], ...]:
         given = self.domain
-        is_list = isinstance(given, list | tuple) and len(given) == 2
-        sides = tuple(numbers("problem.domain", side if isinstance(side, list | tuple) else [side]) for side in given)
+        pairs = isinstance(given, list | tuple) and len(given) == 2
+        pairs = pairs and all(isinstance(side, list | tuple) for side in given)
+        sides = tuple(numbers("problem.domain", side) for side in given) if pairs else ()
         require(
-            is_list and all(len(one) == 2 and all(map(math.isfinite, one)) and one[0] < one[1] for one in sides),
+            pairs and all(len(one) == 2 and all(map(math.isfinite, one)) and one[0] < one[1] for one in sides),
             f"problem.domain is {given}: give two pairs of finite numbers, such as [[-1, 1], [-1, 1]].",
         )
         return sides
@@ -85,6 +106,16 @@ class InPlane:
     def steepest_slope(self) -> float:
         """A bound of max |∇u₀|: the steepest slope in (ξ, η) over half of the shorter side."""
         return self.initial_condition.steepest_slope * 2 / float(self.sides.min())
+
+    @property
+    def thinnest_interface(self) -> float:
+        """w of the thinnest interface tanh(ξ/w), ξ being in units of half of the longer side.
+
+        It is no thinner than those that the equation forms, nor than the reaction can have made the steepest slope of
+        u₀.
+        """
+        steepest = self.initial_condition.steepest_slope * min(self.steepening, math.exp(50.0))  # type: ignore[attr-defined]
+        return max(1 / steepest, self.interface_width or 0.0)
 
     def grids(self, points: int) -> tuple[np.ndarray, np.ndarray]:
         """x and y of an even grid of `points` × `points`, right ends excluded."""

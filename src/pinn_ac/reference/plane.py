@@ -1,7 +1,7 @@
 """The reference solution in two dimensions: Fourier–Galerkin and ETDRK4, refined until two solutions agree."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,8 @@ import numpy as np
 from scipy import fft
 
 from pinn_ac.errors import InputError, require
-from pinn_ac.problem.double_series import grid_values
+from pinn_ac.problem.double_series import grid_values, trimmed
+from pinn_ac.reference.consistency import require_spectral
 from pinn_ac.reference.etd import Stepper
 from pinn_ac.reference.march import intervals
 
@@ -19,12 +20,20 @@ logger = logging.getLogger(__name__)
 
 RELATIVE_L2 = 1e-9
 """Largest estimated relative L2 error that a reference in the plane may have, over all times."""
-PER_GROWTH = 48
+TRUNCATION = 3e-10
+"""Relative size of the modes that the first march leaves out of an interface, about."""
+PER_GROWTH = 56
 """Steps of the first march in which a disturbance may grow e-fold."""
 FEWEST_STEPS = 24
-LEAST_MODES, MOST_MODES = 24, 400
-"""Along an axis."""
+FINER = 1.25
+"""The factor by which each further march has more modes; it has twice the steps."""
+LEAST_MODES, MOST_MODES = 24, 1000
+"""Along an axis; the grid of the most has 4000 × 4000 points, of which a march holds ten arrays, a gigabyte."""
 MOST_MARCHES = 5
+MOST_WORK = 1e10
+"""Points of the grid × steps of all marches together: about a quarter of an hour on two cores."""
+TOLD = 3e8
+"""A march of so much work, half a minute or so, is logged before it begins."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +109,11 @@ class PlaneGalerkin:
         finer = -(-(2 * self.modes + 1) // points)
         return self.values(c, points * finer)[::finer, ::finer]
 
-    def march(self, times: np.ndarray, steps: int) -> Iterator[np.ndarray]:
-        """c at each of the ascending times > 0, with `steps` steps over the horizon, or a few more."""
+    def march(self, times: np.ndarray, counts: Sequence[int]) -> Iterator[np.ndarray]:
+        """c at each of the ascending times > 0, with so many equal steps to each from the one before."""
         stepper = Stepper(self.linear, self.nonlinear)
         state = stepper.begin(self.start())
-        for length in intervals(times):
-            count = max(1, int(np.ceil(length / self.problem.horizon * steps - 1e-9)))
+        for length, count in zip(intervals(times), counts, strict=True):
             for _ in range(count):
                 state, _ = stepper.advance(state, float(f"{length / count:.13e}"))
             yield state.c
@@ -114,8 +122,9 @@ class PlaneGalerkin:
 def solve_plane(problem: Any, times: np.ndarray | None = None, points: int = 128) -> PlaneReference:
     """Solve u_t = L u + reaction(u) on a periodic rectangle by a dealiased Fourier–Galerkin method and ETDRK4.
 
-    Everything is computed in float64. Each further march has 1.4 times the modes and half the step. The difference
-    between the last two estimates the error of the last, and bounds it while the order of convergence holds.
+    Everything is computed in float64. Each further march has `FINER` times the modes and half of every step. The
+    difference between the last two estimates the error of the last, and bounds it while the order of convergence
+    holds.
 
     Args:
         problem: one of the plane, with the capability "spectral".
@@ -123,14 +132,26 @@ def solve_plane(problem: Any, times: np.ndarray | None = None, points: int = 128
         points: of the output grid along each axis; their number does not change the accuracy.
 
     Raises:
-        InputError: times or points are none of these; the problem lacks the capability, or its nonlinear term has a
-            flux; or refinement does not bring the estimated error below `RELATIVE_L2`.
+        InputError: times or points are none of these; the problem is none of the plane, lacks the capability, or its
+            nonlinear term has a flux; two marches need more than `MOST_MODES` or `MOST_WORK`, which is found before
+            anything is computed; or refinement does not bring the estimated error below `RELATIVE_L2`.
 
     >>> import numpy as np, pinn_ac
     >>> reference = solve_plane(pinn_ac.AllenCahn2D(diffusivity=0.1, horizon=0.1), np.array([0.0, 0.1]), points=8)
     >>> reference.u.shape
     (2, 8, 8)
     """
+    require(
+        len(getattr(problem, "axes", ())) == 2,
+        f"This solver is for two dimensions, and {type(problem).__name__} is no problem of these: take "
+        "pinn_ac.reference.solve.",
+    )
+    require_spectral(problem, "The spectral reference solution", "define them, or compare with data of your own")
+    require(
+        problem.flux(0.0) is None,
+        f"The reference in the plane is for a reaction, and {type(problem).__name__} has a flux too: compare with "
+        "data of your own.",
+    )
     times = np.linspace(0.0, problem.horizon, 51) if times is None else np.asarray(times, float)
     whole = isinstance(points, int | np.integer) and not isinstance(points, bool) and points > 0
     require(bool(whole), f"The reference's points are {points}: give a whole number from 1.")
@@ -159,42 +180,67 @@ def grid_rows(problem: Any, points: int) -> np.ndarray:
 
 
 def _refine(problem: Any, times: np.ndarray, points: int) -> tuple[np.ndarray, int, int, float]:
-    modes, steps = modes_needed_plane(problem), steps_needed_plane(problem)
-    last, error, before = None, np.inf, np.inf
+    modes, counts = modes_needed_plane(problem), steps_needed_plane(problem, times)
+    _require_feasible(problem, modes, counts)
+    last, error, before, left = None, np.inf, np.inf, MOST_WORK
     for _ in range(MOST_MARCHES):
-        if modes > MOST_MODES:
+        system, steps = PlaneGalerkin(problem, modes), sum(counts)
+        work = system.points**2 * steps
+        if modes > MOST_MODES or work > left:
             break
-        system = PlaneGalerkin(problem, modes)
-        rows = np.array([system.sample(c, points) for c in system.march(times, steps)])
+        left -= work
+        logger.log(
+            logging.INFO if work > TOLD else logging.DEBUG,
+            "The reference solution is being found: a march of %d modes along an axis, %d steps.", modes, steps,
+        )  # fmt: skip
+        rows = np.array([system.sample(c, points) for c in system.march(times, counts)])
         if last is not None:
             error = float(np.linalg.norm(rows - last) / np.linalg.norm(rows))
-            logger.debug("reference: %d modes, %d steps, %.1e", modes, steps, error)
             if error <= RELATIVE_L2:
                 return rows, modes, steps, error
             if not error < before / 3:
                 break
         last, before = rows, error
-        modes, steps = round(1.4 * modes), 2 * steps
+        modes, counts = finer(modes, counts)
     raise InputError(
         f"The reference solution of this problem cannot be found to {RELATIVE_L2:.0e} (refinement leaves "
-        f"{error:.0e}): change problem.diffusivity, problem.reaction_rate or problem.horizon so that it is smoother "
-        "or shorter, or set reference=false and train without the true solution."
+        f"{error:.0e}): {INSTEAD}"
+    )
+
+
+INSTEAD = (
+    "change problem.diffusivity, problem.reaction_rate or problem.horizon so that it is smoother or shorter, or set "
+    "reference=false and train without the true solution."
+)
+
+
+def finer(modes: int, counts: list[int]) -> tuple[int, list[int]]:
+    """The modes and the steps of the next march."""
+    return round(FINER * modes), [2 * count for count in counts]
+
+
+def _require_feasible(problem: Any, modes: int, counts: list[int]) -> None:
+    """Refuse a problem whose first two marches, which the self-check takes, are too large."""
+    marches = (modes, counts), finer(modes, counts)
+    work = sum(PlaneGalerkin(problem, m).points ** 2 * sum(steps) for m, steps in marches)
+    most, steps = marches[1][0], sum(marches[1][1])
+    require(
+        most <= MOST_MODES and work <= MOST_WORK,
+        f"The reference solution of this problem needs about {most} modes along an axis and {steps} steps, and at "
+        f"most {MOST_MODES} modes, and a quarter of an hour or so of work, are done for it: {INSTEAD}",
     )
 
 
 def modes_needed_plane(problem: Any) -> int:
     """Modes along an axis that the first march has.
 
-    For an interface tanh(ξ/w) they fall like e^{−π² k w/2}, with w the equation's own width or, where the horizon is
-    too short for that, what the steepest slope of u₀ can have become.
+    For an interface tanh(ξ/w) they fall like e^{−π² k w/2}, with w of `InPlane.thinnest_interface`. u₀ has its own.
     """
-    slope = problem.initial_condition.steepest_slope * min(problem.steepening, np.exp(50.0))
-    thinnest = max(problem.interface_width or 0.0, 1 / max(slope, 1e-300))
-    own = len(problem.initial_condition.matrix) // 2
-    wanted = max(-np.log(1e-8) / (0.5 * np.pi**2 * thinnest), min(own, MOST_MODES / 2))
-    return int(np.clip(np.ceil(wanted), LEAST_MODES, MOST_MODES))
+    own = len(trimmed(np.asarray(problem.initial_condition.matrix, float), TRUNCATION)) // 2
+    return max(LEAST_MODES, int(np.ceil(-np.log(TRUNCATION) / (0.5 * np.pi**2 * problem.thinnest_interface))), own)
 
 
-def steps_needed_plane(problem: Any) -> int:
-    """Steps over the horizon that the first march has."""
-    return max(FEWEST_STEPS, int(np.ceil(PER_GROWTH * problem.growth)))
+def steps_needed_plane(problem: Any, times: np.ndarray) -> list[int]:
+    """Steps of the first march from 0 to the first of the times and from each to the next."""
+    steps = max(FEWEST_STEPS, int(np.ceil(PER_GROWTH * problem.growth)))
+    return [max(1, int(np.ceil(length / problem.horizon * steps - 1e-9))) for length in intervals(times)]

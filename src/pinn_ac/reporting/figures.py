@@ -23,6 +23,7 @@ def draw_run(
     points: np.ndarray | None = None,
     point_residuals: np.ndarray | None = None,
     breaks: Sequence[float] = (),
+    count: int | None = None,
 ) -> list[Path]:
     """Draw all figures of a run and return the paths of the files.
 
@@ -35,9 +36,10 @@ def draw_run(
         points: (n, 2) collocation points (t, x), or (n, 3) with y; without them there is no points.png.
         point_residuals: (n,), the residual at each.
         breaks: times at which one time window ends and the next begins.
+        count: in the plane, how many collocation points there are, of which `points` may be some.
     """
     target, in_plane = Path(folder), len(problem.axes) == 2
-    draws_energy, draws_points = (plane.draw_energy, plane.draw_points) if in_plane else (draw_energy, draw_points)
+    draws_energy = plane.draw_energy if in_plane else draw_energy
     if in_plane:
         figures = {"solution": plane.draw_maps(problem, sampled, reference)}
     else:
@@ -50,5 +52,6 @@ def draw_run(
     if len(history):
         figures["history"] = draw_history(history, "window" if len(breaks) else "stage")
     if points is not None and len(points):
-        figures["points"] = draws_points(problem, points, point_residuals, breaks)
+        seen = problem, points, point_residuals, breaks
+        figures["points"] = plane.draw_points(*seen, count) if in_plane else draw_points(*seen)
     return [write(figure, target / f"{name}.png") for name, figure in figures.items()]

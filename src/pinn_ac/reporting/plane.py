@@ -69,14 +69,18 @@ def heat_map(axes: Axes, problem: Any, sampled: Any, values: np.ndarray, scale: 
 
 
 def draw_energy(problem: Any, sampled: Any, reference: Any = None) -> Figure:
-    """E(t) of the network and of the reference; beside it their difference, as a share of |E(0)|."""
+    """E(t) of the network and of the reference; beside it their difference, as a share of |E(0)|.
+
+    With a reference the slopes of both are spectral, since its values are all that is known of it: so that the
+    difference is one of the fields, and not what the grid does not resolve.
+    """
     from pinn_ac.reporting.curves import draw_energies
 
-    ours = energy(problem, sampled.u, *sampled.slopes)
-    theirs = None
-    if reference is not None:
-        u = np.asarray(reference.u, float)
-        theirs = energy(problem, u, *spectral_slopes(problem, u))
+    if reference is None:
+        return draw_energies(sampled.t, energy(problem, sampled.u, *sampled.slopes), None)
+    ours, theirs = (
+        energy(problem, u, *spectral_slopes(problem, u)) for u in (sampled.u, np.asarray(reference.u, float))
+    )
     return draw_energies(sampled.t, ours, theirs)
 
 
@@ -94,7 +98,11 @@ def spectral_slopes(problem: Any, u: np.ndarray) -> list[np.ndarray]:
 
 
 def draw_points(
-    problem: Any, points: np.ndarray, residuals: np.ndarray | None = None, breaks: Sequence[float] = ()
+    problem: Any,
+    points: np.ndarray,
+    residuals: np.ndarray | None = None,
+    breaks: Sequence[float] = (),
+    count: int | None = None,
 ) -> Figure:
     """The collocation points in the (x, y) plane and in the (t, x) plane, coloured by |residual|.
 
@@ -103,6 +111,7 @@ def draw_points(
         points: (n, 3), each (t, x, y).
         residuals: f at each point, (n,), or None for points of one colour.
         breaks: times at which one time window ends and the next begins.
+        count: how many there are, where these are some of them.
     """
     t, x, y = np.asarray(points, float).reshape(-1, 3).T
     figure = style.new_figure(10.4, 4.4)
@@ -120,7 +129,8 @@ def draw_points(
     if residuals is not None:
         style.colorbar(figure, dots, label="residual  $|f|$", ax=[plane, time])
     windows = f" in {len(breaks) + 1} time windows" if len(breaks) else ""
-    style.dress(plane, f"{len(t):,} collocation points{windows}", x="$x$", y="$y$", grid=False)
+    shown = f", {len(t):,} of them shown" if count is not None and count > len(t) else ""
+    style.dress(plane, f"{count or len(t):,} collocation points{windows}{shown}", x="$x$", y="$y$", grid=False)
     style.dress(time, x="$t$", y="$x$", grid=False)
     for border in breaks:
         time.axvline(border, color=style.INK, linewidth=0.6, linestyle=(0, (4, 3)))
