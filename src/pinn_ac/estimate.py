@@ -311,7 +311,7 @@ def march(problem: Problem, window: Window, e: np.ndarray) -> Iterator[np.ndarra
     points, f = len(e), without_spikes(window.f)
     largest = np.inf if problem.bound is None else SLACK * problem.bound
     linear, slope = _linear(problem, points)
-    forward, backward = (fft.rfft, fft.irfft) if e.ndim == 1 else (fft.rfft2, _irfft2)
+    forward, backward = (fft.rfft, fft.irfft) if e.ndim == 1 else (fft.rfft2, lambda c, n: fft.irfft2(c, (n, n)))
 
     odd: Any = 1.0
     if problem.is_mirrored:
@@ -356,10 +356,6 @@ def _linear(problem: Problem, points: int) -> tuple[np.ndarray, np.ndarray]:
     slope = 1j * wavenumber
     slope[-1] = 0  # the highest mode is a cosine that the grid meets at its crests alone, where its slope is 0
     return np.asarray(problem.symbol(wavenumber), float), slope
-
-
-def _irfft2(c: np.ndarray, points: int) -> np.ndarray:
-    return fft.irfft2(c, (points, points))
 
 
 def _sampled(

@@ -149,7 +149,7 @@ class WindowProblem:
         """Solve. `empty` has the condition and room for the network; `number` counts the attempts at this window."""
         points = self.prepared(length, pace, round(self.settings.points * units))
         generator = host_generator(self.seed, "features of a window", self.index * 64 + number)
-        A, b = self.drawn(np.asarray(points.z["u"]), units, generator)
+        A, b = self.drawn_features(np.asarray(points.z["u"]), units, generator)
         real = jax.dtypes.canonicalize_dtype(float)
         return solve(
             self.kernel,
@@ -161,7 +161,7 @@ class WindowProblem:
             self.settings.steps,
         )
 
-    def drawn(self, z: np.ndarray, units: int, generator: np.random.Generator) -> tuple[Any, Any]:
+    def drawn_features(self, z: np.ndarray, units: int, generator: np.random.Generator) -> tuple[Any, Any]:
         """A and b for the features z of the points, (n, d)."""
         return draw_features(z, units, self.settings, generator)
 

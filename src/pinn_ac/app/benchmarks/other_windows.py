@@ -45,9 +45,9 @@ class ThroughPoints(WindowProblem):
     So there are more features where the points are dense, as in interfaces. With a larger scale they are local.
     """
 
-    def drawn(self, z: np.ndarray, units: int, generator: np.random.Generator) -> tuple[Any, Any]:
+    def drawn_features(self, z: np.ndarray, units: int, generator: np.random.Generator) -> tuple[Any, Any]:
         """A as ever, and b by the points."""
-        A, _ = super().drawn(z, units, generator)
+        A, _ = super().drawn_features(z, units, generator)
         return A, -np.sum(A * z[generator.integers(len(z), size=units)], axis=1)
 
 
