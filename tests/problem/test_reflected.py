@@ -40,12 +40,11 @@ def test_values_are_those_of_the_definition(condition):
 
 
 @pytest.mark.landing
-@pytest.mark.parametrize(("diffusivity", "least"), [(0.1, 10), (1e-3, 1000)])
-def test_what_cancels_is_what_rounding_is_multiplied_by(diffusivity, least):
+def test_what_cancels_is_what_rounding_is_multiplied_by():
     """Where u is held at a value at which the reaction does not rest, u_xx at the wall is reaction/D."""
-    problem = AllenCahn(diffusivity, 5.0, boundary="dirichlet", initial_condition=Fourier(0.3, (), (0.2,)))
-    lost, xi = problem.circle.initial_condition.cancels, np.linspace(-1, 1, 41)
-    assert least < lost < 3 * least
+    problem = AllenCahn(1e-3, 5.0, boundary="dirichlet", initial_condition=Fourier(0.3, (), (0.2,)))
+    lost, xi = problem.circle.initial_condition.cancels, np.linspace(-1, 1, 17)
+    assert 1000 < lost < 2000
     found = jax.vmap(problem.initial)(jnp.asarray(xi))
     np.testing.assert_allclose(found, problem.initial_condition(jnp.asarray(xi)), atol=5e-15 * lost)
     with jax.enable_x64(False):
