@@ -44,8 +44,7 @@ from pinn_ac.parallel import ONE_DEVICE
 from pinn_ac.reference import load_or_solve
 from pinn_ac.training import Diverged, StopSignals
 
-# With `--dist loadgroup` one process trains the common runs.
-pytestmark = [pytest.mark.landing, pytest.mark.xdist_group("process state")]
+pytestmark = pytest.mark.landing
 SMALL = (
     *EASY,
     "windows=2",
