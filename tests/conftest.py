@@ -33,7 +33,10 @@ gc.set_threshold(50_000)  # tracing makes objects by the million, few of them in
 jax.config.update("jax_num_cpu_devices", 4)  # for the tests of several; all else runs on the first
 
 
-LONGEST = ("slurm", "browser", "test_pages", "test_rules", "test_march", "test_process_state", "test_run", "test_site")
+LONGEST = (
+    *("slurm", "browser", "test_pages", "test_rules", "test_march", "test_process_state", "test_run", "test_sweeps"),
+    *("test_site", "test_parallel"),
+)
 """Groups that begin first, so that no worker is left alone with one at the end."""
 
 

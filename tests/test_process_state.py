@@ -48,6 +48,7 @@ pytestmark = pytest.mark.landing
 SMALL = (
     *EASY,
     "windows=2",
+    "embedding=periodic",
     "optimizer=adam",
     "model.width=4",
     "model.depth=1",
@@ -354,7 +355,7 @@ def test_files_written_by_two_threads_at_once_are_whole(tmp_path):
 @pytest.mark.landing
 def test_a_finished_run_is_let_go_of(tmp_path):
     """Also when it is loaded and asked. Among the calls above is Levenberg-Marquardt's, in test_run L-BFGS's."""
-    words = ("optimizer=ssbroyden", "sampler=rad", "derivatives=own_taylor", "gradient=own")
+    words = ("embedding=splitting", "optimizer=ssbroyden", "sampler=rad", "derivatives=own_taylor", "gradient=own")
     with let_go_of():
         train_in(tmp_path / "run", composed(*SMALL, *words))
     with let_go_of():

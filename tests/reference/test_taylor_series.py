@@ -25,9 +25,6 @@ def taylor_solution(problem, times, modes, points):
     square = (unit * np.arange(grid // 2 + 1)) ** 2
     kept = np.arange(grid // 2 + 1) <= modes
 
-    def cut(u, factor=1.0):
-        return fft.irfft(np.where(kept, factor * fft.rfft(u), 0), grid)
-
     c = np.zeros(grid // 2 + 1, np.clongdouble)
     c[: modes + 1] = problem.initial_condition.fourier_coefficients(modes)
     c[1::2] *= -1  # from ξ = −1 on
@@ -38,11 +35,13 @@ def taylor_solution(problem, times, modes, points):
         steps = math.ceil((time - now) / longest)
         h = (np.longdouble(time) - np.longdouble(now)) / steps
         for _ in range(steps):
-            a, s = [u], [u * u]
+            a, s, newest = [u], [u * u], fft.rfft(u)  # of u, of u², and the modes of the last term
             for n in range(ORDER):
                 cubic = sum(s[i] * a[n - i] for i in range(n + 1))
-                a.append(cut(a[n], -D * square) / (n + 1) + R * cut(a[n] - cubic) / (n + 1))
-                s.append(sum(a[i] * a[n + 1 - i] for i in range(n + 2)))
+                newest = np.where(kept, (R - D * square) * newest - R * fft.rfft(cubic), 0) / (n + 1)
+                a.append(fft.irfft(newest, grid))
+                pairs = 2 * sum(a[i] * a[n + 1 - i] for i in range((n + 2) // 2))
+                s.append(pairs + a[(n + 1) // 2] ** 2 if n % 2 else pairs)
             u = a[ORDER]
             for term in reversed(a[:ORDER]):
                 u = term + h * u
