@@ -11,7 +11,7 @@ def case_of(item, test):
 
 @pytest.hookimpl(trylast=True)  # when those that are not asked for have been left out
 def pytest_collection_modifyitems(config, items):
-    """`test_all_modes` asserts what `test_first_order` does: where a case is to run in both, it runs in the former."""
+    """`test_all_modes` asserts what `test_first_order` does: a case that is to run in both runs in the former."""
     covered = {case_of(item, "test_all_modes") for item in items} - {None}
     twice = [item for item in items if case_of(item, "test_first_order") in covered]
     if twice:
