@@ -33,19 +33,38 @@ gc.set_threshold(50_000)  # tracing makes objects by the million, few of them in
 jax.config.update("jax_num_cpu_devices", 4)  # for the tests of several; all else runs on the first
 
 
+LONGEST = (
+    *("slurm", "browser", "test_pages", "test_rules", "test_march", "test_process_state", "test_run", "test_sweeps"),
+    *("test_site", "test_parallel"),
+)
+"""Groups that begin first, so that no worker is left alone with one at the end."""
+
+
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of this name too
-def pytest_collection_modifyitems(items):
-    """With `--dist loadgroup` the tests that need a Slurm, or a browser, run in one process, which starts it once."""
+def pytest_collection_modifyitems(config, items):
+    """With `--dist loadgroup` one process runs all tests of a module, which share runs, references and programs.
+
+    Those that need a Slurm, or a browser, have one process too, which starts it once.
+    """
     for item in items:
-        for one in {"slurm", "browser"}.intersection(item.fixturenames):
-            item.add_marker(pytest.mark.xdist_group(one))
+        groups = [one for one in ("slurm", "browser") if one in item.fixturenames]
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(*groups or [item.path.stem]))
+    if getattr(config.option, "loadgroup", False):  # in a worker
+        items.sort(key=lambda item: group_of(item) not in LONGEST)
+
+
+def group_of(item):
+    """The group of a test."""
+    (name,) = item.get_closest_marker("xdist_group").args
+    return name
 
 
 @pytest.fixture(scope="session", autouse=True)
 def one_cache(tmp_path_factory):
     """One folder for the references and compiled programs of all tests, workers and subprocesses.
 
-    `PINN_AC_TESTS_CACHE` names it for several calls of pytest, as in .ci/run.
+    `PINN_AC_TESTS_CACHE` names it for several calls of pytest.
     """
     base = tmp_path_factory.getbasetemp()
     own = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"

@@ -200,7 +200,7 @@ def small(words):
     if settings.resume:
         return [*words, "train.steps=4"]
     if settings.train.tolerance and settings.model["_target_"].endswith("RandomFeatures"):  # it chooses its own size
-        easy = ("train.tolerance=1e-2", "problem.diffusivity=1e-2", "problem.horizon=0.2")
+        easy = ("train.tolerance=1e-2", "problem.diffusivity=1e-2", "problem.horizon=0.1")
         return [*words, "reference=false", *easy]
     stages = [f"stages.{name}.steps=2" for name in settings.stages or ()] or ["train.steps=2"]
     chosen = {word.split("=")[0] for word in words if word.endswith("=null") or "(" in word}
@@ -261,8 +261,11 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture
-def drawn_once(monkeypatch):
-    """The figures of each kind of run are drawn for one of its kind: they would take longer than all else."""
+def reported_in_brief(monkeypatch):
+    """Runs are reported on a coarse grid, and the figures of each kind of run are drawn for one of its kind.
+
+    Both would take longer than all else.
+    """
 
     def draw(solution, *others):
         kind = type(solution.problem), solution.experiment.marches, solution.experiment.windows > 1
@@ -272,13 +275,14 @@ def drawn_once(monkeypatch):
 
     whole = report.draw
     monkeypatch.setattr(report, "draw", draw)
+    monkeypatch.setattr(report, "GRIDS", {1: (21, 64), 2: (6, 16)})
 
 
 DRAWN: set[tuple] = set()
 
 
 @pytest.mark.landing
-@pytest.mark.usefixtures("own_process", "drawn_once")
+@pytest.mark.usefixtures("own_process", "reported_in_brief")
 @pytest.mark.parametrize("one", RUN, ids=described)
 def test_every_command_of_the_pages_works(one, project, folder, monkeypatch):
     copy = shutil.copytree(folder, project / "copy")

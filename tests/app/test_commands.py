@@ -229,7 +229,16 @@ def test_the_citation_names_this_version_and_licence():
     assert f"## {declared['version']}" in (PROJECT / "CHANGELOG.md").read_text()
 
 
-SMALL = ("model.width=4", "model.depth=1", "sampler.num_points=64", "windows=1", "reference=false", "estimate=false")
+SMALL = (
+    "ansatz=soft",
+    "embedding=periodic",
+    "model.width=4",
+    "model.depth=1",
+    "sampler.num_points=64",
+    "windows=1",
+    "reference=false",
+    "estimate=false",
+)
 
 
 TYPED = """

@@ -250,8 +250,9 @@ def test_experiments_for_different_problems_are_refused(tmp_path):
 
 
 @pytest.mark.landing
-def test_a_comparison_runs_goes_on_and_is_shown(tmp_path):
+def test_a_comparison_runs_goes_on_and_is_shown(tmp_path, monkeypatch):
     """One experiment is refused, by a setting that only it cannot take: its seeds count as failed."""
+    monkeypatch.setattr("pinn_ac.app.report.draw", lambda *arguments: [])  # of the run, not of the comparison
     words = ["experiments=[plain,levenberg_marquardt]", "seeds=[3]", "steps=2", "loss=l1", *EASY, *FEW]
     words += [f"hydra.run.dir={tmp_path}"]
     first = typed("compare", *words)

@@ -25,6 +25,7 @@ from pinn_ac.app.train import train_in
 from pinn_ac.errors import InputError
 from pinn_ac.evaluation import Sampled, errors
 from pinn_ac.reference import load_or_solve
+from pinn_ac.reporting import figures
 from pinn_ac.training import Diverged
 from typed import typed
 
@@ -183,7 +184,7 @@ def test_a_sample_is_ready_to_be_scored(finished):
 
 
 @pytest.mark.landing
-def test_samples_of_a_user_travel_with_the_run(tmp_path):
+def test_samples_of_a_user_travel_with_the_run(undrawn, tmp_path):
     x = -1 + 2 * np.arange(64) / 64
     file = tmp_path / "mine.csv"
     np.savetxt(file, np.column_stack([x, np.exp(np.sin(np.pi * x)) - 1]), delimiter=",")
@@ -231,7 +232,7 @@ def test_samples_of_a_user_travel_with_the_run(tmp_path):
     ],
     ids=lambda overrides: overrides[0],
 )
-def test_every_kind_of_run_learns(tmp_path, overrides):
+def test_every_kind_of_run_learns(undrawn, tmp_path, overrides):
     kept = [word for word in SMALL if word.split("=")[0] not in {other.split("=")[0] for other in overrides}]
     several = any(word.startswith("stages=") for word in overrides)
     if several:
@@ -245,7 +246,7 @@ def test_every_kind_of_run_learns(tmp_path, overrides):
     assert pinn_ac.load_run(tmp_path).predict(0.5, 0.5).dtype == metrics["precision"]
 
 
-def test_without_a_reference_there_is_a_residual_but_no_error(tmp_path):
+def test_without_a_reference_there_is_a_residual_but_no_error(undrawn, tmp_path):
     metrics = train(tmp_path, "reference=false", "train.steps=2")
     assert "relative_l2" not in metrics
     assert "estimated_relative_l2" not in metrics
@@ -350,6 +351,7 @@ def script(name, *words):
 def test_the_scripts_from_any_folder(tmp_path, monkeypatch):
     """train, then evaluate on another grid, then go on: the commands of the README."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(figures, "draw_run", lambda *arguments: [])  # pages are written without them
     trained = script("train.py", *SMALL, "hydra.run.dir=run", "train.steps=3")
     assert trained.status == 0, trained.err
     assert "relative L² error" in trained.out

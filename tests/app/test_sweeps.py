@@ -25,6 +25,8 @@ SMALL = (
     *EASY,
     "optimizer=adam",
     "windows=1",
+    "ansatz=soft",
+    "embedding=periodic",
     "model.width=4",
     "model.depth=1",
     "sampler.num_points=64",

@@ -11,6 +11,7 @@ import pytest
 
 import pinn_ac
 from composed import composed
+from pinn_ac.app import report, train
 from pinn_ac.app.train import train_in
 from pinn_ac.errors import InputError
 from pinn_ac.marching import control, march
@@ -140,7 +141,7 @@ def test_the_history_tells_the_way(solved):
 
 @pytest.mark.landing
 @pytest.mark.parametrize("at", [1, pytest.param(2, marks=pytest.mark.landing)])
-def test_a_march_that_was_stopped_goes_on_with_the_same_bits(solved, tmp_path, at):
+def test_a_march_that_was_stopped_goes_on_with_the_same_bits(solved, tmp_path, monkeypatch, at):
     words = (
         "experiment=record",
         "problem/initial_condition=cosine",
@@ -152,8 +153,7 @@ def test_a_march_that_was_stopped_goes_on_with_the_same_bits(solved, tmp_path, a
     )
     config = composed(*words)
     stop = Told(at=at, do=lambda: signal.raise_signal(signal.SIGINT))
-    from pinn_ac.app import train
-
+    monkeypatch.setattr(report, "draw", lambda *arguments: [])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train, "trackers", lambda config: [stop])
         with pytest.raises(pinn_ac.Stopped):
@@ -200,7 +200,7 @@ def test_what_no_network_can_meet_is_said():
 
 @pytest.mark.landing
 def test_the_clock_leaves_no_time_unsolved():
-    hard = replace(EASY, reaction_rate=8.0)
+    hard = replace(EASY, reaction_rate=4.0)
     solution = pinn_ac.fit(hard, tolerance=1e-13, seconds=0.5, progress=False)
     assert not solution.metrics["tolerance_met"]
     assert solution.experiment.ends[-1] == hard.horizon
@@ -216,18 +216,19 @@ def test_seeds_draw_other_features_and_reach_the_same(solved):
 
 @pytest.mark.landing
 def test_a_settled_solution_is_carried_in_long_windows():
-    settled = pinn_ac.AllenCahn(diffusivity=1e-2, reaction_rate=20.0, initial_condition=Cosine(), horizon=4.0)
-    solution = pinn_ac.fit(settled, tolerance=1e-3, progress=False)
+    """Of broad interfaces, which few windows of the usual length carry to rest."""
+    settled = pinn_ac.AllenCahn(diffusivity=5e-2, reaction_rate=20.0, initial_condition=Cosine(), horizon=2.75)
+    solution = pinn_ac.fit(settled, tolerance=1e-5, progress=False)
     lengths = np.diff([0.0, *solution.experiment.ends])
     assert float(solution.params[-1].pace) == 0
     assert lengths.max() > 20 * lengths[0]
-    assert solution.error() <= 1e-3
+    assert solution.error() <= 1e-5
 
 
 @pytest.mark.parametrize(
     "problem",
     [
-        pytest.param(pinn_ac.Burgers(viscosity=0.1, horizon=0.3), marks=pytest.mark.landing),
+        pytest.param(pinn_ac.Burgers(viscosity=0.1, horizon=0.1), marks=pytest.mark.landing),
         pytest.param(FisherKPP(initial_condition=Fourier(mean=0.4, sine=(0.2,))), marks=pytest.mark.landing),
         pytest.param(replace(EASY, domain=(0.0, 10.0), horizon=3.0, diffusivity=0.1), marks=pytest.mark.landing),
     ],
@@ -291,7 +292,7 @@ def test_training_of_all_weights_ends_at_the_tolerance_too():
         steps=200,
         tolerance=1e-3,
         network=MLP(width=6, depth=1),
-        plan=Plan(evaluate_every=2),
+        plan=Plan(evaluate_every=5),
         progress=False,
         trackers=[told],
     )

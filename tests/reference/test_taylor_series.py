@@ -14,6 +14,11 @@ LARGEST = 4.0
 """h D k² of the highest mode: its series of `ORDER` terms then has 1e-12 of a mode that is itself below 1e-6."""
 
 
+def product(a, b, n):
+    """The n-th term of a product of two series."""
+    return np.einsum("ij,ij->j", a[: n + 1], b[n::-1])
+
+
 def taylor_solution(problem, times, modes, points):
     """u at `points` places and the times, by u(t + h) = Σ a_n hⁿ with (n + 1) a_{n+1} = D ∂²a_n + R (a_n − [u³]_n).
 
@@ -25,9 +30,6 @@ def taylor_solution(problem, times, modes, points):
     square = (unit * np.arange(grid // 2 + 1)) ** 2
     kept = np.arange(grid // 2 + 1) <= modes
 
-    def cut(u, factor=1.0):
-        return fft.irfft(np.where(kept, factor * fft.rfft(u), 0), grid)
-
     c = np.zeros(grid // 2 + 1, np.clongdouble)
     c[: modes + 1] = problem.initial_condition.fourier_coefficients(modes)
     c[1::2] *= -1  # from ξ = −1 on
@@ -38,11 +40,13 @@ def taylor_solution(problem, times, modes, points):
         steps = math.ceil((time - now) / longest)
         h = (np.longdouble(time) - np.longdouble(now)) / steps
         for _ in range(steps):
-            a, s = [u], [u * u]
+            a, s = np.empty((2, ORDER + 1, grid), np.longdouble)  # the terms of u and of u²
+            a[0], s[0], newest = u, u * u, fft.rfft(u)
             for n in range(ORDER):
-                cubic = sum(s[i] * a[n - i] for i in range(n + 1))
-                a.append(cut(a[n], -D * square) / (n + 1) + R * cut(a[n] - cubic) / (n + 1))
-                s.append(sum(a[i] * a[n + 1 - i] for i in range(n + 2)))
+                modes_of_cube = fft.rfft(product(s, a, n))
+                newest = np.where(kept, (R - D * square) * newest - R * modes_of_cube, 0) / (n + 1)
+                a[n + 1] = fft.irfft(newest, grid)
+                s[n + 1] = product(a, a, n + 1)
             u = a[ORDER]
             for term in reversed(a[:ORDER]):
                 u = term + h * u
