@@ -5,7 +5,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from pinn_ac.reporting import style
-from pinn_ac.reporting.style import Axes, Figure
+from pinn_ac.reporting.style import Axes, Figure, MaxNLocator
 
 LEVELS = ((0.6827, 2.2957), (0.9545, 6.1801))
 """Probability of a confidence region of two unknowns, and the χ² of two degrees of freedom at its edge."""
@@ -96,6 +96,7 @@ def _ellipse(axes: Axes, inferred: Found) -> None:
     x, y = (name.replace("_", " ") for name in inferred.names)
     style.dress(axes, "confidence region", x, y)
     axes.ticklabel_format(style="sci", scilimits=(-3, 4), useOffset=False)
+    axes.xaxis.set_major_locator(MaxNLocator(3))  # numbers of many digits, where the data are sure
     style.legend(axes)
 
 
