@@ -25,15 +25,13 @@ import numpy as np
 from pinn_ac.compilation import LITTLE, compiled, kept
 from pinn_ac.marching import Kernel, March, Piece, used
 from pinn_ac.marching.kernel import Prepared, jacobian, jet_of, with_values
-from pinn_ac.marching.lift import CHUNK, Lift, in_chunks
+from pinn_ac.marching.lift import CHUNK, Lift, in_chunks, series_at
 from pinn_ac.marching.pieces import with_room
-from pinn_ac.marching.points import spread
-from pinn_ac.marching.window import IMPROVEMENT, LINES, WindowProblem
+from pinn_ac.marching.window import IMPROVEMENT, WindowProblem, lines_for
 from pinn_ac.optimizers.least_squares.shortest import least_squares_steps
 from pinn_ac.problem import transfer
 from pinn_ac.problem.lifts import DERIVATIVES
 from pinn_ac.residual import monomials, residual_of
-from pinn_ac.seeds import host_generator
 
 WAVES = 2**22
 """Points times modes of a series that are summed at once."""
@@ -169,12 +167,9 @@ class _Window:
 
     def _collocation(self) -> Places:
         """The points that the window was solved on."""
-        window, kernel = self.window, self.window.kernel
-        count = round(window.settings.points * used(self.piece))
-        shape = LINES, max(1, round(count / CHUNK)) * CHUNK // LINES
-        generator = host_generator(window.seed, "points of a window", window.index)
-        length, spacing = float(self.piece.length), window.settings.spacing
-        drawn = spread(kernel.problem, self.lift, length, shape, kernel.half, generator, spacing)
+        window = self.window
+        shape = lines_for(round(window.settings.points * used(self.piece)))
+        drawn = window.drawn_on_lines(self.lift, float(self.piece.length), shape)
         return self._on_lines(drawn.t, drawn.columns)
 
     def _on_lines(self, t: np.ndarray, columns: np.ndarray) -> Places:
@@ -238,10 +233,8 @@ class _Window:
     def end(self, modes: int) -> tuple[Any, np.ndarray]:
         """Where the next window begins, and the Fourier coefficients of v_j there, (p, modes)."""
         kernel, grid = self.window.kernel, self.window.grid
-        columns = np.arange(grid // 2 if kernel.half else 0, grid + kernel.half)
-        u, v = self.at(self._on_lines(np.array([float(self.piece.length)]), columns[None]))
-        if kernel.half:  # ξ = −1 is ξ = 1
-            u, v = (np.concatenate([rows[..., :0:-1], rows[..., :-1]], axis=-1) for rows in (u, v))
+        u, v = self.at(self._on_lines(np.array([float(self.piece.length)]), self.window.columns(grid)[None]))
+        u, v = (self.window.whole(rows) for rows in (u, v))
         if kernel.problem.is_mirrored:  # v vanishes at the walls, as what u is held at does not change
             v = v * np.sign(-1 + 2 * np.arange(grid) / grid)
         others = np.stack([transfer(row, modes, kernel.even).fourier_coefficients(modes - 1) for row in v])
@@ -371,8 +364,7 @@ def _series(c: np.ndarray, variance: np.ndarray, xi: np.ndarray, orders: int) ->
     factors = np.stack([np.where(k, 2, 1) * c[kept_modes] * (1j * k) ** p for p in range(orders)])
     (times, row), (places, column) = (np.unique(one, return_inverse=True) for one in (variance, xi))
     if len(times) * len(places) <= 2 * len(xi) and len(places) * len(k) <= WAVES:  # on a grid, or most of it
-        waves, decay = np.exp(1j * np.outer(k, places)), np.exp(-0.5 * np.outer(times, k**2))
-        return np.stack([((factor * decay) @ waves).real[row, column] for factor in factors])
+        return series_at(c, times, places, orders)[:, row, column]
     size = max(1, WAVES // max(len(k), 1))
     for start in range(0, len(xi), size):
         part = slice(start, start + size)

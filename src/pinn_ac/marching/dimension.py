@@ -1,20 +1,18 @@
 """Which kernel, window and march the number of a problem's dimensions asks for, and what a march's field is."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from pinn_ac.ansatz import Field
 from pinn_ac.derivatives import Engine
-from pinn_ac.estimate import agree
 from pinn_ac.gradients import Gradient
 from pinn_ac.marching.kernel import Kernel
 from pinn_ac.marching.march import March
 from pinn_ac.marching.pieces import Piece, used
 from pinn_ac.marching.plane import PlaneKernel, PlaneMarch, PlaneWindow
-from pinn_ac.marching.progress import grid_of, modes_of
+from pinn_ac.marching.progress import errors_after, estimate_from, grid_of, modes_of
 from pinn_ac.marching.window import Settings, WindowProblem
 from pinn_ac.problem import Problem
 
@@ -53,14 +51,9 @@ def estimate_again(march: PlaneMarch, pieces: Sequence[Piece]) -> tuple[float, b
     errors = march.fresh(march.tolerance, 0).errors
     for index, piece in enumerate(pieces):
         condition = piece.condition(march.kernel.even) if index else march.problem.initial_condition
-        steps = max(march.cells, round(march.steps * float(piece.length) / march.problem.horizon))
-        sampled = march.window(index, condition).sampled(piece, march.points, steps)
-        late = replace(sampled, t=sampled.t + float(piece.start))
-        with np.errstate(over="ignore", invalid="ignore"):
-            grids = (late, late.coarsened(0), late.coarsened(1))
-            errors = tuple(one.after(march.problem, grid) for one, grid in zip(errors, grids, strict=True))
-    found = [one.relative_l2 for one in errors]
-    return found[0], agree(*found)
+        sampled = march.window(index, condition).sampled(piece, march.points, march.cells_in(float(piece.length)))
+        errors = errors_after(errors, march.problem, sampled, float(piece.start))
+    return estimate_from(errors)
 
 
 def sampled_plane(

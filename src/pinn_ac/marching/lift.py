@@ -84,11 +84,22 @@ class Lift:
         if not self.exact_series:
             found = in_chunks(exact, CHUNK, np.repeat(variance, len(xi)), np.tile(xi, len(t)))
             return np.stack([part.reshape(len(t), len(xi)) for part in found])
-        kept = np.flatnonzero(self._coefficients)
-        k = np.pi * kept
-        decayed = np.exp(-0.5 * np.outer(variance, k**2)) * self._coefficients[kept] * np.where(kept, 2, 1)
-        waves = np.exp(1j * np.outer(k, xi))
-        return np.stack([((decayed * (1j * k) ** p) @ waves).real for p in range(DERIVATIVES + 1)])
+        return series_at(self._coefficients, variance, xi, DERIVATIVES + 1)
+
+
+def series_at(c: np.ndarray, variance: np.ndarray, xi: np.ndarray, orders: int) -> np.ndarray:
+    """The heat flow of Σ_k c_k e^{ikπξ} + conjugates and its derivatives in ξ, (orders, m, q).
+
+    Args:
+        c: c_k, k from 0.
+        variance, xi: 2Dt, (m,), and ξ, (q,): a value for each pair.
+        orders: how many, from the value on.
+    """
+    kept = np.flatnonzero(c)
+    k = np.pi * kept
+    decayed = np.exp(-0.5 * np.outer(variance, k**2)) * c[kept] * np.where(kept, 2, 1)
+    waves = np.exp(1j * np.outer(k, xi))
+    return np.stack([((decayed * (1j * k) ** p) @ waves).real for p in range(orders)])
 
 
 def in_chunks(f: Callable[..., Any], size: int, *columns: np.ndarray) -> Any:

@@ -120,6 +120,10 @@ class March:
         """Steps of time in a window, at least, for the estimate of its error."""
         return CELLS
 
+    def cells_in(self, length: float) -> int:
+        """Steps of time in a window of this length."""
+        return max(self.cells, round(self.steps * length / self.problem.horizon))
+
     # --- windows ---------------------------------------------------------------------------------------------------
 
     def window(self, index: int, condition: Any) -> WindowProblem:

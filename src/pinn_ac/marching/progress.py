@@ -1,12 +1,13 @@
 """Where a march is, and the sizes that follow from its problem."""
 
 import math
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pinn_ac.errors import require
-from pinn_ac.estimate import ErrorSoFar, agree
+from pinn_ac.estimate import ErrorSoFar, Window, agree
 from pinn_ac.marching.control import SHORTEST
 from pinn_ac.marching.pieces import Piece
 from pinn_ac.problem import Problem, modes_needed
@@ -24,6 +25,10 @@ HELD, CUT_SHARE = 1e-8, 0.1
 """Relative size of what modes of the plane leave out of an interface; as a share of the tolerance, at most."""
 
 
+Errors = tuple[ErrorSoFar, ErrorSoFar, ErrorSoFar]
+"""On the whole grid and on both halves of it."""
+
+
 class Progress(NamedTuple):
     """Where a march is: the part of its state that is neither a piece nor a counter.
 
@@ -35,7 +40,7 @@ class Progress(NamedTuple):
     held_out: the sum over the windows of length times the mean of r² on the estimate's grid.
     """
 
-    errors: tuple[ErrorSoFar, ErrorSoFar, ErrorSoFar]
+    errors: Errors
     time: Any
     length: Any
     rung: Any
@@ -90,10 +95,27 @@ def grid_of(modes: int) -> int:
     return 1 << (4 * modes - 1).bit_length()
 
 
+def errors_after(errors: Errors, problem: Problem, sampled: Window, start: float) -> Errors:
+    """The errors after one window more, which begins at this time; it is sampled from its own start."""
+    late = replace(sampled, t=sampled.t + start)
+    whole, even, odd = errors
+    with np.errstate(over="ignore", invalid="ignore"):
+        return (
+            whole.after(problem, late),
+            even.after(problem, late.coarsened(0)),
+            odd.after(problem, late.coarsened(1)),
+        )
+
+
+def estimate_from(errors: Errors) -> tuple[float, bool]:
+    """The relative L2 error so far, and whether it is reliable."""
+    found = [one.relative_l2 for one in errors]
+    return found[0], agree(*found)
+
+
 def estimate_of(state: TrainingState) -> tuple[float, bool]:
     """The relative L2 error of the whole march, and whether it is reliable."""
-    found = [one.relative_l2 for one in state.optimizer.errors]
-    return found[0], agree(*found)
+    return estimate_from(state.optimizer.errors)
 
 
 def estimate_or_infinity(state: TrainingState) -> float:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from pinn_ac.estimate import ErrorSoFar
 from pinn_ac.estimate import Window as Sampled
 from pinn_ac.marching.control import LADDER, MOST_ATTEMPTS, Choice, Controller
 from pinn_ac.marching.pieces import Piece, with_room
-from pinn_ac.marching.progress import Progress, estimate_or_infinity, pieces_of
+from pinn_ac.marching.progress import Progress, errors_after, estimate_or_infinity, pieces_of
 from pinn_ac.marching.window import Attempt, WindowProblem
 from pinn_ac.training import Diverged, Stopped, StopSignals, Stopwatch, TrainingState, stacked, unstacked
 
@@ -140,7 +140,7 @@ class Session:
     ) -> tuple[Attempt, Sampled, float]:
         march = self.march
         attempt = problem.attempt(empty, choice.length, pace, choice.units, number)
-        cells = max(march.cells, round(march.steps * choice.length / march.problem.horizon))
+        cells = march.cells_in(choice.length)
         with np.errstate(over="ignore", invalid="ignore"):
             sampled = problem.sampled(attempt.piece, march.points, cells)
             nothing = ErrorSoFar.at_start(np.zeros_like(sampled.u[0]), sampled.u[0])
@@ -188,14 +188,7 @@ class Session:
         following = controller.after_success(choice, error, at_rest)
         if hurried:
             following = Choice((1 + at_rest) * choice.length, progress.rung)
-        late = replace(sampled, t=sampled.t + progress.time)
-        with np.errstate(over="ignore", invalid="ignore"):
-            whole, even, odd = progress.errors
-            errors = (
-                whole.after(march.problem, late),
-                even.after(march.problem, late.coarsened(0)),
-                odd.after(march.problem, late.coarsened(1)),
-            )
+        errors = errors_after(progress.errors, march.problem, sampled, progress.time)
         end = progress.time + choice.length
         if end >= march.problem.horizon * (1 - 1e-9):
             end = march.problem.horizon

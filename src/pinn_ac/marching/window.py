@@ -11,7 +11,7 @@ from pinn_ac.estimate import Window, from_values, time_grids
 from pinn_ac.marching.kernel import Kernel, Prepared, jacobian, jet_of
 from pinn_ac.marching.lift import CHUNK, Lift
 from pinn_ac.marching.pieces import Piece
-from pinn_ac.marching.points import Spacing, spread
+from pinn_ac.marching.points import Lines, Spacing, spread
 from pinn_ac.models.random_features import draw
 from pinn_ac.optimizers.least_squares.shortest import least_squares_step
 from pinn_ac.seeds import host_generator
@@ -100,6 +100,11 @@ def solve(kernel: Kernel, points: Prepared, piece: Piece, floor: float, steps: i
     return Attempt(piece._replace(c=np.asarray(best[1])), best[0] / len(points.t), iterations)
 
 
+def lines_for(count: int) -> tuple[int, int]:
+    """Lines and points on each, for about so many points; a multiple of `CHUNK` in all."""
+    return LINES, max(1, round(count / CHUNK)) * CHUNK // LINES
+
+
 @dataclass(frozen=True)
 class WindowProblem:
     """A window to be solved in.
@@ -126,17 +131,21 @@ class WindowProblem:
 
     def prepared(self, length: float, pace: float, count: int) -> Prepared:
         """At least about `count` collocation points."""
-        return self._on_lines(length, pace, (LINES, max(1, round(count / CHUNK)) * CHUNK // LINES))
+        return self._on_lines(length, pace, lines_for(count))
 
     def prepared_roughly(self, length: float, pace: float) -> Prepared:
         """`CHUNK` points for a rough value: each line costs a Fourier transform, however few of its points count."""
         return self._on_lines(length, pace, (FEW_LINES, CHUNK // FEW_LINES))
 
     def _on_lines(self, length: float, pace: float, shape: tuple[int, int]) -> Prepared:
-        problem, lift = self.kernel.problem, self.lift(pace)
-        generator = host_generator(self.seed, "points of a window", self.index)
-        drawn = spread(problem, lift, length, shape, self.kernel.half, generator, self.settings.spacing)
+        lift = self.lift(pace)
+        drawn = self.drawn_on_lines(lift, length, shape)
         return self.kernel.prepare(lift, drawn.t, drawn.columns)
+
+    def drawn_on_lines(self, lift: Lift, length: float, shape: tuple[int, int]) -> Lines:
+        """Where so many points on so many lines lie, dense where g is steep."""
+        generator = host_generator(self.seed, "points of a window", self.index)
+        return spread(self.kernel.problem, lift, length, shape, self.kernel.half, generator, self.settings.spacing)
 
     def residual_of_nothing(self, length: float, pace: float) -> float:
         """The mean of r² where N = 0, roughly."""
@@ -172,23 +181,23 @@ class WindowProblem:
 
     def end(self, piece: Piece) -> np.ndarray:
         """u on the whole grid at the end of the window."""
-        columns, t = self._columns(self.grid), np.array([float(piece.length)])
+        columns, t = self.columns(self.grid), np.array([float(piece.length)])
         u = self.kernel.field_values(self.lift(float(piece.pace)), piece, t, columns[None])
-        return self._whole(u)[0]
+        return self.whole(u)[0]
 
     def _on_the_period(self, piece: Piece, t: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
         """u and the residual at the times t, (m,), and even points of the period, each (m, points)."""
-        columns = self._columns(points)
+        columns = self.columns(points)
         u, f = self.kernel.values(
             self.lift(float(piece.pace)), piece, t, np.broadcast_to(columns, (len(t), len(columns)))
         )
-        return self._whole(u), self._whole(f)
+        return self.whole(u), self.whole(f)
 
-    def _columns(self, points: int) -> np.ndarray:
+    def columns(self, points: int) -> np.ndarray:
         """Which of the grid are so many even points of the period; where the field is known from a half, of that."""
         half = self.kernel.half
         return np.arange(self.grid // 2 if half else 0, self.grid + half, self.grid // points)
 
-    def _whole(self, rows: np.ndarray) -> np.ndarray:
-        """Values (m, ·) at these columns, on the whole period; ξ = −1 is ξ = 1."""
-        return np.concatenate([rows[:, :0:-1], rows[:, :-1]], axis=1) if self.kernel.half else rows
+    def whole(self, rows: np.ndarray) -> np.ndarray:
+        """Values (…, n) at these columns, on the whole period; ξ = −1 is ξ = 1."""
+        return np.concatenate([rows[..., :0:-1], rows[..., :-1]], axis=-1) if self.kernel.half else rows
