@@ -13,13 +13,16 @@ Runs = Sequence[Any]
 """Runs, each with `seconds`, `error` and `curve`, a list of (seconds, error)."""
 
 
-def draw_race(results: Mapping[tuple[str, str], Runs], classical: tuple[float, float]) -> Figure:
-    """One line for each method on logarithmic axes, and a star for the classical solver.
+def draw_race(
+    results: Mapping[tuple[str, str], Runs], classical: tuple[float, float], costs: Sequence[tuple[float, float]] = ()
+) -> Figure:
+    """One line for each method on logarithmic axes; a star and a line for the classical solver.
 
     Args:
         results: (method, what ends its runs) → its runs. The line of a method with several ends goes through the
             final errors of its runs; with one, it is the median of their histories.
-        classical: seconds and error of the classical solver.
+        classical: seconds and error of the classical solver, its check by refinement included.
+        costs: (seconds, error) of the same solver without that check, from coarse to fine.
     """
     figure = style.new_figure(7.6, 5.0)
     axes = figure.subplots()
@@ -29,7 +32,13 @@ def draw_race(results: Mapping[tuple[str, str], Runs], classical: tuple[float, f
         lines = _ends(all_runs) if len(all_runs) > 1 else _histories(all_runs[0])
         _draw_spread(axes, *lines, colour, f"{method} (median and range of {len(all_runs[0])} seeds)")
     seconds, error = classical
-    axes.plot([seconds], [error], "*", color=style.WARM, markersize=13, label="spectral solver")
+    axes.plot(
+        [seconds], [error], "*", color=style.WARM, markersize=13, label="spectral solver, checked by refinement"
+    )
+    if costs:
+        axes.plot(
+            *zip(*costs, strict=True), "--", color=style.WARM, linewidth=1.2, label="spectral solver, unchecked"
+        )
     axes.set_xscale("log")
     axes.set_yscale("log")
     style.dress(axes, x="seconds of training, compilation included", y="relative $L^2$ error")

@@ -4,6 +4,7 @@ import csv
 import json
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from composed import EASY
@@ -11,6 +12,8 @@ from pinn_ac.app.benchmarks import ablation, autodiff, command, optimizers, race
 from pinn_ac.app.benchmarks.other_windows import HeldOutScale, ThroughPoints, Trained
 from pinn_ac.app.benchmarks.timing import Timing, compare
 from pinn_ac.models import Splitting
+from pinn_ac.problem import AllenCahn
+from pinn_ac.reference import solve
 
 
 def test_programs_are_called_in_turn_as_often_as_asked():
@@ -119,6 +122,16 @@ def test_a_race_is_summed_up_by_medians_and_its_runs_are_kept(monkeypatch, tmp_p
     }
     assert classical["median error"] == 1e-11
     assert (tmp_path / "race.png").stat().st_size > 10_000
+
+
+def test_the_classical_solver_has_a_line_of_error_against_cost():
+    """From few digits to nearly all of double precision, each point more accurate than all that are quicker."""
+    problem = AllenCahn(diffusivity=0.01, reaction_rate=1.0)
+    seconds, errors = zip(*race.classical_costs(problem, solve(problem, np.linspace(0, 1, 21))), strict=True)
+    assert list(seconds) == sorted(seconds)
+    assert list(errors) == sorted(errors, reverse=True)
+    assert errors[0] > 1e3 * errors[-1]
+    assert errors[-1] < 1e-10
 
 
 def test_runs_to_a_tolerance_are_summed_up_and_kept(monkeypatch, tmp_path):

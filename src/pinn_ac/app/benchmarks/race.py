@@ -1,6 +1,8 @@
 """Error against seconds: the experiments side by side over several seeds, and what a classical solver costs."""
 
+import itertools
 import json
+import math
 import os
 import shutil
 import statistics
@@ -11,11 +13,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from pinn_ac.app.objects import build
 from pinn_ac.app.run import TOLERANCE_MISSED
 from pinn_ac.app.saved_run import load_config
+from pinn_ac.errors import InputError
 from pinn_ac.files import make_writable, user_cache
-from pinn_ac.reference import solve
+from pinn_ac.problem import Problem
+from pinn_ac.reference import Reference, solve
+from pinn_ac.reference.held import system_of
+from pinn_ac.reference.march import Work, march_controlled
+from pinn_ac.reference.resolution import modes_needed
 from pinn_ac.reporting.race import draw_race
 from pinn_ac.reporting.style import write
 from pinn_ac.tracking import read_history
@@ -28,6 +37,15 @@ ENDS: Mapping[str, tuple[str, ...]] = {
 }
 """Experiment → what ends its runs, settings of `train`. A run in several time windows knows its error on the whole
 domain only when it ends, so each is a run of its own."""
+
+MODES = (0.125, 0.25, 0.5, 0.75, 1.0)
+"""Shares of the modes that the spectral solver needs for full precision, for its line of error against cost."""
+
+STEP_ERRORS = tuple(10.0**-digits for digits in range(2, 11))
+"""Local errors that its steps may have, for the same line."""
+
+OUTPUTS = 20
+"""At so many times the errors of this line are measured, few enough that they do not limit the steps."""
 
 TRAIN = "from pinn_ac.app.commands import train; train()"
 """The command `train` in a process of its own, wherever the package is installed."""
@@ -63,7 +81,7 @@ def run(
     places = [(name, end) for name, of_experiment in ends.items() for end in of_experiment]
     results = {place: [_result(folder, *place, seed, words) for seed in range(seeds)] for place in places}
     classical = _classical(_run_folder(folder, *places[0], 0))
-    write(draw_race(results, (classical.seconds, classical.error)), folder / "race.png")
+    write(draw_race(results, (classical.seconds, classical.error), classical.curve), folder / "race.png")
     rows = [summary(f"{name} {end}", runs) for (name, end), runs in results.items()]
     return [*rows, summary("spectral solver", [classical])]
 
@@ -108,8 +126,42 @@ def _run_folder(folder: Path, experiment: str, end: str, seed: int) -> Path:
 
 
 def _classical(run_folder: Path) -> Result:
-    """What the reference solver takes for the problem of the runs, its own check by refinement included."""
+    """What the reference solver takes for the problem of the runs, its own check by refinement included.
+
+    Its curve is what the same method takes without this check, from few modes and long steps on.
+    """
     problem = build(load_config(run_folder).problem)
     start = time.perf_counter()
-    error = solve(problem).estimated_error
-    return Result(time.perf_counter() - start, error, [])
+    reference = solve(problem)
+    seconds = time.perf_counter() - start
+    finest = solve(problem, problem.horizon * np.arange(OUTPUTS + 1) / OUTPUTS)
+    return Result(seconds, reference.estimated_error, classical_costs(problem, finest))
+
+
+def classical_costs(problem: Problem, finest: Reference) -> list[tuple[float, float]]:
+    """(seconds, error) of Fourier ETDRK4 with controlled steps, each the least error to be had in so many seconds.
+
+    Every number of modes in `MODES` is marched with every local error in `STEP_ERRORS`, compared with a reference
+    that knows both to be coarse, and kept if none that is as quick has a smaller error.
+    """
+    marches = [_timed_march(problem, finest, *setting) for setting in itertools.product(MODES, STEP_ERRORS)]
+    kept, least = [], math.inf
+    for seconds, error in sorted(marches):
+        if error < least:
+            kept.append((seconds, error))
+            least = error
+    return kept
+
+
+def _timed_march(problem: Problem, finest: Reference, share: float, step_error: float) -> tuple[float, float]:
+    """Seconds and relative L2 error of one march; the error is infinite where the steps cannot be controlled."""
+    times, points = finest.t[1:], len(finest.x)
+    rows: list[np.ndarray] = []
+    start = time.perf_counter()
+    system = system_of(problem, round(share * modes_needed(problem, float(times[0]))))
+    try:
+        march_controlled(system, times, step_error, lambda c: rows.append(system.sample(c, points)), Work(math.inf))
+    except InputError:
+        return time.perf_counter() - start, math.inf
+    seconds = time.perf_counter() - start
+    return seconds, float(np.linalg.norm(np.array(rows) - finest.u[1:]) / np.linalg.norm(finest.u[1:]))
