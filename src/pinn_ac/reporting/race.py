@@ -32,13 +32,10 @@ def draw_race(
         lines = _ends(all_runs) if len(all_runs) > 1 else _histories(all_runs[0])
         _draw_spread(axes, *lines, colour, f"{method} (median and range of {len(all_runs[0])} seeds)")
     seconds, error = classical
-    axes.plot(
-        [seconds], [error], "*", color=style.WARM, markersize=13, label="spectral solver, checked by refinement"
-    )
+    spectral = {"color": style.WARM, "linewidth": 1.2}
+    axes.plot([seconds], [error], "*", **spectral, markersize=13, label="spectral solver, checked by refinement")
     if costs:
-        axes.plot(
-            *zip(*costs, strict=True), "--", color=style.WARM, linewidth=1.2, label="spectral solver, unchecked"
-        )
+        axes.plot(*zip(*costs, strict=True), "--", **spectral, label="spectral solver, unchecked")
     axes.set_xscale("log")
     axes.set_yscale("log")
     style.dress(axes, x="seconds of training, compilation included", y="relative $L^2$ error")

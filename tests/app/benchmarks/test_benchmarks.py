@@ -2,15 +2,20 @@
 
 import csv
 import json
+import subprocess
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from composed import EASY
+from pinn_ac.app import cli
 from pinn_ac.app.benchmarks import ablation, autodiff, command, optimizers, race, scaling, tolerances
 from pinn_ac.app.benchmarks.other_windows import HeldOutScale, ThroughPoints, Trained
 from pinn_ac.app.benchmarks.timing import Timing, compare
+from pinn_ac.app.run import TOLERANCE_MISSED
 from pinn_ac.models import Splitting
 from pinn_ac.problem import AllenCahn
 from pinn_ac.reference import solve
@@ -103,7 +108,7 @@ def test_a_step_is_measured_for_any_size(monkeypatch, method):
 def test_a_race_is_summed_up_by_medians_and_its_runs_are_kept(monkeypatch, tmp_path):
     """Runs that the folder holds already are read, not run again."""
     for seed, error in enumerate([4e-5, 1e-5, 2e-5]):
-        folder = tmp_path / f"fast-seconds=10-seed{seed}"
+        folder = tmp_path / f"fast-seconds-10-seed{seed}"
         folder.mkdir()
         (folder / "metrics.json").write_text(json.dumps({"train_seconds": 10.5, "relative_l2": error}))
         lines = [{"step": 1, "seconds": 4.0, "relative_l2": 1e-2}, {"step": 2, "seconds": 5.0, "loss": 1.0}]
@@ -122,6 +127,28 @@ def test_a_race_is_summed_up_by_medians_and_its_runs_are_kept(monkeypatch, tmp_p
     }
     assert classical["median error"] == 1e-11
     assert (tmp_path / "race.png").stat().st_size > 10_000
+
+
+def test_the_command_of_a_run_of_the_race_can_be_read(monkeypatch, tmp_path):
+    """By Hydra, word by word; the run's folder gets what the race reads afterwards."""
+    commands = []
+
+    def run(command, **options):
+        commands.append(command)
+        (folder,) = (word.split("=")[1] for word in command if word.startswith("hydra.run.dir="))
+        Path(folder).mkdir(parents=True)
+        (Path(folder) / "metrics.json").write_text(json.dumps({"train_seconds": 1.0, "relative_l2": 1e-5}))
+        (Path(folder) / "history.jsonl").write_text("")
+        return subprocess.CompletedProcess(command, TOLERANCE_MISSED)
+
+    monkeypatch.setattr(race, "_classical", lambda run_folder: race.Result(1.0, 1e-11, []))
+    monkeypatch.setattr(race.subprocess, "run", run)
+    ends = {"record": ("tolerance=1e-4", "tolerance=1e-5")}
+    rows = race.run(2, ends, tmp_path / "race")
+    assert [row["method"] for row in rows] == [*(f"record {end}" for end in ends["record"]), "spectral solver"]
+    read = [OverridesParser.create().parse_overrides([cli.for_hydra(word) for word in one[3:]]) for one in commands]
+    found = {(words[2].key_or_group, str(words[2].value()), words[1].value()) for words in read}
+    assert found == {("train.tolerance", tolerance, seed) for tolerance in ("0.0001", "1e-05") for seed in (0, 1)}
 
 
 def test_the_classical_solver_has_a_line_of_error_against_cost():

@@ -122,7 +122,7 @@ def _result(folder: Path, experiment: str, end: str, seed: int, words: Sequence[
 
 
 def _run_folder(folder: Path, experiment: str, end: str, seed: int) -> Path:
-    return folder / f"{experiment}-{end}-seed{seed}"
+    return folder / f"{experiment}-{end.replace('=', '-')}-seed{seed}"  # Hydra reads no "=" in a value
 
 
 def _classical(run_folder: Path) -> Result:
