@@ -148,9 +148,14 @@ def need(one):
 def essence(words):
     """The words but for their order, the clock, and the folder: commands that share it compute the same.
 
-    So do marches to another tolerance; a run without a tolerance is no march.
+    So do marches to another tolerance; a run without a tolerance is no march. And references of other diffusivities,
+    since all are computed for one that is soon done.
     """
-    left_out = ("train.seconds=", *(["train.tolerance="] if "experiment=record" in words else []))
+    left_out: tuple[str, ...] = ("train.seconds=",)
+    if "experiment=record" in words:
+        left_out += ("train.tolerance=",)
+    if any(word.endswith("reference.py") for word in words):
+        left_out += ("problem.diffusivity=",)
     return frozenset(PLACES.sub("FOLDER", word) for word in words if not word.startswith(left_out))
 
 
