@@ -141,7 +141,7 @@ def fit(
     strange = [name for name in choices if name not in Choices.__annotations__]
     if strange:
         raise TypeError(f"fit() has no {', '.join(strange)}: it has {', '.join(Choices.__annotations__)}.")
-    plan = choices.get("plan") or Plan()
+    plan, trackers = choices.get("plan") or Plan(), list(trackers)
     if seconds is not None:
         plan = replace(plan, seconds=seconds)
     if tolerance is not None:
@@ -162,7 +162,7 @@ def fit(
         solution = _inferred(setup, data, unknown, plan, trackers, reference, display)
     else:
         solution = _trained(setup, plan, trackers, reference, display)
-    if solution.metrics.get("tolerance_met") is False and display is None:  # which would have said so
+    if solution.metrics.get("tolerance_met") is False and not (display or trackers):  # which would have said so
         warnings.warn(missed(solution.metrics), stacklevel=2)
     return solution
 
