@@ -109,8 +109,8 @@ def _require_one_network(config: DictConfig, marches: bool) -> None:
     drawn = [name for name in groups if objects[0][name] != objects[1][name]]
     require(
         not drawn or (marches and drawn == ["model"]),
-        f"ensemble is {config.ensemble}, whose seeds share what is drawn for {', '.join(drawn)}, and that follows the "
-        "seed: run the seeds one by one, by -m seed=0,1,2.",
+        f"ensemble is {config.ensemble}, whose seeds share what is drawn for {', '.join(drawn)}, and that follows "
+        "the seed: run the seeds one by one, by -m seed=0,1,2.",
     )
 
 

@@ -34,9 +34,9 @@ class Causal:
     `loss.weights.initial` 100).
 
     A point belongs to a chunk by its time alone, whatever its place in the list of points; points with equal t share
-    a chunk. L_j does not contain `loss.weights.residual`, so ε means the same whatever that is. Points of weight 0 are
-    not counted: in a set that grows (`sampler=rar_d`, `failure_informed`) they repeat the n of N that are there, whose
-    weight is N/n, and L_j is the mean of φ(r_i) over those of them in chunk j.
+    a chunk. L_j does not contain `loss.weights.residual`, so ε means the same whatever that is. Points of weight 0
+    are not counted: in a set that grows (`sampler=rar_d`, `failure_informed`) they repeat the n of N that are there,
+    whose weight is N/n, and L_j is the mean of φ(r_i) over those of them in chunk j.
 
     The paper's own choice is an annealed ε, `tolerance=(1e-2, 1e-1, 1, 10, 100)`: each is replaced by the next once
     min_k w_k > δ = 0.99 (`threshold`). The code published with it has ε = 100 and chunks that are the 100 times of a
