@@ -46,7 +46,7 @@ def test_no_weighting_is_none_and_what_another_option_has_too_is_kept():
     assert config.weighting is None
     assert (config.model.width, config.model.depth) == (128, 4)
     assert assemble(config).setup.weighting is None
-    config = of_a_run("experiment=self_adaptive", "weighting=none", "stages=null", "optimizer=adam")
+    config = of_a_run("experiment=self_adaptive", "weighting=none", "~stages", "optimizer=adam")
     assert config.stages is None
     assert assemble(config).stages[0].name == "adam"
     config = of_a_run("experiment=rba", "loss=l1", "model=mlp")  # a group without objects keeps all

@@ -21,8 +21,8 @@ def without_replaced(config: DictConfig, hydra: Any) -> DictConfig:
 
     `experiment=causal weighting=rba` leaves the body of the experiment where it was: `weighting.chunks` would be a
     setting that RBA does not have, and with `weighting=none` it would be one of no object at all. So where the
-    command line has chosen the option of a group, what the experiment sets there is left out if the object does not
-    have it. What it has is kept, such as `model.width`, and so is whatever was typed, which may then be refused.
+    command line has chosen the option of a group, or none, what the experiment sets there is left out if the object
+    does not have it. What it has is kept, such as `model.width`, and so is whatever was typed, which may be refused.
 
     Args:
         config: of a run, as Hydra composed it; it stays as it is.
@@ -32,7 +32,7 @@ def without_replaced(config: DictConfig, hydra: Any) -> DictConfig:
     if not names:
         return config
     words = OverridesParser.create().parse_overrides(list(hydra.overrides.task))
-    chosen = [word for word in words if _key(word) in hydra.runtime.choices]
+    chosen = [word for word in words if word.is_delete() or _key(word) in hydra.runtime.choices]
     typed = [word.key_or_group for word in words if word not in chosen]
     places = [word.package or word.key_or_group.replace("/", ".") for word in chosen]
     folders = [Path(source.path) for source in hydra.runtime.config_sources if source.schema == "file"]
