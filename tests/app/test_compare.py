@@ -7,10 +7,10 @@ from html.parser import HTMLParser
 
 import pytest
 from hydra import compose, initialize_config_dir
-from hydra_plugins.pinn_ac_comparison import _of_a_run
 from omegaconf import OmegaConf
 
 from composed import CONFIGS, EASY, composed, options
+from hydra_plugins.pinn_ac_comparison import _of_a_run
 from pinn_ac.app import config as app_config
 from pinn_ac.app.assembly import assemble
 from pinn_ac.app.comparison.continued import require_same_comparison
@@ -221,23 +221,21 @@ def test_steps_are_shared_out_between_the_passes_of_a_regime():
 
 
 def test_a_folder_takes_other_experiments_and_seeds_of_the_same_problem_end_and_size(tmp_path):
-    def job(*words, name="plain", **end):
-        return Comparison([name], [0], **end).jobs([*words], words_of_a_run)[0]
-
-    require_same_comparison(tmp_path, job(steps=8), words_of_a_run)  # nothing is there yet
-    saved, place = job("size=small", steps=8), tmp_path / "plain/seed=0"
+    saved, place = ["experiment=plain", "train.steps=8", "size=small", "seed=0"], tmp_path / "plain/seed=0"
+    other = ["experiment=bc_pinn", "stages.adam.steps=2", "~stages.lbfgs", "seed=1"]
+    require_same_comparison(tmp_path, other, words_of_a_run)  # nothing is there yet
     place.mkdir(parents=True)
     OmegaConf.save(words_of_a_run(saved), place / "config.yaml", resolve=True)
     (place / "command.txt").write_text(f"pinn-ac train {' '.join(saved)}\n")
-    require_same_comparison(tmp_path, job("size=small", name="bc_pinn", steps=8), words_of_a_run)
-    for words, end, differing in (
-        (["size=small", "problem.diffusivity=2e-3"], {"steps": 8}, "problem"),
-        (["size=small"], {"steps": 12}, r"end \(8 steps\)"),
-        (["size=small"], {"seconds": 60}, r"end \(8 steps\)"),
-        ([], {"steps": 8}, r"size \(small\)"),
+    require_same_comparison(tmp_path, [*other, "size=small"], words_of_a_run)
+    for words, differing in (
+        (["size=small", "problem.diffusivity=2e-3"], "problem"),
+        (["size=small", "stages.adam.steps=3"], r"end \(8 steps\)"),
+        (["size=small", "train.seconds=60"], r"end \(8 steps\)"),
+        ([], r"size \(small\)"),
     ):
         with pytest.raises(InputError, match=f"holds a comparison with another {differing}: choose another hydra"):
-            require_same_comparison(tmp_path, job(*words, name="bc_pinn", **end), words_of_a_run)
+            require_same_comparison(tmp_path, [*other, *words], words_of_a_run)
 
 
 @pytest.mark.parametrize(("steps", "stages"), [(1000, {"adam": 200, "ssbroyden": 800}), (150, {"adam": 150})])

@@ -1,5 +1,7 @@
 """Ablations of experiments: another option takes the place of one for which the experiment has settings."""
 
+import re
+
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf, open_dict
@@ -93,9 +95,10 @@ def test_what_runs_is_what_is_saved(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", options("experiment"))
 @pytest.mark.parametrize("word", ["weighting=none", "weighting=rba", "optimizer=lbfgs", "model=siren"])
 def test_every_experiment_takes_another_option_or_says_what_does_not_go_together(name, word):
+    said = None
     try:
-        assert assemble(of_a_run(f"experiment={name}", word)).stages
+        assemble(of_a_run(f"experiment={name}", word))
     except InputError as error:
-        assert "has no setting" not in str(error), error
-        assert "_target_" not in str(error), error
-        assert name.startswith(("record", "inverse")), error
+        said = str(error)
+    assert said is None or name.startswith(("record", "inverse")), said  # which are to a tolerance
+    assert said is None or not re.search("has no setting|_target_", said), said

@@ -145,7 +145,7 @@ def test_a_start_that_is_drawn_is_not_fitted():
     network = PirateNet(400, 1, output_scale=10.0, start="drawn", **PLAIN)
     drawn = network.init(jax.random.key(0, impl="unsafe_rbg"), jnp.asarray(Z))
     assert np.std(drawn["params"]["output"]) == pytest.approx(10 * (2 / 401) ** 0.5, rel=0.18)  # of 400 numbers
-    with pytest.raises(InputError, match="model.start is 'given': choose fitted or drawn"):
+    with pytest.raises(InputError, match=r"model\.start is 'given': choose fitted or drawn"):
         PirateNet(start="given")
 
 

@@ -19,9 +19,7 @@ def at_point(params, row):
     return row[:3] @ params["x"] - row[3]
 
 
-OBJECTIVE = Objective(
-    {"residual": Term(lambda points, condition=None: points, at_point)}, {}, "mse", JaxGradient()
-)
+OBJECTIVE = Objective({"residual": Term(lambda points, condition=None: points, at_point)}, {}, "mse", JaxGradient())
 OPTIMIZER = LBFGS(memory=10).build(OBJECTIVE)
 PARAMS = {"x": jnp.asarray([3.0, -2.0, 1.0])}
 
@@ -57,9 +55,7 @@ def test_it_learns_the_curvature_of_one_loss_where_the_weights_change_at_each_st
 
 def test_it_is_optax_where_nothing_changes():
     batch, _ = weighted(1, 1)
-    solver = optax.lbfgs(
-        memory_size=10, linesearch=optax.scale_by_zoom_linesearch(20, initial_guess_strategy="one")
-    )
+    solver = optax.lbfgs(memory_size=10, linesearch=optax.scale_by_zoom_linesearch(20, initial_guess_strategy="one"))
 
     @jax.jit
     def step(params, inner):
@@ -75,7 +71,6 @@ def test_it_is_optax_where_nothing_changes():
         state, _ = OPTIMIZER.step(state, batch)
         # Another program for the same numbers, whose rounding the few steps do not raise far.
         np.testing.assert_allclose(place(state), np.asarray(params["x"]), rtol=0, atol=1e-11)
-
 
 
 def test_it_begins_anew_after_a_step_without_positive_curvature():

@@ -25,9 +25,7 @@ WORDS = (
 
 @pytest.mark.parametrize(("name", "setting"), [("vrba_ssbroyden", "until"), ("self_adaptive", "ascent_steps")])
 def test_weights_of_the_first_stage_end_with_it(name, setting):
-    usual, other = (
-        assemble(composed(f"experiment={name}", *words)) for words in ((), ("stages.adam.steps=7",))
-    )
+    usual, other = (assemble(composed(f"experiment={name}", *words)) for words in ((), ("stages.adam.steps=7",)))
     for experiment in (usual, other):
         assert getattr(experiment.setup.weighting, setting) == experiment.stages[0].steps
     assert usual.stages[0].steps > other.stages[0].steps == 7
