@@ -12,7 +12,7 @@ import pytest
 
 import pinn_ac
 from composed import EASY, composed
-from pinn_ac.app.ensemble import train_ensemble_in
+from pinn_ac.app.ensemble import _require_one_network, train_ensemble_in
 from pinn_ac.app.jobs import FAILED_SCORE, find_jobs
 from pinn_ac.app.train import train_in
 from pinn_ac.errors import InputError
@@ -101,6 +101,17 @@ def test_members_that_diverge_are_named_and_left_out(tmp_path):
         train_ensemble_in(tmp_path, composed(*words))
     assert [job.status for job in find_jobs(tmp_path)] == ["diverged", "diverged"]
     assert train_ensemble_in(tmp_path, composed(*words), resuming=True, retry=False) == FAILED_SCORE
+
+
+def test_members_that_would_draw_networks_of_their_own_are_refused(tmp_path):
+    """All are trained with the features of the first seed, and their configs would have told others."""
+    words = (*EASY, "model=random_features", "model.width=8", "optimizer=gauss_newton", "windows=8", "ensemble=2")
+    with pytest.raises(InputError, match="share what is drawn for model, and that follows the seed"):
+        train_ensemble_in(tmp_path / "run", composed(*words))
+    assert not (tmp_path / "run").exists()
+    config = composed(*words, "model.seed=3")
+    _require_one_network(config, marches=False)  # the same for all, as their configs say
+    _require_one_network(composed(*words), marches=True)  # which draws for each window from the run's seed
 
 
 @pytest.mark.landing

@@ -10,9 +10,11 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
+from pinn_ac.app.comparison.continued import require_same_comparison
 from pinn_ac.app.comparison.plan import settings_of
 from pinn_ac.app.comparison.result import report
 from pinn_ac.app.jobs import FAILED_SCORE
+from pinn_ac.app.replaced import without_replaced
 from pinn_ac.errors import InputError, require
 from pinn_ac.parallel import is_first
 
@@ -44,9 +46,11 @@ class Comparing(Sweeper):
         """Compare. A run that fails ends by itself alone, and is counted in the table.
 
         Raises:
-            InputError: a setting that cannot be used, or no run has a result.
+            InputError: a setting that cannot be used, a folder with the runs of another comparison, or no run has a
+                result.
         """
         jobs = self.comparison.jobs(arguments, self.compose)
+        require_same_comparison(self.folder, jobs[0], self.compose)
         try:
             done = self.runs.launch(jobs, initial_job_idx=0)
         finally:
@@ -60,7 +64,8 @@ class Comparing(Sweeper):
 
 def _of_a_run(config: DictConfig) -> DictConfig:
     """The config of a run without what is Hydra's, and without the modules that it may name objects of."""
+    hydra = config.hydra
     with open_dict(config):
         for name in ("hydra", "allow"):
             config.pop(name, None)
-    return config
+    return without_replaced(config, hydra)

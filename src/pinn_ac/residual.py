@@ -229,7 +229,8 @@ def residuals(field: Field, engine: Engine, params: Parameters, points: Prepared
 
     Where n = m² and the points are a grid of m times and m places, times first, f and g are differentiated along m
     points each, and ∂_t^i ∂_x^k N is the product of two matrices. Elsewhere it is :func:`residual` one by one. Which
-    it is, is found when the points are known, so that any sampler may draw them.
+    it is, is found when the points are known, so that any sampler may draw them. A part of a grid is none: points
+    that several devices share, or that are taken in chunks, are computed one by one.
     """
 
     def one_by_one(points):

@@ -7,18 +7,22 @@ from html.parser import HTMLParser
 
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import open_dict
+from omegaconf import OmegaConf
 
 from composed import CONFIGS, EASY, composed, options
+from hydra_plugins.pinn_ac_comparison import _of_a_run
 from pinn_ac.app import config as app_config
 from pinn_ac.app.assembly import assemble
+from pinn_ac.app.comparison.continued import require_same_comparison
 from pinn_ac.app.comparison.plan import Comparison
 from pinn_ac.app.comparison.result import COLUMNS, report
 from pinn_ac.app.jobs import find_jobs, note_failure
+from pinn_ac.app.objects import build
 from pinn_ac.errors import InputError
 from pinn_ac.reporting.comparison import draw_comparison
 from pinn_ac.running import Plan, Training, computing
 from pinn_ac.tracking import History, Memory, read_history, total_evaluations
+from pinn_ac.training import Intervals
 from typed import typed
 
 FEW = ("problem.horizon=0.1", "sampler.num_points=64", "model.width=4", "model.depth=1")
@@ -29,10 +33,7 @@ def words_of_a_run(words):
     """The config of one run of a comparison, as Hydra's sweeper composes it."""
     app_config.register()
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        config = compose("compare", list(words), return_hydra_config=True)
-    with open_dict(config):
-        config.pop("hydra")
-    return config
+        return _of_a_run(compose("compare", list(words), return_hydra_config=True))
 
 
 def run(folder, error=None, curve=((1.0, 0.5), (2.0, 0.3)), **metrics):
@@ -55,7 +56,7 @@ def folder(tmp_path):
     """Three methods: one with three seeds, one with a seed that diverged and one under way, one that was refused."""
     for seed, error in enumerate([3e-3, 1e-3, 2e-3]):
         run(tmp_path / f"good/seed={seed}", error)
-    run(tmp_path / "better/seed=0", 1e-4, num_parameters=7)
+    run(tmp_path / "better/seed=0", 1e-4, num_parameters=7, ended_by="the number of steps")
     run(tmp_path / "better/seed=1")
     note_failure(tmp_path / "better/seed=1", "diverged", RuntimeError("The loss is <not> finite."))
     run(tmp_path / "better/seed=2")
@@ -106,6 +107,7 @@ def test_the_files_hold_the_table(folder, capsys):
     (row,) = (line for line in lines if line.startswith("| good |") and "finished" not in line)
     assert row.split(" | ")[1:4] == ["2.00e-03", "1.00e-03", "3.00e-03"]
     assert any("a \\| b" in line for line in lines)
+    assert sum("| the number of steps |" in line for line in lines) == 2  # of the experiment, and of its run
     assert "![" in "".join(lines)
 
 
@@ -194,6 +196,48 @@ def test_the_clock_of_an_experiment_does_not_end_what_steps_end():
     assert (train.steps, train.seconds, train.log_every, train.evaluate_every) == (9, None, 4, None)
 
 
+def test_a_run_with_one_optimizer_goes_on_to_its_clock():
+    """With the rates that it has anyway, then the last of them, and logs and evaluations as often as before."""
+    (job,) = Comparison(["plain"], [0], seconds=7).jobs([], words_of_a_run)
+    config, alone = words_of_a_run(job), composed("experiment=plain")
+    assert config.optimizer.steps > 1e6 > alone.optimizer.steps
+    rates, before = (build(one.optimizer).rates() for one in (config, alone))
+    for step in (0, 1, 5000, 9999, 10_000):
+        assert rates(step) == before(step)
+    assert rates(10**6) == before(10_000)
+    given = Intervals(*(config.train[name] for name in Intervals._fields))
+    assert given.for_stage(config.optimizer.steps) == Intervals().for_stage(alone.optimizer.steps)
+
+
+@pytest.mark.parametrize(("name", "words"), [("plain", ["optimizer.steps=5"]), ("broyden", []), ("record", [])])
+def test_steps_that_were_typed_and_stages_and_a_tolerance_end_a_run_before_its_clock(name, words):
+    (job,) = Comparison([name], [0], seconds=7).jobs(words, words_of_a_run)
+    assert job == [f"experiment={name}", "train.seconds=7", *words, "seed=0"]
+
+
+def test_steps_are_shared_out_between_the_passes_of_a_regime():
+    jobs = Comparison(["plain", "bc_pinn"], [0], steps=8).jobs([], words_of_a_run)
+    assert [assemble(words_of_a_run(job)).total_steps for job in jobs] == [8, 8]
+
+
+def test_a_folder_takes_other_experiments_and_seeds_of_the_same_problem_end_and_size(tmp_path):
+    saved, place = ["experiment=plain", "train.steps=8", "size=small", "seed=0"], tmp_path / "plain/seed=0"
+    other = ["experiment=bc_pinn", "stages.adam.steps=2", "~stages.lbfgs", "seed=1"]
+    require_same_comparison(tmp_path, other, words_of_a_run)  # nothing is there yet
+    place.mkdir(parents=True)
+    OmegaConf.save(words_of_a_run(saved), place / "config.yaml", resolve=True)
+    (place / "command.txt").write_text(f"pinn-ac train {' '.join(saved)}\n")
+    require_same_comparison(tmp_path, [*other, "size=small"], words_of_a_run)
+    for words, differing in (
+        (["size=small", "problem.diffusivity=2e-3"], "problem"),
+        (["size=small", "stages.adam.steps=3"], r"end \(8 steps\)"),
+        (["size=small", "train.seconds=60"], r"end \(8 steps\)"),
+        ([], r"size \(small\)"),
+    ):
+        with pytest.raises(InputError, match=f"holds a comparison with another {differing}: choose another hydra"):
+            require_same_comparison(tmp_path, [*other, *words], words_of_a_run)
+
+
 @pytest.mark.parametrize(("steps", "stages"), [(1000, {"adam": 200, "ssbroyden": 800}), (150, {"adam": 150})])
 def test_steps_are_those_of_all_stages_together(steps, stages):
     (job,) = Comparison(["broyden"], [0], steps=steps).jobs([], words_of_a_run)
@@ -222,6 +266,7 @@ def test_steps_are_those_of_all_stages_together(steps, stages):
             ["experiments=[plain]", "steps=1", "train.log_every=0"],
             "train.log_every is 0: give a whole number from 1.",
         ),
+        (["experiments=[bc_pinn]", "steps=6"], "goes 4 times through all steps: give a multiple of 4."),
         (["experiments=[record]", "steps=1"], "experiment=record ends at a tolerance and chooses its own steps"),
         (["experiments=[plain]", "steps=1", "reference=false"], "reference is False, but a comparison is about true"),
         (["run=nowhere"], "nowhere is not a folder"),
@@ -274,8 +319,12 @@ def test_a_comparison_runs_goes_on_and_is_shown(tmp_path, monkeypatch):
     assert (tmp_path / "comparison.html").exists()
     other = typed("compare", *(word for word in words if word != "steps=2"), "steps=3")
     assert other.status == 2
-    assert "holds a run with another train" in other.err
-    assert other.err.rstrip().endswith("Error: None of the 2 runs has a result, for the reasons above.")
+    assert "holds a comparison with another end (2 steps): choose another hydra.run.dir." in other.err
+    changed = ["experiments=[lecture]" if word.startswith("experiments") else word for word in words]
+    other = typed("compare", *changed, "problem.diffusivity=2e-3", "size=small")
+    assert other.status == 2
+    assert "with another problem, size (published): choose another hydra.run.dir." in other.err
+    assert not (tmp_path / "lecture").exists()
     for name in ("comparison.csv", "comparison.md"):
         (tmp_path / name).unlink()
     assert "2 runs" in typed("compare", f"run={tmp_path}").out

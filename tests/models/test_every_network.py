@@ -36,7 +36,7 @@ SMALL = {
     "mlp": MLP(4, 2, "tanh", 1.0, **EVERYTHING),
     "modified_mlp": ModifiedMLP(4, 1, "sin", 1.0, **EVERYTHING),
     "random_features": RandomFeatures(8),
-    "piratenet": PirateNet(4, 1, output_scale=1.0),
+    "piratenet": PirateNet(4, 1, start="drawn"),
     "siren": Siren(4, 2, 3.0, 3.0),
     "chebyshev_kan": ChebyshevKAN(3, 1, 3, 1.0),
     "separable": Separable(4, 1, "tanh", 1.0, rank=3),

@@ -8,6 +8,8 @@ import pytest
 from composed import EASY, composed
 from fields import random_params
 from pinn_ac.app.assembly import assemble
+from pinn_ac.app.objects import build
+from pinn_ac.errors import InputError
 from pinn_ac.models import PirateNet
 from pinn_ac.models.piratenet import CUTOFF
 from pinn_ac.windows import time_windows
@@ -50,7 +52,7 @@ def test_it_is_its_formula():
 
 
 def test_with_fourier_features_it_begins_as_linear_in_these():
-    network = PirateNet(6, 2, output_scale=1.0)
+    network = PirateNet(6, 2, start="drawn")
     params = network.init(jax.random.key(0, impl="unsafe_rbg"), jnp.asarray(Z))
     B = np.asarray(params["params"]["FourierFeatures_0"]["frequencies"])
     features = np.concatenate([np.cos(B @ Z), np.sin(B @ Z)])
@@ -62,7 +64,7 @@ def test_with_fourier_features_it_begins_as_linear_in_these():
 
 
 def test_blocks_have_no_gradient_until_their_alpha_moves():
-    network = PirateNet(4, 1, output_scale=1.0, **PLAIN)
+    network = PirateNet(4, 1, start="drawn", **PLAIN)
     params = random_params(network, 3)
     slopes = {}
     for alpha in (0.0, 0.5):
@@ -137,11 +139,23 @@ def test_the_start_with_the_initial_condition_built_in_is_zero():
 
 
 def test_a_start_that_is_drawn_is_not_fitted():
-    experiment = assemble(composed(*WORDS, "ansatz=soft", "model.output_scale=10"))
+    experiment = assemble(composed(*WORDS, "ansatz=soft", "model.start=drawn"))
     params = {"params": {"output": jnp.ones(6)}}
     assert experiment.programs.fitted(params, None) is params
-    drawn = PirateNet(400, 1, output_scale=10.0, **PLAIN).init(jax.random.key(0, impl="unsafe_rbg"), jnp.asarray(Z))
+    network = PirateNet(400, 1, output_scale=10.0, start="drawn", **PLAIN)
+    drawn = network.init(jax.random.key(0, impl="unsafe_rbg"), jnp.asarray(Z))
     assert np.std(drawn["params"]["output"]) == pytest.approx(10 * (2 / 401) ** 0.5, rel=0.18)  # of 400 numbers
+    with pytest.raises(InputError, match=r"model\.start is 'given': choose fitted or drawn"):
+        PirateNet(start="given")
+
+
+def test_an_experiment_of_another_network_leaves_the_start_a_fit():
+    """Most of them set the scale of drawn weights for all networks."""
+    node = composed("experiment=rba", "model=piratenet").model
+    assert node.output_scale == 1.0
+    assert build(node).is_fitted
+    assert build(composed("experiment=piratenet").model).is_fitted
+    assert not build(composed("experiment=piratenet", "model.start=drawn").model).is_fitted
 
 
 @pytest.mark.landing

@@ -1,5 +1,7 @@
 """The separable network: its formula, its values on a grid, and what it refuses."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -83,6 +85,11 @@ def test_features_that_mix_t_and_x_are_refused():
         assemble(composed(*words))
     assert assemble(composed(*words, "embedding=periodic")).field.features > 1
     assert assemble(composed(*words, "embedding.known=[]")).field.features > 1
+
+
+def test_at_a_small_size_its_points_can_be_a_square_grid():
+    count = composed("model=separable", "size=small", "sampler=grid").sampler.num_points
+    assert math.isqrt(count) ** 2 == count
 
 
 T, X = np.array([0.0, 0.2, 0.9]), np.array([-1.0, 0.1, 0.7])

@@ -103,6 +103,17 @@ def test_points_at_one_time_share_a_chunk_and_empty_chunks_weigh_nothing():
     np.testing.assert_array_equal(means, [2.0, 0.0, 5.0, 0.0])
 
 
+def test_places_that_only_repeat_points_are_not_counted():
+    """Of a set that grows 40 of 64 places are there, with weight 64/40: a residual of one has the mean one in all."""
+    generator, there = np.random.default_rng(3), 40
+    t = np.resize(generator.random(there) ** 2, 64)  # some stand twice, others once
+    weights = {"residual": jnp.asarray(np.where(np.arange(64) < there, 64 / there, 0.0))}
+    drawn, weighting = {"residual": np.column_stack([t, t])}, Causal(2.0, chunks=4, division="time")
+    _, found = weighting.update(weighting.init(drawn), Given(None, {"residual": np.ones(64)}, 2, weights), drawn)
+    expected = np.exp(-2.0 * np.asarray(weighting.chunk_of(jnp.asarray(t))))
+    np.testing.assert_allclose(found["residual"], expected, rtol=1e-13)
+
+
 def test_a_vanishing_tolerance_gives_the_bits_of_no_weights():
     made, params, batch, found, _ = weighed(Causal(1e-300, chunks=4))
     np.testing.assert_array_equal(found.terms["residual"].weight, np.ones(N))

@@ -23,6 +23,14 @@ WORDS = (
 )  # fmt: skip
 
 
+@pytest.mark.parametrize(("name", "setting"), [("vrba_ssbroyden", "until"), ("self_adaptive", "ascent_steps")])
+def test_weights_of_the_first_stage_end_with_it(name, setting):
+    usual, other = (assemble(composed(f"experiment={name}", *words)) for words in ((), ("stages.adam.steps=7",)))
+    for experiment in (usual, other):
+        assert getattr(experiment.setup.weighting, setting) == experiment.stages[0].steps
+    assert usual.stages[0].steps > other.stages[0].steps == 7
+
+
 @pytest.mark.landing
 def test_a_resumed_run_ends_with_the_same_bits(tmp_path):
     config = composed(*WORDS)

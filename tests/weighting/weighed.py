@@ -30,7 +30,9 @@ class Given:
         self.terms = tuple(residuals or ("residual",))
         self.power = power
         self.residuals = lambda name: jnp.asarray(residuals[name])
-        self.weights = lambda name: jnp.ones(len(residuals[name])) if weights is None else weights[name]
+        self.weights = lambda name: (
+            jnp.ones(len(losses if residuals is None else residuals[name])) if weights is None else weights[name]
+        )
         self.losses = lambda name: (
             jnp.asarray(losses) if losses is not None else self.weights(name) * jnp.abs(residuals[name]) ** power
         )

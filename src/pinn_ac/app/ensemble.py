@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac.app.assembly import trackers
 from pinn_ac.app.config import ENSEMBLE
@@ -58,6 +58,7 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
         devices == 1,
         f"ensemble is above 1, whose seeds are trained on one device, and devices is {devices}: leave one out.",
     )
+    _require_one_network(config, experiment.marches)
     scores, diverged, ends = [], None, []
     with computing(experiment), ExitStack() as held:
         held.enter_context(claimed(folder, resuming))
@@ -94,6 +95,23 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
         raise diverged
     finished = [score for score in scores if score != FAILED_SCORE]
     return statistics.median(finished) if finished else FAILED_SCORE
+
+
+def _require_one_network(config: DictConfig, marches: bool) -> None:
+    """Refuse what each member would have drawn from its own seed, where all of them are trained with the first one's.
+
+    A member's folder could not be loaded: its config describes what another seed draws. A march draws its own.
+    """
+    first, second = (config.copy() for _ in range(2))
+    second.seed = config.seed + 1
+    objects: list[Any] = [OmegaConf.to_container(one, resolve=True) for one in (first, second)]
+    groups = [name for name, node in objects[0].items() if isinstance(node, dict)]
+    drawn = [name for name in groups if objects[0][name] != objects[1][name]]
+    require(
+        not drawn or (marches and drawn == ["model"]),
+        f"ensemble is {config.ensemble}, whose seeds share what is drawn for {', '.join(drawn)}, and that follows "
+        "the seed: run the seeds one by one, by -m seed=0,1,2.",
+    )
 
 
 def _ends(

@@ -115,6 +115,21 @@ def build(node: DictConfig, **keywords: Any) -> Any:
         raise _refusal(error, name, settings) from error
 
 
+def has_objects(place: str) -> bool:
+    """Whether an object stands at a place of the config, such as "stages.adam", or several do, as at "stages"."""
+    return place in COLLECTIONS or _group(place) in KINDS
+
+
+def takes(place: str, target: Any, setting: str) -> bool:
+    """Whether the object that a `_target_` names at a place of the config has a setting.
+
+    Raises:
+        InputError: none that may stand there.
+    """
+    known, any_more = _settings(_object(place, target))
+    return any_more or setting in known
+
+
 def _refusal(error: Exception, name: str, settings: Mapping[str, Any]) -> InputError:
     said: BaseException | None = error
     while said is not None and not isinstance(said, InputError):

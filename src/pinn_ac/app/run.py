@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from pinn_ac.app.config import can_go_on
 from pinn_ac.app.ensemble import train_ensemble_in
+from pinn_ac.app.replaced import without_replaced
 from pinn_ac.app.run_folder import require_same, resumed
 from pinn_ac.app.train import score_of, settled_score, train_in
 from pinn_ac.errors import require
@@ -29,6 +30,7 @@ def train(config: DictConfig) -> float:
         ensemble the median. One that failed before counts `FAILED_SCORE`, unless `retry` asks to run it again.
     """
     folder, resuming, settled = Path(HydraConfig.get().runtime.output_dir), config.resume is not None, None
+    config = without_replaced(config, HydraConfig.get())
     retry = None if resuming else config.retry
     if resuming:
         place = Path(config.resume).expanduser()

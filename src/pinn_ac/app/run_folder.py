@@ -145,7 +145,7 @@ def require_same(config: DictConfig, folder: Path) -> None:
     Raises:
         InputError: it is another.
     """
-    asked, saved = (_comparable(node) for node in (config, load_config(folder)))
+    asked, saved = (comparable(node) for node in (config, load_config(folder)))
     differing = sorted(key for key in asked | saved if asked.get(key) != saved.get(key))
     require(
         not differing,
@@ -153,7 +153,8 @@ def require_same(config: DictConfig, folder: Path) -> None:
     )
 
 
-def _comparable(config: DictConfig) -> dict[str, Any]:
+def comparable(config: DictConfig) -> dict[str, Any]:
+    """A config as it is compared with a saved one: files by their names, and without what may differ."""
     plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)
     for setting in FILES:

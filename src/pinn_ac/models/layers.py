@@ -100,8 +100,8 @@ class Layered(nn.Module):
     adaptive_slopes: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        # A subclass whose default is None has a start of its own.
-        own_start = self.output_scale is None and type(self).output_scale is None
+        # A start that is a fit needs none, and runs of earlier checkouts have none there.
+        own_start = self.output_scale is None and getattr(self, "is_fitted", False)
         require_shape(self.width, self.depth, self.activation, 0.0 if own_start else self.output_scale)
         require_bias_scale(self.bias_scale)
         weight_factorization.checked(self.weight_factorization)

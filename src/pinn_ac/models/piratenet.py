@@ -12,9 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from flax.core import FrozenDict
 
+from pinn_ac.errors import require
 from pinn_ac.models import fourier_features, weight_factorization
 from pinn_ac.models.layers import Layered
 
+STARTS = ("fitted", "drawn")
 CUTOFF = 1e-3
 """Singular values of the fit below this share of the largest are taken as zero.
 
@@ -37,7 +39,7 @@ class PirateNet(Layered):
     deeper as the α_k move away from 0. The weights of a block have zero gradient as long as its α_k is 0, and α_k has
     none as long as w is.
 
-    **The start.** `output_scale` None is the physics-informed initialisation: w is the least-squares fit of N to the
+    **The start.** `start` "fitted" is the physics-informed initialisation: w is the least-squares fit of N to the
     initial condition, N(z(t_j, ξ_i)) ≈ u₀(ξ_i) at all of 21 times and 512 places. What is fitted is that which makes
     u = u₀ by the ansatz. Of an ansatz that has the initial condition built in (`lifted`, `reaction_flow`) that is
     N = 0, so that w begins at zero, and u at the ansatz itself. A later time window is fitted to where it begins.
@@ -51,16 +53,17 @@ class PirateNet(Layered):
         width: units in each layer, and components of Φ, U, V and x.
         depth: blocks d.
         activation: a, by name (see `layers.ACTIVATIONS`).
-        output_scale: None for the fit, or the factor on Glorot-normal initial weights w.
+        output_scale: of `start` "drawn": the factor on Glorot-normal initial weights w.
         bias_scale: standard deviation of the initial biases.
         weight_factorization, fourier_features, adaptive_slopes: None, or settings; see
             :class:`~pinn_ac.models.layers.Layered`.
+        start: of w, "fitted" or "drawn".
 
     Raises:
         InputError: a size that is not a whole number from 1, an unknown activation, or a setting out of range.
 
     >>> import jax
-    >>> network = PirateNet(width=8, depth=2, output_scale=1.0)
+    >>> network = PirateNet(width=8, depth=2, start="drawn")
     >>> z = jax.numpy.ones(3)
     >>> params = network.init(jax.random.key(0), z)
     >>> x = network.apply(params, z, True)  # Φ(z) at first
@@ -69,10 +72,15 @@ class PirateNet(Layered):
     """
 
     depth: int = 2
-    output_scale: float | None = None
+    output_scale: float | None = 1.0
     bias_scale: float = 0.0
     weight_factorization: Mapping[str, Any] | None = FrozenDict(weight_factorization.DEFAULTS)
     fourier_features: Mapping[str, Any] | None = FrozenDict(fourier_features.DEFAULTS)
+    start: str = "fitted"
+
+    def __post_init__(self) -> None:
+        require(self.start in STARTS, f"model.start is {self.start!r}: choose {' or '.join(STARTS)}.")
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, z: jax.Array, last_hidden: bool = False) -> jax.Array:
@@ -86,14 +94,14 @@ class PirateNet(Layered):
                 h = second + a(self.hidden()(h)) * (first - second)
             h = a(self.hidden()(h))
             x = x + self.param(f"alpha_{block}", nn.initializers.zeros, (1,), real) * (h - x)
-        deviation = (self.output_scale or 0.0) * (2 / (self.width + 1)) ** 0.5
+        deviation = (0.0 if self.is_fitted else self.output_scale or 0.0) * (2 / (self.width + 1)) ** 0.5
         w = self.param("output", nn.initializers.normal(deviation), (self.width,), real)
         return x if last_hidden else x @ w
 
     @property
     def is_fitted(self) -> bool:
         """Whether its start is a fit."""
-        return self.output_scale is None
+        return self.start == "fitted"
 
     def fitted(self, params: Any, z: jax.Array, values: jax.Array) -> Any:
         """The parameters whose w minimises Σ_i (N(z_i) − values_i)², for features z (n, d) and values (n,).

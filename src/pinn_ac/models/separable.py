@@ -28,7 +28,8 @@ class Separable(Layered):
     On a grid of m times and n places f is computed m times and g n times, and N is the product of two matrices, as
     are its derivatives ∂_t^i ∂_x^k N = Σ_j f_j^(i)(t) g_j^(k)(x). :meth:`on_grid` gives the values. The loss and its
     gradient are computed so wherever the points are a square grid, as those of `sampler=grid` with a square
-    `num_points` are; methods that need the gradient of every point's residual take the points one by one.
+    `num_points` are. Points are taken one by one where their number is no square or above 65,536, where several
+    devices share them, and by methods that need the gradient of every point's residual.
 
     Published settings: depth 4, width 64, rank 32, 64 points an axis. The rank bounds what can be reached: a thin
     interface that moves has high rank.

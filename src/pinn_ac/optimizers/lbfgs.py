@@ -11,20 +11,29 @@ import optax
 
 from pinn_ac.compilation import kept
 from pinn_ac.errors import is_whole, require
+from pinn_ac.optimizers.fingerprint import fingerprint
 from pinn_ac.optimizers.optimizer import Optimizer, StepInfo, Trainable
 
 
 class LBFGSState(NamedTuple):
-    """Parameters, optax's state (the memory of past steps and that of the line search), and evaluations so far."""
+    """Parameters, optax's state (the memory of past steps and that of the line search), and evaluations so far.
+
+    batch: the fingerprint of the newest step's batch, (2,).
+    """
 
     params: Any
     inner: Any
     evaluations: jax.Array
+    batch: jax.Array
 
 
 @dataclass(frozen=True)
 class LBFGS:
     """Limited-memory BFGS (Liu and Nocedal 1989) by optax, with its zoom line search, on the scalar loss.
+
+    It learns from the last steps s = θ₊ − θ with the changes y = ∇L(θ₊) − ∇L(θ) of the gradient of one and the same
+    loss L, that of the batch of the step: where points or their weights have changed since, y ends with the gradient
+    at which the line search ended. After a step without positive curvature, sᵀy ≤ eps ‖s‖‖y‖, the memory starts anew.
 
     The line search differentiates with JAX, whatever `gradient` the objective uses elsewhere. The method wants points
     that stay for a while: each draw of new points changes the function whose curvature it has learned.
@@ -68,15 +77,17 @@ def _lbfgs(objective: Trainable, memory: int, linesearch_steps: int) -> Optimize
         return jax.tree.map(lambda leaf: jax.lax.convert_element_type(leaf, leaf.dtype), inner.init(params))
 
     def init(params):
-        return LBFGSState(params, fresh(params), jnp.zeros((), int))
+        return LBFGSState(params, fresh(params), jnp.zeros((), int), jnp.zeros(2, jnp.uint32))
 
     @jax.jit
     def step(state, batch):
         # The value that the line search has kept belongs to its points; on new ones it must be computed anew.
         loss, gradient = objective.value_and_grad(state.params, batch)
+        seen = fingerprint(batch)
+        learned, usable = _on_one_batch(state.inner, state.params, gradient, (seen != state.batch).any())
         updates, inner_state = inner.update(
             gradient,
-            state.inner,
+            jax.lax.cond(usable, lambda: learned, lambda: fresh(state.params)),
             state.params,
             value=loss,
             grad=gradient,
@@ -85,9 +96,26 @@ def _lbfgs(objective: Trainable, memory: int, linesearch_steps: int) -> Optimize
         used = optax.tree.get(inner_state, "info").num_linesearch_steps
         evaluations = state.evaluations + 1 + jnp.asarray(used, int)
         params = optax.apply_updates(state.params, updates)
-        return LBFGSState(params, inner_state, evaluations), StepInfo(loss, evaluations)
+        return LBFGSState(params, inner_state, evaluations, seen), StepInfo(loss, evaluations)
 
     def on_nonfinite(state):
-        return LBFGSState(state.params, fresh(state.params), state.evaluations)
+        return state._replace(inner=fresh(state.params))
 
     return Optimizer(init, step, lambda state: state.params, on_nonfinite)
+
+
+def _on_one_batch(inner: Any, params: Any, gradient: Any, is_new: jax.Array) -> tuple[Any, jax.Array]:
+    """optax's state, of which the next update learns y on the batch of the step before; and whether sᵀy is positive.
+
+    optax takes y as the gradient now less the one that it has kept. On a new batch that one is replaced by the
+    gradient now less y = g₊ − g, both on the old batch: g₊ is where the line search ended, g what was kept.
+    """
+    memory, scaling, search = inner
+    ended = optax.tree.sub(search.grad, memory.updates)
+    before = jax.tree.map(
+        lambda now, y, kept: jnp.where(is_new & (memory.count > 0), now - y, kept), gradient, ended, memory.updates
+    )
+    s, y = optax.tree.sub(params, memory.params), optax.tree.sub(gradient, before)
+    least = jnp.finfo(optax.tree.norm(y).dtype).eps * optax.tree.norm(s) * optax.tree.norm(y)
+    usable = (memory.count == 0) | (optax.tree.vdot(s, y) > least)
+    return (memory._replace(updates=before), scaling, search), usable

@@ -14,10 +14,15 @@ from pinn_ac.optimizers.schedules import require_decay
 class Muon(FirstOrder):
     """Muon (Jordan et al. 2024; arXiv:2502.16982) by optax: momentum, with the update of each matrix orthogonalized.
 
-    The momentum M ← beta M + (1 − beta) G of a weight matrix is replaced by (nearly) the orthogonal matrix UVᵀ of its
-    singular value decomposition M = USVᵀ, which a few Newton–Schulz iterations compute without a decomposition.
-    Parameters that are no matrices, such as biases, are trained by Adam with the same learning rate. For PINNs:
-    Wang, Bhartari, Li and Perdikaris 2025, arXiv:2502.00604, table 1.
+    With the gradient G of a weight matrix at step k (from 1) and the momentum M ← beta M + (1 − beta) G, what is made
+    orthogonal is Nesterov's look ahead, with both parts corrected for the start at zero,
+
+        N = beta M/(1 − beta^{k+1}) + (1 − beta) G/(1 − beta^k).
+
+    It is replaced by √max(1, fan_out/fan_in) UVᵀ, nearly, with UVᵀ the orthogonal matrix of its singular value
+    decomposition N = USVᵀ, which a few Newton–Schulz iterations compute without a decomposition. Parameters that are
+    no matrices, such as biases, are trained by Adam, also with Nesterov's look ahead, with the same learning rate.
+    For PINNs: Wang, Bhartari, Li and Perdikaris 2025, arXiv:2502.00604, table 1.
 
     Args:
         learning_rate, schedule, final_lr_fraction, steps, warmup_steps, decay_rate, decay_steps, combine: see

@@ -34,7 +34,9 @@ class Causal:
     `loss.weights.initial` 100).
 
     A point belongs to a chunk by its time alone, whatever its place in the list of points; points with equal t share
-    a chunk. L_j does not contain `loss.weights.residual`, so ε means the same whatever that is.
+    a chunk. L_j does not contain `loss.weights.residual`, so ε means the same whatever that is. Points of weight 0
+    are not counted: in a set that grows (`sampler=rar_d`, `failure_informed`) they repeat the n of N that are there,
+    whose weight is N/n, and L_j is the mean of φ(r_i) over those of them in chunk j.
 
     The paper's own choice is an annealed ε, `tolerance=(1e-2, 1e-1, 1, 10, 100)`: each is replaced by the next once
     min_k w_k > δ = 0.99 (`threshold`). The code published with it has ε = 100 and chunks that are the 100 times of a
@@ -104,7 +106,7 @@ class Causal:
         """The state, its tolerance the next one where that is due, and the weight of every point of the residual."""
         losses = measured.losses(TERM)
         chunk = self.chunk_of(points[TERM][:, 0])
-        per_chunk = chunk_means(losses, chunk, self.chunks)
+        per_chunk = chunk_means(losses, chunk, self.chunks, measured.weights(TERM) > 0)
         tolerance = jnp.asarray(self.tolerances, losses.dtype)[state.stage]
         weights = causal_weights(per_chunk, tolerance)
         least = weights[-1]
@@ -127,11 +129,15 @@ class Causal:
         return jnp.clip(jnp.floor((t - start) / width * self.chunks).astype(int), 0, self.chunks - 1)
 
 
-def chunk_means(values: jax.Array, chunk: jax.Array, chunks: int) -> jax.Array:
-    """The mean of the values (n,) in each chunk, (chunks,); 0 in an empty one."""
+def chunk_means(values: jax.Array, chunk: jax.Array, chunks: int, counts: jax.Array | None = None) -> jax.Array:
+    """The mean of the values (n,) in each chunk, (chunks,); 0 in an empty one.
+
+    Where `counts` (n,) is false at m of the places, a value is one of fewer points, n/(n − m) times as large.
+    """
+    ones = jnp.ones_like(values) if counts is None else counts.astype(values.dtype)
     total = jax.ops.segment_sum(values, chunk, chunks)
-    count = jax.ops.segment_sum(jnp.ones_like(values), chunk, chunks)
-    return total / jnp.maximum(count, 1)
+    count = jax.ops.segment_sum(ones, chunk, chunks) * (len(values) / jnp.maximum(jnp.sum(ones), 1))
+    return total / jnp.where(count > 0, count, 1)
 
 
 def causal_weights(losses: jax.Array, tolerance: jax.Array | float) -> jax.Array:

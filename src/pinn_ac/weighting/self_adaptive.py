@@ -28,8 +28,10 @@ class SelfAdaptive:
     start λ is uniform in [0, 1] for the residual and in [0, 100] for the initial condition; other terms have no λ.
 
     The mask g is "square", λ² (the published code for Allen–Cahn), "linear", λ, or "sigmoid", 1/(1 + e^{−λ}). Its
-    derivative is not negative where λ is not, so no multiplier ever falls. Adam makes all of them grow by about its
-    learning rate in each step wherever the residual stays well above 10⁻⁸, whatever its size.
+    derivative is not negative where λ is not, so no multiplier ever falls. Adam divides by the root of the mean
+    square of what it ascends along, plus 10⁻⁸: every multiplier grows by about the learning rate in each step,
+    whatever the size of the residual, as long as g'(λ_ki) w_ki φ(r_ki)/n_k is well above 10⁻⁸. With n = 20,000
+    points, λ = 1 and the square mask that takes r² well above 10⁻⁴; below, it grows in proportion to r².
 
     Published for Allen–Cahn: relative L2 error 2.10e-2 ± 1.21e-2 over ten runs of an MLP 4×128 on 20,000 fixed points
     and 512 initial ones, float32, `loss.weights.initial=1`: 10,000 steps of Adam with β₁ = 0.99, then 10,000 of
@@ -43,7 +45,7 @@ class SelfAdaptive:
         b1, b2: decay rates of its first and second moments, in [0, 1).
         mask: g, "square", "linear" or "sigmoid".
         residual, initial: λ starts uniform between 0 and this at the points of the term.
-        ascent_steps: steps after which λ stays as it is; None for never.
+        ascent_steps: steps after which λ stays as it is, and nothing is evaluated for it; None for never.
 
     Raises:
         InputError: a number out of range, or an unknown mask.
@@ -94,15 +96,21 @@ class SelfAdaptive:
     ) -> tuple[PointState, Mapping[str, jax.Array]]:
         """λ after a step of ascent, and g(λ) before it: the network and the multipliers step at the same time."""
         multipliers, m, v = ({name: value[k] for name, value in state.values.items()} for k in range(3))
-        losses = {name: measured.losses(name) for name in multipliers}
-        uphill = {name: self._slope(lam) * losses[name] / len(lam) for name, lam in multipliers.items()}
-        adam = optax.scale_by_adam(self.b1, self.b2)
-        step, (_, m, v) = adam.update(uphill, optax.ScaleByAdamState(state.steps, m, v))
-        rising = True if self.ascent_steps is None else state.steps < self.ascent_steps
-        higher = {
-            name: jnp.where(rising, lam + self.learning_rate * step[name], lam) for name, lam in multipliers.items()
-        }
-        values = {name: (higher[name], m[name], v[name]) for name in higher}
+
+        def risen() -> dict[str, tuple[jax.Array, jax.Array, jax.Array]]:
+            losses = {name: measured.losses(name) for name in multipliers}
+            uphill = {name: self._slope(lam) * losses[name] / len(lam) for name, lam in multipliers.items()}
+            adam = optax.scale_by_adam(self.b1, self.b2)
+            step, (_, first, second) = adam.update(uphill, optax.ScaleByAdamState(state.steps, m, v))
+            return {
+                name: (lam + self.learning_rate * step[name], first[name], second[name])
+                for name, lam in multipliers.items()
+            }
+
+        if self.ascent_steps is None:
+            values = risen()
+        else:  # afterwards nothing is evaluated for it
+            values = jax.lax.cond(state.steps < self.ascent_steps, risen, lambda: dict(state.values))
         weights = {name: self._mask(lam) for name, lam in multipliers.items()}
         return state._replace(steps=state.steps + 1, values=values), weights
 

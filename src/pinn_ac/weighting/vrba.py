@@ -51,8 +51,8 @@ class VRBA(Attention):
         mixing: φ in [0, 1].
         exponent: p > 1 of "power".
         strength: c > 0 of "exponential", "logarithm" and "cosh".
-        until: steps after which all points of the residual have the weight 1 again, so that a method that wants one
-            objective can follow (experiment=vrba_ssbroyden); None for never.
+        until: steps after which all points of the residual have the weight 1 again and λ stays as it is, so that a
+            method that wants one objective can follow (experiment=vrba_ssbroyden); None for never.
 
     Raises:
         InputError: a number out of range, or an unknown potential.
@@ -94,12 +94,19 @@ class VRBA(Attention):
         self, state: PointState, measured: Measured, points: Points
     ) -> tuple[PointState, Mapping[str, jax.Array]]:
         """The renewed multipliers, and λ^p as the weights of the points, with p = 2 for squares."""
-        share = self.share(relative(measured.residuals(TERM)), state.steps)
-        target = self.mixing * share + 1 - self.mixing
-        multipliers = (1 - self.eta / self.most) * state.values[TERM] + self.eta * target
-        weights = multipliers**measured.power
-        if self.until is not None:
-            weights = jnp.where(state.steps < self.until, weights, 1.0)
+        before = state.values[TERM]
+
+        def renewed() -> tuple[jax.Array, jax.Array]:
+            share = self.share(relative(measured.residuals(TERM)), state.steps)
+            target = self.mixing * share + 1 - self.mixing
+            multipliers = (1 - self.eta / self.most) * before + self.eta * target
+            return multipliers, multipliers**measured.power
+
+        if self.until is None:
+            multipliers, weights = renewed()
+        else:  # afterwards nothing is evaluated for it
+            ended = before, jnp.ones_like(before)
+            multipliers, weights = jax.lax.cond(state.steps < self.until, renewed, lambda: ended)
         return state._replace(steps=state.steps + 1, values={TERM: multipliers}), {TERM: weights}
 
     def share(self, s: jax.Array, steps: jax.Array) -> jax.Array:

@@ -8,7 +8,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac.app.config import check_scalars
-from pinn_ac.errors import is_number, is_whole, require
+from pinn_ac.app.objects import build
+from pinn_ac.errors import InputError, is_number, is_whole, require
+from pinn_ac.training import Intervals
 
 SETTINGS = ("experiments", "seeds", "steps", "seconds")
 """What a comparison is made of; all other settings are those of its runs."""
@@ -21,7 +23,8 @@ OF_THE_COMPARISON = {
     "ensemble": "seeds=[…] gives the seeds",
 }
 """A setting that the comparison makes for each run → what to write instead."""
-
+ENDLESS = 10**9
+"""Steps of a run that its clock ends."""
 Compose = Callable[[list[str]], DictConfig]
 """Words of a command line → the config of the run that they describe."""
 
@@ -33,7 +36,8 @@ class Comparison:
     Args:
         experiments: names of configs/experiment/.
         seeds: whole numbers.
-        steps: of the optimizer, of each run (in each of its time windows); None where the clock ends the runs.
+        steps: of each run, of all stages of its optimizers and of its regime together (in each of its time windows);
+            None where the clock ends the runs.
         seconds: of training, compilation included; None where the steps end the runs.
 
     Raises:
@@ -86,37 +90,86 @@ class Comparison:
                 problems, or one that cannot be ended by steps.
         """
         _require_of_all(words)
-        before = {name: [f"experiment={name}", *self._end_by_seconds(), *words] for name in self.experiments}
+        before = {name: [f"experiment={name}", *self._end(), *words] for name in self.experiments}
         configs = {name: compose([*its, f"seed={self.seeds[0]}"]) for name, its in before.items()}
         _require_comparable(configs)
-        if self.steps is not None:
-            before = {name: [*its, *self._end_by_steps(name, configs[name])] for name, its in before.items()}
+        for name, its in before.items():
+            its.extend(self._end_of(name, configs[name], words))
         return [[*before[name], f"seed={seed}"] for seed in self.seeds for name in self.experiments]
 
-    def _end_by_seconds(self) -> list[str]:
+    def _end(self) -> list[str]:
         """The clock of all runs; where steps end them, none, and logs and evaluations at so many places of each."""
         if self.seconds is not None:
             return [f"train.seconds={self.seconds}"]
-        return [
-            "train.seconds=null",
-            *(f"train.{name}_every=null" for name in ("log", "evaluate", "checkpoint")),
-        ]
+        return ["train.seconds=null", *(f"train.{name}=null" for name in Intervals._fields)]
+
+    def _end_of(self, name: str, config: DictConfig, words: Sequence[str]) -> list[str]:
+        """What ends the runs of one experiment."""
+        return self._end_by_steps(name, config) if self.seconds is None else self._end_by_seconds(config, words)
+
+    def _end_by_seconds(self, config: DictConfig, words: Sequence[str]) -> list[str]:
+        """A run with one optimizer goes on to its clock, with the rates and the places of logs that it has anyway.
+
+        Steps that were typed end it; so do those of stages, of which each has its own, and a tolerance.
+        """
+        named = {override.key_or_group for override in OverridesParser.create().parse_overrides(list(words))}
+        ends = bool(config.stages) or config.train.tolerance is not None or config.train.steps is not None
+        if ends or "optimizer.steps" in named:
+            return []
+        optimizer, intervals = config.optimizer, Intervals(*(config.train[name] for name in Intervals._fields))
+        steps, found = int(optimizer.steps), [f"optimizer.steps={max(ENDLESS, int(optimizer.steps))}"]
+        if optimizer.get("schedule", "constant") != "constant" and optimizer.get("decay_steps", 0) is None:
+            found.append(f"optimizer.decay_steps={max(1, steps - optimizer.warmup_steps)}")
+        usual = zip(Intervals._fields, intervals, intervals.for_stage(steps), strict=True)
+        return [*found, *(f"train.{name}={every}" for name, given, every in usual if given is None)]
 
     def _end_by_steps(self, name: str, config: DictConfig) -> list[str]:
-        """So many steps in all, of which each stage keeps its own as far as they go; the last has what is left."""
+        """So many steps in each window of time, shared out between the passes of a regime.
+
+        Of each pass every stage keeps its own as far as they go; the last has what is left.
+        """
         assert self.steps is not None
         require(
             config.train.tolerance is None,
             f"experiment={name} ends at a tolerance and chooses its own steps: compare it by seconds=….",
         )
+        passes = passes_of(config)
+        require(
+            self.steps % passes == 0,
+            f"steps is {self.steps}, and the regime of experiment={name} goes {passes} times through all steps: give "
+            f"a multiple of {passes}.",
+        )
+        left = self.steps // passes
         if not config.stages:
-            return [f"train.steps={self.steps}"]
-        left, found, stages = self.steps, list[str](), list(config.stages.items())
+            return [f"train.steps={left}"]
+        found, stages = list[str](), list(config.stages.items())
         for index, (stage, node) in enumerate(stages):
             steps = left if index + 1 == len(stages) else min(left, int(node.steps))
             found.append(f"stages.{stage}.steps={steps}" if steps else f"~stages.{stage}")
             left -= steps
         return found
+
+
+def passes_of(config: DictConfig) -> int:
+    """How often the regime of a run goes through all of its steps; 1 without a regime.
+
+    So also for one whose module is not allowed here, which the run itself will be told of.
+    """
+    if config.regime is None:
+        return 1
+    try:
+        return build(config.regime).stages(build(config.problem))
+    except InputError:
+        return 1
+
+
+def total_steps(config: DictConfig) -> int:
+    """The steps that end a run in each window of time, of all its stages and in all passes of its regime."""
+    if config.stages:
+        own = sum(int(node.steps) for node in config.stages.values())
+    else:
+        own = config.optimizer.steps if config.train.steps is None else config.train.steps
+    return int(own) * passes_of(config)
 
 
 def _require_of_all(words: Sequence[str]) -> None:

@@ -33,6 +33,7 @@ SHOWN = {
     "failed": "failed",
     "steps": "steps",
     "seconds": "seconds",
+    "ended_by": "ended by",
     "compile_seconds": "of which compilation",
     "step_ms": "ms a step",
     "evaluations": "evaluations",
@@ -49,16 +50,20 @@ OF_RUNS = {
     "error": "error",
     "steps": "steps",
     "seconds": "seconds",
+    "ended_by": "ended by",
     "compile_seconds": "of which compilation",
     "evaluations": "evaluations",
     "failure": "what happened",
 }
 FAILED = ("diverged", "failed")
 WHAT = (
-    "True relative L2 errors ‖u − u*‖/‖u*‖ at the end of each run, on the same grid for all. Median, best and worst "
-    "are those of the seeds that finished; “failed” counts those that did not. Seconds are of training, compilation "
-    "included; the milliseconds of a step are without what happens once. Evaluations are those of the loss and its "
-    "gradient, or of the residuals and their Jacobian, by the optimizer alone. These are medians too."
+    "True relative L2 errors ‖u − u*‖/‖u*‖ of each run's parameters with the least loss on held-out points, on the "
+    "same grid for all. Median, best and worst are those of the seeds that finished; “failed” counts those that did "
+    "not. Steps are those of all stages and time windows. Seconds are of training, compilation included; the "
+    "milliseconds of a step are without what happens once. Evaluations are those of the loss and its gradient, or of "
+    "the residuals and their Jacobian, by the optimizer alone, without those of steps that were taken back because a "
+    "loss was not finite. All these are medians too. “Ended by” tells what ended the runs: where a clock is set for "
+    "all, one with stages of optimizers or with a tolerance may end before it."
 )
 
 
@@ -162,6 +167,7 @@ def row_of(name: str, jobs: Sequence[Job]) -> dict[str, Any]:
         "worst": max(errors, default=None),
         "steps": _whole_median(job.metrics.get("steps") for job in scored),
         "seconds": _median(job.metrics.get("train_seconds") for job in scored),
+        "ended_by": ", ".join(sorted({str(one) for job in scored if (one := job.metrics.get("ended_by"))})) or None,
         "failed": sum(job.status in FAILED for job in jobs),
         "compile_seconds": _median(job.metrics.get("compile_seconds") for job in scored),
         "step_ms": _median(map(_cost_of_a_step, scored)),
@@ -209,6 +215,7 @@ def _run_row(name: str, job: Job) -> dict[str, Any]:
         "error": job.metrics.get("relative_l2", latest[-1][1] if latest else None),
         "steps": job.metrics.get("steps", last.get("step")),
         "seconds": job.metrics.get("train_seconds", last.get("seconds")),
+        "ended_by": job.metrics.get("ended_by"),
         "compile_seconds": job.metrics.get("compile_seconds"),
         "evaluations": job.evaluations,
         "failure": job.failure,
