@@ -181,7 +181,7 @@ def test_what_cannot_be_written_is_said_before_anything_is(tmp_path):
     class Mine(MLP):
         shape: tuple = (np.zeros(3),)
 
-    solution = fit(network=Mine(width=4, depth=1), steps=1)
+    solution = untrained(network=Mine(width=4, depth=1))
     with pytest.raises(InputError, match=r"network\.shape"):
         solution.save(tmp_path / "here")
     assert not (tmp_path / "here").exists()

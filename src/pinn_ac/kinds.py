@@ -54,7 +54,8 @@ def require_kind(name: str, value: Any) -> None:
     """
     kind = KINDS[name]
     require_object(name, value)
-    said = repr(value) if isinstance(value, str | int | float | list | tuple) else f"of the class {type(value).__name__}"
+    is_short = isinstance(value, str | int | float | list | tuple)
+    said = repr(value) if is_short else f"of the class {type(value).__name__}"
     is_one = callable(getattr(value, kind.offers, None))
     require(is_one, f"{name} is {said}: give one of pinn_ac.{kind.room}, such as {kind.example}.")
     missing = [one for one in kind.others if not hasattr(value, one)]

@@ -138,6 +138,7 @@ def test_bad_parameters_get_a_sentence(make):
     with pytest.raises(InputError, match=r"problem\..*: .*\.$"):
         make()
 
+
 def wave(xi):
     """A function, and no more."""
     return jnp.cos(jnp.pi * xi)
@@ -156,7 +157,7 @@ class Decay(Problem):
 @pytest.mark.parametrize("choices", [{}, {"ansatz": Soft(), "embedding": Periodic(), "sampler": Sobol(8)}], ids=str)
 def test_a_function_alone_is_refused_where_more_is_needed(choices):
     """Without the heat flow there is no lift, and without the coefficients no reference."""
-    problem, sentence = AllenCahn(initial_condition=wave), "without .*heat_flow.*Fourier, or .* Tabulated"
+    problem, sentence = AllenCahn(initial_condition=wave), "without .*heat_flow.*Fourier, or .*Tabulated"
     with pytest.raises(InputError, match=sentence):
         assemble(choose(problem, 1, None, 0, choices))
     for solver in (solve, load_or_solve, refine_time):
@@ -176,9 +177,7 @@ def test_a_function_alone_is_enough_for_an_equation_of_which_nothing_else_is_kno
 def test_a_function_alone_is_enough_between_walls():
     """What is needed is asked of its reflection."""
     front = Tanh(width=0.3)
-    known, alone = (
-        AllenCahn(boundary="neumann", initial_condition=start) for start in (front, lambda xi: front(xi))
-    )
+    known, alone = (AllenCahn(boundary="neumann", initial_condition=start) for start in (front, lambda xi: front(xi)))
     exact = known.circle.initial_condition.fourier_coefficients(64)
     np.testing.assert_allclose(alone.circle.initial_condition.fourier_coefficients(64), exact, atol=1e-15)
     assert alone.steepest_slope == pytest.approx(known.steepest_slope, rel=1e-3)  # of differences, on a grid

@@ -18,7 +18,6 @@ from pinn_ac.errors import InputError, require
 from pinn_ac.kinds import KINDS as CHOSEN
 from pinn_ac.kinds import Kind
 
-
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "problem": Kind("problem", "residual", "AllenCahn()"),
