@@ -206,7 +206,7 @@ class Stepper:
         ({"trackers": [Jsonl]}, "tracker is the class Jsonl"),
         ({"trackers": ["jsonl"]}, "tracker is 'jsonl': give one of pinn_ac.tracking"),
     ],
-    ids=str,
+    ids=lambda one: one if isinstance(one, str) else ",".join(one),
 )
 def test_a_choice_that_cannot_be_used_is_one_sentence(choices, sentence, compilations):
     largest_value(pinn_ac.AllenCahn().initial_condition)  # a number that choices depend on; small programs, once
