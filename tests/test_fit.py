@@ -12,12 +12,12 @@ import yaml
 
 import pinn_ac
 from composed import composed
-from pinn_ac.ansatz import Lifted, ReactionFlow, Soft
+from pinn_ac.ansatz import Decaying, Lifted, ReactionFlow, Soft
 from pinn_ac.app.train import train_in
 from pinn_ac.derivatives import OwnTaylor
 from pinn_ac.description import describe
 from pinn_ac.errors import InputError, is_number, is_whole
-from pinn_ac.fitting import Choices, choose
+from pinn_ac.fitting import BY_THE_CLOCK, Choices, choose
 from pinn_ac.loss import Loss
 from pinn_ac.models import MLP, Periodic, Splitting
 from pinn_ac.optimizers import LBFGS, Adam, LevenbergMarquardt, Muon
@@ -94,9 +94,9 @@ def test_its_defaults_are_the_best_that_the_problem_allows():
 
 def test_without_a_word_the_record_is_what_is_run():
     """The same objects as `experiment=record`, to the same tolerance."""
-    from pinn_ac.app.assembly import assemble
+    from pinn_ac.app.assembly import assemble as assemble_config
 
-    theirs = assemble(composed("experiment=record")).setup
+    theirs = assemble_config(composed("experiment=record")).setup
     ours = fit_setup(pinn_ac.AllenCahn())
     for name in ("problem", "network", "embedding", "ansatz", "derivatives", "gradient", "windows", "optimizers"):
         assert getattr(ours, name) == getattr(theirs, name), name
@@ -122,12 +122,44 @@ def fit_setup(problem, **words):
 
 
 @pytest.mark.parametrize(
-    "words", [{"steps": 3}, {"optimizer": Adam()}, {"network": MLP()}, {"sampler": Sobol()}, {"windows": 2}], ids=str
+    "words",
+    [
+        *({"steps": 3}, {"optimizer": Adam()}, {"network": MLP()}, {"sampler": Sobol()}, {"windows": 2}),
+        *({"ansatz": Soft()}, {"ansatz": Decaying()}, {"devices": "all"}),  # for which the best method is not
+    ],
+    ids=str,
 )
 def test_whoever_chooses_a_method_gets_it(words):
     setup = fit_setup(pinn_ac.AllenCahn(), **words)
     assert not setup.marches
     assert setup.tolerance is None
+
+
+def test_a_default_that_is_spelled_out_changes_nothing():
+    spelled = dict.fromkeys(("network", "weighting", "regime", "sampler", "optimizer"))
+    setup = fit_setup(pinn_ac.AllenCahn(), **spelled, windows="auto", devices="auto", ansatz=Lifted())
+    assert setup.marches
+    assert setup.ansatz == Lifted()
+    clock = fit_setup(pinn_ac.AllenCahn(), network=MLP(), optimizer=None, seconds=9.0)
+    assert [one.steps for one in clock.optimizers.values()] == [BY_THE_CLOCK]
+
+
+def test_single_precision_has_a_tolerance_that_it_can_hold():
+    setup = fit_setup(pinn_ac.AllenCahn(), precision="float32")
+    assert setup.marches
+    assert setup.tolerance == 1e-3
+    assert assemble(setup).marches
+    with pytest.raises(InputError, match="single precision cannot hold"):
+        pinn_ac.fit(pinn_ac.AllenCahn(), precision="float32", tolerance=1e-6, progress=False)
+
+
+def test_a_tolerance_that_a_training_misses_is_said(capsys):
+    """By a warning where no progress is shown; a solution knows it."""
+    problem = pinn_ac.AllenCahn(1e-2, 1.0, initial_condition=Sine(0.5))
+    with pytest.warns(UserWarning, match=r"The tolerance 1\.0e-12 is not met: the estimated relative L2 error is"):
+        solution = pinn_ac.fit(problem, network=NETWORK, sampler=SAMPLER, steps=2, tolerance=1e-12, progress=False)
+    assert solution.metrics["tolerance_met"] is False
+    assert solution.metrics["estimated_relative_l2"] == solution.estimate()
 
 
 def test_the_clock_trains_a_network_as_its_experiment_does():

@@ -1,8 +1,11 @@
 """A solution in a user's hands: values, traced values, derivatives of any order, errors, saving and loading."""
 
+import copy
+import pickle
 import subprocess
 import sys
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,7 +21,18 @@ from pinn_ac.optimizers import Adam
 from pinn_ac.problem import Cosine, Sine, Tabulated
 from pinn_ac.sampling import Sobol
 from pinn_ac.setup import assemble
+from pinn_ac.solution import Estimate, Solution
 from pinn_ac.tracking import Jsonl
+
+
+class Sines(nn.Module):
+    """A user's network, which says nothing of its precision: Flax's layers make single precision then."""
+
+    @nn.compact
+    def __call__(self, z):
+        """A hidden layer of sines."""
+        return nn.Dense(1)(jnp.sin(nn.Dense(3)(z)))[0]
+
 
 SMALL = {"network": MLP(width=4, depth=1), "sampler": Sobol(128), "progress": False}
 PROBLEM = pinn_ac.AllenCahn(1e-2, 2.0, domain=(0.0, 3.0), horizon=2.0, initial_condition=Cosine())
@@ -71,6 +85,18 @@ def test_traced_values_are_those_of_arrays(solution):
     assert np.allclose(traced, solution(t[:, None], x), rtol=0, atol=1e-13)
 
 
+def test_points_that_are_not_traced_are_computed_at_once_inside_of_a_trace(solution):
+    """In a loss that is compiled and in a loop; also where a trace is the first to ask what windows begin with."""
+    t, x = points(solution)
+    expected, X = solution(t, x), jnp.asarray(x)
+    fresh = Solution(solution.experiment, solution.params)
+    assert np.array_equal(jax.jit(lambda c: c * fresh(t, X))(2.0), 2 * expected)
+    assert np.array_equal(jax.jit(lambda c: c * solution.derivatives(t, X, "tx")["tx"])(2.0),
+                          2 * solution.derivatives(t, x, "tx")["tx"])  # fmt: skip
+    total, _ = jax.lax.scan(lambda c, _: (c + solution(0.5, 0.3), None), 0.0, None, 2)
+    assert total == 2 * solution(0.5, 0.3)
+
+
 def test_many_traced_points_are_taken_a_few_at_a_time(whole):
     t, x = np.full(300, 0.7), np.linspace(0, 3, 300)
     assert np.allclose(jax.jit(whole)(t, x), whole(t, x), rtol=0, atol=1e-13)
@@ -115,6 +141,7 @@ def test_names_may_be_written_with_a_u(whole):
     found = whole.derivatives(0.5, 0.25)
     assert list(found) == ["u", "u_t", "u_x", "u_xx", "residual"]
     assert found["u_xx"] == whole.derivatives(0.5, 0.25, "xx")["xx"]
+    assert whole.derivatives(0.5, 0.25, "u_residual")["u_residual"] == found["residual"]
 
 
 @pytest.mark.parametrize("name", ["q", "", "u_", "xq", 3])
@@ -129,6 +156,24 @@ def test_times_outside_and_shapes_that_do_not_fit_are_refused(whole):
     for call in (whole, jax.jit(whole)):
         with pytest.raises(InputError, match="give shapes that go together"):
             call(np.zeros(2), np.zeros(3))
+    with pytest.raises(InputError, match="t and x must be real numbers"):
+        whole(0.5, "x")
+
+
+def test_what_is_not_traced_is_refused_beside_what_is(whole):
+    with pytest.raises(InputError, match=r"t must lie in \[0, 2"):
+        jax.grad(lambda x: whole(5.0, x))(0.3)
+    with pytest.raises(InputError, match="x holds NaN"):
+        jax.grad(lambda t: whole(t, np.array([0.1, np.nan])).sum())(0.3)
+
+
+@pytest.mark.parametrize("kind", [jnp.float16, jnp.bfloat16, jnp.float32])
+def test_small_times_in_low_precision_are_what_they_are(whole, kind):
+    """An end is met by what its rounding is there: none at t = 0, but for times that have been rounded below it."""
+    early, late = kind(1e-3), kind(1.75)
+    assert whole(early, 0.3) == whole(float(early), 0.3)
+    assert whole(late, 0.3) == whole(float(late), 0.3)
+    assert whole(kind(-1e-8), 0.3) == whole(0.0, 0.3)
 
 
 @pytest.mark.parametrize("inside", [True, False], ids=["double", "single"])
@@ -154,6 +199,12 @@ def test_the_error_is_what_the_grid_says_and_the_estimate_knows_it(whole):
     assert whole.scores()["relative_l2"] == pytest.approx(whole.error(), rel=1e-12)
 
 
+def test_an_estimate_is_copied_and_pickled_with_what_it_knows():
+    estimate = Estimate(3e-9, reliable=False)
+    for other in (copy.deepcopy(estimate), pickle.loads(pickle.dumps(estimate))):
+        assert (other, other.reliable) == (3e-9, False)
+
+
 def test_a_plot_is_a_picture_in_a_file(whole, tmp_path):
     figure = whole.plot(tmp_path / "u.png")
     assert (tmp_path / "u.png").read_bytes().startswith(b"\x89PNG")
@@ -168,7 +219,16 @@ def test_a_saved_solution_is_loaded_with_the_same_bits(solution, tmp_path):
     assert loaded.problem == solution.problem
     assert loaded.history == solution.history
     loaded.save(tmp_path / "again")
-    assert np.array_equal(pinn_ac.load_run(tmp_path / "again")(t, x), solution(t, x))
+    assert np.array_equal(pinn_ac.load_run(tmp_path / "again", allow=None)(t, x), solution(t, x))
+
+
+@pytest.mark.parametrize("optimizer", [None, Adam()], ids=["levenberg_marquardt", "adam"])
+def test_a_users_network_has_the_precision_of_its_run(optimizer, tmp_path):
+    solution = fit(network=Sines(), optimizer=optimizer, windows=1, steps=2)
+    assert {leaf.dtype for leaf in jax.tree.leaves(solution.params)} == {np.dtype(float)}
+    solution.save(tmp_path / "here")
+    t, x = points(solution)
+    assert np.array_equal(pinn_ac.load_run(tmp_path / "here", allow=["test_solution"])(t, x), solution(t, x))
 
 
 def test_a_folder_that_holds_a_run_is_not_written_over(whole, tmp_path):
@@ -276,6 +336,15 @@ def test_an_exported_solution_needs_no_pinn_ac(name, request, tmp_path):
     command = [sys.executable, "-c", EXPORTED, str(tmp_path / "u.bin")]
     told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
     assert float(told) == pytest.approx(float(solution(np.float32(0.5), np.float32(0.3))), abs=1e-6)
+
+
+def test_an_exported_solution_may_take_any_number_of_points(cut):
+    (n,) = jax.export.symbolic_shape("n")
+    points = jax.ShapeDtypeStruct((n,), jnp.float64)
+    exported = jax.export.export(jax.jit(cut))(points, points)
+    for count in (3, 5):
+        t, x = np.linspace(0.1, 1.5, count), np.linspace(-1, 1, count)
+        assert np.allclose(exported.call(t, x), cut(t, x), rtol=0, atol=1e-13)
 
 
 def test_a_soft_solution_of_first_order_training(tmp_path):

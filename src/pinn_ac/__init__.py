@@ -50,7 +50,7 @@ except PackageNotFoundError:  # the sources alone, on the path
     __version__ = "unknown"
 
 
-def load_run(folder: str | Path, device: str | None = None, allow: Iterable[str] = ()) -> Solution:
+def load_run(folder: str | Path, device: str | None = None, allow: Iterable[str] | None = ()) -> Solution:
     """The solution in a run's folder, as `train.py` or :meth:`Solution.save` wrote it: its best parameters so far.
 
     Args:

@@ -89,11 +89,14 @@ S = TypeVar("S", bound=HasSettings)
 
 
 def under_own_settings(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
-    """The method, computed under the settings of its object whatever the thread that calls it has."""
+    """The method, computed under the settings of its object whatever the thread that calls it has.
+
+    And computed at once where JAX traces the caller: its arguments are numbers and arrays, not traced values.
+    """
 
     @functools.wraps(method)
     def computed(self: S, *arguments: P.args, **keywords: P.kwargs) -> T:
-        with self.compute.active():
+        with self.compute.active(), jax.core.eval_context():
             return method(self, *arguments, **keywords)
 
     return computed

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
+import jax
 import numpy as np
 from scipy.integrate import simpson, trapezoid
 from scipy.interpolate import CubicSpline
@@ -168,12 +169,18 @@ def energy(problem: Problem, u: np.ndarray, *slopes: np.ndarray, walls: bool | N
     Returns:
         E, (n_t,), which never grows along a solution.
     """
-    density: Any = problem.energy_density  # plain algebra, which NumPy arrays go through in float64
-    values = density(u, *slopes)
+    values = _density(problem, u, *slopes)
     if problem.has_walls if walls is None else walls:
         return problem.period * simpson(values, dx=1 / (values.shape[-1] - 1), axis=-1)
     whole = problem.period if u.ndim == 2 else float(np.prod(problem.sides))  # type: ignore[attr-defined]
     return whole * np.mean(values, axis=tuple(range(1 - u.ndim, 0)))
+
+
+def _density(problem: Problem, u: np.ndarray, *slopes: np.ndarray) -> np.ndarray:
+    """e(u, u_x) in double precision, also where the user's e is made of JAX's functions."""
+    density: Any = problem.energy_density
+    with jax.enable_x64(True):
+        return np.asarray(density(u, *slopes), np.float64)
 
 
 def energies(problem: Problem, sampled: Sampled, reference: ReferenceField | None) -> tuple[Any, Any]:
@@ -203,8 +210,8 @@ def energy_doubt(
         wall those of Simpson's rule from the trapezoidal one.
     """
     if walls:
-        density: Any = problem.energy_density
-        return np.abs(energies - problem.period * trapezoid(density(u, *slopes), dx=1 / (u.shape[-1] - 1), axis=-1))
+        values = _density(problem, u, *slopes)
+        return np.abs(energies - problem.period * trapezoid(values, dx=1 / (u.shape[-1] - 1), axis=-1))
     step = 2 if u.shape[-1] % 2 == 0 else 1
     kept = (slice(None), *[slice(None, None, step)] * (u.ndim - 1))
     return np.abs(energies - energy(problem, u[kept], *(slope[kept] for slope in slopes)))

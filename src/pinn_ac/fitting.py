@@ -1,5 +1,6 @@
 """Training a network on a problem: `fit`, and the steps that it is made of."""
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import is_dataclass, replace
 from typing import Any, TypedDict, Unpack
@@ -18,9 +19,9 @@ from pinn_ac.optimizers import GaussNewton, LevenbergMarquardt
 from pinn_ac.problem import LOCAL_ORDERS, Problem
 from pinn_ac.reference import Reference, solve, solve_plane
 from pinn_ac.residual import closure
-from pinn_ac.running import Plan, Training, computing, progress_bar
+from pinn_ac.running import Plan, Training, computing, missed, progress_bar
 from pinn_ac.sampling import Monitor, Sobol
-from pinn_ac.setup import Setup, assemble
+from pinn_ac.setup import LEAST_SINGLE, Setup, assemble
 from pinn_ac.solution import Solution
 from pinn_ac.tracking import Tracker
 
@@ -32,7 +33,7 @@ SCALE_IN_PLANE = 0.3
 """Of the features that are drawn in the plane; measured: with 1000 of them a window's error is 2e-6 with 1, 3e-7 with
 0.5 and 1e-7 with 0.3."""
 BESIDE_THE_METHOD = {"embedding", "ansatz", "derivatives", "gradient", "precision", "device", "devices", "plan"}
-"""Choices that leave the best method what it is."""
+"""Choices that leave the best method what it is, unless it is not for their values."""
 BY_THE_CLOCK = 100_000
 """Steps of the default optimizer where the clock is to end it."""
 
@@ -105,8 +106,8 @@ def fit(
         seconds: wall-clock budget, compilation included; whichever is reached first ends the training.
         tolerance: a bound on the relative L2 error, held by the run's own estimate, without a reference: the training
             ends when it is met. Where it cannot be met, the best that was reached is returned, and a warning says so;
-            `solution.estimate()` is the error. By default 1e-10 for the best method, in the
-            plane 1e-5, and none for others.
+            `solution.estimate()` is the error. By default 1e-10 for the best method, in the plane 1e-5, in single
+            precision 1e-3, and none for others.
         seed: of the network's initial parameters and of the points; the same seed gives the same bits.
         reference: True solves for the true solution first, so that the history has errors; or such a solution.
         progress: show the progress, in a terminal and in a notebook.
@@ -150,21 +151,44 @@ def fit(
         plan = replace(plan, tolerance=tolerance)
     if data is not None or unknown is not None:
         plan = replace(plan, tolerance=plan.tolerance or INVERSE_TOLERANCE)
-    is_best = steps is None and not {name for name in choices if name not in BESIDE_THE_METHOD}
-    if is_best and can_march(problem):
-        choices |= best_method(problem)  # type: ignore[typeddict-item]
-        plan = replace(plan, tolerance=plan.tolerance or DEFAULT_TOLERANCE[len(problem.axes)])
+    choices = {name: value for name, value in choices.items() if not _is_default(name, value)}
+    if steps is None and can_march(problem) and _leaves_the_method(choices):
+        choices |= best_method(problem)
+        least = LEAST_SINGLE if choices.get("precision") == "float32" else 0.0
+        plan = replace(plan, tolerance=plan.tolerance or max(DEFAULT_TOLERANCE[len(problem.axes)], least))
     if "optimizer" not in choices and seconds is not None and steps is None:
         choices["optimizer"] = LevenbergMarquardt(steps=BY_THE_CLOCK)
         plan = replace(plan, log_every=plan.log_every or 5, evaluate_every=plan.evaluate_every or 10)
     setup = choose(problem, steps, plan.seconds, seed, choices, plan.tolerance)
     display = progress_bar() if progress else None
     if data is not None or unknown is not None:
-        return _inferred(setup, data, unknown, plan, trackers, reference, display)
+        solution = _inferred(setup, data, unknown, plan, trackers, reference, display)
+    else:
+        solution = _trained(setup, plan, trackers, reference, display)
+    if solution.metrics.get("tolerance_met") is False and display is None:  # which would have said so
+        warnings.warn(missed(solution.metrics), stacklevel=2)
+    return solution
+
+
+def _is_default(name: str, value: Any) -> bool:
+    """Whether a choice says no more than its absence."""
+    return value is None or (name == "windows" and isinstance(value, str) and value == "auto")
+
+
+def _leaves_the_method(choices: Mapping[str, Any]) -> bool:
+    """Whether the best method, which needs the heat flow of u₀ built in and one device, can be what it is."""
+    ansatz = choices.get("ansatz")
+    suits = ansatz is None or (getattr(ansatz, "exact_at_start", False) and getattr(ansatz, "diffuses", True))
+    return suits and BESIDE_THE_METHOD.issuperset(choices) and choices.get("devices", 1) in ("auto", 1)
+
+
+def _trained(
+    setup: Setup, plan: Plan, trackers: Iterable[Tracker], reference: Reference | bool, display: Tracker | None
+) -> Solution:
     experiment = assemble(setup)
     if reference is True:
-        solver: Any = solve if len(problem.axes) == 1 else solve_plane
-        reference = solver(problem)
+        solver: Any = solve if len(setup.problem.axes) == 1 else solve_plane
+        reference = solver(setup.problem)
     with computing(experiment):
         return Training(experiment, plan, trackers, reference or None, display=display).run(described(setup))
 

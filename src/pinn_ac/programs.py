@@ -46,8 +46,15 @@ class Programs:
 
     @cached_property
     def initial_params(self) -> Callable[[jax.Array], Parameters]:
-        """key → the network's parameters before training."""
-        init = compiled(self.network.init, LITTLE)
+        """key → the network's parameters before training, in the run's precision.
+
+        A user's network may make them in another: Flax's layers make single precision if they are told nothing.
+        """
+
+        def in_own_precision(leaf):
+            return leaf.astype(float) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+
+        init = compiled(lambda key, z: jax.tree.map(in_own_precision, self.network.init(key, z)), LITTLE)
         return lambda key: init(key, jnp.zeros(self.field.features))
 
     def fitted(self, params: Parameters, condition: Any) -> Parameters:

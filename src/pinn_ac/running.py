@@ -101,6 +101,20 @@ def _compared_loss(experiment: Experiment) -> Callable[[Any, Any], float]:
     return unhidden
 
 
+BY_TOLERANCE = "the tolerance"
+"""What ended a run whose estimated error is below it."""
+
+
+def missed(metrics: Mapping[str, Any]) -> str:
+    """What a run says that ended above its tolerance."""
+    estimate = metrics["estimated_relative_l2"]
+    found = "not finite" if estimate is None else f"{estimate:.1e}"
+    return (
+        f"The tolerance {metrics['tolerance']:.1e} is not met: the estimated relative L2 error is {found}. "
+        "Give more steps, or more time by train.seconds, or a larger train.tolerance."
+    )
+
+
 class Training:
     """A run under way: what begins it, what trains it, and what comes of it.
 
@@ -238,7 +252,20 @@ class Training:
             "ended_by": self._ended_by(state),
             "devices": self.experiment.objective.shards.count,
         }
-        return solution_of(self.experiment, params, self.memory.history, metrics)
+        solution = solution_of(self.experiment, params, self.memory.history, metrics)
+        tolerance = self.experiment.setup.tolerance
+        if tolerance is not None:
+            found = solution.estimate_metrics()
+            estimate = math.nan if found["estimated_relative_l2"] is None else found["estimated_relative_l2"]
+            is_met = metrics["ended_by"] == BY_TOLERANCE or estimate <= tolerance
+            solution.metrics |= {**found, "tolerance": tolerance, "tolerance_met": bool(is_met)}
+            self._warn_if_missed(solution.metrics)
+        return solution
+
+    def _warn_if_missed(self, metrics: Mapping[str, Any]) -> None:
+        if not metrics["tolerance_met"]:
+            for tracker in self.trackers:
+                tracker.say(missed(metrics))
 
     def _marched(self, state: TrainingState, tolerance: float) -> Solution:
         """The solution of a march, with its estimate; a warning where that misses the tolerance."""
@@ -256,16 +283,10 @@ class Training:
             "estimated_relative_l2": estimate if math.isfinite(estimate) else None,
             "estimate_unreliable": not reliable,
             "stages": steps_of_stages(self.memory.history),
-            "ended_by": "the tolerance" if is_met else "the best that was found",
+            "ended_by": BY_TOLERANCE if is_met else "the best that was found",
             "devices": self.experiment.objective.shards.count,
         }
-        if not is_met:
-            sentence = (
-                f"The tolerance {tolerance:.1e} is not met: the estimated relative L2 error is {estimate:.1e}. "
-                "Give more time by train.seconds, or a larger train.tolerance."
-            )
-            for tracker in self.trackers:
-                tracker.say(sentence)
+        self._warn_if_missed(metrics)
         return solution_of(self.experiment, pieces, self.memory.history, metrics)
 
     def _ended_by(self, state: TrainingState) -> str:
@@ -274,7 +295,7 @@ class Training:
         guard, seconds = self.trainer.guard, self.plan.seconds
         tolerance, entries = self.experiment.setup.tolerance, self.memory.history
         if tolerance is not None and entries and entries[-1].get("estimate", math.inf) <= tolerance:
-            return "the tolerance"
+            return BY_TOLERANCE
         if seconds is not None and state.seconds >= seconds:
             return "the clock"
         return "over-fitting" if guard is not None and guard.stops(state.overfits) else "the number of steps"

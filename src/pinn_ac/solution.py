@@ -62,6 +62,10 @@ class Estimate(float):
         estimate.reliable = reliable
         return estimate
 
+    def __getnewargs__(self) -> tuple[float, bool]:  # type: ignore[override]
+        """What a copy and a pickle are made of."""
+        return float(self), self.reliable
+
 
 class Solution(Shown):
     """A trained field u(t, x), with its own precision and device.
@@ -170,7 +174,7 @@ class Solution(Shown):
         wanted = (orders,) if isinstance(orders, str) else tuple(orders)
         plain = {name: str(name).removeprefix("u_") for name in wanted}
         needed = set(plain.values()) - {"u", "residual"}
-        if "residual" in wanted:
+        if "residual" in plain.values():
             needed |= set(self.problem.orders)
         axes = "".join(("t", *self.problem.axes))
         program = tuple(sorted(needed, key=lambda name: (order_of(name, axes)[::-1], name)))
@@ -337,35 +341,45 @@ class Solution(Shown):
         Computed in the solution's own precision; the results have that of the process where that is the lower one,
         since JAX's transformations make numbers of the results' precision outside of this function.
         """
+        self._require_inside(*point)
         lowest = jnp.result_type(float)
         with self.compute.active():
             real = jnp.result_type(float)
             t, *x = broadcast(jnp, *(jnp.asarray(axis).astype(real) for axis in point))
             at = traced_point(self.experiment, self.params, self.conditions, at_point)
             flat = t.ravel(), position(jnp, [axis.ravel() for axis in x])
-            if t.size <= AT_ONCE:
-                values = jax.vmap(at)(*flat)
-            else:
+            if isinstance(t.size, int) and t.size > AT_ONCE:
                 values = jax.lax.map(lambda one: at(*one), flat, batch_size=AT_ONCE)
+            else:  # a symbolic size is that of an exported function for any number of points
+                values = jax.vmap(at)(*flat)
             found = {name: value.reshape(t.shape) / self._unit(name) for name, value in values.items()}
             return {
                 name: value.astype(min(lowest, real, key=lambda kind: kind.itemsize)) for name, value in found.items()
             }
 
+    def _require_inside(self, *point: Any) -> None:
+        """Refuse times and places that JAX does not trace as they are refused where it traces nothing."""
+        somewhere = self.problem.domain[0] if self.problem.has_walls else 0.0
+        for place, axis in enumerate(point):
+            if not is_traced(axis):
+                self._checked(*(axis if other == place else somewhere * (other > 0) for other in range(len(point))))
+
     def _checked(self, *point: Any) -> tuple[np.ndarray, ...]:
         """t and x, and y in the plane, in double precision and of one shape.
 
-        A time that is that of an end of a window but for the rounding of the caller's own precision is taken as it.
+        A time that is that of an end of a window but for the rounding of the caller's own precision is taken as it;
+        next to t = 0 that is a time below zero alone.
         """
         try:
             given = [np.asarray(axis) for axis in point]
-            slack = 2 * precision_of(given[0].dtype) * self.problem.horizon
             require(not any(map(np.iscomplexobj, given)), "complex")
             t, *x = (axis.astype(float) for axis in given)
         except (TypeError, ValueError) as error:
-            raise InputError("t and x must be real numbers, or arrays of them.") from error
+            names = " and ".join((", ".join(("t", *self.problem.axes[:-1])), self.problem.axes[-1]))
+            raise InputError(f"{names} must be real numbers, or arrays of them.") from error
         ends = np.array([0.0, *self.experiment.breaks, self.problem.horizon])
         near = ends[np.searchsorted(0.5 * (ends[1:] + ends[:-1]), t)]
+        slack = 2 * precision_of(given[0].dtype) * np.where(t < 0, self.problem.horizon, near)
         t = np.where(np.abs(t - near) <= slack, near, t)
         for name, axis in zip(self.problem.axes, x, strict=True):
             require(bool(np.isfinite(axis).all()), f"{name} holds NaN or infinite values: give finite numbers.")

@@ -20,6 +20,7 @@ from composed import EASY, composed
 from letting_go import let_go_of
 from pinn_ac.app import report
 from pinn_ac.app.jobs import read_job
+from pinn_ac.app.run import TOLERANCE_MISSED
 from pinn_ac.app.saved_run import load_config
 from pinn_ac.app.train import train_in
 from pinn_ac.errors import InputError
@@ -371,6 +372,9 @@ def test_the_scripts_from_any_folder(tmp_path, monkeypatch):
     assert resumed.status == 0, resumed.err
     assert (tmp_path / "run/command.txt").read_text().splitlines()[1].endswith("resume=run train.steps=4")
     assert json.loads((tmp_path / "run/metrics.json").read_text())["steps"] == 4
+    missed = script("train.py", "resume=run", "train.steps=5", "train.tolerance=1e-9")
+    assert missed.status == TOLERANCE_MISSED
+    assert "The tolerance 1.0e-09 is not met" in missed.out + missed.err
     changed = script("train.py", "resume=run", "seed=4")
     assert changed.status == 2
     assert "only train.*, device and devices" in changed.err

@@ -82,7 +82,7 @@ def report(
     sampled = solution.sample(*(grid or grid_of(solution.problem)))
     metrics = {
         **score(solution.problem, sampled, reference),
-        # A run to a tolerance has followed the estimate all along.
+        # A run to a tolerance has its estimate already.
         **(solution.estimate_metrics() if estimate and "tolerance_met" not in solution.metrics else {}),
         **solution.metrics,
         **(others or {}),

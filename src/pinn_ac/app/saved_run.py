@@ -23,7 +23,7 @@ FILES = ("problem.initial_condition.path", "data.file")
 """Settings that name a user's file, of which a run's folder has a copy."""
 
 
-def load_run(folder: str | Path, device: str | None = None, allow: Iterable[str] = ()) -> Solution:
+def load_run(folder: str | Path, device: str | None = None, allow: Iterable[str] | None = ()) -> Solution:
     """The solution that the run in `folder` has saved last; see :func:`pinn_ac.load_run`."""
     folder = Path(folder).expanduser()
     require(not is_ensemble(folder), f"{folder} holds an ensemble: give one of its runs, such as {folder}/seed=0.")
@@ -38,7 +38,7 @@ def load_run(folder: str | Path, device: str | None = None, allow: Iterable[str]
     config.devices = "auto"  # those that are here
     config.device = device or config.device
     require((folder / "checkpoints").is_dir(), f"{folder} has no checkpoint yet: wait for the run to save one.")
-    names = [allow] if isinstance(allow, str) else allow
+    names = [allow] if isinstance(allow, str) else allow or ()
     with allowing([*allowed_modules(), *names]):
         experiment = assemble(config)
     with experiment.compute.active(), closing(Checkpoints(folder / "checkpoints")) as checkpoints:

@@ -32,7 +32,7 @@ def draw_race(
         lines = _ends(all_runs) if len(all_runs) > 1 else _histories(all_runs[0])
         _draw_spread(axes, *lines, colour, f"{method} (median and range of {len(all_runs[0])} seeds)")
     seconds, error = classical
-    spectral = {"color": style.WARM, "linewidth": 1.2}
+    spectral: dict[str, Any] = {"color": style.WARM, "linewidth": 1.2}
     axes.plot([seconds], [error], "*", **spectral, markersize=13, label="spectral solver, checked by refinement")
     if costs:
         axes.plot(*zip(*costs, strict=True), "--", **spectral, label="spectral solver, unchecked")
