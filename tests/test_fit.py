@@ -2,18 +2,23 @@
 
 import doctest
 import inspect
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import yaml
 
 import pinn_ac
 from composed import composed
 from pinn_ac.ansatz import Decaying, Lifted, ReactionFlow, Soft
 from pinn_ac.app.train import train_in
-from pinn_ac.errors import InputError
+from pinn_ac.derivatives import OwnTaylor
+from pinn_ac.description import describe
+from pinn_ac.errors import InputError, is_number, is_whole
 from pinn_ac.fitting import BY_THE_CLOCK, Choices, choose
+from pinn_ac.loss import Loss
 from pinn_ac.models import MLP, Periodic, Splitting
 from pinn_ac.optimizers import LBFGS, Adam, LevenbergMarquardt, Muon
 from pinn_ac.problem import Sine
@@ -21,6 +26,8 @@ from pinn_ac.problem.initial_conditions import largest_value
 from pinn_ac.running import Plan
 from pinn_ac.sampling import Monitor, Sobol, Uniform
 from pinn_ac.setup import assemble
+from pinn_ac.tracking import Jsonl
+from pinn_ac.weighting import Causal, Together
 
 NETWORK, SAMPLER = MLP(width=4, depth=1), Sobol(128, resample_every=5)
 WORDS = ("model.width=4", "model.depth=1", "sampler.num_points=128", "estimate=false")
@@ -173,6 +180,29 @@ def test_the_clock_trains_a_network_as_its_experiment_does():
     assert plan(config).log_every == 5
 
 
+class HalfASampler:
+    """It draws, and that is all."""
+
+    def draw(self):
+        raise NotImplementedError
+
+
+class HalfAnAnsatz:
+    """It does not say whether u(0, x) = u₀(x)."""
+
+    def combine(self, problem, t, g, n):
+        return n
+
+
+class Stepper:
+    """An optimizer that is no dataclass."""
+
+    steps = 2
+
+    def build(self, objective):
+        raise NotImplementedError
+
+
 @pytest.mark.parametrize(
     ("choices", "sentence"),
     [
@@ -183,8 +213,32 @@ def test_the_clock_trains_a_network_as_its_experiment_does():
         ({"optimizer": "adam"}, "give one of pinn_ac.optimizers"),
         ({"precision": "float16"}, "choose float64 or float32"),
         ({"windows": 0}, "windows is 0"),
+        ({"network": "mlp"}, r"network is 'mlp': give one of pinn_ac\.models, such as MLP\(\)"),
+        ({"network": MLP}, r"network is the class MLP: give an object of it, such as MLP\(\)"),
+        ({"embedding": "periodic"}, r"embedding is 'periodic': give one of pinn_ac\.models, such as Periodic"),
+        ({"embedding": MLP()}, "embedding is of the class MLP: give one of pinn_ac.models"),
+        ({"ansatz": "soft"}, r"give one of pinn_ac\.ansatz, such as Soft\(\)"),
+        ({"derivatives": "own_taylor"}, r"give one of pinn_ac\.derivatives"),
+        ({"derivatives": OwnTaylor}, "derivatives is the class OwnTaylor"),
+        ({"gradient": "own"}, r"give one of pinn_ac\.gradients"),
+        ({"loss": "l1"}, "loss is 'l1': give a pinn_ac.loss.Loss"),
+        ({"loss": Loss}, "give a pinn_ac.loss.Loss"),
+        ({"sampler": "sobol"}, r"sampler is 'sobol': give one of pinn_ac\.sampling, such as Sobol\(\)"),
+        ({"sampler": Sobol}, "sampler is the class Sobol"),
+        ({"sampler": HalfASampler()}, "The sampler HalfASampler has no num_points, num_initial"),
+        ({"ansatz": HalfAnAnsatz()}, "The ansatz HalfAnAnsatz has no exact_at_start"),
+        ({"weighting": "causal"}, r"give one of pinn_ac\.weighting"),
+        ({"regime": "curriculum"}, r"give one of pinn_ac\.regimes"),
+        ({"optimizer": Adam}, "optimizer is the class Adam"),
+        ({"optimizer": [Adam(), "lbfgs"]}, r"optimizer is 'lbfgs': give one of pinn_ac\.optimizers"),
+        ({"optimizer": Stepper(), "steps": 3}, "steps cannot be set for Stepper, which is no dataclass"),
+        ({"plan": {"seconds": 3}}, r"plan is \{'seconds': 3\}: give a pinn_ac.running.Plan"),
+        ({"trackers": "jsonl"}, "trackers is 'jsonl': give a list of them"),
+        ({"trackers": Jsonl("history.jsonl")}, "give a list of them"),
+        ({"trackers": [Jsonl]}, "tracker is the class Jsonl"),
+        ({"trackers": ["jsonl"]}, "tracker is 'jsonl': give one of pinn_ac.tracking"),
     ],
-    ids=str,
+    ids=lambda one: one if isinstance(one, str) else ",".join(one),
 )
 def test_a_choice_that_cannot_be_used_is_one_sentence(choices, sentence, compilations):
     largest_value(pinn_ac.AllenCahn().initial_condition)  # a number that choices depend on; small programs, once
@@ -192,6 +246,72 @@ def test_a_choice_that_cannot_be_used_is_one_sentence(choices, sentence, compila
     with pytest.raises(InputError, match=sentence):
         pinn_ac.fit(pinn_ac.AllenCahn(), progress=False, **choices)
     assert not compilations
+
+
+class OwnAnsatz(HalfAnAnsatz):
+    exact_at_start = False
+
+
+class OwnEmbedding:
+    def __call__(self, problem, t, x):
+        return jnp.stack([t, jnp.cos(jnp.pi * x)])
+
+    def even(self, problem):
+        return False
+
+
+@dataclass(frozen=True)
+class OwnSampler(HalfASampler):
+    num_points: int = 32
+    num_initial: int = 8
+    resample_every: int = 0
+    hides: bool = False
+    importance: bool = False
+
+
+def test_objects_of_a_users_own_need_not_say_that_they_need_nothing():
+    """Without an attribute `needs`."""
+    own = {"ansatz": OwnAnsatz(), "embedding": OwnEmbedding(), "sampler": OwnSampler(), "network": NETWORK}
+    experiment = assemble(choose(pinn_ac.AllenCahn(), 1, None, 0, own))
+    assert experiment.sampler is own["sampler"]
+    assert set(experiment.objective.terms) == {"residual", "initial"}
+
+
+def test_numbers_of_numpy_are_those_of_python():
+    """The same setup, of which every number is Python's own; in objects that hold objects too."""
+
+    def setup(real, whole, truth):
+        return choose(
+            pinn_ac.AllenCahn(real(0.5), real(2.0), horizon=real(2.0), initial_condition=Sine(real(0.5), whole(2))),
+            whole(5),
+            real(60.0),
+            whole(3),
+            {
+                "network": MLP(width=whole(4), depth=whole(2), output_scale=real(0.5)),
+                "embedding": Periodic(modes=whole(2), symmetry=truth(False)),
+                "optimizer": Adam(learning_rate=real(0.125), warmup_steps=whole(1)),
+                "loss": Loss("mse", {"initial": real(8.0)}),
+                "weighting": Together({"causal": Causal(chunks=whole(4))}),
+                "sampler": Monitor(whole(64), arc_length=real(0.5)),
+                "windows": whole(2),
+            },
+            real(0.25),
+        )
+
+    ours = setup(float, int, bool)
+    for real in (np.float64, np.float32):
+        theirs = setup(real, np.int64, np.bool_)
+        assert theirs == ours
+        assert yaml.safe_dump(describe(theirs)) == yaml.safe_dump(describe(ours))
+    assert type(fit_setup(pinn_ac.AllenCahn(), seed=np.int64(3), steps=np.int64(5)).seed) is int
+    plan = Plan(seconds=np.float32(3.0), log_every=np.int64(2), tolerance=np.float64(0.5))
+    assert repr(plan) == repr(Plan(seconds=3.0, log_every=2, tolerance=0.5))
+
+
+@pytest.mark.parametrize("value", [True, np.True_, 1.5, "3", None, np.nan, np.complex128(3)], ids=repr)
+def test_what_is_no_whole_number_is_none_of_numpys_either(value):
+    assert not is_whole(value, 0)
+    assert is_number(value) == (value == 1.5)
 
 
 def test_a_choice_that_there_is_none_of_is_named():

@@ -17,7 +17,7 @@ NAMES = {
 # package's face, `pinn_ac` itself.
 FLOORS = [
     {"autodiff", "batch", "chunks", "errors", "lapack", "seeds"},
-    {"compute", "derivatives", "files", "gradients", "problem", "sampling", "weighting"},
+    {"compute", "derivatives", "files", "gradients", "kinds", "problem", "sampling", "weighting"},
     {"ansatz", "compilation", "evaluation", "models", "parallel", "reference", "tracking"},
     {"estimate", "measured", "optimizers", "reporting", "residual"},
     {"loss", "training"},

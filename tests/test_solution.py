@@ -14,11 +14,15 @@ import pytest
 import pinn_ac
 from pinn_ac.ansatz import Soft
 from pinn_ac.errors import InputError
+from pinn_ac.fitting import choose
+from pinn_ac.loss import Loss
 from pinn_ac.models import MLP, Periodic
 from pinn_ac.optimizers import Adam
-from pinn_ac.problem import Cosine, Sine
+from pinn_ac.problem import Cosine, Sine, Tabulated
 from pinn_ac.sampling import Sobol
+from pinn_ac.setup import assemble
 from pinn_ac.solution import Estimate, Solution
+from pinn_ac.tracking import Jsonl
 
 
 class Sines(nn.Module):
@@ -237,10 +241,80 @@ def test_what_cannot_be_written_is_said_before_anything_is(tmp_path):
     class Mine(MLP):
         shape: tuple = (np.zeros(3),)
 
-    solution = fit(network=Mine(width=4, depth=1), steps=1)
+    solution = untrained(network=Mine(width=4, depth=1))
     with pytest.raises(InputError, match=r"network\.shape"):
         solution.save(tmp_path / "here")
     assert not (tmp_path / "here").exists()
+
+
+def test_a_class_that_nothing_finds_again_is_refused_before_anything_is_written(tmp_path):
+    class Mine(MLP):
+        pass
+
+    solution = untrained(network=Mine(width=4, depth=1))
+    with pytest.raises(InputError, match=r"Mine, which nothing finds again.*: define the class at the top"):
+        solution.save(tmp_path / "here")
+    assert not (tmp_path / "here").exists()
+
+
+def untrained(problem=PROBLEM, **choices):
+    """A solution with the parameters that its training would begin with: saving it is the same."""
+    choices = {name: value for name, value in SMALL.items() if name != "progress"} | choices
+    experiment = assemble(choose(problem, 3, None, 0, choices))
+    return pinn_ac.Solution(experiment, experiment.initial_params())
+
+
+def test_numbers_of_numpy_are_saved_and_loaded(tmp_path):
+    """Those that a user computed a setting to be, and those that a run's metrics may hold."""
+    start = Sine(np.float64(0.5), np.int64(1))
+    problem = pinn_ac.AllenCahn(np.float32(0.125), np.float64(2.0), horizon=np.float64(2.0), initial_condition=start)
+    loss, adam = Loss("mse", {"initial": np.float64(8.0)}), Adam(learning_rate=np.float64(0.125))
+    solution = untrained(problem, optimizer=adam, loss=loss, windows=np.int64(2))
+    solution.metrics = {"steps": np.int64(3), "tolerance_met": np.True_, "tolerance": np.float64(0.5)}
+    loaded = pinn_ac.load_run(solution.save(tmp_path / "here"))
+    assert loaded.problem == solution.problem
+    assert loaded.metrics == {"steps": 3, "tolerance_met": True, "tolerance": 0.5}
+    assert loaded.experiment.setup.optimizers == solution.experiment.setup.optimizers
+    for one, other in zip(jax.tree.leaves(loaded.params), jax.tree.leaves(solution.params), strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_the_history_is_written_once_where_a_tracker_has_written_it_already(tmp_path):
+    solution, tracker = untrained(), Jsonl(str(tmp_path / "history.jsonl"))
+    tracker.start({})
+    for step in (1, 2, 3):
+        tracker.log(step, "adam", {"seconds": 0.5 * step, "loss": 2.0**-step})
+        solution.history.append({"step": step, "seconds": 0.5 * step, "loss": 2.0**-step, "stage": "adam"})
+    assert pinn_ac.load_run(solution.save(tmp_path)).history == solution.history
+
+
+@pytest.mark.parametrize("part", ["config.yaml", "ensemble.yaml", "inferred.npz", "checkpoints/0/params"])
+def test_a_folder_that_holds_a_part_of_another_run_is_refused(tmp_path, part):
+    """An ensemble's, that of a search, or what a save that broke off has left."""
+    (tmp_path / part).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / part).touch()
+    with pytest.raises(InputError, match=r"already holds a run, or a part of one \(.*\): choose another folder"):
+        untrained().save(tmp_path)
+    assert not (tmp_path / "metrics.json").exists()
+
+
+def test_samples_are_copied_unless_they_lie_in_the_folder(tmp_path):
+    here, away = tmp_path / "here" / "u0.csv", tmp_path / "away"
+    here.parent.mkdir()
+    xi = -1 + 2 * np.arange(16) / 16
+    np.savetxt(here, np.stack([xi, np.cos(np.pi * xi)], axis=1), delimiter=",", header="x,u", comments="")
+    solution = untrained(pinn_ac.AllenCahn(1e-2, 2.0, initial_condition=Tabulated(str(here))))
+    assert pinn_ac.load_run(solution.save(here.parent)).problem == solution.problem
+    assert (solution.save(away) / "u0.csv").read_bytes() == here.read_bytes()
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    (taken / "u0.csv").write_text("x,u\n")
+    with pytest.raises(InputError, match=r"has another file u0\.csv: choose another folder"):
+        solution.save(taken)
+    here.rename(tmp_path / "moved.csv")
+    with pytest.raises(InputError, match=r"u0\.csv is no longer there, and a copy of it is needed: put it back"):
+        solution.save(tmp_path / "later")
+    assert not (tmp_path / "later").exists()
 
 
 EXPORTED = """

@@ -4,7 +4,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from pinn_ac.errors import InputError
+import numpy as np
+
+from pinn_ac.errors import InputError, plain
 from pinn_ac.setup import Setup
 
 HIDDEN = ("parent", "name")
@@ -22,25 +24,22 @@ def describe(setup: Setup) -> dict[str, Any]:
     """
     optimizers = {stage: node(method, f"optimizer {stage}") for stage, method in setup.optimizers.items()}
     single = next(iter(optimizers.values()))
+    scalars = {name: getattr(setup, name) for name in ("seed", "precision", "device", "devices", "windows")}
     return {
-        "seed": setup.seed,
-        "precision": setup.precision,
-        "device": setup.device,
-        "devices": setup.devices,
-        "windows": setup.windows,
+        **_plain(scalars, "run"),
         "problem": node(setup.problem, "problem"),
         "model": node(setup.network, "network"),
         "embedding": node(setup.embedding, "embedding"),
         "ansatz": node(setup.ansatz, "ansatz"),
         "derivatives": node(setup.derivatives, "derivatives"),
         "gradient": node(setup.gradient, "gradient"),
-        "loss": {"norm": setup.loss.norm, "weights": dict(setup.loss.weights)},
+        "loss": _plain({"norm": setup.loss.norm, "weights": setup.loss.weights}, "loss"),
         "weighting": None if setup.weighting is None else node(setup.weighting, "weighting"),
         "regime": None if setup.regime is None else node(setup.regime, "regime"),
         "sampler": node(setup.sampler, "sampler"),
         "optimizer": single,
         "stages": optimizers if len(optimizers) > 1 else None,
-        "train": {"seconds": setup.seconds, "tolerance": setup.tolerance},
+        "train": _plain({"seconds": setup.seconds, "tolerance": setup.tolerance}, "train"),
     }
 
 
@@ -52,7 +51,8 @@ def node(thing: Any, what: str) -> dict[str, Any]:
         what: it is, for the error's sentence.
 
     Raises:
-        InputError: it is no dataclass, or has a setting that is no plain value.
+        InputError: it is no dataclass, a setting is no plain value, or its class is not at the top of a module, where
+            alone it is found again.
 
     >>> from pinn_ac.models import MLP
     >>> node(MLP(width=8), "network")["_target_"]
@@ -68,10 +68,17 @@ def node(thing: Any, what: str) -> dict[str, Any]:
         for field in dataclasses.fields(thing)
         if field.init and field.name not in HIDDEN
     }
+    if "." in cls.__qualname__:
+        raise InputError(
+            f"The {what} is of the class {cls.__qualname__}, which nothing finds again once it is written to a file: "
+            "define the class at the top of a module."
+        )
     return {"_target_": f"{public}.{cls.__qualname__}", **settings}
 
 
 def _plain(value: Any, what: str) -> Any:
+    if isinstance(value, np.generic):
+        value = plain(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple):

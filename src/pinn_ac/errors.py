@@ -1,8 +1,11 @@
 """The one error that a user's input can cause: its message is a sentence that says what to do."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
+
+import numpy as np
 
 
 class InputError(ValueError):
@@ -23,14 +26,61 @@ def require(condition: bool, sentence: str) -> None:
         raise InputError(sentence)
 
 
+def require_object(name: str, value: Any) -> None:
+    """Refuse a class where an object of it is wanted.
+
+    Raises:
+        InputError: it is a class; the sentence calls it `name`.
+    """
+    if isinstance(value, type):
+        own = value.__name__
+        raise InputError(f"{name} is the class {own}: give an object of it, such as {own}().")
+
+
 def is_number(value: Any) -> bool:
-    """A finite int or float; a truth value is none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """A finite int or float, Python's or NumPy's; a truth value is none."""
+    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    return real and math.isfinite(value)
 
 
 def is_whole(value: Any, least: int) -> bool:
-    """An int, `least` or more; a truth value is none."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+    """An int, Python's or NumPy's, `least` or more; a truth value is none."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
+
+
+def is_truth(value: Any) -> bool:
+    """True or False, Python's or NumPy's."""
+    return isinstance(value, bool | np.bool_)
+
+
+def plain(value: Any) -> Any:
+    """The value with Python's own numbers, words and truth values in place of NumPy's scalars.
+
+    They are looked for in lists, mappings and dataclasses too; what holds none comes back as it is. NumPy's scalars
+    do nearly all that Python's do, but cannot be written to a file as such, and bring a precision of their own.
+
+    >>> import numpy as np
+    >>> plain({"seed": np.int64(3), "weights": (1, np.float64(0.5))})
+    {'seed': 3, 'weights': (1, 0.5)}
+    """
+    if isinstance(value, np.generic):
+        own = value.item()
+        return float(own) if isinstance(own, np.floating) else own  # the longest floats have no counterpart
+    if isinstance(value, Mapping):
+        entries = [(key, one, plain(one)) for key, one in value.items()]
+        is_same = all(made is one for _, one, made in entries)
+        return value if is_same else {key: made for key, _, made in entries}
+    if isinstance(value, list | tuple):
+        items = [plain(one) for one in value]
+        if all(made is one for made, one in zip(items, value, strict=True)):
+            return value
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    if is_dataclass(value) and not isinstance(value, type):
+        # The parent of a module of Flax's has that module among its own settings.
+        settings = {one.name: getattr(value, one.name) for one in fields(value) if one.init and one.name != "parent"}
+        changed = {name: made for name, one in settings.items() if (made := plain(one)) is not one}
+        return replace(value, **changed) if changed else value
+    return value
 
 
 def numbers(name: str, values: Iterable[float]) -> tuple[float, ...]:

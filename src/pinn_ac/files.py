@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pinn_ac.errors import InputError
+from pinn_ac.errors import InputError, require
 
 
 def make_writable(folder: Path, setting: str = "hydra.run.dir") -> None:
@@ -52,6 +52,24 @@ def require_writable(folder: Path, setting: str = "hydra.run.dir") -> None:
             pass
     except OSError as error:
         raise InputError(f"{folder} cannot be written ({error.strerror}): choose another {setting}.") from error
+
+
+def to_be_copied(path: str | None, folder: Path) -> Path | None:
+    """A user's file, where a folder needs a copy of it; None where there is none, or it lies there itself.
+
+    Raises:
+        InputError: it is gone, or the folder has another file of its name.
+    """
+    if path is None:
+        return None
+    file = Path(path).expanduser()
+    require(file.is_file(), f"{path} is no longer there, and a copy of it is needed: put it back.")
+    copy = folder / file.name
+    if not copy.exists():
+        return file
+    is_same = copy.samefile(file) or copy.read_bytes() == file.read_bytes()
+    require(is_same, f"{folder} has another file {file.name}: choose another folder.")
+    return None
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> Path:

@@ -2,15 +2,16 @@
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from typing import Any, TypedDict, Unpack
 
 from pinn_ac.ansatz import Lifted, ReactionFlow, Soft
 from pinn_ac.derivatives import OwnTaylor
 from pinn_ac.description import describe
-from pinn_ac.errors import InputError, is_whole, require
+from pinn_ac.errors import InputError, is_whole, plain, require
 from pinn_ac.gradients import JaxGradient
 from pinn_ac.inverse import Inference, Observations, unknowns_of
+from pinn_ac.kinds import KINDS, require_kind
 from pinn_ac.loss import Loss
 from pinn_ac.models import MLP, Periodic, RandomFeatures, Splitting
 from pinn_ac.models.splitting import KNOWN
@@ -141,7 +142,9 @@ def fit(
     strange = [name for name in choices if name not in Choices.__annotations__]
     if strange:
         raise TypeError(f"fit() has no {', '.join(strange)}: it has {', '.join(Choices.__annotations__)}.")
-    plan, trackers = choices.get("plan") or Plan(), list(trackers)
+    plan = choices.get("plan") or Plan()
+    require(isinstance(plan, Plan), f"plan is {plan!r}: give a pinn_ac.running.Plan, such as Plan(seconds=60.0).")
+    trackers = _listed(trackers)
     if seconds is not None:
         plan = replace(plan, seconds=seconds)
     if tolerance is not None:
@@ -188,6 +191,20 @@ def _trained(
         reference = solver(setup.problem)
     with computing(experiment):
         return Training(experiment, plan, trackers, reference or None, display=display).run(described(setup))
+
+
+def _listed(trackers: Any) -> list[Tracker]:
+    """The trackers as a list.
+
+    Raises:
+        InputError: they are none.
+    """
+    is_list = isinstance(trackers, Iterable) and not isinstance(trackers, str)
+    require(is_list, f"trackers is {trackers!r}: give a list of them, such as [Jsonl(PATH)] of pinn_ac.tracking.")
+    found = list(trackers)
+    for one in found:
+        require_kind("tracker", one)
+    return found
 
 
 def described(setup: Setup) -> dict[str, Any]:
@@ -246,7 +263,7 @@ def choose(
     """The objects of a run: those that were chosen, and for the others the best that the problem allows.
 
     Raises:
-        InputError: the seed or the optimizers cannot be used.
+        InputError: the seed, or an object that was chosen, cannot be used.
     """
     require(isinstance(problem, Problem), f"The problem is {problem!r}: give one such as pinn_ac.Burgers().")
 
@@ -272,6 +289,14 @@ def choose(
         "devices": "auto",
     }
     chosen = defaults | {name: value for name, value in choices.items() if value is not None and name != "plan"}
+    for name, value in chosen.items():
+        if name in KINDS and name != "optimizer" and value is not None:
+            require_kind(name, value)
+    loss = chosen["loss"]
+    require(isinstance(loss, Loss), f"loss is {loss!r}: give a pinn_ac.loss.Loss, such as Loss('l1').")
+    # NumPy's numbers and words become Python's, which can be written to a file.
+    chosen = {name: plain(value) for name, value in chosen.items()}
+    seed, seconds, tolerance, steps = map(plain, (seed, seconds, tolerance, steps))
     optimizers = stages(chosen.pop("optimizer"), steps)
     # JAX's keys would be those of the lower 32 bits in single precision.
     require(is_whole(seed, 0) and seed < 2**32, f"seed is {seed}: give a whole number from 0 to {2**32 - 1}.")
@@ -291,22 +316,22 @@ def stages(optimizers: Any, steps: int | None = None) -> dict[str, Any]:
     if isinstance(optimizers, Mapping):
         named = dict(optimizers)
     else:
-        listed = list(optimizers) if isinstance(optimizers, Sequence) else [optimizers]
+        is_list = isinstance(optimizers, Sequence) and not isinstance(optimizers, str)
+        listed = list(optimizers) if is_list else [optimizers]
         named = {}
         for one in listed:
             name = getattr(one, "name", type(one).__name__)
             named[name if name not in named else f"{name}_{len(named) + 1}"] = one
     require(bool(named), "There is no optimizer: give at least one.")
-    for name, one in named.items():
-        require(
-            hasattr(one, "build") and hasattr(one, "steps"),
-            f"The optimizer {name} is {one!r}: give one of pinn_ac.optimizers, such as Adam().",
-        )
+    for one in named.values():
+        require_kind("optimizer", one)
     require(
         steps is None or len(named) == 1,
         f"steps is for a run with one optimizer: give each of {', '.join(named)} its own.",
     )
     if steps is not None:
+        for name, one in named.items():
+            require(is_dataclass(one), f"steps cannot be set for {name}, which is no dataclass: give it its own.")
         named = {name: replace(one, steps=steps) for name, one in named.items()}
     for name, one in named.items():
         require(is_whole(one.steps, 1), f"stage {name} has {one.steps} steps: give a whole number from 1.")

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from pinn_ac.batch import Batch
-from pinn_ac.errors import is_number, is_whole, require
+from pinn_ac.errors import is_number, is_whole, plain, require
 from pinn_ac.experiment import Experiment
 from pinn_ac.lapack import lapack_on_one_thread
 from pinn_ac.marching import March, estimate_of, march_for, pieces_of
@@ -54,6 +54,8 @@ class Plan:
     tolerance: float | None = None
 
     def __post_init__(self) -> None:
+        for one in fields(self):
+            object.__setattr__(self, one.name, plain(getattr(self, one.name)))
         for name in ("log_every", "evaluate_every", "checkpoint_every"):
             value = getattr(self, name)
             require(value is None or is_whole(value, 1), f"train.{name} is {value}: give a whole number from 1.")

@@ -20,6 +20,7 @@ from pinn_ac.models import RandomFeatures
 from pinn_ac.optimizers import GaussNewton, Optimizer
 from pinn_ac.parallel import Shards, on_host, share_out
 from pinn_ac.problem import LOCAL_ORDERS, Problem
+from pinn_ac.problem.initial_conditions import require_known
 from pinn_ac.programs import Programs
 from pinn_ac.regimes import Regime
 from pinn_ac.residual import closure
@@ -128,6 +129,8 @@ def assemble(setup: Setup) -> Experiment:
         else:
             wanted = 1 if setup.regime is not None and setup.windows == "auto" else setup.windows
             windows = count_windows(setup.problem, wanted, setup.seconds)
+            if windows > 1:  # each begins at what is known of the one before
+                require_known(setup.problem)
             first = replace(natural, horizon=natural.horizon / windows)
             network, separates = setup.network, getattr(setup.network, "separates", False)
             factors = network.factors if separates else None
@@ -152,6 +155,8 @@ def assemble(setup: Setup) -> Experiment:
 
 def _require_capabilities(setup: Setup) -> None:
     """Refuse a choice that needs what the problem does not know, or a tolerance for what cannot be solved to it."""
+    if not setup.problem.capabilities.isdisjoint(("lift", "spectral")):
+        require_known(setup.problem)
     solves = any(isinstance(method, GaussNewton) for method in setup.optimizers.values())
     require(
         setup.tolerance is None or not solves or setup.marches,
@@ -170,7 +175,7 @@ def _require_capabilities(setup: Setup) -> None:
     }
     for group, instead in alternatives.items():
         chosen = getattr(setup, group)
-        for capability in chosen.needs:
+        for capability in getattr(chosen, "needs", ()):
             setup.problem.require(capability, f"The {group} {type(chosen).__name__}", instead)
 
 

@@ -19,24 +19,24 @@ from pinn_ac.ansatz import Parameters
 from pinn_ac.compute import ComputeSettings, under_own_settings
 from pinn_ac.derivatives import order_of
 from pinn_ac.description import describe
-from pinn_ac.errors import InputError, require
+from pinn_ac.errors import InputError, plain, require
 from pinn_ac.estimate import estimate_error
 from pinn_ac.evaluation import Sampled, errors, score
 from pinn_ac.experiment import Experiment
-from pinn_ac.files import make_writable, write_whole
+from pinn_ac.files import make_writable, to_be_copied, write_whole
 from pinn_ac.problem import FourierCondition
 from pinn_ac.reference import Reference, solve
 from pinn_ac.reporting.notebook import Shown
 from pinn_ac.residual import CHUNK as AT_ONCE
 from pinn_ac.residual import derivatives_at
 from pinn_ac.traced import broadcast, is_traced, position, traced_point
-from pinn_ac.tracking import HISTORY, History
+from pinn_ac.tracking import HISTORY, write_history
 from pinn_ac.training import Checkpoints, stacked
 
 CHUNK = 2**16
 """Points that one call of a compiled program gets."""
-CONFIG = "config.yaml"
-"""The file that makes a folder that of a run."""
+CONFIG, ENSEMBLE, INFERRED, CHECKPOINTS = "config.yaml", "ensemble.yaml", "inferred.npz", "checkpoints"
+"""What makes a folder that of a run or of an ensemble; what an inverse run has found; where the parameters are."""
 ORDERS = ("u", "u_t", "u_x", "u_xx", "residual")
 SAMPLED = ("u", "x", "residual")
 """What a report asks for, wherever: the same names, so that one program is compiled for all."""
@@ -272,29 +272,26 @@ class Solution(Shown):
         The folder has the form of a run of the command line: config.yaml, checkpoints/, history.jsonl, metrics.json.
 
         Raises:
-            InputError: the folder holds a run already or cannot be written, or an object of the run cannot be
-                described by plain values.
+            InputError: the folder holds a run already or cannot be written, an object of the run cannot be described
+                by plain values, or the file of its initial condition's samples is gone; then nothing is written.
         """
         place, setup = Path(folder).expanduser(), self.experiment.setup
-        require(
-            not (place / CONFIG).exists(),
-            f"{place} already holds a run: choose another folder.",
-        )
+        for name in (CONFIG, ENSEMBLE, INFERRED, CHECKPOINTS):
+            sentence = f"{place} already holds a run, or a part of one ({name}): choose another folder."
+            require(not (place / name).exists(), sentence)
         described, params = describe(replace(setup, windows=self.experiment.windows)), self.params
         if self.experiment.marches:
             described, params = describe(setup), marching.padded(params)
-        make_writable(place, "folder")
-        sample_file = getattr(setup.problem.initial_condition, "path", None)
-        if sample_file:
-            shutil.copy(Path(sample_file).expanduser(), place)
-        with closing(Checkpoints(place / "checkpoints")) as checkpoints:
-            checkpoints.save_params(stacked(params), int(self.metrics.get("steps", 0)))
-        history = History(place / HISTORY)
-        for entry in self.history:
-            history.append(**entry)
-        metrics = json.dumps(self.metrics, indent=2) + "\n"
-        write_whole(place / "metrics.json", lambda path: path.write_text(metrics))
         text = yaml.safe_dump(described, sort_keys=False, allow_unicode=True)
+        metrics = json.dumps(plain(self.metrics), indent=2) + "\n"
+        sample_file = to_be_copied(getattr(setup.problem.initial_condition, "path", None), place)
+        make_writable(place, "folder")
+        if sample_file is not None:
+            shutil.copy(sample_file, place)
+        with closing(Checkpoints(place / CHECKPOINTS)) as checkpoints:
+            checkpoints.save_params(stacked(params), int(self.metrics.get("steps", 0)))
+        write_history(place / HISTORY, self.history)
+        write_whole(place / "metrics.json", lambda path: path.write_text(metrics))
         write_whole(place / CONFIG, lambda path: path.write_text(text, encoding="utf-8"))  # last: now it is a run
         return place
 

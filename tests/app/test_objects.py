@@ -2,6 +2,8 @@
 
 import sys
 
+import jax
+import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
@@ -12,6 +14,11 @@ from pinn_ac.app.jobs import read_job
 from pinn_ac.app.objects import allowed_modules, allowing, build
 from pinn_ac.app.train import train_in
 from pinn_ac.errors import InputError
+from pinn_ac.fitting import choose
+from pinn_ac.models import MLP
+from pinn_ac.problem import Cosine
+from pinn_ac.sampling import Uniform
+from pinn_ac.setup import assemble
 from typed import typed
 
 SMALL = (
@@ -33,6 +40,7 @@ from subprocess import Popen
 import flax.linen as nn
 import jax.numpy as jnp
 
+from pinn_ac.models import MLP
 from pinn_ac.problem import AllenCahn
 from pinn_ac.sampling import Uniform
 
@@ -44,6 +52,16 @@ class Net(nn.Module):
     @nn.compact
     def __call__(self, z):
         return nn.Dense(1)(jnp.sin(nn.Dense(self.width)(z)))[0]
+
+
+class Outer(nn.Module):
+    """One of ours within, twice."""
+    inner: nn.Module = MLP(width=3, depth=1)
+    more: tuple = (MLP(width=2, depth=1),)
+
+    @nn.compact
+    def __call__(self, z):
+        return self.inner(z) + self.more[0](z)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +164,36 @@ def test_what_the_objects_do_is_theirs(modules):
     assert problem.reaction_rate == 4.0
     assert shares.parts[0].size == 3
     assert anything.draw() == {"a": 1, "b": 2}
+
+
+def test_a_network_of_ours_in_one_of_the_users_is_saved_and_loaded(modules):
+    import my_module
+
+    problem = pinn_ac.AllenCahn(1e-2, 2.0, initial_condition=Cosine())
+    network = my_module.Outer(inner=MLP(width=5, depth=2))
+    experiment = assemble(choose(problem, 1, None, 0, {"network": network, "sampler": Uniform(8)}))
+    solution = pinn_ac.Solution(experiment, experiment.initial_params())
+    folder = solution.save(modules / "run")
+    with pytest.raises(InputError, match="not part of pinn_ac"):
+        pinn_ac.load_run(folder)
+    loaded = pinn_ac.load_run(folder, allow=["my_module"])
+    found = loaded.experiment.setup.network
+    assert (found.inner, *found.more) == (network.inner, *network.more)
+    for one, other in zip(jax.tree.leaves(loaded.params), jax.tree.leaves(solution.params), strict=True):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    "target", ["pinn_ac.fitting.fit", "pinn_ac.files.write_whole", "pinn_ac.tracking.History", "pinn_ac.models.Nett"]
+)
+def test_within_an_object_of_the_users_ours_are_those_of_a_kind(modules, target):
+    with allowing(["my_module"]), pytest.raises(InputError, match="not part of pinn_ac"):
+        build(node("model", "my_module.Outer", inner={"_target_": target}))
+
+
+def test_within_an_object_of_ours_a_place_without_a_kind_has_none():
+    with pytest.raises(InputError, match="not part of pinn_ac"):
+        build(node("model", "pinn_ac.models.MLP", width={"_target_": "pinn_ac.models.MLP"}))
 
 
 def test_a_package_includes_its_modules_and_no_other_of_a_similar_name(modules):

@@ -8,8 +8,16 @@ import numpy as np
 import pytest
 from scipy import integrate
 
+from pinn_ac.ansatz import Soft
 from pinn_ac.errors import InputError
-from pinn_ac.problem import AllenCahn, Cosine, Fourier, Sine, XSquaredCosine
+from pinn_ac.fitting import choose, fit
+from pinn_ac.models import MLP, Periodic
+from pinn_ac.optimizers import Adam
+from pinn_ac.problem import AllenCahn, AllenCahn2D, Cosine, Fourier, Problem, Random2D, Sine, Tanh, XSquaredCosine
+from pinn_ac.reference import load_or_solve, solve
+from pinn_ac.reference.refinement import refine_time
+from pinn_ac.sampling import Sobol
+from pinn_ac.setup import assemble
 
 CONDITIONS = {
     "x_squared_cosine": XSquaredCosine(),
@@ -115,6 +123,9 @@ BAD = {
     "half a wave": lambda: Cosine(1.0, 0.5),
     "no wave": lambda: Sine(1.0, 0),
     "backward wave": lambda: Sine(1.0, -2),
+    "a class": lambda: AllenCahn(initial_condition=Sine),
+    "a class in the plane": lambda: AllenCahn2D(initial_condition=Random2D),
+    "a word": lambda: AllenCahn(initial_condition="sine"),
     "zero series": lambda: Fourier(0.0, (0.0,), ()),
     "NaN in the series": lambda: Fourier(0.0, (1.0, math.nan), ()),
     "a word in the series": lambda: Fourier(0.0, ("a",), ()),
@@ -126,3 +137,48 @@ BAD = {
 def test_bad_parameters_get_a_sentence(make):
     with pytest.raises(InputError, match=r"problem\..*: .*\.$"):
         make()
+
+
+def wave(xi):
+    """A function, and no more."""
+    return jnp.cos(jnp.pi * xi)
+
+
+class Decay(Problem):
+    """u_t + u = 0: nothing more is known of it."""
+
+    orders = ("t",)
+    symmetries = frozenset({"even"})
+
+    def residual(self, u, point):
+        return u["t"] + u["u"]
+
+
+@pytest.mark.parametrize("choices", [{}, {"ansatz": Soft(), "embedding": Periodic(), "sampler": Sobol(8)}], ids=str)
+def test_a_function_alone_is_refused_where_more_is_needed(choices):
+    """Without the heat flow there is no lift, and without the coefficients no reference."""
+    problem, sentence = AllenCahn(initial_condition=wave), "without .*heat_flow.*Fourier, or .*Tabulated"
+    with pytest.raises(InputError, match=sentence):
+        assemble(choose(problem, 1, None, 0, choices))
+    for solver in (solve, load_or_solve, refine_time):
+        with pytest.raises(InputError, match=sentence):
+            solver(problem)
+
+
+def test_a_function_alone_is_enough_for_an_equation_of_which_nothing_else_is_known():
+    choices = {"network": MLP(width=3, depth=1), "optimizer": Adam(), "sampler": Sobol(16, 8)}
+    problem = Decay(initial_condition=wave)
+    with pytest.raises(InputError, match="without even, kinks"):  # but not for the windows after the first
+        assemble(choose(problem, 1, None, 0, choices | {"windows": 2}))
+    solution = fit(problem, steps=1, progress=False, **choices)
+    assert np.isfinite(solution.history[-1]["loss"])
+
+
+def test_a_function_alone_is_enough_between_walls():
+    """What is needed is asked of its reflection."""
+    front = Tanh(width=0.3)
+    known, alone = (AllenCahn(boundary="neumann", initial_condition=start) for start in (front, lambda xi: front(xi)))
+    exact = known.circle.initial_condition.fourier_coefficients(64)
+    np.testing.assert_allclose(alone.circle.initial_condition.fourier_coefficients(64), exact, atol=1e-15)
+    assert alone.steepest_slope == pytest.approx(known.steepest_slope, rel=1e-3)  # of differences, on a grid
+    assert assemble(choose(alone, 1, None, 0, {})).windows == assemble(choose(known, 1, None, 0, {})).windows

@@ -133,4 +133,4 @@ def stage_methods(config: DictConfig) -> dict[str, Method]:
     if config.train.steps is not None:
         single.steps = config.train.steps
     method = build(single)
-    return {method.name: method}
+    return {getattr(method, "name", type(method).__name__): method}

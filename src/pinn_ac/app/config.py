@@ -18,10 +18,7 @@ from pinn_ac.app.wording import has_no, in_words
 from pinn_ac.errors import InputError, require
 from pinn_ac.parallel import started
 from pinn_ac.running import Plan
-from pinn_ac.solution import CONFIG
-
-ENSEMBLE = "ensemble.yaml"
-"""The file that marks a folder as that of an ensemble of runs."""
+from pinn_ac.solution import CONFIG, ENSEMBLE
 
 
 @dataclass

@@ -9,7 +9,6 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac.app.assembly import trackers
-from pinn_ac.app.config import ENSEMBLE
 from pinn_ac.app.jobs import FAILED_SCORE, note_failure
 from pinn_ac.app.report import load_reference
 from pinn_ac.app.run_folder import claimed, write_config
@@ -24,7 +23,7 @@ from pinn_ac.app.train import (
 )
 from pinn_ac.errors import require
 from pinn_ac.running import Training, computing, progress_bar
-from pinn_ac.solution import Solution
+from pinn_ac.solution import ENSEMBLE, Solution
 from pinn_ac.tracking import Shared, Tracker, tracked
 from pinn_ac.training import Diverged, Stopped, Trainer, TrainingState, require_one_program, run_ensemble
 

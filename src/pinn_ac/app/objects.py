@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import hydra
 from omegaconf import MISSING, DictConfig, OmegaConf
@@ -15,34 +15,14 @@ from omegaconf.errors import OmegaConfBaseException
 from pinn_ac.app.config_folder import options
 from pinn_ac.app.wording import has_no, in_words
 from pinn_ac.errors import InputError, require
-
-
-class Kind(NamedTuple):
-    """The objects that may stand in a config group.
-
-    Args:
-        room: the package or module of pinn_ac whose `__all__` names ours.
-        offers: a method that every object of the kind has, and objects of other kinds in the same room do not.
-    """
-
-    room: str
-    offers: str
-
+from pinn_ac.kinds import KINDS as CHOSEN
+from pinn_ac.kinds import Kind
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "problem": Kind("problem", "residual"),
-        "initial_condition": Kind("problem", "heat_flow"),
-        "model": Kind("models", "apply"),
-        "embedding": Kind("models", "even"),
-        "ansatz": Kind("ansatz", "combine"),
-        "derivatives": Kind("derivatives", "__call__"),
-        "gradient": Kind("gradients", "linearize"),
-        "sampler": Kind("sampling", "draw"),
-        "optimizer": Kind("optimizers", "build"),
-        "weighting": Kind("weighting", "update"),
-        "regime": Kind("regimes", "recalled"),
-        "tracker": Kind("tracking", "log"),
+        "problem": Kind("problem", "residual", "AllenCahn()"),
+        "initial_condition": Kind("problem", "heat_flow", "Sine()"),
+        **{{"network": "model"}.get(name, name): kind for name, kind in CHOSEN.items()},
     }
 )
 """Group → its kind."""
@@ -144,11 +124,18 @@ def _refusal(error: Exception, name: str, settings: Mapping[str, Any]) -> InputE
     return InputError(f"{name} cannot be made of {listed}: its file in configs/ says what each setting may be.")
 
 
-def _check_object(name: str, settings: Mapping[str, Any]) -> None:
-    """Refuse a node, and the nodes in it, whose object may not stand here or does not have just these settings."""
+def _check_object(name: str, settings: Mapping[str, Any], in_users_own: bool = False) -> None:
+    """Refuse a node, and the nodes in it, whose object may not stand here or does not have just these settings.
+
+    Args:
+        name: where it stands in the config.
+        settings: of the node.
+        in_users_own: it is a setting of an object from a module that the user allowed.
+    """
     own, needed = [key for key in settings if key not in MARKS], []
     if "_target_" in settings or _group(name) in KINDS:
-        target = _object(name, settings.get("_target_"))
+        target = _object(name, settings.get("_target_"), in_users_own)
+        in_users_own = _is_allowed(str(settings.get("_target_")))
         partial = settings.get("_partial_", False)
         require(partial is False, f"{name}._partial_ is {partial}: leave it out.")
         known, any_more = _settings(target)
@@ -159,7 +146,7 @@ def _check_object(name: str, settings: Mapping[str, Any]) -> None:
     require(not missing, f"{', '.join(missing)} has no value: give it one.")
     for key in own:
         for part in _mappings(settings[key]):
-            _check_object(f"{name}.{key}", part)
+            _check_object(f"{name}.{key}", part, in_users_own)
 
 
 def _mappings(value: Any) -> Iterator[Mapping[str, Any]]:
@@ -177,8 +164,11 @@ def _group(name: str) -> str:
     return COLLECTIONS.get(holder, own)
 
 
-def _object(name: str, target: Any) -> Any:
+def _object(name: str, target: Any, in_users_own: bool) -> Any:
     """The class or the factory that `_target_` names.
+
+    In a place for which there is no kind, a user's object may have one of ours of any kind, such as a network in a
+    network.
 
     Raises:
         InputError: it is none that may stand here.
@@ -195,12 +185,21 @@ def _object(name: str, target: Any) -> Any:
             return found
     elif _is_allowed(str(target)):
         return _users_own(name, room, own, kind)
+    elif kind is None and in_users_own and own in _ours(room):
+        return getattr(_module(room), own)
     choices = options(group)
     choice = f"choose one of {', '.join(choices)} by its name" if choices else "leave it out"
     raise InputError(
         f"{name}._target_ is {target}, which is not part of pinn_ac or not of this group: {choice}, "
         "or allow the module of code that you trust, by allow=[MODULE]."
     )
+
+
+def _ours(room: str) -> list[str]:
+    """The names of our public classes of any kind in a room."""
+    kinds = [kind for kind in KINDS.values() if room == f"pinn_ac.{kind.room}"]
+    names = getattr(_module(room), "__all__", ()) if kinds else ()
+    return [name for name in names if any(_fits(getattr(_module(room), name), kind) for kind in kinds)]
 
 
 def _users_own(name: str, room: str, own: str, kind: Kind | None) -> Any:

@@ -8,14 +8,14 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac.app.assembly import assemble
-from pinn_ac.app.config import ENSEMBLE, Config, is_ensemble
+from pinn_ac.app.config import Config, is_ensemble
 from pinn_ac.app.objects import allowed_modules, allowing
 from pinn_ac.app.wording import in_words
 from pinn_ac.errors import InputError, require
 from pinn_ac.inverse import FILE as INFERRED
 from pinn_ac.inverse import InferredSolution, stored, with_found
 from pinn_ac.plane import solution_of
-from pinn_ac.solution import CONFIG, Solution
+from pinn_ac.solution import CONFIG, ENSEMBLE, Solution
 from pinn_ac.tracking import HISTORY, read_history
 from pinn_ac.training import Checkpoints, blank, unstacked
 

@@ -18,11 +18,11 @@ from pinn_ac.problem import Problem
 from pinn_ac.reference import Reference
 from pinn_ac.running import Plan, Training
 from pinn_ac.setup import Setup, assemble
-from pinn_ac.solution import Solution
+from pinn_ac.solution import INFERRED, Solution
 from pinn_ac.tracking import Memory, Tracker, tracked
 from pinn_ac.training import Checkpoints, TrainingState
 
-FILE = "inferred.npz"
+FILE = INFERRED
 """In the run's folder: the data, the fit, and its sensitivities."""
 SETTLED = 0.5
 """The part of a clock that the search may take; the rest is for the solution of the problem that it finds."""

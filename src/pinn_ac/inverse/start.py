@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pinn_ac.description import node
-from pinn_ac.errors import is_number, is_whole, require
+from pinn_ac.errors import is_number, is_truth, is_whole, require
 from pinn_ac.inverse.inferred import Inferred
 from pinn_ac.inverse.tangents import Directions
 from pinn_ac.inverse.unknowns import Coefficients, Unknowns
@@ -51,7 +51,7 @@ class UnknownStart:
         require(is_whole(self.modes, 2), f"modes is {self.modes}: give a whole number from 2.")
         require(is_number(self.size) and self.size > 0, f"size is {self.size}: give a positive number.")
         require(is_number(self.decay) and self.decay >= 0, f"decay is {self.decay}: give zero or a positive number.")
-        require(isinstance(self.around, bool), f"around is {self.around}: choose true or false.")
+        require(is_truth(self.around), f"around is {self.around}: choose true or false.")
 
     @property
     def deviations(self) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from pinn_ac.errors import is_whole, require
+from pinn_ac.errors import is_truth, is_whole, require
 from pinn_ac.problem import Problem
 
 
@@ -37,7 +37,7 @@ class Periodic:
 
     def __post_init__(self) -> None:
         require(is_whole(self.modes, 1), f"embedding.modes is {self.modes}: give a whole number from 1.")
-        require(isinstance(self.symmetry, bool), f"embedding.symmetry is {self.symmetry}: give true or false.")
+        require(is_truth(self.symmetry), f"embedding.symmetry is {self.symmetry}: give true or false.")
 
     @property
     def separable(self) -> bool:
@@ -46,7 +46,7 @@ class Periodic:
 
     def even(self, problem: Problem) -> bool:
         """Whether z(t, −ξ) = z(t, ξ): `symmetry` is True, and both the equation and u₀ are even."""
-        return self.symmetry and "even" in problem.symmetries and problem.initial_condition.even
+        return self.symmetry and "even" in problem.symmetries and getattr(problem.initial_condition, "even", False)
 
     def __call__(self, problem: Problem, t: jax.Array, x: jax.Array) -> jax.Array:
         """z, of shape (1 + m,) or (1 + 2m,), in the plane (1 + 4m,), at one point."""

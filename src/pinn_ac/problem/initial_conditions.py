@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pinn_ac.errors import is_number, numbers, require
+from pinn_ac.errors import is_number, is_whole, numbers, require
 from pinn_ac.problem.lifts import fourier_heat_flow, kinked_coefficients, kinked_heat_flow
 
 ROUNDING = 1e-13
@@ -44,6 +44,31 @@ class InitialCondition(Protocol):
     def heat_flow(self, variance: jax.Array, xi: jax.Array, largest: float) -> tuple[jax.Array, ...]:
         """u₀ convolved with a normal density of this variance (= 2Dt ≤ largest), and its first derivatives in ξ."""
         ...
+
+
+ASKED = {
+    1: ("even", "kinks", "steepest_slope", "fourier_coefficients", "heat_flow"),
+    2: ("steepest_slope", "matrix", "heat_flow"),
+}
+"""What is asked of an initial condition besides its values, by the dimensions of space."""
+
+
+def require_known(problem: Any) -> None:
+    """Refuse an initial condition that is a function alone, where its heat flow or its series is needed.
+
+    Between walls a function is enough: what is asked is asked of its reflection.
+
+    Raises:
+        InputError: it lacks what :class:`InitialCondition` lists.
+    """
+    known = dir(problem.circle.initial_condition)  # which computes none of it
+    missing = ", ".join(name for name in ASKED[len(problem.axes)] if name not in known)
+    plane = "2D" if len(problem.axes) == 2 else ""
+    require(
+        not missing,
+        f"problem.initial_condition is a function without {missing}, and more than its values is needed: give its "
+        f"coefficients to pinn_ac.problem.Fourier{plane}, or a file of samples to pinn_ac.problem.Tabulated{plane}.",
+    )
 
 
 def largest_value(condition: InitialCondition) -> float:
@@ -204,8 +229,7 @@ def _require_amplitude(amplitude: float) -> None:
 
 def _require_wave(amplitude: float, wavenumber: int) -> None:
     _require_amplitude(amplitude)
-    is_whole = isinstance(wavenumber, int) and not isinstance(wavenumber, bool) and wavenumber >= 1
     require(
-        is_whole,
+        is_whole(wavenumber, 1),
         f"problem.initial_condition.wavenumber is {wavenumber}: give a whole number from 1, so that it is periodic.",
     )

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pinn_ac.errors import numbers, require
+from pinn_ac.errors import numbers, require, require_object
 
 
 class InPlane:
@@ -60,6 +60,7 @@ class InPlane:
                 f"problem.{name} is {value!r}, and a rectangle has periodic sides alone: leave it out, or take a "
                 "problem on a line.",
             )
+        require_object("problem.initial_condition", self.initial_condition)
         placed = getattr(self.initial_condition, "on_domain", None)
         if placed is not None:
             object.__setattr__(self, "initial_condition", placed(self._checked_domain()))

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pinn_ac.errors import InputError, is_number, numbers, require
+from pinn_ac.errors import InputError, is_number, numbers, plain, require, require_object
 from pinn_ac.problem import ends
 from pinn_ac.problem.capabilities import CAPABILITIES
 from pinn_ac.problem.initial_conditions import Cosine, InitialCondition
@@ -43,7 +43,8 @@ class Problem(InUnits):
         domain: (a, b) with a < b; one period, or what lies between the walls.
         horizon: T > 0, the final time.
         initial_condition: u₀ as a function of ξ = 2(x − (a+b)/2)/(b − a) in [−1, 1), the domain scaled to
-            [−1, 1); on the default domain ξ is x.
+            [−1, 1); on the default domain ξ is x. Where the equation has a diffusion or a nonlinear term, and a
+            period, one of `pinn_ac.problem`, of which more than its values is known.
         boundary: "periodic": u and its derivatives are the same at a and b. "neumann": u_x = 0 at both, for equations
             that a reflection leaves as they are (:attr:`symmetries`). "dirichlet": u is held at both; see
             docs/ends.md.
@@ -105,6 +106,9 @@ class Problem(InUnits):
             self.require_number(name)
             object.__setattr__(self, name, float(value))  # whole numbers could not be differentiated
         self.require_number("horizon", above=0.0)
+        require_object("problem.initial_condition", self.initial_condition)
+        for name in ("horizon", "initial_condition"):
+            object.__setattr__(self, name, plain(getattr(self, name)))
         require(
             callable(self.initial_condition),
             f"problem.initial_condition is {self.initial_condition!r}: choose one by problem/initial_condition=NAME.",
@@ -231,7 +235,8 @@ class Problem(InUnits):
     @property
     def steepest_slope(self) -> float:
         """max |u₀'(x)|; 1 for a constant."""
-        return self.initial_condition.steepest_slope * 2 / self.period
+        here = self if hasattr(self.initial_condition, "steepest_slope") else self.circle
+        return here.initial_condition.steepest_slope * 2 / here.period
 
     # --- linear part: diffusion ---------------------------------------------------------------------------------
 

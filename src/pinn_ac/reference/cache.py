@@ -13,6 +13,7 @@ import numpy as np
 
 from pinn_ac.files import user_cache, write_whole
 from pinn_ac.problem import Problem
+from pinn_ac.problem.initial_conditions import require_known
 from pinn_ac.reference.consistency import require_spectral
 from pinn_ac.reference.plane import RELATIVE_L2 as PLANE_RELATIVE_L2
 from pinn_ac.reference.plane import PlaneReference, solve_plane
@@ -43,6 +44,7 @@ def load_or_solve(
         InputError: as :func:`solve`. A cache that cannot be read or written is only logged.
     """
     require_spectral(problem, *NEEDED)
+    require_known(problem)
     if len(problem.axes) == 2:
         return _in_plane(problem, times, points, cache_folder)  # type: ignore[return-value]
     times = check_times(problem, times)
@@ -88,7 +90,8 @@ def _in_plane(problem: Any, times: np.ndarray | None, points: int, cache_folder:
     """:func:`load_or_solve` in two dimensions."""
     times = np.linspace(0.0, problem.horizon, 51) if times is None else np.asarray(times, float)
     coefficients = [problem.coefficients, problem.domain, problem.horizon, type(problem).__qualname__]
-    digest = hashlib.sha256(json.dumps([PLANE_VERSION, PLANE_RELATIVE_L2, points, coefficients]).encode())
+    described = json.dumps([PLANE_VERSION, PLANE_RELATIVE_L2, points, coefficients], default=int)
+    digest = hashlib.sha256(described.encode())
     with jax.enable_x64(True):
         reaction = np.asarray(problem.reaction(np.array(PROBES)), float)
     matrix = np.asarray(problem.initial_condition.matrix, float)

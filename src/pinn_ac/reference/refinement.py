@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pinn_ac.problem import Problem
+from pinn_ac.problem.initial_conditions import require_known
 from pinn_ac.reference.consistency import require_spectral
 from pinn_ac.reference.galerkin import Galerkin
 from pinn_ac.reference.held import system_of
@@ -50,6 +51,7 @@ def refine_time(problem: Problem, halvings: int = 5, points: int = 512) -> list[
         InputError: as :func:`solve`.
     """
     require_spectral(problem, *NEEDED)
+    require_known(problem)
     problem, times = problem.circle, check_times(problem, None)[1:]
     system = system_of(problem, modes_needed(problem, float(times[0])))
     schedule = march_controlled(system, times, COARSE_TOLERANCE, lambda c: None, Work(math.inf))
@@ -70,6 +72,7 @@ def refine_space(problem: Problem, points: int = 512) -> list[Level]:
         InputError: as :func:`solve`.
     """
     require_spectral(problem, *NEEDED)
+    require_known(problem)
     problem, times = problem.circle, check_times(problem, None)[1:]
     whole = system_of(problem, modes_needed(problem, float(times[0])))
     schedule = march_controlled(whole, times, TOLERANCE, lambda c: None, Work(math.inf))

@@ -8,6 +8,7 @@ import numpy as np
 
 from pinn_ac.errors import InputError, require
 from pinn_ac.problem import Problem
+from pinn_ac.problem.initial_conditions import require_known
 from pinn_ac.reference.consistency import require_spectral
 from pinn_ac.reference.held import system_of
 from pinn_ac.reference.march import Schedule, Work, count, march, march_controlled, split
@@ -84,6 +85,7 @@ def solve(problem: Problem, times: np.ndarray | None = None, points: int = 512) 
         len(problem.axes) == 1,
         "This solver is for one dimension: take pinn_ac.reference.solve_plane for two.",
     )
+    require_known(problem)
     times = check_times(problem, times)
     is_count = isinstance(points, int | np.integer) and not isinstance(points, bool) and points > 0
     require(is_count, f"The reference's points are {points}: give a whole number from 1.")

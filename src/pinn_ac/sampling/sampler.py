@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pinn_ac.errors import is_whole, require
+from pinn_ac.errors import is_truth, is_whole, require
 from pinn_ac.seeds import host_generator
 
 POOL = 8
@@ -63,7 +63,7 @@ class Sampler:
             require(
                 left_open or is_whole(value, least), f"sampler.{name} is {value}: give a whole number from {least}."
             )
-        truth = isinstance(self.importance, bool)
+        truth = is_truth(self.importance)
         require(truth, f"sampler.importance is {self.importance}: choose true or false.")
 
     def require_draws(self) -> None:

@@ -1,6 +1,14 @@
 """Trackers: objects that are told how a run goes, and write it for JSON's readers, TensorBoard, MLflow or W&B."""
 
-from pinn_ac.tracking.jsonl import HISTORY, History, Jsonl, read_history, steps_of_stages, total_evaluations
+from pinn_ac.tracking.jsonl import (
+    HISTORY,
+    History,
+    Jsonl,
+    read_history,
+    steps_of_stages,
+    total_evaluations,
+    write_history,
+)
 from pinn_ac.tracking.memory import Memory
 from pinn_ac.tracking.mlflow import MLflow
 from pinn_ac.tracking.tensorboard import TensorBoard
@@ -21,4 +29,5 @@ __all__ = [
     "steps_of_stages",
     "total_evaluations",
     "tracked",
+    "write_history",
 ]

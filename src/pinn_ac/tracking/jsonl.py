@@ -109,9 +109,7 @@ class History:
             terms: the loss terms by name; each is written as `loss_<name>`.
             others: further values, such as `stage` or `relative_l2`; those that are None are left out.
         """
-        entry = {"step": step, "seconds": seconds, "loss": loss}
-        entry |= {f"loss_{name}": value for name, value in (terms or {}).items()}
-        entry |= {name: value for name, value in others.items() if value is not None}
+        entry = _entry(step, seconds, loss, terms, **others)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # One unbuffered write of a whole line, so that a reader never sees half a line of a run that is going on.
         with self.path.open("ab", buffering=0) as file:
@@ -125,6 +123,14 @@ class History:
             if len(kept) < len(entries):
                 _write(self.path, kept)
         return self
+
+
+def _entry(
+    step: int, seconds: float, loss: float, terms: Mapping[str, Any] | None = None, **others: Any
+) -> dict[str, Any]:
+    entry = {"step": step, "seconds": seconds, "loss": loss}
+    entry |= {f"loss_{name}": value for name, value in (terms or {}).items()}
+    return entry | {name: value for name, value in others.items() if value is not None}
 
 
 def steps_of_stages(history: Iterable[Mapping[str, Any]]) -> dict[str, int]:
@@ -175,6 +181,11 @@ def read_history(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
         elif number < len(lines) and line.strip():
             raise InputError(f"Line {number} of {path} is not a JSON object: repair or remove it.")
     return entries
+
+
+def write_history(path: str | os.PathLike[str], entries: Iterable[Mapping[str, Any]]) -> None:
+    """Write lines, each as :meth:`History.append` does, in place of all that the file holds."""
+    _write(Path(path), (_entry(**entry) for entry in entries))
 
 
 def _parse(line: str) -> dict[str, Any] | None:

@@ -38,7 +38,8 @@ class Together:
 
     def __post_init__(self) -> None:
         given = self.parts
-        usable = isinstance(given, Mapping) and all(hasattr(part, "renew") for part in given.values())
+        usable = isinstance(given, Mapping)
+        usable = usable and all(hasattr(one, "renew") and not isinstance(one, type) for one in given.values())
         require(
             usable and bool(given),
             f"weighting.parts is {given}: give some by +weighting@weighting.parts.NAME=NAME, such as "

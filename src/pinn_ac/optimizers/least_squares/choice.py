@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from pinn_ac.batch import Batch
 from pinn_ac.chunks import length
 from pinn_ac.compilation import SOME, compiled, kept
-from pinn_ac.errors import is_number, is_whole, require
+from pinn_ac.errors import is_number, is_truth, is_whole, require
 from pinn_ac.optimizers.least_squares.conjugate_gradients import ConjugateGradients
 from pinn_ac.optimizers.least_squares.kernel import Kernel
 from pinn_ac.optimizers.least_squares.memory import require_memory
@@ -75,7 +75,7 @@ class SolverSettings:
             f"optimizer.chunk is {self.chunk}: give a whole number from 1, or null.",
         )
         require(
-            self.accumulate is None or isinstance(self.accumulate, bool),
+            self.accumulate is None or is_truth(self.accumulate),
             f"optimizer.accumulate is {self.accumulate}: give true, false or null.",
         )
         require(
