@@ -164,7 +164,7 @@ def _group(name: str) -> str:
     return COLLECTIONS.get(holder, own)
 
 
-def _object(name: str, target: Any, in_users_own: bool) -> Any:
+def _object(name: str, target: Any, in_users_own: bool = False) -> Any:
     """The class or the factory that `_target_` names.
 
     In a place for which there is no kind, a user's object may have one of ours of any kind, such as a network in a
