@@ -102,6 +102,15 @@ def test_unit_coordinate_wraps_periodically():
     assert (np.abs(problem.to_unit(x)) <= 1).all()
 
 
+class OnPlane:
+    """A function on the plane, and no more."""
+
+    dimension = 2
+
+    def __call__(self, xi):
+        return xi[..., 0]
+
+
 BAD = {
     "negative diffusivity": lambda: AllenCahn(diffusivity=-1e-4),
     "zero diffusivity": lambda: AllenCahn(diffusivity=0),
@@ -126,6 +135,7 @@ BAD = {
     "a class": lambda: AllenCahn(initial_condition=Sine),
     "a class in the plane": lambda: AllenCahn2D(initial_condition=Random2D),
     "a word": lambda: AllenCahn(initial_condition="sine"),
+    "a function in the plane": lambda: AllenCahn2D(initial_condition=OnPlane()),
     "zero series": lambda: Fourier(0.0, (0.0,), ()),
     "NaN in the series": lambda: Fourier(0.0, (1.0, math.nan), ()),
     "a word in the series": lambda: Fourier(0.0, ("a",), ()),

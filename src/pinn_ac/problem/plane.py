@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pinn_ac.errors import numbers, require, require_object
+from pinn_ac.problem.initial_conditions import require_known
 
 
 class InPlane:
@@ -65,6 +66,8 @@ class InPlane:
         if placed is not None:
             object.__setattr__(self, "initial_condition", placed(self._checked_domain()))
         super().__post_init__()  # type: ignore[misc]
+        if self.diffusion is not None:
+            require_known(self)
 
     def _checked_domain(self) -> tuple[tuple[float, ...], ...]:
         given = self.domain
