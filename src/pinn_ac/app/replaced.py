@@ -11,7 +11,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from pinn_ac.app.objects import COLLECTIONS, has_objects, takes
-from pinn_ac.errors import InputError
+from pinn_ac.errors import InputError, require
 
 GROUP = "experiment"
 
@@ -27,20 +27,27 @@ def without_replaced(config: DictConfig, hydra: Any) -> DictConfig:
     Args:
         config: of a run, as Hydra composed it; it stays as it is.
         hydra: what Hydra says of it: the choices, the words of the command line, and where the files lie.
+
+    Raises:
+        InputError: an optimizer was typed for a run that has stages.
     """
-    names = hydra.runtime.choices.get(GROUP)
-    if not names:
-        return config
     words = OverridesParser.create().parse_overrides(list(hydra.overrides.task))
     chosen = [word for word in words if word.is_delete() or _key(word) in hydra.runtime.choices]
     typed = [word.key_or_group for word in words if word not in chosen]
     places = [word.package or word.key_or_group.replace("/", ".") for word in chosen]
+    names = hydra.runtime.choices.get(GROUP) or []
     folders = [Path(source.path) for source in hydra.runtime.config_sources if source.schema == "file"]
     bodies = list(_bodies([names] if isinstance(names, str) else names, folders))
     config = copy.deepcopy(config)
     for place in filter(has_objects, places):
         for body in bodies:
             _strip(config, place, _part(body, place), typed)
+    single = [word.value() for word in chosen if _key(word) == "optimizer" and not word.is_delete()]
+    require(
+        not (single and config.stages),
+        f"optimizer={''.join(map(str, single[-1:]))} is for a run with one optimizer, and this one has stages: leave "
+        "it out, or add ~stages, or choose the optimizer of a stage, by optimizer@stages.NAME=OPTION.",
+    )
     return config
 
 
