@@ -167,7 +167,7 @@ class Decay(Problem):
 @pytest.mark.parametrize("choices", [{}, {"ansatz": Soft(), "embedding": Periodic(), "sampler": Sobol(8)}], ids=str)
 def test_a_function_alone_is_refused_where_more_is_needed(choices):
     """Without the heat flow there is no lift, and without the coefficients no reference."""
-    problem, sentence = AllenCahn(initial_condition=wave), "without .*heat_flow.*Fourier, or .*Tabulated"
+    problem, sentence = AllenCahn(initial_condition=wave), "where .*heat_flow.*Fourier, or .*Tabulated"
     with pytest.raises(InputError, match=sentence):
         assemble(choose(problem, 1, None, 0, choices))
     for solver in (solve, load_or_solve, refine_time):
@@ -178,7 +178,7 @@ def test_a_function_alone_is_refused_where_more_is_needed(choices):
 def test_a_function_alone_is_enough_for_an_equation_of_which_nothing_else_is_known():
     choices = {"network": MLP(width=3, depth=1), "optimizer": Adam(), "sampler": Sobol(16, 8)}
     problem = Decay(initial_condition=wave)
-    with pytest.raises(InputError, match="without even, kinks"):  # but not for the windows after the first
+    with pytest.raises(InputError, match="where even, kinks"):  # but not for the windows after the first
         assemble(choose(problem, 1, None, 0, choices | {"windows": 2}))
     solution = fit(problem, steps=1, progress=False, **choices)
     assert np.isfinite(solution.history[-1]["loss"])

@@ -66,8 +66,9 @@ def require_known(problem: Any) -> None:
     plane = "2D" if len(problem.axes) == 2 else ""
     require(
         not missing,
-        f"problem.initial_condition is a function without {missing}, and more than its values is needed: give its "
-        f"coefficients to pinn_ac.problem.Fourier{plane}, or a file of samples to pinn_ac.problem.Tabulated{plane}.",
+        f"problem.initial_condition is a function of which nothing but values is known, where {missing} is needed "
+        f"too: give its coefficients to pinn_ac.problem.Fourier{plane}, or a file of samples to "
+        f"pinn_ac.problem.Tabulated{plane}.",
     )
 
 
