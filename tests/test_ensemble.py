@@ -6,12 +6,15 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hydra.types import RunMode
 
 import pinn_ac
 from composed import EASY, composed
+from pinn_ac.app import run
 from pinn_ac.app.ensemble import _require_one_network, train_ensemble_in
 from pinn_ac.app.jobs import FAILED_SCORE, find_jobs
 from pinn_ac.app.train import train_in
@@ -123,3 +126,26 @@ def test_a_user_is_told_what_cannot_be_computed_together(tmp_path):
     with pytest.raises(InputError, match="ensemble is 0"):
         train_ensemble_in(tmp_path / "run", composed("ensemble=0"))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("met", "mode", "status"),
+    [((True, False), RunMode.RUN, 4), ((True, True), RunMode.RUN, None), ((False, False), RunMode.MULTIRUN, None)],
+)
+def test_a_member_that_misses_its_tolerance_is_in_the_exit_status(tmp_path, monkeypatch, met, mode, status):
+    def trained(folder, config, resuming, retry):
+        for seed, one in enumerate(met, config.seed):
+            (folder / f"seed={seed}").mkdir()
+            (folder / f"seed={seed}/metrics.json").write_text(json.dumps({"tolerance_met": one}))
+        return 0.5
+
+    hydra = SimpleNamespace(runtime=SimpleNamespace(output_dir=str(tmp_path)), mode=mode)
+    monkeypatch.setattr(run, "train_ensemble_in", trained)
+    monkeypatch.setattr(run, "HydraConfig", SimpleNamespace(get=lambda: hydra))
+    config = composed("ensemble=2", "seed=3")
+    if status is None:
+        assert run.train(config) == 0.5
+    else:
+        with pytest.raises(SystemExit) as end:
+            run.train(config)
+        assert end.value.code == status

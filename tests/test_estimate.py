@@ -9,7 +9,6 @@ import pytest
 from fields import known_error
 from pinn_ac.errors import InputError
 from pinn_ac.estimate import (
-    HALVINGS,
     Window,
     estimate_error,
     march,
@@ -18,8 +17,9 @@ from pinn_ac.estimate import (
     time_grids,
     without_spikes,
 )
-from pinn_ac.problem import AllenCahn, Cosine, Fourier
+from pinn_ac.problem import AllenCahn, AllenCahn2D, Cosine, Fourier, Fourier2D
 from pinn_ac.reference import solve
+from pinn_ac.reference.grids import HALVINGS, MOST_HALVINGS, fastest_decay_on_grid, halvings_of
 
 FLAT = AllenCahn(initial_condition=Fourier(mean=0.3))
 EVEN_TIMES = np.linspace(0, 1, 201)
@@ -235,3 +235,58 @@ def test_the_grid_follows_the_problem():
 def test_unusable_settings_are_refused_with_a_sentence(setting, sentence):
     with pytest.raises(InputError, match=sentence):
         estimate_error(FLAT, SimpleNamespace(), **setting)
+
+
+@pytest.mark.parametrize("diffusivity", [4e4, 1e6])
+def test_what_a_layer_of_fast_diffusion_leaves_behind_is_in_the_estimate(diffusivity):
+    """u = m + w, w = a e^{−λt} cos πx, of which each part solves its own equation: m' = R(m − m³), and the heat's.
+
+    Its residual, R(3m²w + 3mw² + w³ − w), is gone after 1/λ. Its mean has then moved m by −R (3/4) m a²/λ, but for
+    the trapezoidal rule at times that double, which finds an eighth or so too much.
+    """
+    m, a, rate = 0.3, 0.5, 5.0
+    problem = AllenCahn(diffusivity, rate, initial_condition=Fourier(m, (a,)))
+    decay = np.pi**2 * diffusivity
+
+    def derivatives(t, x):
+        flat, w = np.asarray(problem.react(t, m)), a * np.exp(-decay * t) * np.cos(np.pi * x)
+        return {"u": flat + w, "residual": rate * (3 * flat**2 * w + 3 * flat * w**2 + w**3 - w)}
+
+    moved = -rate * 0.75 * m * a**2 / decay
+    exact = np.asarray(problem.react(EVEN_TIMES, m))
+    error = moved * (np.asarray(problem.react(EVEN_TIMES, m + 1e-6)) - exact) / 1e-6
+    true = np.linalg.norm(error) / np.linalg.norm(exact)
+    found = estimate_error(problem, derivatives, points=16)
+    assert found["estimated_relative_l2"] == pytest.approx(true, rel=0.25)
+
+
+def test_the_first_times_of_a_grid_see_the_fastest_decay():
+    for fastest, halvings in ((0.0, HALVINGS), (100.0, HALVINGS), (1e6, 16), (1e30, MOST_HALVINGS)):
+        (t,) = time_grids(1.0, (), 100, fastest)  # cells of 1/100
+        assert halvings_of(t) == halvings
+        assert t[1] <= 0.25 / min(fastest, 1e9) if fastest > 100 else t[1] == 0.01 / 2**HALVINGS
+        coarse = Window(t, *np.zeros((2, len(t), 4))).coarsened()
+        assert halvings_of(coarse.t) == halvings
+        assert coarse.t[1] == t[2]
+
+
+def test_modes_count_that_leave_something_behind():
+    """c_k leaves 30 |c_k|²/(2 D π² k²) with R = 5 and |u| ≤ 1."""
+    xi = -1 + 2 * np.arange(64) / 64
+
+    def fastest(u, **changed):
+        return fastest_decay_on_grid(AllenCahn(**{"diffusivity": 1.0, "reaction_rate": 5.0, **changed}), u)
+
+    slow = 0.3 + 0.5 * np.cos(np.pi * xi)
+    assert fastest(slow) == pytest.approx(np.pi**2)
+    assert fastest(slow + 1e-3 * np.cos(7 * np.pi * xi)) == pytest.approx(49 * np.pi**2)
+    assert fastest(slow + 1e-8 * np.cos(7 * np.pi * xi)) == pytest.approx(np.pi**2)
+    assert fastest(slow, reaction_rate=0.0) == 0  # nothing is moved
+    assert fastest(np.full(64, np.nan)) == 0
+
+
+def test_modes_of_the_plane_count_by_both_wavenumbers():
+    x, y = np.meshgrid(*2 * (-1 + 2 * np.arange(32) / 32,), indexing="ij")
+    problem = AllenCahn2D(diffusivity=1.0, reaction_rate=5.0, initial_condition=Fourier2D(mean=0.3)).natural
+    u = 0.3 + 0.1 * np.cos(np.pi * x) + 0.1 * np.sin(3 * np.pi * x - 2 * np.pi * y)
+    assert fastest_decay_on_grid(problem, u) == pytest.approx(problem.diffusivity * 13 * np.pi**2)

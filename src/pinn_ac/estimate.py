@@ -12,7 +12,6 @@ error of 1e-8 costs as little as one of 1e-1.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import jax
@@ -24,11 +23,15 @@ from pinn_ac.problem import Problem
 from pinn_ac.reference.consistency import require_spectral
 from pinn_ac.reference.etd import phi_functions
 from pinn_ac.reference.even import even_places, initial_shape, initial_values, on_circle
+from pinn_ac.reference.grids import (
+    MOST_POINTS,
+    fastest_decay_on_grid,
+    halvings_of,
+    points_needed,
+    steps_needed,
+    time_grids,
+)
 from pinn_ac.reference.march import intervals
-from pinn_ac.reference.resolution import largest_speed
-
-HALVINGS = 6
-"""The first cell of a time window is halved this many times toward the window's start, where f may change like √t."""
 
 AGREEMENT = 1.3
 """Largest ratio of the estimates at full and at half resolution for which the estimate is called reliable.
@@ -38,21 +41,6 @@ It is less than √2, the factor by which the norm of a feature of one cell chan
 
 ROUNDING = 1e-13
 """Smaller relative errors consist of rounding errors, which differ between two resolutions."""
-
-MOST_POINTS = 2**23
-"""Of the grid, times × points in x; the derivatives at so many take about ten seconds."""
-
-IN_PLANE, PER_WIDTH = (32, 128), 1.2
-"""Points along each axis of the plane, least and most, and across the width w of an interface, about.
-
-Where they do not resolve f, the two halves of the grid tell; with 64, that of a width of 0.02 was called unreliable.
-"""
-
-PER_GROWTH = 16
-"""Time steps in which a disturbance may grow e-fold."""
-
-PER_CROSSING = 2
-"""Time steps in which a feature crosses an interface of the equation's own width; see :func:`steps_needed`."""
 
 SPIKE = 8.0
 """A value of f this many times larger than its neighbours is a spike; a resolved peak is less than twice as large."""
@@ -131,57 +119,6 @@ def estimate_error(
     }
 
 
-def points_needed(problem: Problem) -> int:
-    """A power of two from 512 to 8192 that resolves an interface tanh(ξ/w), w = `interface_width`, to e^{−12}.
-
-    Where no width is known, w is that of the steepest slope of u₀ made steeper by the problem's factor `steepening`.
-    In the plane a power of two along each axis, `PER_WIDTH` in the width of the thinnest interface, but no more than
-    can be afforded, `IN_PLANE`.
-    """
-    if len(problem.axes) == 2:
-        wanted = PER_WIDTH * 2 / problem.thinnest_interface  # type: ignore[attr-defined]
-        return int(np.clip(2 ** np.ceil(np.log2(wanted)), *IN_PLANE))
-    width = problem.interface_width
-    if width is None:
-        width = 1 / (problem.initial_condition.steepest_slope * problem.steepening)
-    wanted = 12 * 2 / (np.pi * max(np.pi / 2 * width, 1e-6))
-    return int(2 ** np.clip(np.ceil(np.log2(wanted)), 9, 13))
-
-
-def steps_needed(problem: Problem, points: int) -> int:
-    """At least 400 time steps, which resolve f in time, and more for a fast equation.
-
-    16 in the time in which a disturbance may grow e-fold (`growth` counts these), and `PER_CROSSING` in the time in
-    which the fastest values of a flux cross an interface (`interface_width`).
-    """
-    wanted = PER_GROWTH * problem.growth
-    if problem.interface_width is not None:
-        crossing = 0.5 * problem.period * problem.interface_width / max(largest_speed(problem), 1e-300)
-        wanted = max(wanted, PER_CROSSING * problem.horizon / crossing)
-    least = 400 if len(problem.axes) == 1 else 40
-    return int(np.clip(np.ceil(wanted), least, MOST_POINTS // points ** len(problem.axes)))
-
-
-def time_grids(horizon: float, breaks: Sequence[float], steps: int) -> list[np.ndarray]:
-    """The times of each window: an even number of equal cells, the first halved `HALVINGS` times toward its start.
-
-    The time of a break belongs to neither of its windows: their grids stay a few rounding errors away from it, in
-    double precision, by which a field of any precision can tell its windows apart.
-    """
-    inside = 4 * float(np.finfo(float).eps) * horizon
-    ends = [0.0, *breaks, horizon]
-    grids = []
-    for left, right in pairwise(ends):
-        cells = 2 * max(1, round(steps * (right - left) / (2 * horizon)))
-        even = np.linspace(left, right, cells + 1)
-        first = left + (even[1] - left) * 0.5 ** np.arange(HALVINGS, 0, -1)
-        t = np.concatenate([even[:1], first, even[1:]])
-        t[0] += inside * (left > 0)
-        t[-1] -= inside * (right < horizon)
-        grids.append(t)
-    return grids
-
-
 @dataclass(frozen=True)
 class Window:
     """The field in an interval of time in which it has no jump.
@@ -200,7 +137,8 @@ class Window:
 
     def coarsened(self, first: int = 0) -> "Window":
         """The same on cells of twice the length, the first halved as often, and every other point from `first` on."""
-        keep = np.r_[0, 2 : HALVINGS + 2, HALVINGS + 2 : len(self.t) : 2]
+        halvings = halvings_of(self.t)
+        keep = np.r_[0, 2 : halvings + 2, halvings + 2 : len(self.t) : 2]
         found = from_values(self.t[keep], halved(self.u[keep], first, 1), halved(self.f[keep], first, 1))
         return replace(found, walls=self.walls and first == 0)
 
@@ -288,6 +226,12 @@ class ErrorSoFar(NamedTuple):
         return float(np.sqrt(self.wholes[self.wholes > 0].mean())) if self.wholes.any() else 0.0
 
     @property
+    def least_size(self) -> float:
+        """What the root mean square of u + e over all of [0, T] is at least, as far as it is known."""
+        squares = self.wholes.sum() if self.wholes.any() else np.mean((self.u + self.e) ** 2)
+        return float(np.sqrt(squares / TIMES))
+
+    @property
     def now(self) -> float:
         """‖e‖₂ / ‖u + e‖₂ at the end of the last window."""
         error, whole = np.mean(self.e**2), np.mean((self.u + self.e) ** 2)
@@ -366,9 +310,13 @@ def _sampled(
     steps: int,
 ) -> tuple[list[Window], np.ndarray]:
     """The field and its residual on a grid, and its error at t = 0."""
-    x = even_places(problem, points)
-    windows = [_sample(problem, points, derivatives, t, x) for t in time_grids(problem.horizon, breaks, steps)]
-    return windows, initial_values(problem, points) - windows[0].u[0]
+    x, at_first = even_places(problem, points), initial_values(problem, points)
+    windows, start = [], at_first
+    for index in range(len(breaks) + 1):
+        t = time_grids(problem.horizon, breaks, steps, fastest_decay_on_grid(problem, start))[index]
+        windows.append(_sample(problem, points, derivatives, t, x))
+        start = windows[-1].u[-1]
+    return windows, at_first - windows[0].u[0]
 
 
 def agree(*estimates: float) -> bool:

@@ -101,17 +101,18 @@ def _compared_loss(experiment: Experiment) -> Callable[[Any, Any], float]:
     return unhidden
 
 
-BY_TOLERANCE = "the tolerance"
-"""What ended a run whose estimated error is below it."""
+BY_TOLERANCE, BY_CLOCK, BY_STEPS = "the tolerance", "the clock", "the number of steps"
+"""What may have ended a run."""
 
 
 def missed(metrics: Mapping[str, Any]) -> str:
     """What a run says that ended above its tolerance."""
     estimate = metrics["estimated_relative_l2"]
     found = "not finite" if estimate is None else f"{estimate:.1e}"
+    remedy = {BY_STEPS: "more steps, or ", BY_CLOCK: "more time by train.seconds, or "}.get(metrics["ended_by"], "")
     return (
         f"The tolerance {metrics['tolerance']:.1e} is not met: the estimated relative L2 error is {found}. "
-        "Give more steps, or more time by train.seconds, or a larger train.tolerance."
+        f"Give {remedy}a larger train.tolerance."
     )
 
 
@@ -271,7 +272,7 @@ class Training:
         """The solution of a march, with its estimate; a warning where that misses the tolerance."""
         pieces = pieces_of(state)
         estimate, reliable = estimate_of(state)
-        is_met = bool(estimate <= tolerance)
+        is_met, hurried = bool(estimate <= tolerance), isinstance(self.trainer, March) and self.trainer.hurried
         metrics = {
             "train_seconds": state.seconds,
             "compile_seconds": state.compile_seconds,
@@ -283,7 +284,7 @@ class Training:
             "estimated_relative_l2": estimate if math.isfinite(estimate) else None,
             "estimate_unreliable": not reliable,
             "stages": steps_of_stages(self.memory.history),
-            "ended_by": BY_TOLERANCE if is_met else "the best that was found",
+            "ended_by": BY_TOLERANCE if is_met else BY_CLOCK if hurried else "the best that was found",
             "devices": self.experiment.objective.shards.count,
         }
         self._warn_if_missed(metrics)
@@ -297,5 +298,5 @@ class Training:
         if tolerance is not None and entries and entries[-1].get("estimate", math.inf) <= tolerance:
             return BY_TOLERANCE
         if seconds is not None and state.seconds >= seconds:
-            return "the clock"
-        return "over-fitting" if guard is not None and guard.stops(state.overfits) else "the number of steps"
+            return BY_CLOCK
+        return "over-fitting" if guard is not None and guard.stops(state.overfits) else BY_STEPS

@@ -232,6 +232,11 @@ def _require_march(setup: Setup) -> None:
         "leave sampler.num_points and sampler.importance as they are.",
     )
     require(
+        setup.network.width is None or setup.network.width <= marching.MOST_UNITS,
+        f"model.width is {setup.network.width}, and a run to a tolerance has {marching.MOST_UNITS} features a window "
+        "at most: give a number to begin with, or null.",
+    )
+    require(
         setup.network.activation == "tanh",
         f"model.activation is {setup.network.activation}: a run to a tolerance has tanh; leave it out.",
     )

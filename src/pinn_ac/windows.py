@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -11,6 +12,7 @@ import numpy as np
 from pinn_ac.estimate import (
     ErrorSoFar,
     even_places,
+    fastest_decay_on_grid,
     from_values,
     initial_shape,
     initial_values,
@@ -186,15 +188,17 @@ class _Estimates:
         return self._after(len(finished), conditions[len(finished)], params).relative_l2
 
     def _after(self, index: int, condition: Any, params: Any) -> ErrorSoFar:
-        window = self._sampled(index, condition, params)
-        if index:
-            return self.so_far[index - 1].after(self.problem, window)
-        u = initial_values(self.problem, self.points)
-        return ErrorSoFar.at_start(np.zeros_like(u), u).after(self.problem, window)
+        before = self.so_far[index - 1] if index else self._at_start
+        return before.after(self.problem, self._sampled(index, condition, params, before.u))
 
-    def _sampled(self, index: int, condition: Any, params: Any) -> SampledWindow:
+    @cached_property
+    def _at_start(self) -> ErrorSoFar:
+        u = initial_values(self.problem, self.points)
+        return ErrorSoFar.at_start(np.zeros_like(u), u)
+
+    def _sampled(self, index: int, condition: Any, params: Any, start: np.ndarray) -> SampledWindow:
         length = self.problem.horizon / self.experiment.windows
-        t = time_grids(length, (), self.cells)[0]
+        t = time_grids(length, (), self.cells, fastest_decay_on_grid(self.problem, start))[0]
         program = self.experiment.programs.derivatives(tuple(self.problem.orders))
         found = program(condition, params, *_product(t, self.x))
         shape = (len(t), *initial_shape(self.problem, self.points))

@@ -70,3 +70,13 @@ def test_shortened_windows_grow_again_up_to_the_usual_length():
 @pytest.mark.parametrize(("now", "length"), [(0.0, 0.3), (0.5, 0.25), (0.7, 0.3), (0.95, 0.05)])
 def test_no_short_rest_is_left_before_the_end(now, length):
     assert CONTROLLER.fitted(Choice(0.3, 0), now).length == pytest.approx(length)
+
+
+@pytest.mark.parametrize("longest", [0.1, 0.2])
+def test_only_windows_of_a_solution_at_rest_are_longer_than_the_longest(longest):
+    """A window that takes in what is left before the end is none; one of twice the length is."""
+    controller = Controller(tolerance=1e-6, usual=0.1, longest=longest, end=1.0)
+    for k in range(1, 1000):
+        fitted = controller.fitted(Choice(longest, 0), 1.0 - k * longest / 300)
+        assert not controller.is_for_rest(fitted.length)
+    assert controller.is_for_rest(2 * longest)

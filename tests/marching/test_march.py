@@ -206,6 +206,7 @@ def test_the_clock_leaves_no_time_unsolved():
         solution = pinn_ac.fit(hard, tolerance=1e-13, seconds=0.5, progress=False)
     assert not solution.metrics["tolerance_met"]
     assert solution.experiment.ends[-1] == hard.horizon
+    assert solution.metrics["ended_by"] == "the clock"
     assert np.isfinite(solution(hard.horizon, np.linspace(-1, 1, 9))).all()
 
 
@@ -253,6 +254,7 @@ SOLVER = {"network": RandomFeatures(), "optimizer": GaussNewton(), "sampler": Mo
         ({"network": RandomFeatures(activation="sin")}, "model.activation is sin"),
         ({"network": RandomFeatures(), "precision": "float32"}, "which single precision cannot hold"),
         ({"network": RandomFeatures(), "devices": 2}, "leave devices out"),
+        ({"network": RandomFeatures(width=2000)}, "has 1024 features a window at most"),
     ],
 )
 def test_what_a_march_cannot_use_is_refused(choices, sentence):

@@ -69,3 +69,12 @@ def test_the_floor_leaves_weak_directions_alone():
     r = -np.array([1.0, 1e-8])  # δ = (1, 0)
     np.testing.assert_allclose(step(J, r, 1e-16), [1, 0], atol=1e-6)
     np.testing.assert_allclose(step(J, r, 1e-4), [0.5, 0.5], atol=1e-3)
+
+
+def test_a_floor_below_rounding_counts_as_a_twentieth_of_it():
+    """With none at all, two equal columns would make a triangle that has no inverse."""
+    J = np.array([[1.0, 1.0], [2.0, 2.0], [0.5, 0.5]])
+    r = -J[:, 0]
+    found = step(J, r, 0.0)
+    np.testing.assert_array_equal(found, step(J, r, np.finfo(float).eps / 20))
+    np.testing.assert_allclose(J @ found, -r, rtol=1e-12)

@@ -13,7 +13,22 @@ from pinn_ac.errors import InputError
 from pinn_ac.fitting import choose, fit
 from pinn_ac.models import MLP, Periodic
 from pinn_ac.optimizers import Adam
-from pinn_ac.problem import AllenCahn, AllenCahn2D, Cosine, Fourier, Problem, Random2D, Sine, Tanh, XSquaredCosine
+from pinn_ac.problem import (
+    AllenCahn,
+    AllenCahn2D,
+    BandLimited,
+    Cosine,
+    Fourier,
+    Problem,
+    Random2D,
+    Sine,
+    Tabulated,
+    Tanh,
+    XSquaredCosine,
+    initial_conditions,
+)
+from pinn_ac.problem.initial_conditions import LONG, values_at, values_on_grid
+from pinn_ac.problem.reflected import reflected
 from pinn_ac.reference import load_or_solve, solve
 from pinn_ac.reference.refinement import refine_time
 from pinn_ac.sampling import Sobol
@@ -192,3 +207,36 @@ def test_a_function_alone_is_enough_between_walls():
     np.testing.assert_allclose(alone.circle.initial_condition.fourier_coefficients(64), exact, atol=1e-15)
     assert alone.steepest_slope == pytest.approx(known.steepest_slope, rel=1e-3)  # of differences, on a grid
     assert assemble(choose(alone, 1, None, 0, {})).windows == assemble(choose(known, 1, None, 0, {})).windows
+
+
+@pytest.mark.parametrize("modes", [700, 5000])
+def test_a_long_series_is_found_on_a_grid_by_a_transform(modes):
+    """Modes beyond those of the grid included, which are others there."""
+    c = np.random.default_rng(0).normal(size=(2, modes)) / np.arange(1, modes + 1) ** 2
+    long = Fourier(0.2, tuple(c[0]), tuple(c[1]))
+    assert long.terms > LONG
+    expected = series(long.coefficients, -1 + 2 * np.arange(64) / 64)
+    np.testing.assert_allclose(values_on_grid(long, 64), expected, atol=1e-12)
+    np.testing.assert_allclose(AllenCahn(initial_condition=long).initial_values(64), expected, atol=1e-12)
+    np.testing.assert_allclose(values_at(long, XI), series(long.coefficients, XI), atol=1e-12)
+
+
+def test_a_hundred_thousand_samples_of_a_step_have_a_bound_at_once(tmp_path, monkeypatch):
+    """Their series has 5e4 terms; summed at 8193 points it takes 3 GB for each array, and there are several."""
+    n = 100_000
+    x = -1 + 2 * np.arange(n) / n
+    np.savez(tmp_path / "step.npz", x=x, u=np.where(np.abs(x) < 0.5, 2.0, -1.5))
+    monkeypatch.setattr(BandLimited, "heat_flow", None)  # nothing is summed
+    problem = AllenCahn(initial_condition=Tabulated(str(tmp_path / "step.npz")))
+    # Between samples the interpolant of a jump of 3.5 overshoots by 9 % of it; at most of these points there is none.
+    assert 2.0 <= problem.bound <= 2.0 + 0.1 * 3.5
+    np.testing.assert_allclose(problem.initial_values(16)[[0, 7]], [-1.5, 2.0], atol=1e-3)
+
+
+@pytest.mark.landing
+def test_a_long_series_between_walls_is_summed_at_some_points_after_others(monkeypatch):
+    thin = reflected(lambda xi: jnp.tanh(xi / 2e-3), odd=False)
+    assert thin.terms > LONG
+    whole = values_at(thin, np.linspace(0, 1, 33))
+    monkeypatch.setattr(initial_conditions, "AT_ONCE", 4 * thin.terms)
+    np.testing.assert_allclose(values_at(thin, np.linspace(0, 1, 33)), whole, rtol=1e-14, atol=1e-14)

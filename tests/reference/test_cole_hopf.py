@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from fields import known_error
-from pinn_ac.estimate import HALVINGS, estimate_error, points_needed, steps_needed, time_grids
+from pinn_ac.estimate import estimate_error, points_needed, steps_needed, time_grids
 from pinn_ac.evaluation import spectral_slope
 from pinn_ac.problem import Burgers, Fourier, Sine
 from pinn_ac.reference import solve
 from pinn_ac.reference.galerkin import Galerkin
+from pinn_ac.reference.grids import HALVINGS
 from pinn_ac.reference.march import Work, march
 from pinn_ac.reference.resolution import largest_speed, modes_needed
 

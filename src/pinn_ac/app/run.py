@@ -9,13 +9,14 @@ from omegaconf import DictConfig
 
 from pinn_ac.app.config import can_go_on
 from pinn_ac.app.ensemble import train_ensemble_in
+from pinn_ac.app.jobs import read_job
 from pinn_ac.app.replaced import without_replaced
 from pinn_ac.app.run_folder import require_same, resumed
 from pinn_ac.app.train import score_of, settled_score, train_in
 from pinn_ac.errors import require
 
 TOLERANCE_MISSED = 4
-"""Exit status of a run that ended, with all that it has to show, above its tolerance."""
+"""Exit status of a run that ended, with all that it has to show, above its tolerance; or a member of an ensemble."""
 UNDETERMINED = 5
 """Exit status of an inverse run whose observations do not determine all that is unknown."""
 
@@ -44,12 +45,22 @@ def train(config: DictConfig) -> float:
         resuming = True
         settled = settled_score(folder, config, config.retry)
     if config.ensemble != 1:
-        return train_ensemble_in(folder, config, resuming, retry)
+        score = train_ensemble_in(folder, config, resuming, retry)
+        seeds = range(config.seed, config.seed + config.ensemble)
+        if any(read_job(folder / f"seed={seed}").metrics.get("tolerance_met") is False for seed in seeds):
+            exit_unless_swept(TOLERANCE_MISSED)
+        return score
     if settled is not None:
         return settled
     metrics = train_in(folder, config, resuming)
-    if metrics.get("inferred_undetermined") and HydraConfig.get().mode == RunMode.RUN:
-        sys.exit(UNDETERMINED)
-    if metrics.get("tolerance_met") is False and HydraConfig.get().mode == RunMode.RUN:
-        sys.exit(TOLERANCE_MISSED)
+    if metrics.get("inferred_undetermined"):
+        exit_unless_swept(UNDETERMINED)
+    if metrics.get("tolerance_met") is False:
+        exit_unless_swept(TOLERANCE_MISSED)
     return score_of(config, metrics)
+
+
+def exit_unless_swept(status: int) -> None:
+    """End a run or an ensemble that is by itself with this status; a job of a sweep has its score."""
+    if HydraConfig.get().mode == RunMode.RUN:
+        sys.exit(status)

@@ -17,6 +17,8 @@ AIM = 0.3
 """The part of its share that the error of a window aims at."""
 HOPELESS = 1e4
 """A window whose error is so many times too large is made shorter at once."""
+STRETCH = 0.1
+"""A window may be longer than was chosen by this share, where no short rest is left then."""
 MOST_ATTEMPTS = 8
 """At one window; the best of them is taken where none is good enough."""
 LARGE = 512
@@ -46,9 +48,10 @@ class Controller:
     Args:
         tolerance: of the whole run, relative L2.
         usual: the length of a window where the solution changes by the reaction.
-        longest: of a window whose lift and flow are not at rest.
+        longest: of a window whose lift and flow are not at rest, but for `STRETCH`.
         end: the horizon.
         per_rung, reference_error, large: see `PER_RUNG`, `REFERENCE_ERROR` and `LARGE`.
+        most: the length of any window, at most, but for `STRETCH`.
     """
 
     tolerance: float
@@ -58,6 +61,7 @@ class Controller:
     per_rung: float = PER_RUNG
     reference_error: float = REFERENCE_ERROR
     large: int = LARGE
+    most: float = math.inf
 
     @property
     def share(self) -> float:
@@ -73,9 +77,13 @@ class Controller:
 
     def fitted(self, choice: Choice, now: float) -> Choice:
         """The choice with a length that does not leave a short rest before the end."""
-        left = self.end - now
-        pieces = max(1, math.ceil(left / choice.length - 0.1))
-        return choice._replace(length=left if pieces == 1 else left / 2 if pieces == 2 else choice.length)
+        left, length = self.end - now, min(choice.length, self.most)
+        pieces = max(1, math.ceil(left / length - STRETCH))
+        return choice._replace(length=left if pieces == 1 else left / 2 if pieces == 2 else length)
+
+    def is_for_rest(self, length: float) -> bool:
+        """Whether only a window whose lift and flow are at rest is so long."""
+        return length > (1 + STRETCH) * self.longest * (1 + 1e-9)
 
     def accepts(self, error: float) -> bool:
         """Whether a window may have this error."""

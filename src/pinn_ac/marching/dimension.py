@@ -12,7 +12,7 @@ from pinn_ac.marching.kernel import Kernel
 from pinn_ac.marching.march import March
 from pinn_ac.marching.pieces import Piece, used
 from pinn_ac.marching.plane import PlaneKernel, PlaneMarch, PlaneWindow
-from pinn_ac.marching.progress import errors_after, estimate_from, grid_of, modes_of
+from pinn_ac.marching.progress import estimate_from, grid_of, modes_of
 from pinn_ac.marching.window import Settings, WindowProblem
 from pinn_ac.problem import Problem
 
@@ -48,12 +48,7 @@ def estimate_again(march: PlaneMarch, pieces: Sequence[Piece]) -> tuple[float, b
         march: with the problem and the kernel of these pieces.
         pieces: of each window, in order.
     """
-    errors = march.fresh(march.tolerance, 0).errors
-    for index, piece in enumerate(pieces):
-        condition = piece.condition(march.kernel.even) if index else march.problem.initial_condition
-        sampled = march.window(index, condition).sampled(piece, march.points, march.cells_in(float(piece.length)))
-        errors = errors_after(errors, march.problem, sampled, float(piece.start))
-    return estimate_from(errors)
+    return estimate_from(march.believed(march.errors_of(pieces), pieces))
 
 
 def sampled_plane(

@@ -11,6 +11,7 @@ import numpy as np
 
 from pinn_ac.problem import Problem
 from pinn_ac.problem.lifts import DERIVATIVES
+from pinn_ac.reference.grids import fastest_decay
 
 CHUNK = 2048
 """Points that one call of a compiled program gets, so that each program is compiled for one number of points."""
@@ -44,6 +45,11 @@ class Lift:
         modes = self.points // 2 - 1
         return np.asarray(self.condition.fourier_coefficients(modes if self.exact_series else min(modes, ROUGH)))
 
+    @cached_property
+    def fastest(self) -> float:
+        """The rate of the fastest decay of g that leaves something behind, see `pinn_ac.reference.grids`."""
+        return self.pace * fastest_decay(self.problem, self._coefficients)
+
     def lines(self, t: np.ndarray, orders: int = 1) -> np.ndarray:
         """The first derivatives, (orders, m, G), at the times t, (m,); near a kink at t = 0 they are rough."""
         c = self._coefficients
@@ -71,7 +77,8 @@ class Lift:
             exact: (variance, ξ) → the derivatives by the closed form, of vectors of `CHUNK` points.
         """
         if self.exact_series:
-            lines = self.lines(t, DERIVATIVES + 1)
+            lines = self.lines(t if self.pace else t[:1], DERIVATIVES + 1)
+            lines = np.broadcast_to(lines, (len(lines), len(t), self.points))  # at pace 0 all are the same
             return np.take_along_axis(lines, columns[None] % self.points, axis=2)
         variance = np.broadcast_to(self._variance(t)[:, None], columns.shape).ravel()
         xi = (-1 + 2 * columns / self.points).ravel()

@@ -1,5 +1,6 @@
 """A march through time with error control: a run that chooses its windows and networks to meet a tolerance."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -8,13 +9,16 @@ from typing import Any
 import numpy as np
 
 from pinn_ac.errors import require
-from pinn_ac.estimate import PER_GROWTH, ErrorSoFar, halved, initial_values, points_needed, steps_needed
-from pinn_ac.marching.control import LADDER, Controller
+from pinn_ac.estimate import ErrorSoFar, halved, initial_values, points_needed, steps_needed
+from pinn_ac.marching.control import LADDER, STRETCH, Controller
 from pinn_ac.marching.kernel import Kernel
-from pinn_ac.marching.pieces import Piece, blank
+from pinn_ac.marching.pieces import Piece, blank, on_its_rung
 from pinn_ac.marching.progress import (
     USUAL,
+    Errors,
     Progress,
+    errors_after,
+    estimate_from,
     estimate_or_infinity,
     grid_of,
     modes_of,
@@ -22,9 +26,10 @@ from pinn_ac.marching.progress import (
     usual_length,
 )
 from pinn_ac.marching.session import Session
-from pinn_ac.marching.window import Settings, WindowProblem
+from pinn_ac.marching.window import AT_ONCE, Settings, WindowProblem
 from pinn_ac.problem import Problem, transfer
 from pinn_ac.reference import Reference
+from pinn_ac.reference.grids import PER_GROWTH
 from pinn_ac.tracking import Tracker
 from pinn_ac.training import Checkpoints, StopSignals, Stopwatch, TrainingState, with_plain_counters
 from pinn_ac.training import blank as blanks
@@ -33,6 +38,10 @@ LONGEST = 1.25
 """R times the longest length of a window in which the reaction changes the solution."""
 CELLS = 24
 """Steps of time in a window, at least, for the estimate of its error."""
+AT_REST_PER_GROWTH = 4
+"""Of them in the time in which a disturbance may grow e-fold, where the solution has settled."""
+MOST_AGAIN = 2**24
+"""Times × points of all windows together at which an estimate that is not reliable is found again, at most."""
 ROWS, COLUMNS = 8, 256
 """Times and points at which a window is compared with the reference."""
 
@@ -57,6 +66,8 @@ class March:
         stated: the problem in the user's units; None where these are the natural ones.
         most_modes: of the series that a window begins at; None for as many as nearly double precision asks for.
         costs: rung → seconds that an attempt of this size took last.
+
+    `hurried` tells whether the clock has taken a part of what the tolerance asks for: a window, or another round.
     """
 
     problem: Problem
@@ -71,6 +82,7 @@ class March:
     stated: Problem | None = None
     most_modes: int | None = None
     costs: dict[int, float] = field(default_factory=dict)
+    hurried: bool = field(default=False, init=False)
 
     @property
     def user(self) -> Problem:
@@ -113,16 +125,34 @@ class March:
     def controller(self, tolerance: float) -> Controller:
         """For a tolerance."""
         growth = LONGEST / USUAL if self.problem.growth else 1.0
-        return Controller(float(tolerance), self.usual, growth * self.usual, self.problem.horizon)
+        most = self._most_cells / (self.steps_at_rest * (1 + STRETCH)) * self.problem.horizon
+        usual = self.usual
+        return Controller(float(tolerance), usual, growth * usual, self.problem.horizon, most=max(most, usual))
 
     @property
     def cells(self) -> int:
         """Steps of time in a window, at least, for the estimate of its error."""
         return CELLS
 
-    def cells_in(self, length: float) -> int:
-        """Steps of time in a window of this length."""
-        return max(self.cells, round(self.steps * length / self.problem.horizon))
+    @property
+    def steps_at_rest(self) -> int:
+        """Of the estimate's grid in t, over the whole horizon, for a solution that has settled.
+
+        What is left is a slow drift, and errors that decay at the rate 2R, for which steps of 1/(4R) are short.
+        """
+        if self.problem.growth and self.problem.flux(0.0) is None:
+            return max(1, min(self.steps, math.ceil(AT_REST_PER_GROWTH * self.problem.growth)))
+        return max(1, self.steps)
+
+    @property
+    def _most_cells(self) -> int:
+        """Steps of time in a window, at most."""
+        return max(self.cells, AT_ONCE // self.points ** len(self.problem.axes))
+
+    def cells_in(self, length: float, pace: float = 1.0) -> int:
+        """Steps of time in a window of this length, whose lift and flow go at this pace."""
+        steps = self.steps if pace else self.steps_at_rest
+        return max(self.cells, min(round(steps * length / self.problem.horizon), self._most_cells))
 
     # --- windows ---------------------------------------------------------------------------------------------------
 
@@ -152,7 +182,42 @@ class March:
             columns = np.broadcast_to(places.round().astype(int) % self.grid, (len(rows), len(xi)))
             u, _ = self.kernel.values(lift, piece, local, columns)
         exact = reference.u[rows][:, ::stride]
-        return {"window_relative_l2": float(np.linalg.norm(u - exact) / np.linalg.norm(exact))}
+        return {"window_relative_l2": relative_error(u, exact)}
+
+    # --- the estimate, once more -------------------------------------------------------------------------------
+
+    @property
+    def finer_points(self) -> int:
+        """Of a finer grid in x for the estimate, if there is one."""
+        return min(2 * self.points, self.grid)
+
+    def errors_of(self, pieces: Sequence[Piece], finer: bool = False) -> Errors:
+        """The errors of all windows: those that were found when they were solved, or those on a finer grid."""
+        points, cells = (self.finer_points, 2) if finer else (self.points, 1)
+        errors = self._errors_at_start(points)
+        for index, piece in enumerate(pieces):
+            condition = piece.condition(self.kernel.even) if index else self.problem.initial_condition
+            steps = cells * self.cells_in(float(piece.length), float(piece.pace))
+            sampled = self.window(index, condition).sampled(on_its_rung(piece), points, steps)
+            errors = errors_after(errors, self.problem, sampled, float(piece.start))
+        return errors
+
+    def believed(self, errors: Errors, pieces: Sequence[Piece], has_time: bool = True) -> Errors:
+        """The errors of all windows, by which a march is said to meet its tolerance, or not.
+
+        Where the estimate meets it but is not reliable, it is found again on a finer grid, if that is not too large.
+        Where it is not reliable then, either, the largest of the estimates stands for all of them.
+        """
+        value, is_reliable = estimate_from(errors)
+        if is_reliable or not value <= self.tolerance:
+            return errors
+        cells = sum(2 * self.cells_in(float(piece.length), float(piece.pace)) for piece in pieces)
+        if has_time and cells * self.finer_points ** len(self.problem.axes) <= MOST_AGAIN:
+            errors = _with_sums(errors, self.errors_of(pieces, finer=True))
+            if estimate_from(errors)[1]:
+                return errors
+        largest = max(errors, key=lambda one: one.relative_l2 if math.isfinite(one.relative_l2) else math.inf)
+        return _with_sums(errors, (largest, *errors[1:]))
 
     # --- begin, resume, run ----------------------------------------------------------------------------------------
 
@@ -162,10 +227,13 @@ class March:
 
     def fresh(self, tolerance: float, rounds: int) -> Progress:
         """Before the first window."""
-        u = initial_values(self.problem, self.points)
-        whole, even, odd = (ErrorSoFar.at_start(np.zeros_like(one), one) for one in (u, halved(u, 0), halved(u, 1)))
         first = self.controller(tolerance).first(self.settings.units)
-        return Progress((whole, even, odd), 0.0, first.length, first.rung, tolerance, rounds, 0.0)
+        return Progress(self._errors_at_start(self.points), 0.0, first.length, first.rung, tolerance, rounds, 0.0)
+
+    def _errors_at_start(self, points: int) -> Errors:
+        u = initial_values(self.problem, points)
+        whole, even, odd = (ErrorSoFar.at_start(np.zeros_like(one), one) for one in (u, halved(u, 0), halved(u, 1)))
+        return whole, even, odd
 
     def begin(self) -> TrainingState:
         """The state before the first window."""
@@ -192,12 +260,15 @@ class March:
         """
         with StopSignals() as signals, Stopwatch() as watch:
             session = Session(self, signals, watch, state.seconds, state.compile_seconds)
-            best = session.to_the_end(state)
+            best = session.save(session.to_the_end(state))
             while session.repeats(best):
-                again = session.to_the_end(session.tightened(best))
-                if not estimate_or_infinity(again) < estimate_or_infinity(best):
+                again = session.another_round(best)
+                if again is None:
                     break
-                best = again
+                if not estimate_or_infinity(again) < estimate_or_infinity(best):
+                    best = best._replace(step=again.step)  # what both took, in a checkpoint that is the newest
+                    break
+                best = session.save(again)
             return session.save(best)
 
 
@@ -208,3 +279,17 @@ def rows_in(t: np.ndarray, start: float, length: float) -> tuple[np.ndarray, np.
         return inside, np.empty(0)
     rows = inside[np.unique(np.linspace(0, len(inside) - 1, ROWS).round().astype(int))]
     return rows, np.clip(t[rows] - start, 0, length)
+
+
+def relative_error(u: np.ndarray, exact: np.ndarray) -> float:
+    """‖u − u*‖/‖u*‖, and ‖u‖ where u* is zero, or its square is too small a number."""
+    whole = float(np.linalg.norm(exact))
+    return float(np.linalg.norm(u - exact)) / (whole or 1.0)
+
+
+def _with_sums(errors: Errors, found: Errors) -> Errors:
+    """The errors with the sums over time of others, which may have been found on other grids."""
+    whole, even, odd = (
+        one._replace(errors=other.errors, wholes=other.wholes) for one, other in zip(errors, found, strict=True)
+    )
+    return whole, even, odd

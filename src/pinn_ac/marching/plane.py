@@ -15,7 +15,7 @@ from pinn_ac.estimate import Window, from_values, points_needed, time_grids
 from pinn_ac.marching.control import LADDER, Controller
 from pinn_ac.marching.kernel import Kernel, Prepared
 from pinn_ac.marching.lift import CHUNK, in_chunks
-from pinn_ac.marching.march import March, rows_in
+from pinn_ac.marching.march import March, relative_error, rows_in
 from pinn_ac.marching.pieces import Piece, on_its_rung
 from pinn_ac.marching.plane_lift import (
     BLOCK,
@@ -28,9 +28,11 @@ from pinn_ac.marching.plane_lift import (
     values_from_lift,
     with_modes,
 )
+from pinn_ac.marching.points import early_power
 from pinn_ac.marching.window import WindowProblem
 from pinn_ac.problem import LocalPlane, PlaneCondition, transfer_plane
 from pinn_ac.problem.double_series import ORDERS
+from pinn_ac.reference.grids import fastest_decay
 from pinn_ac.residual import monomials
 from pinn_ac.sampling import Box, Sobol, draw_points
 
@@ -176,6 +178,12 @@ class PlaneWindow(WindowProblem):
 
     kernel: Any
 
+    def fastest(self, pace: float) -> float:
+        """The rate of the fastest decay of the lift that leaves something behind."""
+        A = strong_modes(self.condition)
+        k = np.arange(len(A)) % (len(A) // 2)  # cosines and sines
+        return pace * fastest_decay(self.kernel.field.problem, 0.5 * A, (k, k))
+
     def drawn(self, length: float, pace: float, count: int) -> tuple[np.ndarray, np.ndarray]:
         """t, (n,), and x, (n, 2): about `count` collocation points, at least `CHUNK`.
 
@@ -183,10 +191,10 @@ class PlaneWindow(WindowProblem):
         """
         problem = self.kernel.field.problem
         count = max(1, round(count / CHUNK)) * CHUNK
-        density = self._density(length, pace)
+        density, power = self._density(length, pace), early_power(length, self.fastest(pace))
 
         def split(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            return 0.5 * length * (1 - np.cos(np.pi * points[:, 0])), points[:, 1:]
+            return length * (0.5 * (1 - np.cos(np.pi * points[:, 0]))) ** power, points[:, 1:]
 
         box: Box = ((0.0, 1.0), *problem.domain)
         drawn = draw_points(
@@ -229,7 +237,7 @@ class PlaneWindow(WindowProblem):
 
     def sampled(self, piece: Any, points: int, steps: int) -> Window:
         """The field and its residual for the error estimate, on points × points and `steps` cells of time."""
-        t = time_grids(float(piece.length), (), steps)[0]
+        t = time_grids(float(piece.length), (), steps, self.fastest(float(piece.pace)))[0]
         u, _, _, f = self.kernel.evaluated(piece, self.condition, t, points)
         return from_values(t, u, f)
 
@@ -285,6 +293,11 @@ class PlaneMarch(March):
         return round(CELLS * self.problem.horizon / self.usual)
 
     @property
+    def finer_points(self) -> int:
+        """Of a finer grid along each axis."""
+        return 2 * self.points
+
+    @property
     def cells(self) -> int:
         """Steps of time in a window, at least, for the estimate of its error."""
         return CELLS
@@ -317,4 +330,4 @@ class PlaneMarch(March):
             return {}
         u = self.kernel.evaluated(piece, window.condition, local, n // stride)[0]
         exact = reference.u[rows][:, ::stride, ::stride]
-        return {"window_relative_l2": float(np.linalg.norm(u - exact) / np.linalg.norm(exact))}
+        return {"window_relative_l2": relative_error(u, exact)}

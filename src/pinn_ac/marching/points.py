@@ -1,5 +1,6 @@
 """The collocation points of a window: lines of constant time, on each of them more points where u is steep."""
 
+import math
 from dataclasses import dataclass
 
 import jax
@@ -10,6 +11,8 @@ from pinn_ac.marching.lift import Lift
 from pinn_ac.problem import Problem
 
 GOLDEN = (5**0.5 - 1) / 2
+EARLY = 0.01
+"""In v = (1 − cos πs)/2, evenly spread s in [0, 1]: a sixteenth of the lines."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def spread(
     lines, per_line = shape
     # Denser at both ends, as Chebyshev's points are: evenly spread lines leave errors ten times as large at the end.
     v = (1 - np.cos(np.pi * (np.arange(lines) + 0.25 + 0.5 * generator.random(lines)) / lines)) / 2
-    t = length * (v if lift.exact_series else v**2)  # a kink changes quickly at first
+    t = length * v ** _power(lift, length)
     first = lift.points // 2 if half else 0
     xi = -1 + 2 * np.arange(first, lift.points + 1) / lift.points
     g = lift.lines(t)[0]
@@ -80,6 +83,16 @@ def spread(
         wanted = (np.arange(per_line) + offsets[i]) / per_line * total[i, -1]
         columns[i] = first + np.rint(np.interp(wanted, total[i], np.arange(len(xi)))).astype(int)
     return Lines(t, columns)
+
+
+def early_power(length: float, fastest: float) -> float:
+    """p ≥ 1 with which a share `EARLY` of length · v^p, v in [0, 1], lies before 1/`fastest`."""
+    return max(1.0, math.log(max(length * fastest, 1.0)) / -math.log(EARLY))
+
+
+def _power(lift: Lift, length: float) -> float:
+    """Of a window's lines; a kink changes quickly at first."""
+    return max(1.0 if lift.exact_series else 2.0, early_power(length, lift.fastest))
 
 
 @jax.jit

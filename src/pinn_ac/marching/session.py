@@ -26,8 +26,12 @@ MOST_ROUNDS = 3
 """Marches through all of the time, each with a smaller share for each window, until the whole meets the tolerance."""
 SETTLED, LATE = 14.0, 8
 """R t from which on a solution is carried in long windows, about, and how many these are; to plan the time by."""
+SAVING = 0.05
+"""Of the time of a march, at most, that goes to its checkpoints, about."""
+OF_ALL = 0.1
+"""The part of the whole solution's size by which the error of a window is measured at least."""
 LEAST_HURRIED = 256
-"""The smallest network that the clock makes a march take: smaller ones save little time."""
+"""The smallest network that the clock makes a march take, unless it has a smaller one: these save little time."""
 COST = 1.5
 """The power of the number of features with which the time of a window grows, about; measured."""
 
@@ -41,16 +45,34 @@ class Session:
     watch: Stopwatch
     seconds_before: float
     compile_seconds_before: float
+    keeps: bool = True  # what it reaches, in checkpoints
+    saved: float = 0.0  # when, by `watch`
+    took: float = 0.0  # seconds, to save it
 
     def seconds(self) -> float:
         return self.seconds_before + self.watch.seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds of the clock, if there is one."""
+        return math.inf if self.march.seconds is None else self.march.seconds - self.seconds()
 
     def save(self, state: TrainingState) -> TrainingState:
         """Write a checkpoint, with the clocks as they are now."""
         compiled = self.compile_seconds_before + self.watch.compile_seconds
         state = state._replace(seconds=self.seconds(), compile_seconds=compiled)
-        if self.march.checkpoints is not None:
+        if self.march.checkpoints is not None and self.keeps:
             self.march.checkpoints.save(stacked([*unstacked(state.finished), state.best_params]), state)
+        return state
+
+    def save_if_cheap(self, state: TrainingState) -> TrainingState:
+        """The same, unless it would take more than a share `SAVING` of the time: checkpoints hold all windows."""
+        begun = self.watch.seconds
+        if begun - self.saved < self.took / SAVING:
+            return state
+        state = self.save(state)
+        self.saved = self.watch.seconds
+        self.took = self.saved - begun
         return state
 
     def to_the_end(self, state: TrainingState) -> TrainingState:
@@ -59,15 +81,35 @@ class Session:
             self._stop_if_asked(state)
             state = self.window(state)
             if state.optimizer.time < self.march.problem.horizon * (1 - 1e-12):
-                state = self.save(state)
-        return state
+                state = self.save_if_cheap(state)
+        progress = state.optimizer
+        errors = self.march.believed(progress.errors, pieces_of(state), self.left > 0)
+        return state._replace(optimizer=progress._replace(errors=errors))
 
     def repeats(self, state: TrainingState) -> bool:
         """Whether another round is needed and has time."""
         march, progress = self.march, state.optimizer
         missed = not estimate_or_infinity(state) <= march.tolerance
+        if not missed or progress.rounds + 1 >= MOST_ROUNDS:
+            return False
         in_time = march.seconds is None or 2 * self.seconds() < march.seconds
-        return missed and in_time and progress.rounds + 1 < MOST_ROUNDS
+        march.hurried |= not in_time
+        return in_time
+
+    def another_round(self, finished: TrainingState) -> TrainingState | None:
+        """What comes of one after a finished one; None if nothing does.
+
+        Its windows are not saved: they would take the place of the finished march, which is what there is to show
+        unless they turn out better. A run that is stopped among them begins the round anew, with the same bits.
+        """
+        self.keeps = False
+        try:
+            return self.to_the_end(self.tightened(finished))
+        except Diverged as error:
+            self._say(f"{error} What was found before is kept.")
+            return None
+        finally:
+            self.keeps = True
 
     def tightened(self, state: TrainingState) -> TrainingState:
         """Before the first window of another round."""
@@ -92,7 +134,7 @@ class Session:
         for number in range(MOST_ATTEMPTS):
             choice, hurried = self._in_time(choice, controller, progress.time)
             pace = self._pace(problem, choice.length, first=not pieces)
-            attempt, sampled, error = self._attempt(problem, empty, choice, pace, number)
+            attempt, sampled, error = self._attempt(problem, empty, choice, pace, number, progress)
             state = state._replace(step=state.step + attempt.iterations)
             if best is None or error < best[0]:
                 best = error, attempt, sampled, choice
@@ -101,9 +143,13 @@ class Session:
             following = controller.after_failure(choice, error)
             if following is None:
                 break
+            if self.left <= 0 and math.isfinite(best[0]):
+                hurried = True
+                break
             self._say_rejected(progress.time, choice, error, controller, following)
             choice = controller.fitted(following, progress.time)
         assert best is not None
+        march.hurried |= hurried
         error, attempt, sampled, choice = best
         if not math.isfinite(error):
             self.save(state)
@@ -130,33 +176,47 @@ class Session:
         """1, or 0 where a solution that has settled is nearer to what it was than to what the flows make of it."""
         if first:
             return 1.0
-        if length > self.march.controller(1.0).longest * (1 + 1e-9):
+        if self.march.controller(1.0).is_for_rest(length):
             return 0.0
         flowing, at_rest = (problem.residual_of_nothing(length, pace) for pace in (1.0, 0.0))
         return 0.0 if at_rest <= AT_REST * flowing else 1.0
 
     def _attempt(
-        self, problem: WindowProblem, empty: Piece, choice: Choice, pace: float, number: int
+        self, problem: WindowProblem, empty: Piece, choice: Choice, pace: float, number: int, progress: Progress
     ) -> tuple[Attempt, Sampled, float]:
         march = self.march
         attempt = problem.attempt(empty, choice.length, pace, choice.units, number)
-        cells = march.cells_in(choice.length)
+        cells = march.cells_in(choice.length, pace)
         with np.errstate(over="ignore", invalid="ignore"):
             sampled = problem.sampled(attempt.piece, march.points, cells)
             nothing = ErrorSoFar.at_start(np.zeros_like(sampled.u[0]), sampled.u[0])
-            alone = nothing.after(march.problem, sampled)
-        return attempt, sampled, alone.now if math.isfinite(attempt.loss) else math.inf
+            error = self._relative(nothing.after(march.problem, sampled), progress, progress.time + choice.length)
+        return attempt, sampled, error if math.isfinite(attempt.loss) and math.isfinite(error) else math.inf
+
+    def _relative(self, alone: ErrorSoFar, progress: Progress, end: float) -> float:
+        """The error at the end of a window, as a share of u there; where u decays, of `OF_ALL` of its size in all.
+
+        The tolerance is one of all times together, and nobody needs the digits of a u that is nearly gone; unless the
+        reaction makes it grow again, and its error with it, for which that size is taken as so much smaller.
+        """
+        problem = self.march.problem
+        growth = problem.growth * max(1 - end / problem.horizon, 0.0)
+        least = OF_ALL * progress.errors[0].least_size * math.exp(-growth)
+        size = float(np.sqrt(np.mean((alone.u + alone.e) ** 2)))
+        return float(np.sqrt(np.mean(alone.e**2))) / least if size < least else alone.now
 
     def _in_time(self, choice: Choice, controller: Controller, now: float) -> tuple[Choice, bool]:
         """The choice, or one that is quick enough for what is left of the clock; whether it had to be.
 
         Where the clock does not leave time for windows of this length and size, those that are left have the usual
-        length and one attempt each, with the largest network for which there is time.
+        length and one attempt each, with the largest network for which there is time; past the end of the clock the
+        longest that a window may have.
         """
         march = self.march
         if march.seconds is None or not march.costs:
             return choice, False
-        left, usual = march.seconds - self.seconds(), max(choice.length, controller.usual)
+        left = self.left
+        usual = max(choice.length, controller.usual if left > 0 else controller.longest)
         growth, ends, late = march.problem.growth, controller.end, 0
         if growth > SETTLED:
             ends, late = max(now, SETTLED / growth * ends), LATE
@@ -168,7 +228,8 @@ class Session:
 
         if needed(choice.rung, choice.length) <= left:
             return choice, False
-        least = next((rung for rung, units in enumerate(LADDER) if units >= LEAST_HURRIED), 0)
+        quick = next((rung for rung, units in enumerate(LADDER) if units >= LEAST_HURRIED), 0)
+        least = min(quick, choice.rung)
         fits = [rung for rung in range(least, len(LADDER)) if needed(rung, usual) <= left]
         return controller.fitted(Choice(usual, max(fits, default=least)), now), True
 

@@ -20,6 +20,8 @@ LINES, FEW_LINES = 64, 8
 """Of constant time, on which the points of a window lie; and those where a rough value is enough."""
 LEAST_VARIANCE = 1e-6
 """Directions of less variance than this share of the largest are treated as if they had so much."""
+AT_ONCE = 2**22
+"""Times × points of the grid at which the lift is computed at once: 0.3 GB with its derivatives."""
 IMPROVEMENT = 0.5
 """An iteration that does not lower ‖r‖ below this share of what it was is the last one."""
 
@@ -176,8 +178,9 @@ class WindowProblem:
 
     def sampled(self, piece: Piece, points: int, steps: int) -> Window:
         """The field and its residual for the error estimate, on `points` of the period and `steps` cells of time."""
-        t = time_grids(float(piece.length), (), steps)[0]
-        return from_values(t, *self._on_the_period(piece, t, points))
+        lift = self.lift(float(piece.pace))
+        t = time_grids(float(piece.length), (), steps, lift.fastest)[0]
+        return from_values(t, *self._on_the_period(lift, piece, t, points))
 
     def end(self, piece: Piece) -> np.ndarray:
         """u on the whole grid at the end of the window."""
@@ -185,12 +188,17 @@ class WindowProblem:
         u = self.kernel.field_values(self.lift(float(piece.pace)), piece, t, columns[None])
         return self.whole(u)[0]
 
-    def _on_the_period(self, piece: Piece, t: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
-        """u and the residual at the times t, (m,), and even points of the period, each (m, points)."""
-        columns = self.columns(points)
-        u, f = self.kernel.values(
-            self.lift(float(piece.pace)), piece, t, np.broadcast_to(columns, (len(t), len(columns)))
-        )
+    def _on_the_period(self, lift: Lift, piece: Piece, t: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
+        """u and the residual at the times t, (m,), and even points of the period, each (m, points).
+
+        Some times after others, so that memory does not grow with their number.
+        """
+        columns, rows = self.columns(points), max(2, AT_ONCE // self.grid // 2 * 2)
+        found = []
+        for begin in range(0, len(t), rows):
+            now = t[begin : begin + rows]
+            found.append(self.kernel.values(lift, piece, now, np.broadcast_to(columns, (len(now), len(columns)))))
+        u, f = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return self.whole(u), self.whole(f)
 
     def columns(self, points: int) -> np.ndarray:

@@ -11,6 +11,8 @@ import numpy as np
 from pinn_ac.errors import is_number, is_whole, numbers, require
 from pinn_ac.problem.lifts import fourier_heat_flow, kinked_coefficients, kinked_heat_flow
 
+LONG, AT_ONCE = 512, 2**22
+"""Terms of a series from which on it is not summed at all points at once, and terms × points that are."""
 ROUNDING = 1e-13
 """Coefficients below this share of the largest are the rounding of a quadrature, not the condition's."""
 
@@ -74,8 +76,31 @@ def require_known(problem: Any) -> None:
 
 def largest_value(condition: InitialCondition) -> float:
     """max |u₀|, in double precision, on 8193 points of the period."""
+    long = isinstance(condition, BandLimited) and condition.terms > LONG
+    u = values_on_grid(condition, 8192) if long else values_at(condition, np.linspace(-1.0, 1.0, 8193))
+    return float(np.abs(u).max())
+
+
+def values_at(condition: Any, xi: np.ndarray) -> np.ndarray:
+    """u₀(ξ) in double precision, (n,); where it is a long series at some points after others."""
+    terms = getattr(condition, "terms", 0)
+    size = max(1, AT_ONCE // terms if terms > LONG else len(xi))
     with jax.enable_x64(True):
-        return float(np.abs(np.asarray(condition(jnp.linspace(-1.0, 1.0, 8193)))).max())
+        found = [np.asarray(condition(jnp.asarray(xi[k : k + size])), float) for k in range(0, len(xi), size)]
+    return found[0] if len(found) == 1 else np.concatenate(found)
+
+
+def values_on_grid(condition: Any, points: int) -> np.ndarray:
+    """u₀ at ξ = −1 + 2j/n, j = 0..n−1, in double precision; of a long series by the fast Fourier transform.
+
+    There the modes k and k + n of a series are the same.
+    """
+    if not (isinstance(condition, BandLimited) and condition.terms > LONG):
+        return values_at(condition, -1 + 2 * np.arange(points) / points)
+    c = condition.coefficients
+    k, folded = np.arange(len(c)), np.zeros(points, complex)
+    np.add.at(folded, k % points, c * np.where(k % 2, -1, 1) * np.where(k, 2, 1))  # e^{−ikπ} at the first point
+    return np.fft.ifft(folded).real * points
 
 
 class _Series:
@@ -124,6 +149,11 @@ class BandLimited(_Series):
     def coefficients(self) -> np.ndarray:
         """c_0 … c_m."""
         raise NotImplementedError
+
+    @property
+    def terms(self) -> int:
+        """Coefficients of the series that :meth:`__call__` sums at every point."""
+        return len(self.coefficients)
 
     @property
     def even(self) -> bool:

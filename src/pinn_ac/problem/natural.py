@@ -11,7 +11,7 @@ import numpy as np
 
 from pinn_ac.errors import require
 from pinn_ac.problem import ends
-from pinn_ac.problem.initial_conditions import InitialCondition, largest_value
+from pinn_ac.problem.initial_conditions import InitialCondition, largest_value, values_at, values_on_grid
 from pinn_ac.problem.own_period import OwnPeriod, own_period
 from pinn_ac.problem.reflected import Base
 from pinn_ac.problem.units import require_units
@@ -88,12 +88,10 @@ class InUnits:
 
     def initial_values(self, points: int) -> np.ndarray:
         """u₀ at ξ = −1 + 2j/n, in double precision; where the problem is mirrored, u₀ between the walls, mirrored."""
-        xi = -1 + 2 * np.arange(points) / points
-        if self.is_mirrored:
-            xi = np.abs(xi)
-        with jax.enable_x64(True):
-            u = np.asarray(self.initial_condition(jnp.asarray(xi)), float)
-        return u + self.base(xi) if self.is_mirrored else u
+        if not self.is_mirrored:
+            return values_on_grid(self.initial_condition, points)
+        xi = np.abs(-1 + 2 * np.arange(points) / points)
+        return values_at(self.initial_condition, xi) + self.base(xi)
 
     def grid(self, points: int) -> np.ndarray:
         """Even points of the domain: of a period without its right end, between walls with both ends."""

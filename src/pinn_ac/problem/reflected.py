@@ -211,6 +211,11 @@ class Reflected:
                 kinks.append(Kink(at, tuple(jumps)))
         return tuple(kinks)
 
+    @property
+    def terms(self) -> int:
+        """Of the series."""
+        return len(self.parts.series)
+
     def __call__(self, xi: jax.Array) -> jax.Array:
         """v(ξ), from the decomposition."""
         return self.heat_flow(jnp.zeros_like(xi), xi, 0.0)[0]

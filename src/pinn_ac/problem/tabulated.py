@@ -95,6 +95,11 @@ class Tabulated(BandLimited):
         xi, u = _between_walls(self.path, self._samples, self.domain)
         return make_interp_spline(xi, u, k=5)
 
+    @property
+    def terms(self) -> int:
+        """Of the series of a period; between walls there is none."""
+        return super().terms if self.periodic else 0
+
     def __call__(self, xi: jax.Array) -> jax.Array:
         """u₀(ξ); between walls it is evaluated on the host."""
         return super().__call__(xi) if self.periodic else jnp.asarray(self._spline(np.clip(np.asarray(xi), -1, 1)))

@@ -22,7 +22,7 @@ def least_squares_step(
     Args:
         J: (n, P), finite; a column of zeros gets δ = 0.
         r: (n,).
-        floor: relative, from the rounding error of the precision up.
+        floor: relative; a twentieth of the rounding error of the precision at least, what is less counts as that.
         shards: the devices that share the rows of J and r; none of them ever holds the others' (`Shards.triangle`).
     """
     return least_squares_steps(J, r[:, None], floor, shards)[:, 0]
@@ -41,7 +41,7 @@ def least_squares_steps(
     lengths = jnp.linalg.norm(J, axis=0)
     lengths = jnp.where(lengths > 0, lengths, 1.0)
     whole = shards.triangle(jnp.concatenate([J / lengths, r], axis=1))[:P]
-    damping = floor * jnp.linalg.norm(whole[:, :P])
+    damping = jnp.maximum(floor, jnp.finfo(J.dtype).eps / 20) * jnp.linalg.norm(whole[:, :P])
     rows = jnp.concatenate([damping * jnp.eye(P, dtype=J.dtype), jnp.zeros((P, r.shape[1]), J.dtype)], axis=1)
     R = jnp.linalg.qr(jnp.concatenate([whole, rows]), mode="r")[:P]
     return -jax.scipy.linalg.solve_triangular(R[:, :P], R[:, P:]) / lengths[:, None]
