@@ -101,6 +101,8 @@ def _compared_loss(experiment: Experiment) -> Callable[[Any, Any], float]:
     return unhidden
 
 
+ENDLESS = 10**9
+"""Steps of an optimizer that the clock alone ends: no progress is a share of them."""
 BY_TOLERANCE, BY_CLOCK, BY_STEPS = "the tolerance", "the clock", "the number of steps"
 """What may have ended a run."""
 
@@ -228,7 +230,8 @@ class Training:
         return tracked(self.kept, self._described(step, description))
 
     def _described(self, step: int, description: Mapping[str, Any] | None) -> dict[str, Any]:
-        total = None if self.experiment.marches else self.experiment.total_steps
+        steps = self.experiment.total_steps
+        total = None if self.experiment.marches or steps >= ENDLESS else steps
         ends = {"total_steps": total, "seconds_budget": self.plan.seconds}
         return {"step": step, **ends, **(description or {})}
 

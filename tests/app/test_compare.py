@@ -207,6 +207,8 @@ def test_a_run_with_one_optimizer_goes_on_to_its_clock():
     assert rates(10**6) == before(10_000)
     given = Intervals(*(config.train[name] for name in Intervals._fields))
     assert given.for_stage(config.optimizer.steps) == Intervals().for_stage(alone.optimizer.steps)
+    training = Training(assemble(config), Plan(seconds=7))
+    assert training._described(0, None)["total_steps"] is None  # progress is a share of the seconds alone
 
 
 @pytest.mark.parametrize(("name", "words"), [("plain", ["optimizer.steps=5"]), ("broyden", []), ("record", [])])

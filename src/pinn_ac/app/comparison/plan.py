@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from pinn_ac.app.config import check_scalars
 from pinn_ac.app.objects import build
 from pinn_ac.errors import InputError, is_number, is_whole, require
+from pinn_ac.running import ENDLESS
 from pinn_ac.training import Intervals
 
 SETTINGS = ("experiments", "seeds", "steps", "seconds")
@@ -23,8 +24,6 @@ OF_THE_COMPARISON = {
     "ensemble": "seeds=[…] gives the seeds",
 }
 """A setting that the comparison makes for each run → what to write instead."""
-ENDLESS = 10**9
-"""Steps of a run that its clock ends."""
 Compose = Callable[[list[str]], DictConfig]
 """Words of a command line → the config of the run that they describe."""
 
