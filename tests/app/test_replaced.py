@@ -58,7 +58,7 @@ def test_no_weighting_is_none_and_what_another_option_has_too_is_kept():
 def test_what_was_typed_is_kept_and_refused():
     with pytest.raises(InputError, match=r"weighting \(RBA\) has no setting tolerance: it has"):
         assemble(of_a_run("experiment=causal", "weighting=rba", "weighting.tolerance=3"))
-    with pytest.raises(InputError, match=r"weighting.chunks set what is not there: choose an option of weighting"):
+    with pytest.raises(InputError, match=r"weighting.chunks would set nothing: choose an option of weighting"):
         assemble(of_a_run("experiment=causal", "weighting=none", "weighting.chunks=3"))
 
 

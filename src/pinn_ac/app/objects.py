@@ -134,11 +134,11 @@ def _check_object(name: str, settings: Mapping[str, Any], in_users_own: bool = F
     """
     own, needed = [key for key in settings if key not in MARKS], []
     if "_target_" in settings or _group(name) in KINDS:
-        without = settings.get("_target_") is None
         listed = ", ".join(f"{name}.{key}" for key in own)
         require(
-            not (without and own),
-            f"{listed} set what is not there: choose an option of {_group(name)}, or leave them out.",
+            "_target_" in settings or not own,
+            f"{name}._target_ is missing, and {listed} would set nothing: choose an option of {_group(name)}, or "
+            "leave them out.",
         )
         target = _object(name, settings.get("_target_"), in_users_own)
         in_users_own = _is_allowed(str(settings.get("_target_")))
