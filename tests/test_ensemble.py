@@ -139,7 +139,8 @@ def test_a_member_that_misses_its_tolerance_is_in_the_exit_status(tmp_path, monk
             (folder / f"seed={seed}/metrics.json").write_text(json.dumps({"tolerance_met": one}))
         return 0.5
 
-    hydra = SimpleNamespace(runtime=SimpleNamespace(output_dir=str(tmp_path)), mode=mode)
+    runtime = SimpleNamespace(output_dir=str(tmp_path), choices={}, config_sources=[])
+    hydra = SimpleNamespace(runtime=runtime, overrides=SimpleNamespace(task=[]), mode=mode)
     monkeypatch.setattr(run, "train_ensemble_in", trained)
     monkeypatch.setattr(run, "HydraConfig", SimpleNamespace(get=lambda: hydra))
     config = composed("ensemble=2", "seed=3")
