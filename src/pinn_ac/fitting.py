@@ -303,6 +303,11 @@ def choose(
     return Setup(problem=problem, optimizers=optimizers, seconds=seconds, seed=seed, tolerance=tolerance, **chosen)
 
 
+def stage_name(optimizer: Any) -> str:
+    """What a stage is called: the optimizer's own name, or its class's."""
+    return str(getattr(optimizer, "name", type(optimizer).__name__))
+
+
 def stages(optimizers: Any, steps: int | None = None) -> dict[str, Any]:
     """Name → optimizer of each stage.
 
@@ -320,7 +325,7 @@ def stages(optimizers: Any, steps: int | None = None) -> dict[str, Any]:
         listed = list(optimizers) if is_list else [optimizers]
         named = {}
         for one in listed:
-            name = getattr(one, "name", type(one).__name__)
+            name = stage_name(one)
             named[name if name not in named else f"{name}_{len(named) + 1}"] = one
     require(bool(named), "There is no optimizer: give at least one.")
     for one in named.values():

@@ -360,9 +360,8 @@ class Solution(Shown):
     def _require_inside(self, *point: Any) -> None:
         """Refuse times and places that JAX does not trace as they are refused where it traces nothing."""
         somewhere = self.problem.domain[0] if self.problem.has_walls else 0.0
-        for place, axis in enumerate(point):
-            if not is_traced(axis):
-                self._checked(*(axis if other == place else somewhere * (other > 0) for other in range(len(point))))
+        inside = (0.0, *[somewhere] * len(self.problem.axes))
+        self._checked(*(known if is_traced(axis) else axis for axis, known in zip(point, inside, strict=True)))
 
     def _checked(self, *point: Any) -> tuple[np.ndarray, ...]:
         """t and x, and y in the plane, in double precision and of one shape.

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from easy import EASY, Told
 
 import pinn_ac
 from composed import composed
@@ -22,7 +23,6 @@ from pinn_ac.optimizers import GaussNewton
 from pinn_ac.problem import Cosine, Fourier
 from pinn_ac.running import Plan
 from pinn_ac.sampling import Monitor, Sobol
-from pinn_ac.tracking import Memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,25 +44,6 @@ class FisherKPP(pinn_ac.Problem):
 
     def reaction(self, u):
         return self.growth_rate * u * (1 - u)
-
-
-EASY = pinn_ac.AllenCahn(diffusivity=1e-2, reaction_rate=2.0, initial_condition=Cosine())
-
-
-class Told(Memory):
-    """Keeps what is logged and said, and may do something after some windows."""
-
-    def __init__(self, at=None, do=None):
-        super().__init__()
-        self.said, self.at, self.do = [], at, do
-
-    def log(self, step, stage, figures):
-        super().log(step, stage, figures)
-        if len(self.history) == self.at:
-            self.do()
-
-    def say(self, sentence):
-        self.said.append(sentence)
 
 
 @pytest.fixture(scope="module")

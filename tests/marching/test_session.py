@@ -9,36 +9,18 @@ from types import SimpleNamespace
 import jax
 import numpy as np
 import pytest
+from easy import EASY, Told
 
 import pinn_ac
 from pinn_ac.estimate import TIMES, ErrorSoFar
+from pinn_ac.evaluation import relative_error
 from pinn_ac.marching import Choice, Controller, March, control, cut, march_for, session, window
 from pinn_ac.marching.lift import Lift
-from pinn_ac.marching.march import relative_error
 from pinn_ac.marching.progress import estimate_from
 from pinn_ac.marching.session import Session
 from pinn_ac.problem import AllenCahn, Cosine, Fourier
 from pinn_ac.running import Plan, Training, computing
-from pinn_ac.tracking import Memory
 from pinn_ac.training import Checkpoints, Diverged, blank, unstacked
-
-EASY = AllenCahn(diffusivity=1e-2, reaction_rate=2.0, initial_condition=Cosine())
-
-
-class Told(Memory):
-    """Keeps what is said, and may do something after some windows."""
-
-    def __init__(self, at=None, do=None):
-        super().__init__()
-        self.said, self.at, self.do = [], at, do
-
-    def log(self, step, stage, figures):
-        super().log(step, stage, figures)
-        if len(self.history) == self.at:
-            self.do()
-
-    def say(self, sentence):
-        self.said.append(sentence)
 
 
 def marched(problem, tolerance=1e-6):

@@ -10,7 +10,7 @@ from pinn_ac.app.objects import build
 from pinn_ac.compute import ComputeSettings
 from pinn_ac.errors import require
 from pinn_ac.experiment import Experiment
-from pinn_ac.fitting import choose
+from pinn_ac.fitting import choose, stage_name
 from pinn_ac.loss import Loss
 from pinn_ac.optimizers import Method
 from pinn_ac.problem.plane import InPlane
@@ -133,4 +133,4 @@ def stage_methods(config: DictConfig) -> dict[str, Method]:
     if config.train.steps is not None:
         single.steps = config.train.steps
     method = build(single)
-    return {getattr(method, "name", type(method).__name__): method}
+    return {stage_name(method): method}

@@ -10,6 +10,7 @@ import numpy as np
 
 from pinn_ac.errors import require
 from pinn_ac.estimate import ErrorSoFar, halved, initial_values, points_needed, steps_needed
+from pinn_ac.evaluation import relative_error
 from pinn_ac.marching.control import LADDER, STRETCH, Controller
 from pinn_ac.marching.kernel import Kernel
 from pinn_ac.marching.pieces import Piece, blank, on_its_rung
@@ -279,12 +280,6 @@ def rows_in(t: np.ndarray, start: float, length: float) -> tuple[np.ndarray, np.
         return inside, np.empty(0)
     rows = inside[np.unique(np.linspace(0, len(inside) - 1, ROWS).round().astype(int))]
     return rows, np.clip(t[rows] - start, 0, length)
-
-
-def relative_error(u: np.ndarray, exact: np.ndarray) -> float:
-    """‖u − u*‖/‖u*‖, and ‖u‖ where u* is zero, or its square is too small a number."""
-    whole = float(np.linalg.norm(exact))
-    return float(np.linalg.norm(u - exact)) / (whole or 1.0)
 
 
 def _with_sums(errors: Errors, found: Errors) -> Errors:

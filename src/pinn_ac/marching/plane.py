@@ -12,10 +12,11 @@ from scipy.interpolate import RegularGridInterpolator
 
 from pinn_ac.compilation import LITTLE, SOME, compiled
 from pinn_ac.estimate import Window, from_values, points_needed, time_grids
+from pinn_ac.evaluation import relative_error
 from pinn_ac.marching.control import LADDER, Controller
 from pinn_ac.marching.kernel import Kernel, Prepared
 from pinn_ac.marching.lift import CHUNK, in_chunks
-from pinn_ac.marching.march import March, relative_error, rows_in
+from pinn_ac.marching.march import March, rows_in
 from pinn_ac.marching.pieces import Piece, on_its_rung
 from pinn_ac.marching.plane_lift import (
     BLOCK,

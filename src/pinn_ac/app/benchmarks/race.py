@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from pinn_ac.app.objects import build
 from pinn_ac.app.run import TOLERANCE_MISSED
 from pinn_ac.app.saved_run import load_config
 from pinn_ac.errors import InputError
+from pinn_ac.evaluation import relative_error
 from pinn_ac.files import make_writable, user_cache
 from pinn_ac.problem import Problem
 from pinn_ac.reference import Reference, solve
@@ -134,16 +136,17 @@ def _classical(run_folder: Path) -> Result:
     start = time.perf_counter()
     reference = solve(problem)
     seconds = time.perf_counter() - start
-    finest = solve(problem, problem.horizon * np.arange(OUTPUTS + 1) / OUTPUTS)
-    return Result(seconds, reference.estimated_error, classical_costs(problem, finest))
+    return Result(seconds, reference.estimated_error, classical_costs(problem, reference))
 
 
-def classical_costs(problem: Problem, finest: Reference) -> list[tuple[float, float]]:
+def classical_costs(problem: Problem, reference: Reference) -> list[tuple[float, float]]:
     """(seconds, error) of Fourier ETDRK4 with controlled steps, each the least error to be had in so many seconds.
 
-    Every number of modes in `MODES` is marched with every local error in `STEP_ERRORS`, compared with a reference
-    that knows both to be coarse, and kept if none that is as quick has a smaller error.
+    Every number of modes in `MODES` is marched with every local error in `STEP_ERRORS`, compared with the reference
+    at `OUTPUTS` of its times, and kept if none that is as quick has a smaller error.
     """
+    chosen = slice(None, None, (len(reference.t) - 1) // OUTPUTS)
+    finest = replace(reference, t=reference.t[chosen], u=reference.u[chosen])
     marches = [_timed_march(problem, finest, *setting) for setting in itertools.product(MODES, STEP_ERRORS)]
     kept, least = [], math.inf
     for seconds, error in sorted(marches):
@@ -163,5 +166,4 @@ def _timed_march(problem: Problem, finest: Reference, share: float, step_error: 
         march_controlled(system, times, step_error, lambda c: rows.append(system.sample(c, points)), Work(math.inf))
     except InputError:
         return time.perf_counter() - start, math.inf
-    seconds = time.perf_counter() - start
-    return seconds, float(np.linalg.norm(np.array(rows) - finest.u[1:]) / np.linalg.norm(finest.u[1:]))
+    return time.perf_counter() - start, relative_error(np.array(rows), finest.u[1:])

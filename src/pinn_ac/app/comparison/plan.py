@@ -24,6 +24,7 @@ OF_THE_COMPARISON = {
     "ensemble": "seeds=[…] gives the seeds",
 }
 """A setting that the comparison makes for each run → what to write instead."""
+
 Compose = Callable[[list[str]], DictConfig]
 """Words of a command line → the config of the run that they describe."""
 
