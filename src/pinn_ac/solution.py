@@ -33,8 +33,9 @@ from pinn_ac.traced import broadcast, is_traced, position, traced_point
 from pinn_ac.tracking import HISTORY, write_history
 from pinn_ac.training import Checkpoints, stacked
 
-CHUNK = 2**16
-"""Points that one call of a compiled program gets."""
+SIZES = tuple(4**power for power in range(3, 9))
+"""Points that one call of a compiled program may get: so few sizes that a user who asks at 7, 9 and then 50 points waits
+for one compilation, and so many that fewer than twice the points asked for are computed, from 64 on."""
 CONFIG, ENSEMBLE, INFERRED, CHECKPOINTS = "config.yaml", "ensemble.yaml", "inferred.npz", "checkpoints"
 """What makes a folder that of a run or of an ensemble; what an inverse run has found; where the parameters are."""
 ORDERS = ("u", "u_t", "u_x", "u_xx", "residual")
@@ -314,7 +315,8 @@ class Solution(Shown):
         starts = self.experiment.starts
         # A time at which two windows meet is the end of the earlier one.
         window = np.searchsorted(self.experiment.breaks, t.ravel(), side="left")
-        size = min(CHUNK, int(np.bincount(window).max()))
+        most = int(np.bincount(window).max())
+        size = max((size for size in SIZES if size <= most), default=SIZES[0])
         results: dict[str, np.ndarray] = {}
         for index in np.unique(window):
             inside = np.flatnonzero(window == index)

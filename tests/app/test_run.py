@@ -158,6 +158,16 @@ def test_many_points_go_through_in_chunks_of_one_program(finished, compilations)
     assert np.allclose(u[-1], again[-1], rtol=0, atol=1e-13)
 
 
+def test_a_few_points_more_or_less_compile_nothing(finished, compilations):
+    """So nobody who tries one place after another in a notebook waits for the compiler each time."""
+    run = pinn_ac.load_run(finished[0])
+    run.predict(0.7, np.linspace(-1, 1, 7))
+    compiled = len(compilations)
+    for count in (1, 9, 64, 200):
+        assert run.predict(0.7, np.linspace(-1, 1, count)).shape == (count,)
+    assert len(compilations) == compiled
+
+
 def test_derivatives_agree_with_differences_of_the_prediction(finished):
     run = pinn_ac.load_run(finished[0])
     t, x = 0.4, np.array([-0.6, 0.1, 0.77])
