@@ -86,6 +86,7 @@ def test_initial_condition_is_exact_whatever_the_network(problem, precision):
             assert np.abs(u - expected).max() > 1e-3, name
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("problem", FORMULAS, indirect=True)
 def test_field_and_slope_are_periodic_after_the_start(problem):
     t = jnp.repeat(jnp.asarray([1e-3, 0.1, problem.horizon]), 2)
@@ -107,6 +108,7 @@ def test_field_and_slope_are_periodic_after_the_start(problem):
         assert (np.abs(left - right) < 1e4 * np.finfo(float).eps * scale).all(), name
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("precision", ["float32", "float64"], indirect=True)
 @pytest.mark.parametrize("problem", FORMULAS[1:], indirect=True)
 def test_gradient_at_the_start_is_finite(problem, precision):

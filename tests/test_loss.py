@@ -245,6 +245,7 @@ def test_unknown_norm_is_refused():
         setting(norm="l2")
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("norm", ["l1", "mse"])
 def test_many_points_are_kept_unprepared_and_taken_in_chunks(norm, gradient):
     """Chunks of 4 of 13 and 5 points, prepared anew in each, with weights: sums in another order, nothing else."""

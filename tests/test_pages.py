@@ -498,6 +498,7 @@ def at_a_small_size(problem, **choices):
     return fit(problem, **chosen | {"steps": min(2, choices.get("steps", 2)), "progress": False, "windows": 1})
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("block", EXAMPLES)
 def test_every_example_in_python_runs(block, request, project, monkeypatch):
     """What comes of it is finite, and each file that it names is written."""
@@ -534,6 +535,7 @@ def given():
     return {"objective": experiment.objective, "params": params, "batch": batch}
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("name", [name for name in modules() if examples_of(name)])
 def test_every_example_in_a_docstring_gives_what_it_says(name, request, given, project, monkeypatch):
     """At a small size where it trains; tests/test_fit.py runs those of the public names as they stand."""

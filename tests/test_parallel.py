@@ -271,6 +271,7 @@ def test_a_run_goes_on_with_other_devices(alone, tmp_path):
     np.testing.assert_allclose(losses(tmp_path / "run"), losses(tmp_path / "alone"), rtol=1e-10)
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize(
     "variables",
     [

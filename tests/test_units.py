@@ -292,6 +292,7 @@ GROWTHS = (1.25, 4.0, 5.0, 10.0, 27.0)
 """R T where a ceiling or a bound decides: a rounding of R T must not."""
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("growth", GROWTHS)
 def test_no_rounding_of_a_unit_decides_what_is_chosen(growth):
     """Windows, whether the flow stops, the estimate's grid: equal in many units of time, some of which round."""
@@ -330,6 +331,7 @@ def test_the_reference_is_the_same_in_other_units(name):
     np.testing.assert_allclose(theirs.u, ours.u, rtol=0, atol=1e-9)
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("name", DECIMAL[:2])
 def test_windows_meet_at_the_same_rows_of_a_grid(name):
     """A time of an even grid at which two windows meet belongs to the first, however both are rounded."""
@@ -359,6 +361,7 @@ def test_energy_alarms_know_no_unit():
     np.testing.assert_allclose(violations[1:], violations[0], rtol=1e-12)
 
 
+@pytest.mark.landing
 def test_a_figure_shows_points_in_the_users_units(tmp_path, monkeypatch):
     """Those of every window, in the t and x that they have in the whole."""
     from pinn_ac.app import report

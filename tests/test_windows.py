@@ -117,6 +117,7 @@ def whole(tmp_path_factory):
     return folder, train_in(folder, composed(*SMALL))
 
 
+@pytest.mark.landing
 def test_a_run_of_windows_is_one_field_with_a_network_a_window(whole):
     folder, metrics = whole
     run = pinn_ac.load_run(folder)

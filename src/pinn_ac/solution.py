@@ -34,8 +34,8 @@ from pinn_ac.tracking import HISTORY, write_history
 from pinn_ac.training import Checkpoints, stacked
 
 SIZES = tuple(4**power for power in range(3, 9))
-"""Points that one call of a compiled program may get: so few sizes that a user who asks at 7, 9 and then 50 points waits
-for one compilation, and so many that fewer than twice the points asked for are computed, from 64 on."""
+"""Points that one call of a compiled program may get: so few sizes that who asks at 7, 9 and then 50 points waits
+for one compilation, and so many that, from 64 on, fewer than twice the points asked for are computed."""
 CONFIG, ENSEMBLE, INFERRED, CHECKPOINTS = "config.yaml", "ensemble.yaml", "inferred.npz", "checkpoints"
 """What makes a folder that of a run or of an ensemble; what an inverse run has found; where the parameters are."""
 ORDERS = ("u", "u_t", "u_x", "u_xx", "residual")

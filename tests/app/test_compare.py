@@ -333,6 +333,7 @@ def test_a_comparison_runs_goes_on_and_is_shown(tmp_path, monkeypatch):
     assert (tmp_path / "comparison.csv").exists()
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("name", options("experiment"))
 def test_small_is_the_same_method_in_double_precision_on_a_small_network(name):
     published, small = (composed(f"experiment={name}", *words) for words in ((), ("size=small",)))
@@ -354,6 +355,7 @@ EXPERIMENTS = [
 ]
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_takes_two_steps_at_the_small_size(name):
     config = composed(f"experiment={name}", "size=small", "model.depth=1", "sampler.num_points=128", *EASY)

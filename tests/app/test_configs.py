@@ -95,6 +95,7 @@ def test_every_option_explains_itself(group, option):
     assert (CONFIGS / group / f"{option}.yaml").read_text().startswith("# ")
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("name", options("experiment"))
 def test_experiments_hold_only_what_differs(name):
     text = (CONFIGS / "experiment" / f"{name}.yaml").read_text()
@@ -417,6 +418,7 @@ def test_an_unknown_setting_of_any_option_is_named_beside_those_that_there_are(g
         assert not PYTHON.search(said), said
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize(("group", "option"), OBJECTS, ids=lambda value: value)
 def test_a_missing_setting_of_any_option_is_named_or_has_a_default(group, option, tmp_path):
     chosen = words_of(group, option, tmp_path)
@@ -429,6 +431,7 @@ def test_a_missing_setting_of_any_option_is_named_or_has_a_default(group, option
         assert said is None or not PYTHON.search(said.replace("_target_", "").replace("_partial_", "")), said
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize(("group", "option"), OBJECTS, ids=lambda value: value)
 def test_a_value_of_another_kind_of_any_setting_is_refused_by_name_or_is_one_that_it_takes(group, option, tmp_path):
     config, refused = composed(*words_of(group, option, tmp_path)), set()

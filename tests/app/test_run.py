@@ -62,6 +62,7 @@ def finished(tmp_path_factory):
     return folder, train(folder, "estimate=true")
 
 
+@pytest.mark.landing
 def test_training_lowers_the_error_well_below_that_of_the_ansatz_alone(undrawn, tmp_path):
     metrics = train(tmp_path, "train.steps=25")
     run = pinn_ac.load_run(tmp_path)

@@ -21,6 +21,7 @@ def run():
     return Solution(experiment, WINDOWS * (experiment.initial_params(),))
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize(
     "sampler", ["sobol", "r3", *(pytest.param(one, marks=pytest.mark.landing) for one in ("rad", "monitor"))]
 )

@@ -129,6 +129,7 @@ def test_all_modes(case):
     onp.testing.assert_allclose(inner, sum(jnp.vdot(a, b) for a, b in zip(x_bar, v, strict=True)), **CLOSE)
 
 
+@pytest.mark.landing
 @each_row
 def test_taylor_to_order_four(case):
     ours, theirs = both(case)

@@ -319,6 +319,7 @@ def cube_roots_are_those_of_users(monkeypatch):
     monkeypatch.setitem(TABLE, "cbrt", replace(TABLE["cbrt"], evaluate=root))
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("dtype", [jnp.float64, jnp.float32], ids=["float64", "float32"])
 @pytest.mark.parametrize("name", sorted(ORACLES))
 def test_derivatives_are_right_relative_to_their_size(name, dtype):

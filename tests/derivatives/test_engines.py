@@ -290,6 +290,7 @@ class Other(AllenCahn):
     orders = OTHERS
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("way", [directly, on_prepared_points], ids=lambda way: way.__name__)
 def test_a_field_has_the_derivatives_of_any_order_of_fifty_digits(engine, way):
     """The reaction flow of a sine, at t = 0 too, straight through the field and at prepared points."""

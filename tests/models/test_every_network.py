@@ -88,6 +88,7 @@ def test_the_start_follows_the_seed(option):
     assert isinstance(network, RandomFeatures) or np.mean(np.asarray(one) != np.asarray(other)) > 0.4
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("option", marked(options("model")))
 def test_the_engines_and_our_own_gradient_agree_with_jax(option):
     """At one point, of Fourier features of both signs; and both its sides are one place for every network."""

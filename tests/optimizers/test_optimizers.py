@@ -217,6 +217,7 @@ PROGRAMS = [(option, {}) for option in OPTIMIZERS] + [
 ]
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize(("option", "settings"), PROGRAMS, ids=str)
 def test_one_compilation_serves_all_steps_and_equal_optimizers_and_ends_with_the_objective(
     option, settings, compilations
@@ -315,6 +316,7 @@ def test_a_loss_that_is_not_finite_is_reported_as_such(option):
     assert not np.isfinite(info.loss)
 
 
+@pytest.mark.landing
 def test_every_setting_changes_what_is_computed(option):
     target, params, batch, _ = linear() if option in BY_MATRICES else rosenbrock()
 

@@ -41,6 +41,7 @@ def case(request):
     return problem, measured
 
 
+@pytest.mark.landing
 def test_derivatives_in_the_coefficients_are_central_differences(case):
     """Of the field, through lift and flow, and of the loss; with problems and with coefficients as arguments."""
     problem, measured = case

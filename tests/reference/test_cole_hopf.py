@@ -60,6 +60,7 @@ def test_cole_hopf_by_the_trapezoidal_rule_is_the_integral():
     np.testing.assert_allclose(cole_hopf(viscosity, t, x), exact, atol=1e-14)
 
 
+@pytest.mark.landing
 def test_the_reference_is_the_cole_hopf_solution(standard):
     near = np.abs(standard.x) < 0.02
     points = np.flatnonzero(near | (np.arange(2048) % 32 == 0))

@@ -64,6 +64,7 @@ def made(option):
     return built("weighting", option, *WORDS.get(option, ()))
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("option", EACH)
 def test_every_weighting_keeps_the_shape_of_its_state_and_compiles_once(option, compilations):
     weighting = made(option)
