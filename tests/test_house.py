@@ -1,6 +1,7 @@
 """The rules of the house, read from the source itself."""
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -111,6 +112,14 @@ def test_the_reader_reads():
 def test_every_room_has_its_floor_and_every_floor_its_rooms():
     assert {room(name) for name in NAMES} == set(LEVELS)
     assert sum(map(len, FLOORS)) == len(LEVELS)
+
+
+def test_the_map_of_the_code_has_the_same_floors():
+    """docs/architecture.md shows them as a table; the package's face is on top of all, and is left out there."""
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", page, re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, len(FLOORS)))
+    assert [set(re.findall(r"`(\w+)`", rooms)) for _, rooms in rows] == FLOORS[:-1]
 
 
 @pytest.mark.parametrize("name", NAMES)

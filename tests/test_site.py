@@ -156,7 +156,7 @@ def test_every_page_is_in_the_navigation_once():
     awaited = {page for page in settings["extra"]["awaited"] if not (ROOT / "docs" / page).exists()}
     there = {path.name for path in (ROOT / "docs").glob("*.md")}
     tutorials = {f"tutorials/{path.stem}.md" for path in (ROOT / "notebooks").glob("*.py")}
-    made = {"reference/commands.md", "changelog.md", "contributing.md"}
+    made = {"reference/commands.md", "runs.md", "changelog.md", "contributing.md"}
     assert set(pages) - awaited == there | tutorials | made
 
 

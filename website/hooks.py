@@ -14,8 +14,8 @@ from mathml import rendered
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[1]
-ABOVE = {"changelog.md": "CHANGELOG.md", "contributing.md": "CONTRIBUTING.md"}
-"""Page → the file at the top of the project that it is."""
+ABOVE = {"changelog.md": "CHANGELOG.md", "contributing.md": "CONTRIBUTING.md", "runs.md": "outputs/README.md"}
+"""Page → the file outside of docs/ that it is."""
 ELSEWHERE = {
     "../configs/": "reference/settings/index.md",
     "../src/pinn_ac/": "reference/api/index.md",
@@ -52,13 +52,14 @@ def _planned(entry: Any, awaited: set[str]) -> Any:
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """The pages that are made from the code, from the notebooks, and from the files at the top."""
+    """The pages that are made from the code, from the notebooks, and from files outside of docs/."""
     texts: dict[str, str | bytes] = {**config_pages.pages(), **api_pages.pages()}
     texts["reference/commands.md"] = command_pages.page()
     for path, page in notebook_pages.pages().items():
         texts |= {path: page.text, **page.files}
     for path, source in ABOVE.items():
-        texts[path] = (ROOT / source).read_text(encoding="utf-8").replace("](docs/", "](")
+        text = (ROOT / source).read_text(encoding="utf-8")
+        texts[path] = re.sub(r"\]\((?:\.\./)?docs/", "](", text)
     for path, content in texts.items():
         files.append(File.generated(config, path, content=content))
     return files
