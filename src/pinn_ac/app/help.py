@@ -8,11 +8,11 @@ from pinn_ac.app.config_folder import CONFIGS, options
 
 SUMMARIES: Mapping[str, str] = MappingProxyType(
     {
-        "experiment": "published settings",
+        "experiment": "complete settings",
         "problem": "the equation",
         "problem/initial_condition": "u(0, x)",
         "model": "the network",
-        "embedding": "what of a point it sees",
+        "embedding": "the network's inputs",
         "ansatz": "how it becomes u(t, x)",
         "derivatives": "engines for u_t, u_xx, …",
         "gradient": "who differentiates the loss",
@@ -23,7 +23,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "optimizer": "the method",
         "stages": "several in turn",
         "size": "as published, or small",
-        "tracker": "who is told of the run",
+        "tracker": "who records the run",
         "hydra/launcher": "where a sweep runs",
         "hydra/sweeper": "what a sweep tries",
     }
