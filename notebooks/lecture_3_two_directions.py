@@ -24,7 +24,7 @@ print("\nforward, from the inside out:", [f"{value:.6f}" for value in forward])
 print("reverse, from the outside in:", [f"{value:.6f}" for value in reverse])
 
 # %% [markdown]
-# The last number is the same. What stands before it is not: forward mode has found $dw_k/dx$ on its way, reverse
+# Both rows end with the same number. The numbers before it differ: on its way forward mode finds $dw_k/dx$, reverse
 # mode $dy/dw_k$.
 
 # %% [markdown]

@@ -236,8 +236,8 @@ assert abs(w - theirs[0]) + abs(b - theirs[1]) < 1e-12
 # %% [markdown]
 # ## 6. Where the package's engine differs
 #
-# `pinn_ac.autodiff` is the same house: `trace` writes a Wengert list, `TABLE` holds the rules, the sweeps read
-# both. What follows is what a physics-informed network needs beyond it.
+# `pinn_ac.autodiff` is built in the same way: `trace` writes a Wengert list, `TABLE` holds the rules, and the sweeps
+# read both. What follows is what a physics-informed network needs besides.
 #
 # ### Derivatives of derivatives
 #

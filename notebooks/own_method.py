@@ -147,7 +147,7 @@ for name, (best, median, worst) in found.items():
 # Three seeds on one easy problem show that the objects work. They do not show that a method is better: for that
 # there is [comparing methods](comparing_methods.ipynb), with published settings, more seeds, and one clock.
 #
-# A method that asks for what there is none of is refused before anything is computed, by one sentence:
+# A setting that cannot be used is refused before anything is computed, by one sentence:
 
 # %%
 try:
