@@ -41,6 +41,39 @@ def test_constants_made_like_a_traced_value():
     assert ad.grad(lambda x: np.shape(x)[0] * x[np.argmax(x)])(jnp.array([1.0, 3.0])).tolist() == [0.0, 2.0]
 
 
+def test_what_is_no_constant_though_it_is_made_like_one():
+    assert ad.grad(lambda v: np.sum(np.full_like(jnp.zeros(3), v)))(2.0) == 3.0
+    steps = jnp.array([-1.0, 0.0, 2.0])
+    assert ad.grad(lambda h: np.sum(np.heaviside(steps, h)))(0.5) == 1.0
+    assert ad.grad(lambda x: np.sum(np.heaviside(x, 0.5)))(steps).tolist() == [0.0] * 3
+    places = jnp.array([0.1, 0.9, 0.8])
+    assert ad.grad(lambda w: np.histogram(places, 2, weights=w)[0][1])(jnp.ones(3)).tolist() == [0.0, 1.0, 1.0]
+
+
+def test_settings_of_an_update_and_a_place_out_of_bounds():
+    outside, x = jnp.array([0, 5]), jnp.array([3.0, 4.0])
+    f = lambda x: x.at[outside].get(mode="fill", fill_value=7.0)  # noqa: E731
+    assert f(x).tolist() == [3.0, 7.0]
+    assert [part.tolist() for part in ad.jvp(f, (x,), (x,))] == [[3.0, 7.0], [3.0, 0.0]]
+    assert [d.tolist() for d in ad.taylor(f, (x,), ([x, x],))[1]] == [[3.0, 0.0]] * 2
+    assert ad.jacrev(f)(x).tolist() == [[1.0, 0.0], [0.0, 0.0]]
+    assert ad.grad(lambda x: np.sum(x.at[outside].add(x, mode="drop")))(x).tolist() == [2.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.abs(x * 1j),
+        ad.from_jax(lambda x: jnp.abs(x * jnp.exp(1j * x))),
+        lambda x: x.astype(complex),
+        lambda x: (x * 1j).real,
+    ],
+)
+def test_complex_numbers_are_refused_where_the_derivative_would_be_wrong(f):
+    with pytest.raises(ad.MissingRuleError, match="complex number"):
+        ad.jvp(f, (2.0,), (1.0,))
+
+
 FUNCTIONS = [
     "add",
     "subtract",

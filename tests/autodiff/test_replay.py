@@ -133,6 +133,8 @@ def test_a_remembered_operation_depends_on_its_static_arguments():
     for index in (1, True, 1.0):
         if index == 1 and not isinstance(index, float):
             assert ad.jvp(lambda x, i=index: x[i], (x,), (x,))[0].shape == x[index].shape
+    for sign in (0.0, -0.0, 0.0):  # which are equal, and have one hash
+        assert ad.grad(lambda x, s=sign: np.copysign(x, s))(1.0) == onp.copysign(1.0, sign)
 
 
 def test_an_operation_without_a_rule_is_named_with_its_line():
@@ -142,3 +144,25 @@ def test_an_operation_without_a_rule_is_named_with_its_line():
         ad.grad(lambda x: np.linalg.svd(x, compute_uv=False)[0])(jnp.eye(3))
     with pytest.raises(AttributeError, match="no_such_function"):
         np.no_such_function(1.0)
+
+
+def test_of_two_updates_of_one_place_the_one_that_stays_has_the_derivative():
+    f = lambda y: jnp.zeros(2).at[jnp.array([0, 0, 1])].set(y)  # noqa: E731
+    for jacobian in (ad.jacrev, ad.jacfwd):
+        onp.testing.assert_array_equal(jacobian(from_jax(f))(jnp.ones(3)), jax.jacrev(f)(jnp.ones(3)))
+
+
+def test_loops_and_products_of_nothing():
+    f = lambda x: jax.lax.scan(lambda c, s: (c * x, c * s), x, jnp.zeros(0))[0]  # noqa: E731
+    assert ad.grad(from_jax(f))(2.0) == 1.0
+    g = lambda x: jnp.sum(jnp.prod(x, axis=0))  # noqa: E731
+    assert ad.grad(from_jax(g))(jnp.zeros((3, 0))).shape == (3, 0)
+
+
+def test_a_branch_that_is_not_taken_does_no_harm():
+    f = from_jax(lambda x: jax.lax.cond(x > 0, jnp.sqrt, lambda x: 0.0 * x, x))
+    assert ad.grad(f)(0.0) == 0.0  # the slope of the square root is infinite there
+    assert ad.grad(f)(4.0) == 0.25
+    which = from_jax(lambda x, i: jax.lax.switch(i, [jnp.sin, jnp.cos, jnp.tanh], x))
+    slopes = [float(ad.grad(lambda x, i=i: which(x, i))(0.0)) for i in (-1, 1, 9)]
+    assert slopes == [1.0, 0.0, 1.0]

@@ -113,7 +113,7 @@ def test_samples_are_interpolated(tmp_path):
     """On even grids of unequal size, with a repeated end along x, and shifted along y."""
     x, y = np.linspace(-1, 1, 13), -1 + 2 * (np.arange(16) + 0.25) / 16
     np.savez(tmp_path / "u.npz", x=x, y=y, u=formula(x[:, None], y))
-    np.testing.assert_allclose(Tabulated2D(str(tmp_path / "u.npz"))(PLACES), formula(*PLACES.T), atol=1e-13)
+    np.testing.assert_allclose(Tabulated2D(tmp_path / "u.npz")(PLACES), formula(*PLACES.T), atol=1e-13)
 
 
 def test_a_transfer_keeps_the_field():

@@ -51,12 +51,14 @@ def test_evenness_survives_rounding(tmp_path):
 def test_archives_spaces_and_order_do_not_matter(tmp_path):
     xi = periods(40)
     np.savez(tmp_path / "u.npz", x=xi[::-1], u=wave(xi)[::-1])
+    (tmp_path / "CAPITALS.NPZ").write_bytes((tmp_path / "u.npz").read_bytes())
     (tmp_path / "u.txt").write_text(
         "\n".join(f"{x!r} {u!r}" for x, u in zip(xi.tolist(), wave(xi).tolist(), strict=True))
     )
     expected = Tabulated(write(tmp_path / "u.csv", xi, wave(xi))).coefficients
-    for name in ("u.npz", "u.txt"):
+    for name in ("u.npz", "CAPITALS.NPZ", "u.txt"):
         np.testing.assert_allclose(Tabulated(str(tmp_path / name)).coefficients, expected, atol=1e-16)
+    assert Tabulated(tmp_path / "u.npz") == Tabulated(str(tmp_path / "u.npz"))  # a Path is as good as its name
 
 
 def test_repeated_end_is_dropped(tmp_path):

@@ -28,6 +28,12 @@ class MissingRuleError(AutodiffError, NotImplementedError):
     """The table has no rule for an operation on a traced value."""
 
 
+def real_only(what: str) -> MissingRuleError:
+    """The error for an operation on complex numbers whose derivative would be wrong or lost."""
+    remedy = "This engine differentiates real functions only: write it with real numbers."
+    return MissingRuleError(f"{what}, at {user_line()}\n{remedy}")
+
+
 def in_engine(line: str) -> bool:
     """Whether `line`, which begins with the path of a file, is in this engine's own code."""
     return line.startswith(_ENGINE)

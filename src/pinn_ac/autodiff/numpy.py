@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as onp
 
-from .errors import MissingRuleError, user_line
+from .errors import MissingRuleError, real_only, user_line
 from .graph import Primitive, Value
 from .graph import unwrap as _plain
 from .jax_bridge.replay import from_library
@@ -68,9 +68,8 @@ _CONSTANT = (
     "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and", "logical_or",
     "logical_not", "logical_xor", "isnan", "isinf", "isfinite", "sign", "floor", "ceil", "round", "rint", "trunc",
     "fix", "argmax", "argmin", "argsort", "shape", "ndim", "size", "any", "all", "allclose", "isclose", "array_equal",
-    "zeros_like", "ones_like", "full_like", "empty_like", "result_type", "floor_divide", "around", "count_nonzero",
-    "nonzero", "searchsorted", "signbit", "heaviside", "iscomplexobj", "isreal", "isscalar", "digitize", "histogram",
-    "matrix_rank",
+    "zeros_like", "ones_like", "empty_like", "result_type", "floor_divide", "around", "count_nonzero",
+    "nonzero", "searchsorted", "signbit", "iscomplexobj", "isreal", "isscalar", "digitize", "matrix_rank",
 )  # fmt: skip
 
 
@@ -114,7 +113,12 @@ asarray = array
 
 
 def astype(x: Any, dtype: Any) -> Any:
-    """x converted to `dtype`; converted to integers or bools it becomes a constant."""
+    """x converted to `dtype`; converted to integers or bools it becomes a constant.
+
+    Raises MissingRuleError for a traced x and complex numbers.
+    """
+    if isinstance(x, Value) and jnp.issubdtype(dtype, jnp.complexfloating):
+        raise real_only("a traced value is converted to complex numbers")
     if not isinstance(x, Value) or not jnp.issubdtype(dtype, jnp.floating):
         return jnp.asarray(_plain(x)).astype(dtype)
     dtype = jax.dtypes.canonicalize_dtype(dtype)
@@ -212,11 +216,11 @@ class _At:
         return _At(self.x, index)
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
-        return lambda *args: _at(self.x, self.index, method, *args)
+        return lambda *args, **settings: _at(self.x, self.index, method, *args, **settings)
 
 
-def _change(x: Any, index: Any, method: str, *args: Any) -> Any:
-    return getattr(x.at[index], method)(*args)
+def _change(x: Any, index: Any, method: str, *args: Any, **settings: Any) -> Any:
+    return getattr(x.at[index], method)(*args, **settings)
 
 
 _at = from_library(_change)
@@ -228,6 +232,12 @@ def _reshape(x: Any, *shape: Any, **kwargs: Any) -> Any:
 
 def _transpose(x: Any, *axes: Any) -> Any:
     return _resolve_here("transpose")(x, axes[0] if len(axes) == 1 else (axes or None))
+
+
+def _real_part(x: Value) -> Value:
+    if jnp.issubdtype(x.dtype, jnp.complexfloating):
+        raise real_only("the real part of a complex number is taken")
+    return x
 
 
 def _not_a_method(x: Value, name: str) -> Any:
@@ -260,7 +270,7 @@ def _install() -> None:
         "__getitem__": lambda x, index: _indexed(x, index), "__iter__": _iterate, "astype": astype,
         "reshape": _reshape, "transpose": _transpose, "flatten": _on_arrays("ravel"), "at": property(_At),
         "T": property(_transpose), "mT": property(lambda x: _resolve_here("matrix_transpose")(x)),
-        "real": property(lambda x: x), "copy": lambda x: x,
+        "real": property(_real_part), "copy": lambda x: x,
         "item": lambda x: x.__float__(),
     }  # fmt: skip
     for name, member in more.items():

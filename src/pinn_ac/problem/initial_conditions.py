@@ -132,7 +132,7 @@ class XSquaredCosine(_Series):
         return self.amplitude * xi**2 * jnp.cos(jnp.pi * xi)
 
     def fourier_coefficients(self, modes: int) -> np.ndarray:
-        """Σ of both neighbours' moments, exact (see :func:`kinked_coefficients`); they fall like 4/(πk)²."""
+        """Half the sum of both neighbours' moments, exact (:func:`kinked_coefficients`); they fall like 2/(πk)²."""
         return self.amplitude * kinked_coefficients(modes)
 
     def heat_flow(self, variance: jax.Array, xi: jax.Array, largest: float) -> tuple[jax.Array, ...]:
@@ -162,6 +162,7 @@ class BandLimited(_Series):
         return bool(np.abs(c.imag).max() <= ROUNDING * np.abs(c).max())
 
     def __call__(self, xi: jax.Array) -> jax.Array:
+        xi = jnp.asarray(xi, jnp.result_type(xi, float))  # of whole numbers too
         return self.heat_flow(jnp.zeros_like(xi), xi, 0.0)[0]
 
     def fourier_coefficients(self, modes: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """An initial condition from a user's own samples."""
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -54,6 +55,7 @@ class Tabulated(BandLimited):
     t_name: str | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "path", os.fspath(self.path) if isinstance(self.path, os.PathLike) else self.path)
         named = isinstance(self.path, str)
         require(named, f"problem.initial_condition.path is {self.path}: give the name of a CSV, NPZ or .mat file.")
         object.__setattr__(self, "domain", numbers("problem.initial_condition.domain", self.domain))
@@ -170,7 +172,7 @@ def _read(path: str, names: Mapping[str, str]) -> Samples:
         first = times == times.min()
         x, u = x[first], u[first]
     roundings = [_rounding(values) for values in (x, u)]
-    if file.suffix not in (".npz", ".mat"):
+    if file.suffix.lower() not in (".npz", ".mat"):
         table = columns(file.read_text(encoding="utf-8-sig"))
         words = [table[names.get(what) or _named(what, table)] for what in ("x", "u")]  # of all times
         roundings = [max(own, _rounding_of_words(list(one))) for own, one in zip(roundings, words, strict=True)]

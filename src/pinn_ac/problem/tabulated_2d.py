@@ -1,5 +1,6 @@
 """Initial conditions u₀(ξ, η) on the unit square [−1, 1)² through samples in a file."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,6 +33,7 @@ class Tabulated2D(Placed):
     domain: Any = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "path", os.fspath(self.path) if isinstance(self.path, os.PathLike) else self.path)
         named = isinstance(self.path, str)
         require(named, f"problem.initial_condition.path is {self.path}: give the name of an NPZ file.")
         _ = _read(self.path)  # what cannot be read is refused here

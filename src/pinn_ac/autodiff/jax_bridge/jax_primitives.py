@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.extend.core import jaxpr_as_fun, primitives
@@ -98,7 +100,8 @@ DIRECT: dict[str, Callable[..., list[Any]]] = {
 def _product(x: Any, axes: tuple[int, ...]) -> Any:
     """The product over `axes`, as a tree of products, so that the derivatives are right even if factors are zero."""
     kept = [d for d in range(x.ndim) if d not in axes]
-    x = x.transpose(*axes, *kept).reshape(-1, *(x.shape[d] for d in kept))
+    factors = math.prod(x.shape[d] for d in axes)
+    x = x.transpose(*axes, *kept).reshape(factors, *(x.shape[d] for d in kept))
     while x.shape[0] > 1:
         half = x.shape[0] // 2
         paired = x[:half] * x[half : 2 * half]
@@ -134,14 +137,21 @@ def _scan(
         results = body(*consts, *carry, *(x[i] for x in arrays[num_consts + num_carry :]))
         carry, row = list(results[:num_carry]), results[num_carry:]
         rows.append(row)
+    if not rows:
+        return carry + [jnp.zeros((0, *row.shape), row.dtype) for row in jaxpr.out_avals[num_carry:]]
     rows = rows[::-1] if reverse else rows
     return carry + [jnp.stack(column) for column in zip(*rows, strict=True)]
 
 
 def _cond(index: Any, *arrays: Any, branches: Any, branches_platforms: Any = None, **_: Any) -> list[Any]:
-    """All branches are computed and a result is selected; of branches for several platforms the default is taken."""
+    """One branch where the index is known; where JAX traces it all are computed and a result is selected.
+
+    Of branches for several platforms the default is taken.
+    """
     if branches_platforms is not None:
         return list(jaxpr_as_fun(branches[branches_platforms.index(None)])(*arrays))
+    if not isinstance(index, jax.core.Tracer):
+        return list(jaxpr_as_fun(branches[min(max(int(index), 0), len(branches) - 1)])(*arrays))
     results = [jaxpr_as_fun(branch)(*arrays) for branch in branches]
     which = index if index.dtype == bool else jnp.clip(index, 0, len(branches) - 1)
     return [lax.select_n(which, *cases) for cases in zip(*results, strict=True)]

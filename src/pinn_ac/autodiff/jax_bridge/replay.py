@@ -108,6 +108,8 @@ class _Key:
 def _hashable(leaf: Any) -> Any:
     if isinstance(leaf, slice):
         return (slice, *(_hashable(part) for part in (leaf.start, leaf.stop, leaf.step)))
+    if isinstance(leaf, float):
+        return type(leaf), leaf.hex()  # 0.0 and -0.0 are equal, and NaN is equal to nothing
     hash(leaf)
     return (type(leaf), leaf)
 

@@ -27,6 +27,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.scipy import special
 
+from ..errors import real_only
 from ..graph import Primitive, Value, unwrap
 from ..table import total, zeros_like
 from .builders import elementwise, linear, mul, neg, piecewise_linear
@@ -318,8 +319,14 @@ sinc_derivative: Primitive = elementwise(
 )
 
 # Functions that are not smooth everywhere: the slopes are plain arrays, constants for every further derivative.
-abs_: Primitive = elementwise("abs", jnp.abs, lambda y, x: jnp.where(unwrap(x) >= 0, 1.0, -1.0))
+abs_: Primitive = elementwise("abs", jnp.abs, lambda y, x: _sign(unwrap(x)))
 relu: Primitive = elementwise("relu", lambda x: jnp.maximum(x, 0), lambda y, x: jnp.where(unwrap(x) > 0, 1.0, 0.0))
+
+
+def _sign(x: Any) -> Any:
+    if jnp.iscomplexobj(x):
+        raise real_only("the absolute value of a complex number is differentiated")
+    return jnp.where(x >= 0, 1.0, -1.0)
 
 
 def _share(x: Any, z: Any, y: Any) -> Any:

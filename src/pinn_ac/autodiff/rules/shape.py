@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -148,9 +149,22 @@ def _scatter_numbers(d: Any) -> lax.ScatterDimensionNumbers:
     )
 
 
+def _gather_jvp(t: Sequence[Any], out: Any, x: Any, indices: Any, **how: Any) -> Any:
+    """The same elements of the tangent; where an index is out of bounds the result is `fill_value`, a constant."""
+    return gather(t[0], indices, **{**how, "fill_value": 0})
+
+
 def _ungather(
-    g: Any, i: int, x: Any, indices: Any, dimension_numbers: Any, slice_sizes: Any, mode: Any, fill_value: Any
-):
+    g: Any,
+    i: int,
+    out: Any,
+    x: Any,
+    indices: Any,
+    dimension_numbers: Any,
+    slice_sizes: Any,
+    mode: Any,
+    fill_value: Any,
+) -> Any:
     return scatter_add(zeros_like(x), indices, g, dimension_numbers=_scatter_numbers(dimension_numbers), mode=mode)
 
 
@@ -170,11 +184,12 @@ def _unscatter(g: Any, indices: Any, updates: Any, dimension_numbers: Any, mode:
     return gather(g, indices, dimension_numbers=numbers, slice_sizes=sizes, mode=mode, fill_value=0)
 
 
-gather: Primitive = linear(
+gather: Primitive = piecewise_linear(
     "gather",
     lambda x, indices, dimension_numbers, slice_sizes, mode, fill_value: lax.gather(
         x, indices, dimension_numbers, slice_sizes, mode=mode, fill_value=fill_value
     ),
+    _gather_jvp,
     _ungather,
     ("dimension_numbers", "slice_sizes", "mode", "fill_value"),
 )
@@ -191,9 +206,17 @@ scatter_add: Primitive = linear(
 )
 
 
+def _kept_updates(g: Any, indices: Any, updates: Any, dimension_numbers: Any, mode: Any) -> Any:
+    """1 for each update that is in the result, 0 for one in whose place another was written."""
+    numbers = jnp.arange(1, math.prod(updates.shape) + 1).reshape(updates.shape)
+    result = lax.scatter(jnp.zeros(g.shape, numbers.dtype), indices, numbers, dimension_numbers, mode=mode)
+    return (_unscatter(result, indices, updates, dimension_numbers, mode) == numbers).astype(g.dtype)
+
+
 def _unscatter_set(g: Any, i: int, x: Any, indices: Any, updates: Any, dimension_numbers: Any, mode: Any) -> Any:
     if i == 2:
-        return _unscatter(g, indices, updates, dimension_numbers, mode)
+        found = _unscatter(g, indices, updates, dimension_numbers, mode)
+        return mul(found, _kept_updates(g, indices, updates, dimension_numbers, mode))
     kept = lax.scatter(
         jnp.ones(g.shape, g.dtype), indices, jnp.zeros(updates.shape, g.dtype), dimension_numbers, mode=mode
     )
