@@ -129,6 +129,7 @@ def test_a_transfer_keeps_the_field():
     [
         (lambda path: Fourier2D(cosine=((1, 0.5, 1),)), "whole wavenumbers"),
         (lambda path: Fourier2D(cosine=()), "zero everywhere"),
+        (lambda path: Fourier2D(cosine=(), sine=((0, 0, 1.0),)), "zero everywhere"),
         (lambda path: Fourier2D(cosine=5), r"cosine is 5: give a list of triples"),
         (lambda path: AllenCahn2D(initial_condition=Disc(radius=1.2)), "give a smaller radius"),
         (lambda path: AllenCahn2D(initial_condition=Disc(width=1e-4)), "give a larger width"),

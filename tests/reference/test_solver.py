@@ -7,6 +7,7 @@ import pytest
 from pinn_ac.errors import InputError
 from pinn_ac.problem import AllenCahn, Burgers, Fourier, Sine
 from pinn_ac.reference import solve, solver
+from pinn_ac.reference.march import intervals
 
 QUICK = AllenCahn(1e-2, 5, horizon=0.5, initial_condition=Fourier(0.1, (0.3,), (0.4,)))
 
@@ -43,6 +44,12 @@ def test_irregular_times_and_beyond_the_horizon():
     times = np.array([0.0, 1e-4, 1 / 3, 0.5, 2.0])
     long = solve(AllenCahn(1e-2, 5, horizon=2.0, initial_condition=QUICK.initial_condition), times, 32)
     np.testing.assert_allclose(solve(QUICK, times, 32).u, long.u, atol=1e-10)
+
+
+def test_times_closer_than_their_rounding_make_no_step_back():
+    lengths = intervals(np.array([2 / 3, 2 / 3 + 1e-14, 1.0]))  # 2/3 is rounded up, beyond the second one
+    assert min(lengths) > 0
+    assert sum(lengths) == pytest.approx(1.0, rel=1e-11)
 
 
 def test_the_first_row_is_the_initial_condition_itself():

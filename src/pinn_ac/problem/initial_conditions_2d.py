@@ -75,7 +75,7 @@ class Fourier2D(_Condition):
         for name in ("cosine", "sine"):
             object.__setattr__(self, name, _triples(name, getattr(self, name)))
         require(
-            bool(self.mean) or any(a for _, _, a in (*self.cosine, *self.sine)),
+            bool(self.matrix.any()),  # the sine of (0, 0) is not in it, nor are waves that cancel
             "problem.initial_condition is zero everywhere: give mean, cosine or sine a coefficient other than 0.",
         )
 

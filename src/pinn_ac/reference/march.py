@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -48,8 +49,9 @@ def intervals(times: np.ndarray) -> list[float]:
     Rounded to 12 digits, so that equal intervals are equal numbers; the rounding errors do not add up.
     """
     lengths, reached = [], 0.0
-    for time in times:
-        lengths.append(float(f"{time - reached:.11e}"))
+    for before, time in pairwise([0.0, *times]):
+        length = float(f"{time - reached:.11e}")
+        lengths.append(length if length > 0 else float(time - before))  # times that are closer than that
         reached += lengths[-1]
     return lengths
 
