@@ -50,6 +50,7 @@ def test_every_function_is_known_to_us_and_to_sympy(name):
 
 def test_variables_in_the_order_of_appearance():
     assert parse("x2*x1 + sin(x2) + θ_1").names == ("x2", "x1", "θ_1")
+    assert float(parse("self + 1")(self=2.0)) == 3  # any name that is none of a function's
 
 
 @pytest.mark.parametrize(

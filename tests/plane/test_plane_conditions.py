@@ -92,6 +92,8 @@ def test_a_disc_stays_one_on_a_rectangle(tmp_path):
     problem = AllenCahn2D(domain=domain, initial_condition=Disc(radius=0.4, width=0.1))
     disc = problem.initial_condition
     assert disc.domain == domain
+    arrays = AllenCahn2D(domain=np.array(domain), initial_condition=Disc(0.4, 0.1, np.array(domain)))
+    assert (arrays.domain, arrays.initial_condition) == (domain, disc)
     assert problem.natural.initial_condition is disc
     assert Disc(radius=1.5).on_domain(((0.0, 4.0), (0.0, 4.0))).radius == 1.5  # which is too large for [−1, 1)²
     x, y = 4 * np.arange(8) / 8, 2 * np.arange(8) / 8

@@ -64,7 +64,7 @@ class Formula:
     tree: Term
     names: tuple[str, ...]
 
-    def __call__(self, **values: Any) -> Any:
+    def __call__(self, /, **values: Any) -> Any:
         """The value by `pinn_ac.autodiff.numpy`; the values of the variables may be traced."""
         return _evaluate(self.tree, lambda text: values[text], np.power, FUNCTIONS, float, CONSTANTS)
 

@@ -295,6 +295,7 @@ def _series(u: Callable[[np.ndarray, np.ndarray], np.ndarray], domain: Any, reac
 
 
 def _domain(value: Any) -> tuple[tuple[float, ...], ...]:
+    value = value.tolist() if isinstance(value, np.ndarray) else value
     pairs = isinstance(value, list | tuple) and len(value) == 2
     pairs = pairs and all(isinstance(side, Sequence) and len(side) == 2 for side in value)
     sides = tuple(numbers("problem.initial_condition.domain", side) for side in value) if pairs else ()

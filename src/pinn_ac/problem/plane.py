@@ -70,7 +70,7 @@ class InPlane:
             require_known(self)
 
     def _checked_domain(self) -> tuple[tuple[float, ...], ...]:
-        given = self.domain
+        given = self.domain.tolist() if isinstance(self.domain, np.ndarray) else self.domain
         pairs = isinstance(given, list | tuple) and len(given) == 2
         pairs = pairs and all(isinstance(side, list | tuple) for side in given)
         sides = tuple(numbers("problem.domain", side) for side in given) if pairs else ()
