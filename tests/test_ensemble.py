@@ -106,11 +106,13 @@ def test_members_that_diverge_are_named_and_left_out(tmp_path):
     assert train_ensemble_in(tmp_path, composed(*words), resuming=True, retry=False) == FAILED_SCORE
 
 
-def test_members_that_would_draw_networks_of_their_own_are_refused(tmp_path):
+def test_members_that_would_draw_networks_or_films_of_their_own_are_refused(tmp_path):
     """All are trained with the features of the first seed, and their configs would have told others."""
     words = (*EASY, "model=random_features", "model.width=8", "optimizer=gauss_newton", "windows=8", "ensemble=2")
     with pytest.raises(InputError, match="share what is drawn for model, and that follows the seed"):
         train_ensemble_in(tmp_path / "run", composed(*words))
+    with pytest.raises(InputError, match="members of an ensemble are drawn on demand"):
+        train_ensemble_in(tmp_path / "run", composed(*SMALL, "ensemble=2", "animate=true"))
     assert not (tmp_path / "run").exists()
     config = composed(*words, "model.seed=3")
     _require_one_network(config, marches=False)  # the same for all, as their configs say

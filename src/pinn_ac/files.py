@@ -1,5 +1,6 @@
 """Where things are kept: folders that can be written, files that are never seen half written, the user's cache."""
 
+import errno
 import os
 import tempfile
 import threading
@@ -52,6 +53,17 @@ def require_writable(folder: Path, setting: str = "hydra.run.dir") -> None:
             pass
     except OSError as error:
         raise InputError(f"{folder} cannot be written ({error.strerror}): choose another {setting}.") from error
+
+
+def full_disk(error: BaseException | None) -> str | None:
+    """The system's words for a full disk, if that was the cause; TensorStore reports it in words alone."""
+    words = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)]
+    while error is not None:
+        for said in words:
+            if said in str(error):
+                return said
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def to_be_copied(path: str | None, folder: Path) -> Path | None:

@@ -3,12 +3,14 @@
 import logging
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
 
 from composed import CONFIGS
 from pinn_ac.app import cli, config, sweep_start
+from pinn_ac.app.run_folder import _as_typed
 
 
 @pytest.fixture
@@ -69,9 +71,38 @@ def test_a_folder_may_have_any_name(project, name):
 @pytest.mark.parametrize("name", [*STRANGE, "seed=0,model=mlp"])
 def test_a_run_may_lie_in_a_folder_of_any_name(project, name):
     (project / name).mkdir()
-    assert composed(cli.for_hydra(f"resume={project / name}")).resume == str(project / name)
+    word = f"resume={project / name}"
+    assert composed(cli.for_hydra(word)).resume == str(project / name)
+    assert _as_typed(cli.for_hydra(word)) == word
+    assert composed(cli.for_hydra(f"hydra.run.dir={project / name}")).hydra.run.dir == str(project / name)
     assert cli.for_hydra("resume=a,b") == "resume=a,b"
     assert cli.for_hydra("seed=0,1") == "seed=0,1"
+
+
+def test_a_home_is_the_users_where_the_shell_left_its_sign(project, monkeypatch):
+    monkeypatch.setenv("HOME", str(project))
+    assert cli.for_hydra("run=~") == f"run='{project}'"
+    assert cli.for_hydra("run=~no_such_user/a") == "run=~no_such_user/a"
+
+
+@pytest.mark.parametrize(
+    ("words", "folder", "setting"),
+    [
+        (["run=a"], "a", "run, such as a copy of it"),
+        (["resume=a", "device=cpu"], "a", "resume, such as a copy of it"),
+        (["resume=a", "hydra.run.dir='b'"], "b", "hydra.run.dir"),
+        (["run=nowhere"], "outputs", "hydra.run.dir"),
+        (["--help"], None, None),
+        (["seed=1", "--cfg", "job"], None, None),
+    ],
+)
+def test_what_is_written_has_to_be_writable_and_nothing_else(project, monkeypatch, words, folder, setting):
+    tried = []
+    monkeypatch.setattr(cli, "require_writable", lambda *given: tried.append(given))
+    (project / "a").mkdir()
+    (project / "a/config.yaml").write_text("")
+    cli._require_writable_output(words)
+    assert tried == ([] if folder is None else [(Path(folder), setting)])
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence_and_status_2(project, capsys):

@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 
 import pinn_ac
 from composed import CONFIGS
+from pinn_ac.app import config_folder
 from pinn_ac.app.commands import COMMANDS
 from pinn_ac.app.config_folder import options
 from pinn_ac.app.help import SUMMARIES, groups, listed
@@ -73,6 +74,7 @@ def test_every_script_is_a_command_and_every_command_a_script():
         ("train", ["hydra.run.dir='${started:%Y}'"], "${started:…} is called ${pinn_ac.started:…} now: write that."),
         ("evaluate", [], "run has no value: give it one by run=…"),
         ("evaluate", ["run=/"], "/ is not the folder of a run"),
+        ("evaluate", [f"run={__file__}"], "test_commands.py is not the folder of a run"),
         ("reference", ["+foo=1"], "A study of the reference has no setting foo: it has problem."),
         ("reference", ["problem.horizon=-1"], "problem.horizon is -1: give a positive number"),
         ("reference", ["seed=1"], "There is no setting seed: there are problem."),
@@ -87,6 +89,7 @@ def test_a_mistake_is_one_sentence_and_status_2(project, command, words, sentenc
     assert sentence in refused.err
     assert "Traceback" not in refused.err
     assert not list(project.rglob("config.yaml"))
+    assert not list(project.rglob("*.log"))
 
 
 def test_help_fits_a_screen_and_shows_groups_and_examples_as_the_user_types_them(monkeypatch):
@@ -125,6 +128,13 @@ def test_a_wider_help_names_more_options_and_counts_those_that_are_left_out():
     assert wide.startswith(narrow.removesuffix(", … (10)"))
     assert wide.endswith(", … (10)")
     assert len(narrow) < 80 < len(wide) < 120
+
+
+def test_a_checkout_may_lie_in_a_folder_of_any_name(project, monkeypatch):
+    (project / "experiment").mkdir()
+    (project / "experiment/configs").symlink_to(CONFIGS)
+    monkeypatch.setattr(config_folder, "CONFIGS", project / "experiment/configs")
+    assert options("gradient") == ["jax", "own"]
 
 
 def test_all_options_of_a_group_can_be_asked_for():

@@ -57,6 +57,18 @@ def test_what_cannot_be_inferred_is_refused_by_one_sentence(words, sentence, fil
     assert not (file.parent / "run").exists()
 
 
+def test_files_of_one_name_are_refused(file):
+    """Of which a run's folder could keep one alone."""
+    (file.parent / "other").mkdir()
+    x = np.arange(-1, 1, 1 / 32)
+    np.savetxt(file.parent / "other/data.csv", np.column_stack([x, np.cos(np.pi * x)]), delimiter=",")
+    words = [word for word in WORDS if not word.startswith("problem/")]
+    start = ("problem/initial_condition=tabulated", "problem.initial_condition.path=other/data.csv")
+    ended = typed(*words, *start, "data.file=data.csv", *GUESS, "hydra.run.dir=run")
+    assert ended.status == 2
+    assert "data.csv and other/data.csv have one name" in ended.err
+
+
 @pytest.mark.landing
 def test_a_run_infers_is_loaded_and_shows_what_it_found(file):
     ended = typed(*WORDS, f"data.file={file}", *GUESS, "hydra.run.dir=run", "reference=false", "estimate=false")
@@ -72,6 +84,9 @@ def test_a_run_infers_is_loaded_and_shows_what_it_found(file):
     assert solution.problem.reaction_rate == metrics["inferred"]["reaction_rate"]["value"]
     np.testing.assert_allclose(solution(solution.data.t, solution.data.x), solution.data.u, atol=0.05)
     assert solution.inferred.metrics()["inferred"] == metrics["inferred"]
+    evaluated = typed("evaluate", f"run={folder}", "times=5", "points=16", "reference=false", "estimate=false")
+    assert evaluated.status == 0, evaluated.err
+    assert json.loads((folder / "evaluation/5x16/metrics.json").read_text())["inferred"] == metrics["inferred"]
     history = (folder / "history.jsonl").read_text()
     file.unlink()  # the folder has its own copy
     again = typed("train", f"resume={folder}")  # all is there: it only reports anew

@@ -1,13 +1,17 @@
 """What a folder tells of its run, however much of it is missing."""
 
+import errno
 import fcntl
 import json
+import os
 
 import pytest
 
 from pinn_ac.app.jobs import LONGEST_NAME, find_jobs, folder_name, note_failure, read_job
+from pinn_ac.app.run_folder import claimed
 from pinn_ac.errors import InputError
 from pinn_ac.tracking import History
+from pinn_ac.training import Diverged, Stopped
 
 
 def write(folder, **files):
@@ -51,6 +55,26 @@ def test_failures_are_noted_with_their_traceback(tmp_path):
     assert "Traceback" in json.loads((tmp_path / "failure.json").read_text())["traceback"]
     note_failure(tmp_path, "diverged", RuntimeError("not finite"))
     assert read_job(tmp_path).status == "diverged"
+
+
+@pytest.mark.parametrize(
+    ("error", "has_results", "status"),
+    [
+        (RuntimeError("a store"), False, "failed"),
+        (RuntimeError("a store"), True, "finished"),  # as a member of an ensemble has, of which another one fails
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), False, "interrupted"),
+        (ValueError("ENOSPC: No space left on device"), False, "interrupted"),  # TensorStore's
+        (Stopped(15), False, "interrupted"),
+        (Diverged("not finite"), False, "diverged"),
+    ],
+)
+def test_what_ends_a_run_is_noted_where_it_is_a_failure(tmp_path, error, has_results, status):
+    with pytest.raises(type(error)), claimed(tmp_path, resuming=False):
+        write(tmp_path, config_yaml="seed: 0\n")
+        if has_results:
+            write(tmp_path, metrics_json='{"relative_l2": 1e-3}')
+        raise error
+    assert read_job(tmp_path).status == status
 
 
 def test_a_folder_without_runs_is_refused(tmp_path):

@@ -27,7 +27,7 @@ from pinn_ac.errors import InputError
 from pinn_ac.evaluation import Sampled, errors
 from pinn_ac.reference import load_or_solve
 from pinn_ac.reporting import figures
-from pinn_ac.training import Diverged
+from pinn_ac.training import Diverged, Stopped, Trainer
 from typed import typed
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -135,6 +135,22 @@ def test_a_resumed_run_ends_with_the_bits_of_an_undisturbed_one(finished, undraw
     assert len((tmp_path / "history.jsonl").read_text().splitlines()) == 6
 
 
+def test_a_run_that_goes_on_from_its_end_has_no_results_until_it_has_ended_again(finished, tmp_path, monkeypatch):
+    """Those of its first end are not those of the checkpoint that it is stopped at."""
+    folder = tmp_path / "copy"
+    shutil.copytree(finished[0], folder)
+    assert pinn_ac.load_run(folder).metrics["steps"] == 6
+
+    def stop(trainer, state):
+        raise Stopped(signal.SIGTERM)
+
+    monkeypatch.setattr(Trainer, "run", stop)
+    with pytest.raises(Stopped):
+        train_in(folder, composed(*SMALL, "train.steps=60"), resuming=True)
+    assert read_job(folder).status == "interrupted"
+    assert "relative_l2" not in pinn_ac.load_run(folder).metrics
+
+
 def test_a_loaded_run_predicts_what_the_run_did_in_any_shape(finished):
     folder, _ = finished
     run = pinn_ac.load_run(folder)
@@ -198,8 +214,8 @@ def test_a_sample_is_ready_to_be_scored(finished):
 @pytest.mark.landing
 def test_samples_of_a_user_travel_with_the_run(undrawn, tmp_path):
     x = -1 + 2 * np.arange(64) / 64
-    file = tmp_path / "mine.csv"
-    np.savetxt(file, np.column_stack([x, np.exp(np.sin(np.pi * x)) - 1]), delimiter=",")
+    file = tmp_path / "prediction.npz"  # as the file of a run before is called, and that of this one
+    np.savez(file, x=x, u=np.exp(np.sin(np.pi * x)) - 1)
     kept = [word for word in SMALL if not word.startswith("problem/")]
     config = composed(
         *kept, "problem/initial_condition=tabulated", f"problem.initial_condition.path={file}", "train.steps=2"

@@ -105,7 +105,7 @@ def test_a_full_disk_is_said_and_the_last_checkpoint_is_whole(tmp_path):
         assert process.returncode != 0
         assert b"Error: No space left on device" in said
         assert b"Traceback" not in said
-        assert read_job(disk / "run").status in ("failed", "interrupted")  # there may be no room for the note
+        assert read_job(disk / "run").status == "interrupted"
         assert np.isfinite(pinn_ac.load_run(disk / "run").predict(0.5, 0.0)).all()
     finally:
         subprocess.run(["umount", disk], check=True)

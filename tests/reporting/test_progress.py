@@ -215,3 +215,6 @@ def test_the_end_of_a_run_is_that_of_its_description():
     with tracked([progress := Progress(console=log(), clock=clock)], {"seconds_budget": 60.0}):
         clock.now += 20
         assert progress.seconds_left() == 40
+    with tracked([progress], {"seconds_budget": 30.0, "total_steps": 8}):  # as it is given to another `fit`
+        assert progress.seconds_left() == 30
+        assert progress._status.total == 8

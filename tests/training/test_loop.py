@@ -572,9 +572,13 @@ class Saves:
         self.steps.append(state.step)
 
 
+@pytest.mark.parametrize("log_every", [1, 2])
 @pytest.mark.parametrize(("every", "saved"), [(3, [3, 6, 7]), (1, [1, 2, 3, 4, 5, 6, 7]), (100, [7])])
-def test_checkpoint_every_sets_how_often_the_state_is_saved(tmp_path, every, saved):
-    work = replace(trainer(tmp_path, [Stage("only", decay(0.5), 7)], intervals=Intervals(1, 5, every)))
+def test_checkpoint_every_sets_how_often_the_state_is_saved(tmp_path, every, saved, log_every):
+    """Logged or not; and no line of the history comes of it."""
+    recorder, stages = Recorder(), [Stage("only", decay(0.5), 7)]
+    work = replace(trainer(tmp_path, stages, recorder, intervals=Intervals(log_every, 5, every)))
     work.checkpoints = Saves()
     work.run(start(work))
     assert work.checkpoints.steps == saved
+    assert [line["step"] for line in recorder.lines] == {1: [1, 2, 3, 4, 5, 6, 7], 2: [2, 4, 5, 6, 7]}[log_every]

@@ -1,8 +1,8 @@
 """How a command begins and ends: what the user reads, and the exit status."""
 
-import errno
 import logging
 import os
+import shlex
 import signal
 import sys
 import traceback
@@ -25,24 +25,29 @@ from pinn_ac.app.program import spelled
 from pinn_ac.app.slurm import set_exit_status
 from pinn_ac.app.wording import in_words
 from pinn_ac.errors import InputError
-from pinn_ac.files import require_writable
+from pinn_ac.files import full_disk, require_writable
 from pinn_ac.parallel import is_first, join, leave_at_once
 from pinn_ac.training import Diverged, Stopped
 
 log = logging.getLogger(__name__)
 
 
-PATHS = ("run", "resume", "problem.initial_condition.path", "data.file")
+PATHS = ("run", "resume", "problem.initial_condition.path", "data.file", "hydra.run.dir", "hydra.sweep.dir")
 """Settings whose value is a path of the user's."""
+SHOWING = frozenset(
+    ("-h", "--help", "--hydra-help", "--version", "-c", "--cfg", "-i", "--info", "-sc", "--shell-completion")
+)
+"""Flags with which Hydra shows something and writes nothing."""
 
 
 def start(main: Callable[[], Any]) -> None:
     """Run a Hydra application; what it does not understand on the command line becomes one message, and status 2."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # or Hydra would print half a traceback and end with status 1
     logging.getLogger("jax").setLevel(logging.WARNING)  # it mentions every kind of device that it does not find
-    sys.argv[1:] = [for_hydra(word) for word in sys.argv[1:]]
+    words = sys.argv[1:]
+    sys.argv[1:] = [for_hydra(word) for word in words]
     try:
-        _require_writable_output(sys.argv[1:])
+        _require_writable_output(words)
         join()
         main()
     except InputError as error:
@@ -61,8 +66,8 @@ def for_hydra(word: str) -> str:
     """A word of the command line as Hydra has to be given it.
 
     A path that exists is quoted: Hydra would stumble over = and commas, and the folders of a sweep's jobs are named
-    with both. `allow=…` becomes `+allow=…`: no schema holds that setting, so that it can come from the command line
-    alone, and a config file that contains it is refused.
+    with both. A ~ in it becomes the user's home, as it does in some shells. `allow=…` becomes `+allow=…`: no schema
+    holds that setting, so that it can come from the command line alone, and a config file with it is refused.
 
     Example:
         >>> for_hydra("allow=[my_module]")
@@ -71,8 +76,9 @@ def for_hydra(word: str) -> str:
         'seed=3'
     """
     setting, _, value = word.partition("=")
-    if setting in PATHS and Path(value).expanduser().exists():
-        return f"{setting}={QuotedString(value, Quote.single).with_quotes()}"
+    place = os.path.expanduser(value)
+    if setting in PATHS and os.path.exists(place):
+        return f"{setting}={QuotedString(place, Quote.single).with_quotes()}"
     return f"+{word}" if setting == "allow" else word
 
 
@@ -116,7 +122,7 @@ def execute(command: Callable[[DictConfig], Any], config: DictConfig) -> Any:
             leave_at_once(_status(error))
         sys.exit(_status(error))
     except Exception as error:
-        full = _full_disk(error)
+        full = full_disk(error)
         if not full:
             log.exception("The command failed.")
             leave_at_once(1)
@@ -146,24 +152,15 @@ def _obeyed(command: Callable[[DictConfig], Any], config: DictConfig) -> Any:
         raise InputError(in_words(error)) from error
 
 
-def _full_disk(error: BaseException | None) -> str | None:
-    """The system's words for a full disk, if that was the cause; TensorStore reports it in words alone."""
-    words = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)]
-    while error is not None:
-        for said in words:
-            if said in str(error):
-                return said
-        error = error.__cause__ or error.__context__
-    return None
-
-
 def _sentence(error: Exception) -> str:
     hydra = HydraConfig.get()
     folder = hydra.runtime.output_dir
     if isinstance(error, Stopped):
         if hydra.mode == RunMode.MULTIRUN:
-            return f"Saved, and {error}. To go on: the same words and hydra.sweep.dir={hydra.sweep.dir}"
-        return f"Saved, and {error}. To go on: {spelled('train')} resume={folder}"
+            place = shlex.quote(f"hydra.sweep.dir={hydra.sweep.dir}")
+            return f"Saved, and {error}. To go on: the same words and {place}"
+        place = shlex.quote(f"resume={folder}")
+        return f"Saved, and {error}. To go on: {spelled('train')} {place}"
     if isinstance(error, Diverged):
         return f"{error} The last good state is saved in {folder}."
     return f"Error: {error}"
@@ -181,10 +178,19 @@ def refuse(sentence: str) -> NoReturn:
     sys.exit(2)
 
 
-def _require_writable_output(arguments: list[str]) -> None:
-    """Hydra makes the run's folder before our code runs, and would answer a refusal with a traceback."""
-    chosen = [word.partition("=") for word in arguments if word.startswith(("hydra.run.dir=", "hydra.sweep.dir="))]
-    setting, _, folder = chosen[-1] if chosen else ("hydra.run.dir", "", "outputs")
+def _require_writable_output(words: list[str]) -> None:
+    """Hydra makes the folder of a run, and a log in it, before our code runs: it would end with a traceback."""
+    given = dict(word.partition("=")[::2] for word in words)
+    if SHOWING & given.keys():
+        return
+    folders = [name for name in given if name in ("hydra.run.dir", "hydra.sweep.dir")]
+    runs = [name for name in ("run", "resume") if name in given and can_go_on(given[name])]
+    if folders:
+        setting, folder = folders[-1], given[folders[-1]].strip("'\"")
+    elif runs:
+        setting, folder = f"{runs[0]}, such as a copy of it", given[runs[0]]
+    else:
+        setting, folder = "hydra.run.dir", "outputs"
     if "${" not in folder:
         require_writable(Path(folder).expanduser(), setting)
 

@@ -156,7 +156,11 @@ def check_scalars(config: DictConfig) -> None:
     """Refuse settings that a run does not have, and numbers and words that it cannot use."""
     check_names(config)
     require(config.ensemble >= 1, f"ensemble is {config.ensemble}: give a whole number of seeds from 1.")
-    animation(config.animate)
+    require(
+        animation(config.animate) is None or config.ensemble == 1,
+        "animate is for a run by itself, and members of an ensemble are drawn on demand: leave it out, and give it "
+        "to evaluate.",
+    )
     inverse = config.data.file is not None
     require(
         inverse or not (config.unknown or config.data.names),

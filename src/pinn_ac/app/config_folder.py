@@ -16,5 +16,5 @@ def options(group: str) -> list[str]:
         >>> options("gradient")
         ['jax', 'own']
     """
-    found = [path for path in CONFIGS.rglob(f"{group}/*.yaml") if "experiment" not in path.parts]
+    found = [path for path in CONFIGS.rglob(f"{group}/*.yaml") if "experiment" not in path.relative_to(CONFIGS).parts]
     return sorted(path.stem for path in found)

@@ -14,6 +14,7 @@ from pinn_ac.app.report import load_reference
 from pinn_ac.app.run_folder import claimed, write_config
 from pinn_ac.app.train import (
     Logged,
+    Outdated,
     assembled,
     described,
     finish_in,
@@ -72,7 +73,7 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
                 scores.append(settled)
                 continue
             held.enter_context(claimed(place, resuming))
-            told = [*trackers(own), Logged(label), Shared(shown, label)]
+            told = [*trackers(own), Logged(label), Shared(shown, label), Outdated()]
             training = training_in(place, experiment.with_seed(seed), own, reference, told)
             held.callback(training.close)
             members.append((place, own, training))

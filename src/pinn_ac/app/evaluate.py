@@ -33,7 +33,7 @@ def evaluate(config: DictConfig) -> None:
     require_size(*grid, len(solution.problem.axes))
     solution.metrics.clear()  # what the training told stands in the run's own metrics.json
     folder = Path(config.run).expanduser() / "evaluation" / f"{grid[0]}x{grid[1]}"
-    make_writable(folder)
+    make_writable(folder, "run, such as a copy of it")
     with solution.compute.active():
         reference = load_reference(solution.problem, config.reference, *grid)
         report(solution, folder, reference, grid, config.estimate, animate=config.animate)

@@ -84,6 +84,7 @@ def report(
         **score(solution.problem, sampled, reference),
         # A run to a tolerance has its estimate already.
         **(solution.estimate_metrics() if estimate and "tolerance_met" not in solution.metrics else {}),
+        **(solution.inferred.metrics() if isinstance(solution, InferredSolution) else {}),
         **solution.metrics,
         **(others or {}),
         "num_parameters": solution.num_parameters,

@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import IO, Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac.app.cli import PATHS
 from pinn_ac.app.config import can_go_on, is_run
 from pinn_ac.app.jobs import note_failure
 from pinn_ac.app.program import spelled
-from pinn_ac.app.saved_run import FILES, load_config
+from pinn_ac.app.saved_run import FILES, kept_as, load_config
 from pinn_ac.errors import InputError, require
-from pinn_ac.files import make_writable, write_whole
+from pinn_ac.files import full_disk, make_writable, write_whole
 from pinn_ac.solution import CONFIG
 from pinn_ac.training import Diverged, Stopped
 
@@ -69,9 +70,9 @@ def claimed(folder: Path, resuming: bool) -> Iterator[None]:
 
 
 def _note(folder: Path, error: Exception) -> None:
-    """A signal is no failure, and a run that has finished stays so where going on with it is refused."""
-    harmless = isinstance(error, InputError) and (folder / "metrics.json").exists()
-    if is_run(folder) and not harmless and not isinstance(error, Stopped):
+    """A signal is no failure, and no more is a full disk; a run that has its results stays finished."""
+    harmless = isinstance(error, Stopped) or full_disk(error) or (folder / "metrics.json").exists()
+    if is_run(folder) and not harmless:
         note_failure(folder, "diverged" if isinstance(error, Diverged) else "failed", error)
 
 
@@ -96,8 +97,8 @@ def write_config(config: DictConfig, folder: Path, name: str = CONFIG) -> None:
     """The resolved config, with a user's files beside it, so that the folder can be moved; and the command."""
     for setting in FILES:
         file = OmegaConf.select(config, setting)
-        if file and Path(file).expanduser().resolve().parent != folder.resolve():
-            shutil.copy(Path(file).expanduser(), folder)
+        if file and Path(file).expanduser().resolve() != (folder / kept_as(file)).resolve():
+            shutil.copy(Path(file).expanduser(), folder / kept_as(file))
     note_command(folder)
     write_whole(folder / name, lambda path: OmegaConf.save(config, path, resolve=True))
 
@@ -112,7 +113,7 @@ def note_command(folder: Path) -> None:
         return
     words = [_as_typed(word) for word in hydra.overrides.task]
     if hydra.job.name == "compare":  # whose config begins with that
-        words.append("estimate=false")
+        words.insert(0, "estimate=false")
     own = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
     line = f"{spelled('train')} {shlex.join([*(f'--config-dir={path}' for path in own), *words])}".rstrip()
     before = typed_commands(folder)
@@ -129,7 +130,7 @@ def _as_typed(word: str) -> str:
     """
     setting, _, value = word.partition("=")
     if setting in PATHS and value.startswith("'"):
-        return f"{setting}={value.strip(value[0])}"
+        return f"{setting}={OverridesParser.create().parse_override(word).value()}"
     return word.removeprefix("+") if setting == "+allow" else word
 
 
@@ -161,5 +162,5 @@ def comparable(config: DictConfig) -> dict[str, Any]:
         file = OmegaConf.select(config, setting)
         if file:  # the run has a copy
             *holders, name = setting.split(".")
-            reduce(operator.getitem, holders, plain)[name] = Path(file).name
+            reduce(operator.getitem, holders, plain)[name] = kept_as(file)
     return {str(key): value for key, value in plain.items() if key not in OF_NO_RUN}

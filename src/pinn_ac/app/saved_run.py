@@ -21,6 +21,8 @@ from pinn_ac.training import Checkpoints, blank, unstacked
 
 FILES = ("problem.initial_condition.path", "data.file")
 """Settings that name a user's file, of which a run's folder has a copy."""
+OF_THE_RUN = ("prediction.npz", INFERRED)
+"""Files of arrays that a run writes itself."""
 
 
 def load_run(folder: str | Path, device: str | None = None, allow: Iterable[str] | None = ()) -> Solution:
@@ -55,6 +57,16 @@ def load_run(folder: str | Path, device: str | None = None, allow: Iterable[str]
     return solution if inferred is None else InferredSolution.of(solution, *inferred)
 
 
+def kept_as(file: str | Path) -> str:
+    """What a run's folder calls its copy of a user's file: as the user does, unless the run writes one of that name.
+
+    >>> kept_as("data/samples.csv"), kept_as("outputs/before/prediction.npz")
+    ('samples.csv', 'given_prediction.npz')
+    """
+    name = Path(file).name
+    return f"given_{name}" if name in OF_THE_RUN else name
+
+
 def load_config(folder: str | Path) -> DictConfig:
     """The config of the run or the ensemble in `folder`; files that were copied into it are read from there."""
     folder = Path(folder).expanduser()
@@ -74,7 +86,9 @@ def load_config(folder: str | Path) -> DictConfig:
         raise InputError(f"{file} is not a run's config ({in_words(error)}): restore it or start anew.") from error
     require(not missing, f"{file} has no {', '.join(missing)}: restore it or start anew.")
     for setting in FILES:
-        copied = folder / Path(OmegaConf.select(config, setting) or "").name
-        if copied.is_file():
+        given = OmegaConf.select(config, setting) or ""
+        copies = [folder / name for name in (kept_as(given), Path(given).name)]  # `Solution.save` leaves all names
+        copied = next(filter(Path.is_file, copies), None)
+        if copied is not None:
             OmegaConf.update(config, setting, str(copied))
     return config

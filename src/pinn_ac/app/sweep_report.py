@@ -69,7 +69,7 @@ def report(folder: Path, console: Console | None = None) -> list[dict[str, Any]]
     settings = varying([job.config for job in jobs])
     rows = configurations(jobs, settings)
     target = folder / "report"
-    make_writable(target)
+    make_writable(target, "folder")
     _write_csv(target / "configurations.csv", rows)
     _write_csv(target / "runs.csv", [_run_row(job, folder, settings) for job in jobs])
     groups = {_name(labels): members for labels, members in _grouped(jobs, settings)}
@@ -234,7 +234,7 @@ def _run_row(job: Job, folder: Path, settings: Sequence[str]) -> dict[str, Any]:
 
 def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     def write(draft: Path) -> None:
-        with draft.open("w", newline="") as file:
+        with draft.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(rows[0]) if rows else ["run"])
             writer.writeheader()
             writer.writerows(rows)

@@ -44,7 +44,7 @@ def train_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[s
     if config.data.file is not None:
         return infer_in(folder, config, resuming)
     experiment, config = assembled(config)
-    told = [*trackers(config), Logged()]
+    told = [*trackers(config), Logged(), Outdated()]
     with computing(experiment), ExitStack() as held:
         first_begins(lambda: held.enter_context(claimed(folder, resuming)))
         reference = load_reference(experiment.problem, config.reference)
@@ -61,10 +61,15 @@ def infer_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[s
     check_scalars(config)
     require(jax.process_count() == 1, "What is unknown is found by one process: start this run without srun.")
     setup, settings = setup_of(config), config.data
+    start = getattr(setup.problem.initial_condition, "path", None)
+    require(
+        start is None or Path(start) == Path(settings.file) or Path(start).name != Path(settings.file).name,
+        f"{settings.file} and {start} have one name, and a run's folder has a copy of each: rename one of them.",
+    )
     unknown: Any = OmegaConf.to_container(config.unknown, resolve=True)
     unknowns = unknowns_of(setup.problem, unknown)
     data = Observations.from_file(settings.file, {str(what): name for what, name in settings.names.items()})
-    told, display = [*trackers(config), Logged()], progress_bar() if is_first() else None
+    told, display = [*trackers(config), Logged(), Outdated()], progress_bar() if is_first() else None
     # It refuses what does not suit before there is a folder.
     inference = Inference(setup, unknowns, data, plan(config), told, folder, display)
     with computing(inference.experiment), ExitStack() as held:
@@ -101,6 +106,17 @@ class Logged(Tracker):
     def say(self, sentence: str) -> None:
         """One warning."""
         log.warning("%s%s", f"{self.label}: " if self.label else "", sentence, extra={"shown": True})
+
+
+class Outdated(Tracker):
+    """Takes away the results of a run that goes on from its end: they are not those of the checkpoints to come.
+
+    The last of the trackers, so that a run which cannot go on keeps them.
+    """
+
+    def start(self, description: Mapping[str, Any]) -> None:
+        """The run begins or goes on."""
+        (Path(description["folder"]) / "metrics.json").unlink(missing_ok=True)
 
 
 class Unshown(logging.Filter):

@@ -78,7 +78,8 @@ class Progress(Tracker):
             display in DISPLAYS,
             f"The progress display is {display!r}: choose {', '.join(DISPLAYS[:-1])} or {DISPLAYS[-1]}.",
         )
-        self._total, self._budget, self._wanted = total_steps, seconds_budget, display
+        self._given, self._wanted = (total_steps, seconds_budget), display
+        self._total, self._budget = self._given
         # In a notebook too a message is printed as plain text, not as rich's HTML.
         self._console, self._clock = console or Console(force_jupyter=False), clock
         self._display = "none"
@@ -91,8 +92,9 @@ class Progress(Tracker):
 
     def start(self, description: Mapping[str, Any]) -> None:
         """Begin to show the run; the clock starts now."""
-        self._total = self._total or description.get("total_steps")
-        self._budget = self._budget or description.get("seconds_budget")
+        total, budget = self._given
+        self._total = total or description.get("total_steps")
+        self._budget = budget or description.get("seconds_budget")
         self._status = _Status(total=self._total)
         self._started, self._display = self._clock(), self._chosen()
         if self._display == "terminal":

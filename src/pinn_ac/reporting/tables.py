@@ -84,7 +84,7 @@ def print_summary(
 
 
 def _with_error(one: Metrics) -> str:
-    """A value and its standard error, to two digits of the error: 1.02e-04 ± 0.07e-04."""
+    """A value and its standard error, to two digits of the error: (1.020 ± 0.070) × 10^-4."""
     value, error = one["value"], one["standard_error"]
     if value is None or error is None:
         return "not determined by these data"

@@ -202,27 +202,29 @@ class _Loop:
             state = state._replace(optimizer=optimizer, stage_step=state.stage_step + 1, step=state.step + 1)
             last = state.stage_step == stage.steps or self.out_of_time(state)
             evaluates = last or state.stage_step % evaluate_every == 0
-            if not evaluates and state.stage_step % log_every:
+            logs, saves = evaluates or state.stage_step % log_every == 0, state.stage_step % checkpoint_every == 0
+            if not logs and not saves:
                 continue
             if not self._is_good(stage, state, info):
                 state = good = self._back_to(good, stage)
                 continue
             good = before
-            counted = {"loss": float(info.loss), "evaluations": int(info.evaluations)}
-            figures = counted | dict(self.window.terms(stage.optimizer.params(before.optimizer), batch))
-            if evaluates:
-                state, more = self._evaluate(stage, state)
-                figures |= more
-                if self.window.is_reached(more):
-                    self._reached = last = True
-                    params = stage.optimizer.params(state.optimizer)
-                    state = state._replace(best_params=params, best_loss=more["validation_loss"])
-            if state.stage_step % evaluate_every == 0:  # not at an early end, where a longer run would not evaluate
-                state = self._watch(stage, state, figures["validation_loss"], batch)
-            self._log(stage, state, figures)
+            if logs:
+                counted = {"loss": float(info.loss), "evaluations": int(info.evaluations)}
+                figures = counted | dict(self.window.terms(stage.optimizer.params(before.optimizer), batch))
+                if evaluates:
+                    state, more = self._evaluate(stage, state)
+                    figures |= more
+                    if self.window.is_reached(more):
+                        self._reached = last = True
+                        params = stage.optimizer.params(state.optimizer)
+                        state = state._replace(best_params=params, best_loss=more["validation_loss"])
+                if state.stage_step % evaluate_every == 0:  # not at an early end, where a longer run would not
+                    state = self._watch(stage, state, figures["validation_loss"], batch)
+                self._log(stage, state, figures)
             if last:
                 break
-            if state.stage_step % checkpoint_every == 0:
+            if saves:
                 self.save(state)
         return state
 
