@@ -171,7 +171,9 @@ def test_points_lie_where_they_were_drawn_with_the_largest_residuals_on_top():
     assert figure.axes[0].get_ylim() == (0, 1)  # an even field's points fill one half
     whole = points * [1, 2] - [0, 1]
     assert draw_points(PROBLEM, whole).axes[0].get_ylim() == (-1, 1)
-    assert "300 collocation points" in labels(figure)
+    assert "300 collocation points and" in labels(figure)
+    figure = draw_points(PROBLEM, points, count=10**6)
+    assert "1,000,000 collocation points (300 of them shown) and" in labels(figure)
 
 
 @pytest.mark.usefixtures("without_layout")

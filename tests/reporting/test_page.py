@@ -111,6 +111,8 @@ def test_the_page_of_a_run_fetches_nothing_is_well_formed_and_small():
     points = np.random.default_rng(1).uniform(0, 1, (50_000, 3))
     large = a_run(sampled=sampled, reference=exact, points=points, history=history(100, 100))
     assert len(page_of(large).encode()) < 1_000_000
+    assert "50,000 points, 6,000 of them shown" in page_of(large)
+    assert "1,000,000 points, 3 of them shown" in page_of(a_run(count=1_000_000))
 
 
 def test_what_the_user_wrote_is_text_and_not_html():

@@ -139,7 +139,7 @@ def draw(
     if metrics is None:
         return figures
     seen = np.column_stack([points, at_points])
-    return [*figures, write_page(solution, folder, sampled, reference, seen, metrics, figures)]
+    return [*figures, write_page(solution, folder, sampled, reference, seen, metrics, figures, count)]
 
 
 def write_page(
@@ -150,6 +150,7 @@ def write_page(
     points: np.ndarray | None,
     metrics: Mapping[str, Any],
     figures: Sequence[Path] = (),
+    count: int | None = None,
 ) -> Path:
     """The page of a run, report.html. It draws a field of one dimension itself, and shows the figures of others.
 
@@ -157,6 +158,7 @@ def write_page(
         solution, folder, sampled, reference, metrics: as for :func:`report`.
         points: (n, 3), collocation points and the residual at each; None for none.
         figures: PNG files of the run.
+        count: how many points there are, where these are some of them.
     """
     from pinn_ac.reporting.page_data import RunPage
     from pinn_ac.reporting.run_page import run_page
@@ -176,6 +178,7 @@ def write_page(
         reference=reference if on_a_line else None,
         times=sampled.t,
         points=points if on_a_line else None,
+        count=count,
         breaks=solution.experiment.breaks,
         config=file.read_text(encoding="utf-8") if file.is_file() else "",
         commands=typed_commands(home),

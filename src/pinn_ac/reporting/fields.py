@@ -128,7 +128,11 @@ def _profile_legend(axes: Axes, with_reference: bool) -> None:
 
 
 def draw_points(
-    problem: Problem, points: np.ndarray, residuals: np.ndarray | None = None, breaks: Sequence[float] = ()
+    problem: Problem,
+    points: np.ndarray,
+    residuals: np.ndarray | None = None,
+    breaks: Sequence[float] = (),
+    count: int | None = None,
 ) -> Figure:
     """The collocation points in the (t, x) plane, coloured by |residual|, with histograms of t and x at the edges.
 
@@ -137,6 +141,7 @@ def draw_points(
         points: (n, 2), each (t, x).
         residuals: f at each point, (n,), or None for points of one colour.
         breaks: times at which one time window ends and the next begins.
+        count: how many there are, where these are some of them.
     """
     t, x = np.asarray(points, float).reshape(-1, 2).T
     figure = style.new_figure(7.8, 4.4)
@@ -160,7 +165,10 @@ def draw_points(
     for edge in (above, beside):
         edge.axis("off")
     windows = f" in {len(breaks) + 1} time windows," if len(breaks) else ""
-    above.set_title(f"{len(t):,} collocation points{windows} and their density", fontsize=11, color=style.INK)
+    shown = f" ({len(t):,} of them shown)" if count is not None and count > len(t) else ""
+    above.set_title(
+        f"{count or len(t):,} collocation points{shown}{windows} and their density", fontsize=11, color=style.INK
+    )
     return figure
 
 

@@ -36,7 +36,7 @@ def draw_run(
         points: (n, 2) collocation points (t, x), or (n, 3) with y; without them there is no points.png.
         point_residuals: (n,), the residual at each.
         breaks: times at which one time window ends and the next begins.
-        count: in the plane, how many collocation points there are, of which `points` may be some.
+        count: how many collocation points there are, of which `points` may be some.
     """
     target, in_plane = Path(folder), len(problem.axes) == 2
     draws_energy = plane.draw_energy if in_plane else draw_energy
@@ -52,6 +52,6 @@ def draw_run(
     if len(history):
         figures["history"] = draw_history(history, "window" if len(breaks) else "stage")
     if points is not None and len(points):
-        seen = problem, points, point_residuals, breaks
-        figures["points"] = plane.draw_points(*seen, count) if in_plane else draw_points(*seen)
+        draws_points = plane.draw_points if in_plane else draw_points
+        figures["points"] = draws_points(problem, points, point_residuals, breaks, count)
     return [write(figure, target / f"{name}.png") for name, figure in figures.items()]

@@ -38,6 +38,7 @@ class RunPage:
         reference: u* on the same grid, or None.
         times: those of the errors at each time, where there is no `sampled`.
         points: (n, 3) collocation points and the residual at each: (t, x, f); None for none.
+        count: how many collocation points there are, where these are some of them.
         breaks: times at which one time window ends and the next begins.
         config: the run's config as text.
         commands: what was typed to make the run, in order.
@@ -52,6 +53,7 @@ class RunPage:
     reference: ReferenceField | None = None
     times: np.ndarray | None = None
     points: np.ndarray | None = None
+    count: int | None = None
     breaks: Sequence[float] = ()
     config: str = ""
     commands: Sequence[str] = ()

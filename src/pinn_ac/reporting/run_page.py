@@ -211,9 +211,8 @@ def _course_boxes(course: Mapping[str, Any] | None) -> list[str]:
 def _points_box(run: RunPage) -> list[str]:
     if run.points is None or not len(run.points):
         return []
-    count = f"{len(run.points):,} points" + (
-        f", {MOST_POINTS:,} of them shown" if len(run.points) > MOST_POINTS else ""
-    )
+    there, shown = run.count or len(run.points), min(len(run.points), MOST_POINTS)
+    count = f"{there:,} points" + (f", {shown:,} of them shown" if there > shown else "")
     residual = ", coloured by the residual at each"
     return ["<h2>Collocation points</h2>", figure("points", f"{count}{residual}", kind="map wide")]
 
