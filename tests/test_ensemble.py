@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,12 +15,16 @@ from hydra.types import RunMode
 
 import pinn_ac
 from composed import EASY, composed
-from pinn_ac.app import run
+from pinn_ac.app import ensemble, run
+from pinn_ac.app.assembly import assemble
 from pinn_ac.app.ensemble import _require_one_network, train_ensemble_in
 from pinn_ac.app.jobs import FAILED_SCORE, find_jobs
 from pinn_ac.app.train import train_in
 from pinn_ac.errors import InputError
 from pinn_ac.reporting import figures
+from pinn_ac.running import ENDLESS, Plan, Training
+from pinn_ac.tracking import Tracker
+from pinn_ac.training import Stopped, TrainingState
 
 PROJECT = Path(__file__).resolve().parents[1]
 SMALL = (
@@ -117,6 +122,19 @@ def test_members_that_would_draw_networks_or_films_of_their_own_are_refused(tmp_
     config = composed(*words, "model.seed=3")
     _require_one_network(config, marches=False)  # the same for all, as their configs say
     _require_one_network(composed(*words), marches=True)  # which draws for each window from the run's seed
+
+
+def test_the_progress_of_an_ensemble_ends_with_its_clock(tmp_path, monkeypatch):
+    """Without a step: the bar is told of the budget, and of no number of steps that the clock will not let it reach."""
+    told = []
+    shown = type("Shown", (Tracker,), {"start": lambda self, description: told.append(description)})()
+    config = composed(*SMALL[:-4], f"optimizer.steps={ENDLESS}")
+    training = Training(assemble(config), Plan(seconds=60.0))
+    monkeypatch.setattr(Training, "begin", lambda self: TrainingState((), ()))
+    monkeypatch.setattr(ensemble, "_ends", lambda *_: [Stopped(15)])
+    with ExitStack() as held:
+        ensemble._train([(tmp_path, config, training)], shown, held)
+    assert (told[0]["total_steps"], told[0]["seconds_budget"]) == (None, 60.0)
 
 
 @pytest.mark.landing

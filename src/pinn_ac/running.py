@@ -218,7 +218,7 @@ class Training:
         state = self.begin() if self.resumes else None
         step = 0 if state is None else state.step
         with self.tracked(step, description) as metrics:
-            with tracked(self.shown, self._described(step, description)):
+            with tracked(self.shown, self.described(step, description)):
                 solution = self.solution(self.trainer.run(self.begin() if state is None else state))
             metrics.update(solution.metrics)
             yield solution, metrics
@@ -227,9 +227,10 @@ class Training:
         self, step: int, description: Mapping[str, Any] | None = None
     ) -> AbstractContextManager[dict[str, Any]]:
         """Within it the trackers are told how the run goes from this step on; see `pinn_ac.tracking.tracked`."""
-        return tracked(self.kept, self._described(step, description))
+        return tracked(self.kept, self.described(step, description))
 
-    def _described(self, step: int, description: Mapping[str, Any] | None) -> dict[str, Any]:
+    def described(self, step: int, description: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What trackers are told at the start: the step, where the run ends at the latest, and the description."""
         steps = self.experiment.total_steps
         total = None if self.experiment.marches or steps >= ENDLESS else steps
         ends = {"total_steps": total, "seconds_budget": self.plan.seconds}

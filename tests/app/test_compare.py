@@ -208,7 +208,7 @@ def test_a_run_with_one_optimizer_goes_on_to_its_clock():
     given = Intervals(*(config.train[name] for name in Intervals._fields))
     assert given.for_stage(config.optimizer.steps) == Intervals().for_stage(alone.optimizer.steps)
     training = Training(assemble(config), Plan(seconds=7))
-    assert training._described(0, None)["total_steps"] is None  # progress is a share of the seconds alone
+    assert training.described(0)["total_steps"] is None  # progress is a share of the seconds alone
 
 
 @pytest.mark.parametrize(("name", "words"), [("plain", ["optimizer.steps=5"]), ("broyden", []), ("record", [])])

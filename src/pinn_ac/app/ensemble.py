@@ -145,7 +145,7 @@ def _train(
     """
     if not members:
         return []
-    with tracked([shown], {"total_steps": members[0][2].experiment.total_steps}):
+    with tracked([shown], members[0][2].described(0)):
         trainings = [training for _, _, training in members]
         begun = [training.begin() for training in trainings]
         results = [

@@ -1,5 +1,6 @@
 """How the user calls our commands: `pinn-ac train` where the package is installed, or a script of a checkout."""
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -16,8 +17,10 @@ def spelled(command: str, program: str | None = None) -> str:
         'python scripts/train.py'
         >>> spelled("sweep-report", "/usr/bin/pinn-ac")
         'pinn-ac sweep-report'
+        >>> spelled("train", "my code/scripts/train.py")
+        "python 'my code/scripts/train.py'"
     """
     running = Path(sys.argv[0] if program is None else program)
     if running.suffix == ".py" and running.parent.name == "scripts":
-        return f"python {running.with_name(command.replace('-', '_') + '.py')}"
+        return f"python {shlex.quote(str(running.with_name(command.replace('-', '_') + '.py')))}"
     return f"pinn-ac {command}"
