@@ -116,12 +116,15 @@ def test_members_that_would_draw_networks_or_films_of_their_own_are_refused(tmp_
     words = (*EASY, "model=random_features", "model.width=8", "optimizer=gauss_newton", "windows=8", "ensemble=2")
     with pytest.raises(InputError, match="share what is drawn for model, and that follows the seed"):
         train_ensemble_in(tmp_path / "run", composed(*words))
+    with pytest.raises(InputError, match="all of its seeds would write to /tmp/a.jsonl: .* such as a.jsonl"):
+        train_ensemble_in(tmp_path / "run", composed(*SMALL, "ensemble=2", "tracker.jsonl.path=/tmp/a.jsonl"))
     with pytest.raises(InputError, match="members of an ensemble are drawn on demand"):
         train_ensemble_in(tmp_path / "run", composed(*SMALL, "ensemble=2", "animate=true"))
     assert not (tmp_path / "run").exists()
     config = composed(*words, "model.seed=3")
     _require_one_network(config, marches=False)  # the same for all, as their configs say
     _require_one_network(composed(*words), marches=True)  # which draws for each window from the run's seed
+    _require_one_network(composed(*SMALL, "ensemble=2", "tracker.jsonl.path=${seed}.jsonl"), marches=False)
 
 
 def test_the_progress_of_an_ensemble_ends_with_its_clock(tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ from pinn_ac.app.train import (
 from pinn_ac.errors import require
 from pinn_ac.running import Training, computing, progress_bar
 from pinn_ac.solution import ENSEMBLE, Solution
-from pinn_ac.tracking import Shared, Tracker, tracked
+from pinn_ac.tracking import Jsonl, Shared, TensorBoard, Tracker, tracked
 from pinn_ac.training import Diverged, Stopped, Trainer, TrainingState, require_one_program, run_ensemble
 
 
@@ -51,7 +51,7 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
     from pinn_ac.app.sweep_report import report as report_sweep
 
     experiment, config = assembled(config)
-    trackers(config)  # each member has its own; what cannot be used is refused before anything is computed
+    _require_own_places(trackers(config))  # each member has its own trackers
     require_one_program(experiment.stages)
     devices = experiment.objective.shards.count
     require(
@@ -105,13 +105,24 @@ def _require_one_network(config: DictConfig, marches: bool) -> None:
     first, second = (config.copy() for _ in range(2))
     second.seed = config.seed + 1
     objects: list[Any] = [OmegaConf.to_container(one, resolve=True) for one in (first, second)]
-    groups = [name for name, node in objects[0].items() if isinstance(node, dict)]
+    groups = [name for name, node in objects[0].items() if isinstance(node, dict) and name != "tracker"]
     drawn = [name for name in groups if objects[0][name] != objects[1][name]]
     require(
         not drawn or (marches and drawn == ["model"]),
         f"ensemble is {config.ensemble}, whose seeds share what is drawn for {', '.join(drawn)}, and that follows "
         "the seed: run the seeds one by one, by -m seed=0,1,2.",
     )
+
+
+def _require_own_places(told: Sequence[Tracker]) -> None:
+    """Refuse a file or a folder outside of the runs' folders, in which each member would write over the others."""
+    for one in told:
+        place = one.path if isinstance(one, Jsonl) else one.folder if isinstance(one, TensorBoard) else ""
+        require(
+            not Path(place).expanduser().is_absolute(),
+            f"ensemble is above 1, and all of its seeds would write to {place}: give a place inside of each run's "
+            f"folder, such as {Path(place).name}.",
+        )
 
 
 def _ends(
