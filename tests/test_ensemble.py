@@ -128,7 +128,7 @@ def test_members_that_would_draw_networks_or_films_of_their_own_are_refused(tmp_
 
 
 def test_the_progress_of_an_ensemble_ends_with_its_clock(tmp_path, monkeypatch):
-    """Without a step: the bar is told of the budget, and of no number of steps that the clock will not let it reach."""
+    """The bar is told of the budget, and of no number of steps that the clock does not let it reach."""
     told = []
     shown = type("Shown", (Tracker,), {"start": lambda self, description: told.append(description)})()
     config = composed(*SMALL[:-4], f"optimizer.steps={ENDLESS}")
