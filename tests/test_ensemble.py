@@ -116,7 +116,7 @@ def test_members_that_would_draw_networks_or_films_of_their_own_are_refused(tmp_
     words = (*EASY, "model=random_features", "model.width=8", "optimizer=gauss_newton", "windows=8", "ensemble=2")
     with pytest.raises(InputError, match="share what is drawn for model, and that follows the seed"):
         train_ensemble_in(tmp_path / "run", composed(*words))
-    with pytest.raises(InputError, match="all of its seeds would write to /tmp/a.jsonl: .* such as a.jsonl"):
+    with pytest.raises(InputError, match="all of its seeds would write to /tmp/a"):
         train_ensemble_in(tmp_path / "run", composed(*SMALL, "ensemble=2", "tracker.jsonl.path=/tmp/a.jsonl"))
     with pytest.raises(InputError, match="members of an ensemble are drawn on demand"):
         train_ensemble_in(tmp_path / "run", composed(*SMALL, "ensemble=2", "animate=true"))

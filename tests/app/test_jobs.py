@@ -69,10 +69,8 @@ def test_failures_are_noted_with_their_traceback(tmp_path):
     ],
 )
 def test_what_ends_a_run_is_noted_where_it_is_a_failure(tmp_path, error, has_results, status):
-    with pytest.raises(type(error)), claimed(tmp_path, resuming=False):
-        write(tmp_path, config_yaml="seed: 0\n")
-        if has_results:
-            write(tmp_path, metrics_json='{"relative_l2": 1e-3}')
+    write(tmp_path, config_yaml="seed: 0\n", **({"metrics_json": '{"relative_l2": 1e-3}'} if has_results else {}))
+    with pytest.raises(type(error)), claimed(tmp_path, resuming=True):
         raise error
     assert read_job(tmp_path).status == status
 
