@@ -129,9 +129,11 @@ def execute(command: Callable[[DictConfig], Any], config: DictConfig) -> Any:
             if sweeping:
                 set_exit_status(1)
             raise
+        raising, logging.raiseExceptions = logging.raiseExceptions, False  # the log lies there too
         log.error(
             "Error: %s: %s takes no more. What was saved in it before is whole: make room, and resume.", full, folder
         )
+        logging.raiseExceptions = raising
         leave_at_once(1)
         sys.exit(1)
 
