@@ -41,7 +41,7 @@ class Search(Sweeper):
 
             from pinn_ac.app.search import SeededByTrial, open_study
         except ImportError as error:
-            raise InputError("hydra/sweeper=search needs Optuna: pip install -e '.[sweep]'.") from error
+            raise InputError("hydra/sweeper=search needs Optuna: pip install 'pinn_ac[sweep]'.") from error
         study = open_study(self.settings["study_name"], self.settings["storage"])
         self.has_result = lambda: any(trial.value not in (None, FAILED_SCORE) for trial in study.trials)
         if "seed" in self.sampler:

@@ -55,7 +55,7 @@ class ComputeSettings:
             if device == "auto":
                 raise
             raise InputError(
-                f"device={device}, but JAX sees none here: pip install -e '.[cuda]' adds GPUs, device=cpu does "
+                f"device={device}, but JAX sees none here: pip install 'pinn_ac[cuda]' adds GPUs, device=cpu does "
                 "without."
             ) from error
         return cls(precision == "float64", "highest", chosen)

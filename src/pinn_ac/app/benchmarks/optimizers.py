@@ -205,7 +205,7 @@ def _optimistix(setting: Setting) -> tuple[Callable[[], Any], Any]:
         import equinox
         import optimistix
     except ImportError as error:
-        raise InputError("The benchmark compares with optimistix: pip install -e '.[dev]' adds it.") from error
+        raise InputError("The benchmark compares with optimistix: pip install 'pinn_ac[dev]' adds it.") from error
     objective, params, batch = setting
     solver: Any = optimistix.LevenbergMarquardt(rtol=1e-8, atol=1e-8)
 
