@@ -1,5 +1,6 @@
 """Arrays t, x, u (and sigma) from a user's file: CSV, NPZ or MATLAB's .mat."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -68,6 +69,18 @@ def read_arrays(path: str | Path, names: Mapping[str, str] | None = None) -> dic
             found[what] = found[what].ravel()
     found = _oriented(path, found)
     return {**found, "sigma": found["sigma"].ravel()} if "sigma" in found else found
+
+
+def file_name(path: object, kinds: str) -> str:
+    """The name of an initial condition's file, given as a string or as a `pathlib.Path`.
+
+    Raises:
+        InputError: it is neither; the sentence names the `kinds` of files that there may be.
+    """
+    name = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if not isinstance(name, str):
+        raise InputError(f"problem.initial_condition.path is {path}: give the name of {kinds}.")
+    return name
 
 
 def _held(file: Path) -> dict[str, np.ndarray]:

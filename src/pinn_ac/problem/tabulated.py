@@ -1,7 +1,6 @@
 """An initial condition from a user's own samples."""
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +13,7 @@ import numpy as np
 from scipy.interpolate import BSpline, CubicSpline, make_interp_spline
 
 from pinn_ac.errors import InputError, numbers, require
-from pinn_ac.problem.arrays import NAMES, columns, read_arrays
+from pinn_ac.problem.arrays import NAMES, columns, file_name, read_arrays
 from pinn_ac.problem.ends import BOUNDARIES, said
 from pinn_ac.problem.initial_conditions import BandLimited
 
@@ -55,9 +54,7 @@ class Tabulated(BandLimited):
     t_name: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "path", os.fspath(self.path) if isinstance(self.path, os.PathLike) else self.path)
-        named = isinstance(self.path, str)
-        require(named, f"problem.initial_condition.path is {self.path}: give the name of a CSV, NPZ or .mat file.")
+        object.__setattr__(self, "path", file_name(self.path, "a CSV, NPZ or .mat file"))
         object.__setattr__(self, "domain", numbers("problem.initial_condition.domain", self.domain))
         require(
             self.boundary in BOUNDARIES,

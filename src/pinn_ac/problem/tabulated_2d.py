@@ -1,6 +1,5 @@
 """Initial conditions u₀(ξ, η) on the unit square [−1, 1)² through samples in a file."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from pinn_ac.errors import InputError, require
+from pinn_ac.problem.arrays import file_name
 from pinn_ac.problem.double_series import MOST_MODES, analysis, trimmed
 from pinn_ac.problem.initial_conditions_2d import UNIT_SQUARE, Placed
 
@@ -33,9 +33,7 @@ class Tabulated2D(Placed):
     domain: Any = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "path", os.fspath(self.path) if isinstance(self.path, os.PathLike) else self.path)
-        named = isinstance(self.path, str)
-        require(named, f"problem.initial_condition.path is {self.path}: give the name of an NPZ file.")
+        object.__setattr__(self, "path", file_name(self.path, "an NPZ file"))
         _ = _read(self.path)  # what cannot be read is refused here
         self.settle()
 
