@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from pinn_ac.batch import Batch
@@ -74,6 +74,21 @@ class Plan:
         require(is_number(ratio) and ratio > 1, f"train.overfit_ratio is {ratio}: give a number above 1.")
 
 
+def require_suited(plan: Plan, experiment: Experiment) -> None:
+    """Refuse what of a plan the experiment would not look at.
+
+    Raises:
+        InputError: a march is given intervals of steps, or what to do about over-fitting.
+    """
+    alike = replace(Plan(), seconds=plan.seconds, tolerance=plan.tolerance)
+    changed = [f"train.{one.name}" for one in fields(Plan) if getattr(plan, one.name) != getattr(alike, one.name)]
+    require(
+        not (experiment.marches and changed),
+        "A run to a tolerance with drawn features logs, measures and saves window by window, and cannot over-fit the "
+        f"points that it chooses: leave {' and '.join(changed)} out.",
+    )
+
+
 def progress_bar() -> Tracker:
     """Shows the progress, in a terminal, in a notebook and in a log."""
     from pinn_ac.reporting.progress import Progress  # here, as it is slow to import
@@ -141,6 +156,7 @@ class Training:
         past: Iterable[Mapping[str, Any]] = (),
         display: Tracker | None = None,
     ) -> None:
+        require_suited(plan, experiment)
         self.experiment, self.plan, self.checkpoints = experiment, plan, checkpoints
         self.memory = Memory.of(past)
         self.kept = [self.memory, *trackers] if is_first() else []

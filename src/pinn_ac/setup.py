@@ -237,6 +237,11 @@ def _require_march(setup: Setup) -> None:
         "at most: give a number to begin with, or null.",
     )
     require(
+        setup.network.seed in (0, setup.seed),
+        f"model.seed is {setup.network.seed}, and a run to a tolerance draws its features by the run's seed: give "
+        "that, and leave model.seed out.",
+    )
+    require(
         setup.network.activation == "tanh",
         f"model.activation is {setup.network.activation}: a run to a tolerance has tanh; leave it out.",
     )

@@ -1,7 +1,7 @@
 """A march to a tolerance: its field, its errors, its estimate, and what a user may do to it."""
 
 import signal
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 
 import jax
@@ -236,11 +236,26 @@ SOLVER = {"network": RandomFeatures(), "optimizer": GaussNewton(), "sampler": Mo
         ({"network": RandomFeatures(), "precision": "float32"}, "which single precision cannot hold"),
         ({"network": RandomFeatures(), "devices": 2}, "leave devices out"),
         ({"network": RandomFeatures(width=2000)}, "has 1024 features a window at most"),
+        ({"network": RandomFeatures(seed=3)}, "leave model.seed out"),
     ],
 )
 def test_what_a_march_cannot_use_is_refused(choices, sentence):
     with pytest.raises(InputError, match=sentence):
         pinn_ac.fit(EASY, tolerance=1e-6, progress=False, **(SOLVER | choices))
+
+
+OTHERS = {"log_every": 7, "evaluate_every": 7, "checkpoint_every": 7, "overfit": "ignore", "overfit_ratio": 9.0}
+
+
+@pytest.mark.parametrize("name", [one.name for one in fields(Plan) if one.name not in ("seconds", "tolerance")])
+def test_nothing_of_a_plan_is_silently_ignored(name, tmp_path):
+    """By either door, and before there is a folder."""
+    sentence = f"logs, measures and saves window by window.*leave train.{name} out"
+    with pytest.raises(InputError, match=sentence):
+        pinn_ac.fit(EASY, plan=Plan(tolerance=1e-6, **{name: OTHERS[name]}), progress=False)
+    with pytest.raises(InputError, match=sentence):
+        train_in(tmp_path / "run", composed("experiment=record", f"train.{name}={OTHERS[name]}"))
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("tolerance", [0, -1e-6, 1, "tiny", float("nan"), True])

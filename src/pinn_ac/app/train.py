@@ -22,7 +22,7 @@ from pinn_ac.inverse import Inference, Observations, unknowns_of
 from pinn_ac.parallel import first_begins, is_first
 from pinn_ac.problem import Problem
 from pinn_ac.reference import Reference
-from pinn_ac.running import Training, computing, progress_bar
+from pinn_ac.running import Training, computing, progress_bar, require_suited
 from pinn_ac.solution import Solution
 from pinn_ac.tracking import HISTORY, Tracker, read_history
 from pinn_ac.training import Checkpoints
@@ -134,6 +134,7 @@ def assembled(config: DictConfig) -> tuple[Experiment, DictConfig]:
     """
     check_scalars(config)
     experiment, counted = assemble(config), config.copy()
+    require_suited(plan(config), experiment)
     if not experiment.marches:
         counted.windows = experiment.windows
     return experiment, counted

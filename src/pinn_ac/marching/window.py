@@ -52,7 +52,7 @@ class Settings:
         units: that a run begins with, at least; None leaves it to the tolerance.
     """
 
-    scale: float = 1.0
+    scale: float = 0.5
     distribution: str = "uniform"
     whitening: float = 0.5
     points: float = 6.0

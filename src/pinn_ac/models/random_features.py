@@ -41,7 +41,7 @@ class RandomFeatures(nn.Module):
     """
 
     width: int | None = None
-    scale: float = 1.0
+    scale: float = 0.5
     distribution: str = "uniform"
     activation: str = "tanh"
     seed: int = 0

@@ -28,7 +28,7 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "as it is": {},
     "features not evened out": {"whitening": 0.0},
     "features evened out wholly": {"whitening": 1.0},
-    "weights from [-0.5, 0.5]": {"scale": 0.5},
+    "weights from [-1, 1]": {"scale": 1.0},
     "weights from [-2, 2]": {"scale": 2.0},
     "normal weights": {"distribution": "normal"},
     "twice the points": {"points": 12.0},
