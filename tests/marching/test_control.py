@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from pinn_ac.marching.control import LADDER, LARGE, SHORTEST, Choice, Controller
+from pinn_ac.marching.control import AIM, FALLS, LADDER, LARGE, SHORTEST, Choice, Controller
 
 CONTROLLER = Controller(tolerance=1e-6, usual=0.1, longest=0.2, end=1.0)
 MIDDLE = Choice(0.1, 2)
@@ -51,6 +51,19 @@ def test_a_hopeless_window_is_made_shorter_at_once(error):
 def test_an_easy_window_leads_to_fewer_features():
     assert CONTROLLER.after_success(MIDDLE, 1e-6 * CONTROLLER.share, at_rest=False).rung == 0
     assert CONTROLLER.after_success(MIDDLE, 0.2 * CONTROLLER.share, at_rest=False) == MIDDLE
+
+
+def test_the_network_is_as_small_as_the_measured_falls_of_the_error_allow():
+    """Down to where the error would be what is aimed at, and up again to where it is."""
+    aimed, top = AIM * CONTROLLER.share, len(LADDER) - 1
+    for rung in range(top - 1):
+        error = aimed / math.prod(FALLS[rung:top])
+        assert CONTROLLER.after_success(Choice(0.1, top), 0.99 * error, at_rest=False).rung == rung
+        assert CONTROLLER.after_success(Choice(0.1, top), 1.01 * error, at_rest=False).rung in (rung + 1, top)
+    for rung in range(1, LADDER.index(LARGE) + 1):
+        error = aimed * math.prod(FALLS[:rung])
+        assert CONTROLLER.after_failure(Choice(0.1, 0), min(0.99 * error, 1e3 * CONTROLLER.share)).rung <= rung
+    assert CONTROLLER.after_failure(Choice(0.1, 0), 1.01 * CONTROLLER.share).rung == 1
 
 
 def test_a_solution_at_rest_gets_longer_windows_without_end():

@@ -183,7 +183,7 @@ def test_drawn_features_are_their_formula(name):
         return np.array([network.apply({"params": {"output": one}}, jnp.asarray(z)) for one in np.eye(3)])
 
     generator = np.random.default_rng(5)
-    A, b = generator.uniform(-1, 1, (3, FEATURES)), generator.uniform(-1, 1, 3)
+    A, b = generator.uniform(-0.5, 0.5, (3, FEATURES)), generator.uniform(-0.5, 0.5, 3)
     np.testing.assert_allclose(features(Z), FORMULAS[name](A @ Z + b), rtol=0, atol=1e-14)
 
 

@@ -7,8 +7,11 @@ from typing import NamedTuple
 LADDER = (64, 128, 256, 384, 512, 768, 1024)
 """Numbers of drawn features, K; each is compiled once."""
 MOST_UNITS = LADDER[-1]
-PER_RUNG = 15.0
-"""The factor by which the error of a window falls from one rung to the next, about; measured."""
+FALLS = (40.0, 80.0, 30.0, 10.0, 5.0, 2.0)
+"""The factors by which the error of a window falls from each rung to the next, about: medians over the windows of six
+problems, measured."""
+SPARE = 15.0
+"""How many times smaller than it aims at the error of a window must be for the next one to be longer."""
 REFERENCE_ERROR = 1e-7
 """The error of a window of the usual length on the lowest rung, about: where a run starts to look."""
 SHARE = 0.25
@@ -50,7 +53,7 @@ class Controller:
         usual: the length of a window where the solution changes by the reaction.
         longest: of a window whose lift and flow are not at rest, but for `STRETCH`.
         end: the horizon.
-        per_rung, reference_error, large: see `PER_RUNG`, `REFERENCE_ERROR` and `LARGE`.
+        falls, spare, reference_error, large: see `FALLS`, `SPARE`, `REFERENCE_ERROR` and `LARGE`.
         most: the length of any window, at most, but for `STRETCH`.
     """
 
@@ -58,7 +61,8 @@ class Controller:
     usual: float
     longest: float
     end: float
-    per_rung: float = PER_RUNG
+    falls: tuple[float, ...] = FALLS
+    spare: float = SPARE
     reference_error: float = REFERENCE_ERROR
     large: int = LARGE
     most: float = math.inf
@@ -72,8 +76,21 @@ class Controller:
         """What a run begins with: as many units at least, or what the tolerance asks."""
         if units is not None:
             return Choice(self.usual, next((k for k, one in enumerate(LADDER) if one >= units), len(LADDER) - 1))
-        rungs = math.log(self.reference_error / (AIM * self.share)) / math.log(self.per_rung)
-        return Choice(self.usual, min(max(math.ceil(rungs), 0), len(LADDER) - 1))
+        return Choice(self.usual, self._up(0, self.reference_error / (AIM * self.share)))
+
+    def _up(self, rung: int, excess: float) -> int:
+        """The rung, from this one on, on which an error that is so many times too large here is small enough."""
+        while rung < len(LADDER) - 1 and excess > 1:
+            excess /= self.falls[rung]
+            rung += 1
+        return rung
+
+    def _down(self, rung: int, room: float) -> int:
+        """The lowest rung, from this one down, for an error that may be so many times as large as it is here."""
+        while rung > 0 and room >= self.falls[rung - 1]:
+            room /= self.falls[rung - 1]
+            rung -= 1
+        return rung
 
     def fitted(self, choice: Choice, now: float) -> Choice:
         """The choice with a length that does not leave a short rest before the end."""
@@ -94,28 +111,27 @@ class Controller:
 
         A rung is left only for a gain of two, since each has to be compiled; a solution at rest gets longer windows.
         """
-        room = math.log(AIM * self.share / max(error, 1e-300)) / math.log(self.per_rung)
-        rung, length = choice.rung, choice.length
-        if room >= 2:
-            rung = max(0, rung - math.floor(room))
-        if room > 0 and at_rest:
+        room = AIM * self.share / max(error, 1e-300)
+        rung, length = self._down(choice.rung, room), choice.length
+        if choice.rung - rung < 2:
+            rung = choice.rung
+        if room > 1 and at_rest:
             length = 2 * length
-        elif room > 2 and choice.rung == 0:
+        elif room > self.spare**2 and choice.rung == 0:
             length = min(1.5 * length, self.longest)
-        elif room > 1 and not at_rest and length < self.usual:
+        elif room > self.spare and not at_rest and length < self.usual:
             length = min(2 * length, self.usual)
         return Choice(length, rung)
 
     def after_failure(self, choice: Choice, error: float) -> Choice | None:
         """What the same window is tried with next; None where nothing is left to try."""
         excess = error / (AIM * self.share)
-        rungs = math.ceil(math.log(excess) / math.log(self.per_rung)) if math.isfinite(excess) else len(LADDER)
         shorter = Choice(choice.length / 2, choice.rung)
         can_shorten = shorter.length >= SHORTEST * self.usual
         if not math.isfinite(excess) or excess > HOPELESS:
             return shorter if can_shorten else None
         if choice.units < self.large:
-            return choice._replace(rung=min(choice.rung + rungs, LADDER.index(self.large)))
+            return choice._replace(rung=min(self._up(choice.rung, excess), LADDER.index(self.large)))
         if shorter.length >= SHORT * self.usual:
             return shorter
         if choice.rung + 1 < len(LADDER):

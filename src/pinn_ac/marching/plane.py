@@ -39,7 +39,7 @@ from pinn_ac.sampling import Box, Sobol, draw_points
 
 POOL = 4
 """Candidates a point."""
-PER_RUNG, REFERENCE_ERROR = 2.5, 1e-4
+FALL, REFERENCE_ERROR = 2.5, 1e-4
 """In the plane; see `pinn_ac.marching.control`."""
 CELLS = 10
 """Steps of time in a window for the estimate of its error."""
@@ -305,8 +305,13 @@ class PlaneMarch(March):
 
     def controller(self, tolerance: float) -> Controller:
         """For a tolerance."""
-        known = {"per_rung": PER_RUNG, "reference_error": REFERENCE_ERROR, "large": LADDER[-1]}
-        return replace(super().controller(tolerance), **known)  # type: ignore[arg-type]
+        return replace(
+            super().controller(tolerance),
+            falls=(FALL,) * (len(LADDER) - 1),
+            spare=FALL,
+            reference_error=REFERENCE_ERROR,
+            large=LADDER[-1],
+        )
 
     def window(self, index: int, condition: Any) -> PlaneWindow:
         """The window of this number, which begins at the condition."""
