@@ -1,7 +1,7 @@
 """The one error that a user's input can cause: its message is a sentence that says what to do."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -93,3 +93,21 @@ def numbers(name: str, values: Iterable[float]) -> tuple[float, ...]:
         return tuple(float(value) for value in values)
     except (TypeError, ValueError) as error:
         raise InputError(f"{name} is {values}: give a list of numbers.") from error
+
+
+def rectangle(name: str, given: Any, hint: str = "") -> tuple[tuple[float, ...], ...]:
+    """((a, b), (c, d)) as floats, from two pairs of any kind.
+
+    Raises:
+        InputError: they are no two pairs of finite numbers, each in ascending order; the sentence calls them `name`
+            and ends with the `hint`.
+    """
+    given = given.tolist() if isinstance(given, np.ndarray) else given
+    pairs = isinstance(given, Sequence) and len(given) == 2
+    pairs = pairs and all(isinstance(side, Sequence) and len(side) == 2 for side in given)
+    sides = tuple(numbers(name, side) for side in given) if pairs else ()
+    require(
+        pairs and all(all(map(math.isfinite, side)) and side[0] < side[1] for side in sides),
+        f"{name} is {given}: give two pairs of finite numbers, such as [[-1, 1], [-1, 1]]{hint}.",
+    )
+    return sides

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pinn_ac.errors import InputError, is_number, is_whole, numbers, require
+from pinn_ac.errors import InputError, is_number, is_whole, numbers, rectangle, require
 from pinn_ac.problem.double_series import (
     MOST_MODES,
     DoubleSeries,
@@ -124,7 +124,8 @@ class Placed(_Condition):
     def settle(self) -> None:
         """Check the domain and, where there is one, the series, so that it is refused before anything is computed."""
         if self.domain is not None:
-            object.__setattr__(self, "domain", _domain(self.domain))
+            hint = ", or choose problem=allen_cahn_2d: this condition is for two dimensions"
+            object.__setattr__(self, "domain", rectangle("problem.initial_condition.domain", self.domain, hint))
             _ = self.matrix
 
 
@@ -292,19 +293,6 @@ def _series(u: Callable[[np.ndarray, np.ndarray], np.ndarray], domain: Any, reac
         f"problem.initial_condition needs more than {MOST_MODES} Fourier modes along an axis: give a larger width, "
         "or more room between the front and the sides of the domain."
     )
-
-
-def _domain(value: Any) -> tuple[tuple[float, ...], ...]:
-    value = value.tolist() if isinstance(value, np.ndarray) else value
-    pairs = isinstance(value, list | tuple) and len(value) == 2
-    pairs = pairs and all(isinstance(side, Sequence) and len(side) == 2 for side in value)
-    sides = tuple(numbers("problem.initial_condition.domain", side) for side in value) if pairs else ()
-    require(
-        pairs and all(one[0] < one[1] for one in sides),
-        f"problem.initial_condition.domain is {value}, and this condition is for two dimensions: give two pairs of "
-        "numbers, or choose problem=allen_cahn_2d.",
-    )
-    return sides
 
 
 def _require_front(condition: Any) -> None:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pinn_ac.errors import numbers, require, require_object
+from pinn_ac.errors import rectangle, require, require_object
 from pinn_ac.problem.initial_conditions import require_known
 
 
@@ -70,15 +70,7 @@ class InPlane:
             require_known(self)
 
     def _checked_domain(self) -> tuple[tuple[float, ...], ...]:
-        given = self.domain.tolist() if isinstance(self.domain, np.ndarray) else self.domain
-        pairs = isinstance(given, list | tuple) and len(given) == 2
-        pairs = pairs and all(isinstance(side, list | tuple) for side in given)
-        sides = tuple(numbers("problem.domain", side) for side in given) if pairs else ()
-        require(
-            pairs and all(len(one) == 2 and all(map(math.isfinite, one)) and one[0] < one[1] for one in sides),
-            f"problem.domain is {given}: give two pairs of finite numbers, such as [[-1, 1], [-1, 1]].",
-        )
-        return sides
+        return rectangle("problem.domain", self.domain)
 
     # --- the rectangle ------------------------------------------------------------------------------------------
 

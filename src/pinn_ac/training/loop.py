@@ -210,22 +210,38 @@ class _Loop:
                 continue
             good = before
             if logs:
-                counted = {"loss": float(info.loss), "evaluations": int(info.evaluations)}
-                figures = counted | dict(self.window.terms(stage.optimizer.params(before.optimizer), batch))
-                if evaluates:
-                    state, more = self._evaluate(stage, state)
-                    figures |= more
-                    if self.window.is_reached(more):
-                        self._reached = last = True
-                        params = stage.optimizer.params(state.optimizer)
-                        state = state._replace(best_params=params, best_loss=more["validation_loss"])
-                if state.stage_step % evaluate_every == 0:  # not at an early end, where a longer run would not
-                    state = self._watch(stage, state, figures["validation_loss"], batch)
-                self._log(stage, state, figures)
+                watches = state.stage_step % evaluate_every == 0  # not at an early end, where a longer run would not
+                state = self._logged(stage, before, state, info, batch, evaluates, watches)
+                last |= self._reached
             if last:
                 break
             if saves:
                 self.save(state)
+        return state
+
+    def _logged(
+        self,
+        stage: Stage,
+        before: TrainingState,
+        state: TrainingState,
+        info: StepInfo,
+        batch: Any,
+        evaluates: bool,
+        watches: bool,
+    ) -> TrainingState:
+        """The state after a step that trackers are told of; where it `evaluates`, with the best parameters so far."""
+        counted = {"loss": float(info.loss), "evaluations": int(info.evaluations)}
+        figures = counted | dict(self.window.terms(stage.optimizer.params(before.optimizer), batch))
+        if evaluates:
+            state, more = self._evaluate(stage, state)
+            figures |= more
+            if self.window.is_reached(more):
+                self._reached = True
+                params = stage.optimizer.params(state.optimizer)
+                state = state._replace(best_params=params, best_loss=more["validation_loss"])
+        if watches:
+            state = self._watch(stage, state, figures["validation_loss"], batch)
+        self._log(stage, state, figures)
         return state
 
     def save(self, state: TrainingState) -> TrainingState:
