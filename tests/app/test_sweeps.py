@@ -300,3 +300,14 @@ def _wait(condition, seconds):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_runs_of_a_sweep_do_not_write_into_one_file(tmp_path):
+    """Each would take away what the one before has written."""
+    one, own = tmp_path / "all.jsonl", tmp_path / "${seed}.jsonl"
+    refused = sweep(tmp_path / "one", "seed=0,1", f"tracker.jsonl.path={one}", check=False)
+    assert refused.status != 0
+    assert f"tracker.jsonl.path is {one}, where all runs of this sweep would write" in refused.err
+    assert not one.exists()
+    sweep(tmp_path / "own", "seed=0,1", "reference=false", f"tracker.jsonl.path={own}")
+    assert [len(read_history(tmp_path / f"{seed}.jsonl")) for seed in (0, 1)] == [4, 4]

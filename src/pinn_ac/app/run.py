@@ -2,10 +2,11 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac.app.config import can_go_on
 from pinn_ac.app.ensemble import train_ensemble_in
@@ -33,6 +34,8 @@ def train(config: DictConfig) -> float:
     folder, resuming, settled = Path(HydraConfig.get().runtime.output_dir), config.resume is not None, None
     config = without_replaced(config, HydraConfig.get())
     retry = None if resuming else config.retry
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        require_own_places(config)
     if resuming:
         place = Path(config.resume).expanduser()
         config = resumed(config, HydraConfig.get().overrides.task)
@@ -58,6 +61,23 @@ def train(config: DictConfig) -> float:
     if metrics.get("tolerance_met") is False:
         exit_unless_swept(TOLERANCE_MISSED)
     return score_of(config, metrics)
+
+
+def require_own_places(config: DictConfig) -> None:
+    """Refuse a tracker whose file or folder all runs of a sweep would write to, each in place of the one before.
+
+    Raises:
+        InputError: its place is absolute, and named without an interpolation such as ${seed}.
+    """
+    named: Any = OmegaConf.to_container(config.tracker or {}, resolve=False)
+    for tracker, settings in named.items():
+        for setting in ("path", "folder"):
+            place = str(settings.get(setting, ""))
+            require(
+                "${" in place or not Path(place).expanduser().is_absolute(),
+                f"tracker.{tracker}.{setting} is {place}, where all runs of this sweep would write: give a place "
+                f"inside of each run's folder, such as {Path(place).name}, or one with ${{seed}} in its name.",
+            )
 
 
 def exit_unless_swept(status: int) -> None:
