@@ -74,8 +74,8 @@ class Plan:
         require(is_number(ratio) and ratio > 1, f"train.overfit_ratio is {ratio}: give a number above 1.")
 
 
-def require_suited(plan: Plan, experiment: Experiment) -> None:
-    """Refuse what of a plan the experiment would not look at.
+def require_suited(plan: Plan, marches: bool) -> None:
+    """Refuse what of a plan a march with error control would not look at; anything else looks at all of it.
 
     Raises:
         InputError: a march is given intervals of steps, or what to do about over-fitting.
@@ -83,7 +83,7 @@ def require_suited(plan: Plan, experiment: Experiment) -> None:
     alike = replace(Plan(), seconds=plan.seconds, tolerance=plan.tolerance)
     changed = [f"train.{one.name}" for one in fields(Plan) if getattr(plan, one.name) != getattr(alike, one.name)]
     require(
-        not (experiment.marches and changed),
+        not (marches and changed),
         "A run to a tolerance with drawn features logs, measures and saves window by window, and cannot over-fit the "
         f"points that it chooses: leave {' and '.join(changed)} out.",
     )
@@ -156,7 +156,7 @@ class Training:
         past: Iterable[Mapping[str, Any]] = (),
         display: Tracker | None = None,
     ) -> None:
-        require_suited(plan, experiment)
+        require_suited(plan, experiment.marches)
         self.experiment, self.plan, self.checkpoints = experiment, plan, checkpoints
         self.memory = Memory.of(past)
         self.kept = [self.memory, *trackers] if is_first() else []

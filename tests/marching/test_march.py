@@ -249,10 +249,13 @@ OTHERS = {"log_every": 7, "evaluate_every": 7, "checkpoint_every": 7, "overfit":
 
 @pytest.mark.parametrize("name", [one.name for one in fields(Plan) if one.name not in ("seconds", "tolerance")])
 def test_nothing_of_a_plan_is_silently_ignored(name, tmp_path):
-    """By either door, and before there is a folder."""
+    """By every door, and before there is a folder."""
+    t, x = np.array([0.1, 0.2, 0.3]), np.array([0.0, 0.5, 0.9])
+    seen = {"data": pinn_ac.Observations(t, x, np.cos(x)), "unknown": {"diffusivity": 1e-3}}
     sentence = f"logs, measures and saves window by window.*leave train.{name} out"
-    with pytest.raises(InputError, match=sentence):
-        pinn_ac.fit(EASY, plan=Plan(tolerance=1e-6, **{name: OTHERS[name]}), progress=False)
+    for others in ({}, seen):
+        with pytest.raises(InputError, match=sentence):
+            pinn_ac.fit(EASY, plan=Plan(tolerance=1e-6, **{name: OTHERS[name]}), progress=False, **others)
     with pytest.raises(InputError, match=sentence):
         train_in(tmp_path / "run", composed("experiment=record", f"train.{name}={OTHERS[name]}"))
     assert not (tmp_path / "run").exists()

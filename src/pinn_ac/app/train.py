@@ -134,7 +134,7 @@ def assembled(config: DictConfig) -> tuple[Experiment, DictConfig]:
     """
     check_scalars(config)
     experiment, counted = assemble(config), config.copy()
-    require_suited(plan(config), experiment)
+    require_suited(plan(config), experiment.marches)
     if not experiment.marches:
         counted.windows = experiment.windows
     return experiment, counted

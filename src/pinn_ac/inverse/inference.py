@@ -16,7 +16,7 @@ from pinn_ac.inverse.search import UNSETTLED, Place, Search
 from pinn_ac.inverse.unknowns import Unknowns
 from pinn_ac.problem import Problem
 from pinn_ac.reference import Reference
-from pinn_ac.running import Plan, Training
+from pinn_ac.running import Plan, Training, require_suited
 from pinn_ac.setup import Setup, assemble
 from pinn_ac.solution import INFERRED, Solution
 from pinn_ac.tracking import Memory, Tracker, tracked
@@ -112,6 +112,7 @@ class Inference:
             setup.precision == "float64",
             "What is unknown is found in double precision: choose precision=float64.",
         )
+        require_suited(plan, setup.marches)
         free = ~np.isfinite(unknowns.prior[1])
         data.check(setup.problem, int(np.sum(free)))
         require(
