@@ -41,8 +41,9 @@ CELLS = 24
 """Steps of time in a window, at least, for the estimate of its error."""
 AT_REST_PER_GROWTH = 4
 """Of them in the time in which a disturbance may grow e-fold, where the solution has settled."""
-MOST_AGAIN = 2**24
-"""Times × points of all windows together at which an estimate that is not reliable is found again, at most."""
+MOST_AGAIN, MOST_DOUBLINGS = 2**24, 2
+"""Times × points of all windows together at which an estimate that is not reliable is found again, at most, and how
+often the grid is doubled for it."""
 ROWS, COLUMNS = 8, 256
 """Times and points at which a window is compared with the reference."""
 
@@ -187,14 +188,17 @@ class March:
 
     # --- the estimate, once more -------------------------------------------------------------------------------
 
-    @property
-    def finer_points(self) -> int:
-        """Of a finer grid in x for the estimate, if there is one."""
-        return min(2 * self.points, self.grid)
+    def doubled_points(self, doublings: int) -> int:
+        """Of the estimate's grid in x after so many doublings, as far as there are values."""
+        return min(self.points << doublings, self.grid)
 
-    def errors_of(self, pieces: Sequence[Piece], finer: bool = False) -> Errors:
-        """The errors of all windows: those that were found when they were solved, or those on a finer grid."""
-        points, cells = (self.finer_points, 2) if finer else (self.points, 1)
+    def errors_of(self, pieces: Sequence[Piece], doublings: int = 0) -> Errors:
+        """The errors of all windows: those that were found when they were solved, or those on a finer grid.
+
+        The first one is twice as fine in x and t, the second four times as fine in x alone, which costs about as
+        much: where the first is too coarse it is so in x.
+        """
+        points, cells = self.doubled_points(doublings), 1 + (doublings == 1)
         errors = self._errors_at_start(points)
         for index, piece in enumerate(pieces):
             condition = piece.condition(self.kernel.even) if index else self.problem.initial_condition
@@ -206,15 +210,18 @@ class March:
     def believed(self, errors: Errors, pieces: Sequence[Piece], has_time: bool = True) -> Errors:
         """The errors of all windows, by which a march is said to meet its tolerance, or not.
 
-        Where the estimate meets it but is not reliable, it is found again on a finer grid, if that is not too large.
-        Where it is not reliable then, either, the largest of the estimates stands for all of them.
+        Where the estimate meets it but is not reliable, it is found again on finer grids, until it is or the next
+        grid is too large. Where it is not reliable then, either, the largest of the estimates stands for all of them.
         """
         value, is_reliable = estimate_from(errors)
         if is_reliable or not value <= self.tolerance:
             return errors
         cells = sum(2 * self.cells_in(float(piece.length), float(piece.pace)) for piece in pieces)
-        if has_time and cells * self.finer_points ** len(self.problem.axes) <= MOST_AGAIN:
-            errors = _with_sums(errors, self.errors_of(pieces, finer=True))
+        for doublings in range(1, MOST_DOUBLINGS + 1):
+            points = self.doubled_points(doublings) ** len(self.problem.axes)
+            if not has_time or cells * points > MOST_AGAIN:
+                break
+            errors = _with_sums(errors, self.errors_of(pieces, doublings))
             if estimate_from(errors)[1]:
                 return errors
         largest = max(errors, key=lambda one: one.relative_l2 if math.isfinite(one.relative_l2) else math.inf)

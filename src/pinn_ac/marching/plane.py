@@ -293,10 +293,9 @@ class PlaneMarch(March):
         """Of the estimate's grid in t, over the whole horizon."""
         return round(CELLS * self.problem.horizon / self.usual)
 
-    @property
-    def finer_points(self) -> int:
-        """Of a finer grid along each axis."""
-        return 2 * self.points
+    def doubled_points(self, doublings: int) -> int:
+        """Of the estimate's grid along each axis after so many doublings."""
+        return self.points << doublings
 
     @property
     def cells(self) -> int:
