@@ -194,8 +194,12 @@ def test_a_tolerance_is_run_to_and_a_part_of_a_march_is_worth_something(monkeypa
     assert row["largest error / tolerance"] < 3
     monkeypatch.setattr(ablation, "UNITS", 64)
     monkeypatch.setattr(ablation, "PROBLEMS", {"easy": words})
-    kinds = {"kind": HeldOutScale}, {"kind": ThroughPoints}, {"kind": Trained, "units": 32}
-    changes = {"as it is": {}, "bare": {"embedding": Splitting(known=())}, "32 features": {"units": 32}}
+    kinds = {"kind": HeldOutScale}, {"kind": ThroughPoints}, {"kind": Trained, "units": 32, "scale": 2.0}
+    few = {
+        "units": 32,
+        "scale": 2.0,
+    }  # weights that are far from the best, so that training them has something to give
+    changes = {"as it is": {}, "bare": {"embedding": Splitting(known=())}, "32 features": few}
     monkeypatch.setattr(ablation, "CHANGES", changes | {kind["kind"].__name__: kind for kind in kinds})
     whole, bare, few, held_out, through, trained = ablation.run(1)
     assert bare["easy"] > 10 * whole["easy"]
