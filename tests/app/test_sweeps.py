@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 import yaml
 
-from composed import EASY
+from composed import EASY, composed
 from pinn_ac.app import report
 from pinn_ac.app.jobs import FAILED_SCORE, find_jobs, read_job
+from pinn_ac.app.run import require_own_places
+from pinn_ac.errors import InputError
 from pinn_ac.tracking import read_history
 from typed import own_process, typed
 
@@ -311,3 +313,11 @@ def test_runs_of_a_sweep_do_not_write_into_one_file(tmp_path):
     assert not one.exists()
     sweep(tmp_path / "own", "seed=0,1", "reference=false", f"tracker.jsonl.path={own}")
     assert [len(read_history(tmp_path / f"{seed}.jsonl")) for seed in (0, 1)] == [4, 4]
+
+
+def test_what_keeps_runs_apart_itself_may_be_shared_by_a_sweep(tmp_path):
+    """W&B makes a folder of its own for each run; TensorBoard shows all event files of a folder as one run."""
+    config = composed("tracker=[jsonl,tensorboard,wandb]", f"tracker.wandb.folder={tmp_path}")
+    require_own_places(config)
+    with pytest.raises(InputError, match=r"tracker\.tensorboard\.folder is .*, where all runs of this"):
+        require_own_places(composed("tracker=[jsonl,tensorboard]", f"tracker.tensorboard.folder={tmp_path}"))

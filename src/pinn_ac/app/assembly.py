@@ -1,5 +1,7 @@
 """From a configuration to the objects of a run."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -16,7 +18,7 @@ from pinn_ac.optimizers import Method
 from pinn_ac.problem.plane import InPlane
 from pinn_ac.setup import Setup
 from pinn_ac.setup import assemble as assembled
-from pinn_ac.tracking import Tracker
+from pinn_ac.tracking import Jsonl, TensorBoard, Tracker
 
 IN_PLANE = {
     "pinn_ac.problem.Fourier": ("pinn_ac.problem.Fourier2D", ("mean", "cosine", "sine")),
@@ -109,6 +111,17 @@ def trackers(config: DictConfig) -> list[Tracker]:
     nodes = config.tracker or {}
     require(isinstance(nodes, DictConfig), f"tracker is {nodes}: choose some, as in 'tracker=[jsonl,tensorboard]'.")
     return [build(node) for node in nodes.values()]
+
+
+def places_outside(config: DictConfig) -> Iterator[tuple[str, str, str]]:
+    """(Tracker, setting, place) of each file or folder that is for one run alone and lies outside of its folder.
+
+    Several runs would write over each other there. A folder of W&B's has one of its own for each run.
+    """
+    for name, one in zip(config.tracker or {}, trackers(config), strict=True):
+        setting = "path" if isinstance(one, Jsonl) else "folder" if isinstance(one, TensorBoard) else None
+        if setting is not None and Path(getattr(one, setting)).expanduser().is_absolute():
+            yield str(name), setting, str(getattr(one, setting))
 
 
 def stage_methods(config: DictConfig) -> dict[str, Method]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from pinn_ac.app.assembly import trackers
+from pinn_ac.app.assembly import places_outside, trackers
 from pinn_ac.app.jobs import FAILED_SCORE, note_failure
 from pinn_ac.app.report import load_reference
 from pinn_ac.app.run_folder import claimed, write_config
@@ -22,10 +22,10 @@ from pinn_ac.app.train import (
     settled_score,
     training_in,
 )
-from pinn_ac.errors import require
+from pinn_ac.errors import InputError, require
 from pinn_ac.running import Training, computing, progress_bar
 from pinn_ac.solution import ENSEMBLE, Solution
-from pinn_ac.tracking import Jsonl, Shared, TensorBoard, Tracker, tracked
+from pinn_ac.tracking import Shared, Tracker, tracked
 from pinn_ac.training import Diverged, Stopped, Trainer, TrainingState, require_one_program, run_ensemble
 
 
@@ -51,7 +51,7 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
     from pinn_ac.app.sweep_report import report as report_sweep
 
     experiment, config = assembled(config)
-    _require_own_places(trackers(config))  # each member has its own trackers
+    _require_own_places(config)
     require_one_program(experiment.stages)
     devices = experiment.objective.shards.count
     require(
@@ -114,14 +114,12 @@ def _require_one_network(config: DictConfig, marches: bool) -> None:
     )
 
 
-def _require_own_places(told: Sequence[Tracker]) -> None:
+def _require_own_places(config: DictConfig) -> None:
     """Refuse a file or a folder outside of the runs' folders, in which each member would write over the others."""
-    for one in told:
-        place = one.path if isinstance(one, Jsonl) else one.folder if isinstance(one, TensorBoard) else ""
-        require(
-            not Path(place).expanduser().is_absolute(),
+    for _, _, place in places_outside(config):
+        raise InputError(
             f"ensemble is above 1, and all of its seeds would write to {place}: give a place inside of each run's "
-            f"folder, such as {Path(place).name}.",
+            f"folder, such as {Path(place).name}."
         )
 
 

@@ -2,12 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from pinn_ac.app.assembly import places_outside
 from pinn_ac.app.config import can_go_on
 from pinn_ac.app.ensemble import train_ensemble_in
 from pinn_ac.app.jobs import read_job
@@ -34,8 +34,6 @@ def train(config: DictConfig) -> float:
     folder, resuming, settled = Path(HydraConfig.get().runtime.output_dir), config.resume is not None, None
     config = without_replaced(config, HydraConfig.get())
     retry = None if resuming else config.retry
-    if HydraConfig.get().mode == RunMode.MULTIRUN:
-        require_own_places(config)
     if resuming:
         place = Path(config.resume).expanduser()
         config = resumed(config, HydraConfig.get().overrides.task)
@@ -55,6 +53,8 @@ def train(config: DictConfig) -> float:
         return score
     if settled is not None:
         return settled
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        require_own_places(config)
     metrics = train_in(folder, config, resuming)
     if metrics.get("inferred_undetermined"):
         exit_unless_swept(UNDETERMINED)
@@ -69,15 +69,12 @@ def require_own_places(config: DictConfig) -> None:
     Raises:
         InputError: its place is absolute, and named without an interpolation such as ${seed}.
     """
-    named: Any = OmegaConf.to_container(config.tracker or {}, resolve=False)
-    for tracker, settings in named.items():
-        for setting in ("path", "folder"):
-            place = str(settings.get(setting, ""))
-            require(
-                "${" in place or not Path(place).expanduser().is_absolute(),
-                f"tracker.{tracker}.{setting} is {place}, where all runs of this sweep would write: give a place "
-                f"inside of each run's folder, such as {Path(place).name}, or one with ${{seed}} in its name.",
-            )
+    for tracker, setting, place in places_outside(config):
+        require(
+            OmegaConf.is_interpolation(config.tracker[tracker], setting),
+            f"tracker.{tracker}.{setting} is {place}, where all runs of this sweep would write: give a place "
+            f"inside of each run's folder, such as {Path(place).name}, or one with ${{seed}} in its name.",
+        )
 
 
 def exit_unless_swept(status: int) -> None:

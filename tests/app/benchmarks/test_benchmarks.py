@@ -195,10 +195,7 @@ def test_a_tolerance_is_run_to_and_a_part_of_a_march_is_worth_something(monkeypa
     monkeypatch.setattr(ablation, "UNITS", 64)
     monkeypatch.setattr(ablation, "PROBLEMS", {"easy": words})
     kinds = {"kind": HeldOutScale}, {"kind": ThroughPoints}, {"kind": Trained, "units": 32, "scale": 2.0}
-    few = {
-        "units": 32,
-        "scale": 2.0,
-    }  # weights that are far from the best, so that training them has something to give
+    few = {"units": 32, "scale": 2.0}  # far from the best weights, so that training has something to give
     changes = {"as it is": {}, "bare": {"embedding": Splitting(known=())}, "32 features": few}
     monkeypatch.setattr(ablation, "CHANGES", changes | {kind["kind"].__name__: kind for kind in kinds})
     whole, bare, few, held_out, through, trained = ablation.run(1)
