@@ -14,6 +14,7 @@ import pytest
 import pinn_ac
 from pinn_ac.ansatz import Soft
 from pinn_ac.errors import InputError
+from pinn_ac.estimate import Estimate
 from pinn_ac.fitting import choose
 from pinn_ac.loss import Loss
 from pinn_ac.models import MLP, Periodic
@@ -21,7 +22,7 @@ from pinn_ac.optimizers import Adam
 from pinn_ac.problem import Cosine, Sine, Tabulated
 from pinn_ac.sampling import Sobol
 from pinn_ac.setup import assemble
-from pinn_ac.solution import Estimate, Solution
+from pinn_ac.solution import Solution
 from pinn_ac.tracking import Jsonl
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import pinn_ac
-from fields import random_params
+from fields import assert_lines_agree, random_params
 from pinn_ac.ansatz import Decaying, Field, Lifted, ReactionFlow, Soft
 from pinn_ac.derivatives import JaxJvp
 from pinn_ac.estimate import estimate_error, from_values, march, time_grids
@@ -246,6 +246,14 @@ def test_solutions_end_at_their_walls(solution):
     h = 1e-5  # slopes have the user's units
     slope = (solution(0.5, 0.3 + h) - solution(0.5, 0.3 - h)) / (2 * h)
     assert solution.derivatives(0.5, 0.3, "x")["x"] == pytest.approx(slope, rel=1e-7)
+
+
+@pytest.mark.landing
+def test_lines_of_points_reach_both_walls():
+    """The walls are the ends of the grid of a march's Fourier transforms if there are 2^k + 1 points."""
+    marched = pinn_ac.fit(HELD, tolerance=1e-2, progress=False)
+    assert_lines_agree(marched, 9)
+    assert_lines_agree(marched, 12)
 
 
 @pytest.mark.slow

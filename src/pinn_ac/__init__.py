@@ -17,11 +17,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pinn_ac.errors import InputError
+from pinn_ac.estimate import Estimate
 from pinn_ac.fitting import Choices, fit
 from pinn_ac.inverse import InferredSolution, Observations
 from pinn_ac.problem import AllenCahn, AllenCahn2D, Burgers, Problem
 from pinn_ac.running import Plan
-from pinn_ac.solution import Estimate, Solution
+from pinn_ac.solution import Solution
 from pinn_ac.training import Diverged, Stopped
 
 __all__ = [

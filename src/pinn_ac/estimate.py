@@ -52,6 +52,31 @@ SLACK = 1.01
 """Factor on the bound of the solutions: the bound keeps the march stable, and is not meant to correct it."""
 
 
+class Estimate(float):
+    """A relative L2 error that was estimated without a reference: a float that knows whether to believe it.
+
+    Args:
+        value: ‖u − u*‖₂/‖u*‖₂ as estimated; NaN where the estimate is not finite.
+        reliable: the estimate agrees with the one on half of the points.
+
+    >>> estimate = Estimate(3e-9, reliable=True)
+    >>> estimate < 1e-8, estimate.reliable
+    (True, True)
+    """
+
+    reliable: bool
+
+    def __new__(cls, value: float, reliable: bool) -> "Estimate":
+        """A float with an attribute."""
+        estimate = super().__new__(cls, value)
+        estimate.reliable = reliable
+        return estimate
+
+    def __getnewargs__(self) -> tuple[float, bool]:  # type: ignore[override]
+        """What a copy and a pickle are made of."""
+        return float(self), self.reliable
+
+
 def estimate_error(
     problem: Problem,
     derivatives: Callable[[Any, Any], dict[str, np.ndarray]],

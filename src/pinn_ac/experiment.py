@@ -205,10 +205,7 @@ class Experiment:
     def _points_of(self, index: int, params: Parameters, condition: FourierCondition | None) -> np.ndarray:
         """The points of a window, (n, 2), in natural units."""
         if self.marches:
-            settings = self.setup.marching_settings
-            return marching.points_of(
-                self.problem.natural, self.kernel, settings, self.seed, index, params, condition
-            )
+            return marching.points_of(self.marched(index, condition), params)
         every = self.sampler.resample_every
         drawn: Points = {}
         for step in (0, every) if every else (0,):
@@ -219,6 +216,11 @@ class Experiment:
     def kernel(self) -> marching.Kernel:
         """Of the field, for a march."""
         return marching.kernel_for(self.field, self.engine, self.setup.gradient)
+
+    def marched(self, index: int, condition: FourierCondition | None) -> Any:
+        """The window of this number of a march, which begins at the condition; None for the problem's own."""
+        settings = self.setup.marching_settings
+        return marching.window_of(self.problem.natural, self.kernel, settings, self.seed, index, condition)
 
     def guides(self, params: Parameters, condition: Condition = None) -> Guides:
         """What adaptive samplers may ask with the network's parameters as they are; computed when they ask."""

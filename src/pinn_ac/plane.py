@@ -120,10 +120,7 @@ class PlaneSolution(Solution):
     def _on_grid(self, t: np.ndarray, points: int) -> dict[str, np.ndarray]:
         """`SAMPLED` at times t and on an even grid of the rectangle, (m, points, points)."""
         if self.experiment.marches:
-            natural = t / self.problem.time_unit
-            kernel: Any = self.experiment.kernel
-            found = marching.sampled_plane(kernel, self.params, self.conditions, natural, points)
-            return {name: values / self._unit(name) for name, values in found.items()}
+            return self._marched(t / self.problem.time_unit, points)
         x, y = self.problem.grids(points)
         return self.derivatives(t[:, None, None], x[:, None], y[None, :], SAMPLED)
 

@@ -20,7 +20,7 @@ from pinn_ac.compute import ComputeSettings, under_own_settings
 from pinn_ac.derivatives import order_of
 from pinn_ac.description import describe
 from pinn_ac.errors import InputError, plain, require
-from pinn_ac.estimate import estimate_error
+from pinn_ac.estimate import Estimate, estimate_error
 from pinn_ac.evaluation import Sampled, errors, score
 from pinn_ac.experiment import Experiment
 from pinn_ac.files import make_writable, to_be_copied, write_whole
@@ -41,31 +41,6 @@ CONFIG, ENSEMBLE, INFERRED, CHECKPOINTS = "config.yaml", "ensemble.yaml", "infer
 ORDERS = ("u", "u_t", "u_x", "u_xx", "residual")
 SAMPLED = ("u", "x", "residual")
 """What a report asks for, wherever: the same names, so that one program is compiled for all."""
-
-
-class Estimate(float):
-    """A relative L2 error that was estimated without a reference: a float that knows whether to believe it.
-
-    Args:
-        value: ‖u − u*‖₂/‖u*‖₂ as estimated; NaN where the estimate is not finite.
-        reliable: the estimate agrees with the one on half of the points.
-
-    >>> estimate = Estimate(3e-9, reliable=True)
-    >>> estimate < 1e-8, estimate.reliable
-    (True, True)
-    """
-
-    reliable: bool
-
-    def __new__(cls, value: float, reliable: bool) -> "Estimate":
-        """A float with an attribute."""
-        estimate = super().__new__(cls, value)
-        estimate.reliable = reliable
-        return estimate
-
-    def __getnewargs__(self) -> tuple[float, bool]:  # type: ignore[override]
-        """What a copy and a pickle are made of."""
-        return float(self), self.reliable
 
 
 class Solution(Shown):
@@ -195,8 +170,24 @@ class Solution(Shown):
     def sample(self, times: int = 201, points: int = 512) -> Sampled:
         """The field on `times` even times of [0, T] and `points` even points of the domain (`Problem.grid`)."""
         t, x = np.linspace(0.0, self.problem.horizon, times), self.problem.grid(points)
-        found = self.derivatives(t[:, None], x[None, :], SAMPLED)
+        found = self._on_lines(t, x)
         return Sampled(t=t, x=x, u=found["u"], u_x=found["x"], residual=found["residual"])
+
+    @under_own_settings
+    def _on_lines(self, t: np.ndarray, x: np.ndarray) -> dict[str, np.ndarray]:
+        """`SAMPLED` at all times t, (m,), and places x, (n,), each (m, n)."""
+        if self.experiment.marches:
+            return self._marched(*self.problem.to_natural(t, x))
+        return self.derivatives(t[:, None], x[None, :], SAMPLED)
+
+    def _marched(self, t: np.ndarray, places: Any) -> dict[str, np.ndarray]:
+        """The same of a march, in far less time: its lift is a long series, and lines of points share its transforms.
+
+        Its arguments have natural units, the values those of the user.
+        """
+        windows = list(map(self.experiment.marched, range(len(self.params)), self.conditions))
+        found = marching.sampled(windows, self.params, t, places)
+        return {name: values / self._unit(name) for name, values in found.items()}
 
     # --- errors ---------------------------------------------------------------------------------------------------
 
@@ -218,7 +209,7 @@ class Solution(Shown):
 
     def _estimated(self) -> dict[str, Any]:
         def derivatives(t: Any, x: Any) -> dict[str, np.ndarray]:
-            return self.derivatives(t, x, SAMPLED)
+            return self._on_lines(t[:, 0], x[0])
 
         return estimate_error(self.problem, derivatives, self.experiment.breaks)
 

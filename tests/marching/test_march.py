@@ -12,6 +12,7 @@ from easy import EASY, Told
 
 import pinn_ac
 from composed import composed
+from fields import assert_lines_agree
 from pinn_ac.app import report, train
 from pinn_ac.app.train import train_in
 from pinn_ac.errors import InputError
@@ -61,6 +62,12 @@ def test_the_tolerance_is_met_and_the_estimate_is_the_error(solved):
     assert solution.metrics["ended_by"] == "the tolerance"
     assert solution.metrics["estimated_relative_l2"] == pytest.approx(error, rel=0.1)
     assert solution.estimate() == pytest.approx(error, rel=0.1)
+
+
+@pytest.mark.parametrize("points", [32, 24])
+def test_lines_of_points_have_the_values_of_each_point_alone(solved, points):
+    """With 32 points to a period they are some of a power of two, with 24 they are not."""
+    assert_lines_agree(solved[0], points)
 
 
 def test_windows_join_and_begin_at_the_initial_condition(solved):
@@ -222,6 +229,7 @@ def test_other_problems(problem):
     solution = pinn_ac.fit(problem, tolerance=1e-5, progress=False)
     assert solution.experiment.marches
     assert solution.error() <= 1e-5
+    assert_lines_agree(solution, 32)
 
 
 SOLVER = {"network": RandomFeatures(), "optimizer": GaussNewton(), "sampler": Monitor(num_points=None)}

@@ -27,14 +27,16 @@ def march_for(problem: Problem) -> type[March]:
     return PlaneMarch if len(problem.axes) == 2 else March
 
 
-def points_of(
-    problem: Problem, kernel: Kernel, settings: Settings, seed: int, index: int, piece: Piece, condition: Any
-) -> np.ndarray:
+def window_of(problem: Problem, kernel: Kernel, settings: Settings, seed: int, index: int, condition: Any) -> Any:
+    """The window of this number, as a march solves it; None for the problem's own initial condition."""
+    kind = PlaneWindow if len(problem.axes) == 2 else WindowProblem
+    condition = condition or problem.initial_condition
+    return kind(kernel, condition, index, seed, grid_of(modes_of(problem)), settings)
+
+
+def points_of(window: Any, piece: Piece) -> np.ndarray:
     """The collocation points that a window was solved on, (n, 2) with columns t, from its start, and x; and y."""
-    window = (PlaneWindow if len(problem.axes) == 2 else WindowProblem)(
-        kernel, condition or problem.initial_condition, index, seed, grid_of(modes_of(problem)), settings
-    )
-    asked = float(piece.length), float(piece.pace), round(settings.points * used(piece))
+    asked = float(piece.length), float(piece.pace), round(window.settings.points * used(piece))
     if isinstance(window, PlaneWindow):
         return np.column_stack(window.drawn(*asked))
     points = window.prepared(*asked)
@@ -51,29 +53,22 @@ def estimate_again(march: PlaneMarch, pieces: Sequence[Piece]) -> tuple[float, b
     return estimate_from(march.believed(march.errors_of(pieces), pieces))
 
 
-def sampled_plane(
-    kernel: PlaneKernel,
-    pieces: Sequence[Piece],
-    conditions: Sequence[Any],
-    t: np.ndarray,
-    points: int,
-) -> dict[str, np.ndarray]:
-    """The field of a march on a grid: "u", its slopes "x" and "y", and the "residual", each (m, points, points).
+def sampled(windows: Sequence[Any], pieces: Sequence[Piece], t: np.ndarray, places: Any) -> dict[str, np.ndarray]:
+    """The field of a march on a grid: "u", its slopes "x" and, in the plane, "y", and the "residual".
 
     All have natural units.
 
     Args:
-        kernel: of the march.
-        pieces, conditions: of each window, None for the first condition.
+        windows, pieces: of the march, in order.
         t: (m,), ascending.
-        points: along each axis.
+        places: x, (n,), which gives values (m, n); in the plane n, the number of even points along each axis, which
+            gives values (m, n, n).
     """
     starts = np.array([float(piece.start) for piece in pieces])
-    window = np.maximum(np.searchsorted(starts, t * (1 - 1e-12), side="left") - 1, 0)
-    found = np.empty((4, len(t), points, points))
-    for index in np.unique(window):
-        inside = window == index
-        local = np.clip(t[inside] - starts[index], 0.0, float(pieces[index].length))
-        condition = conditions[index] or kernel.field.problem.initial_condition
-        found[:, inside] = kernel.evaluated(pieces[index], condition, local, points)
-    return dict(zip(("u", "x", "y", "residual"), found, strict=True))
+    inside = np.maximum(np.searchsorted(starts, t * (1 - 1e-12), side="left") - 1, 0)
+    found = []
+    for index in np.unique(inside):
+        local = np.clip(t[inside == index] - starts[index], 0.0, float(pieces[index].length))
+        found.append(windows[index].evaluated(pieces[index], local, places))
+    names = ("u", "x", "residual") if np.ndim(places) else ("u", "x", "y", "residual")
+    return dict(zip(names, np.concatenate(found, axis=1), strict=True))

@@ -2,7 +2,7 @@
 
 import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
@@ -20,6 +20,9 @@ from pinn_ac.marching.lift import CHUNK, Lift, in_chunks
 from pinn_ac.problem import FourierCondition, InitialCondition, Problem
 from pinn_ac.problem.local_lift import LocalCondition
 from pinn_ac.residual import closure, monomials, residual_of
+
+ON_GRID = 1e-6
+"""How near to a point of a grid a place has to be to be taken for it, as a share of the distance between two."""
 
 Jet = Mapping[str, jax.Array]
 """A function of (t, x) near a point: "u" and its derivatives by their names."""
@@ -63,7 +66,15 @@ class Kernel:
     def at(self, coefficients: Mapping[str, Any]) -> "Kernel":
         """The kernel of the same field with other coefficients; all those of one kernel share what is compiled."""
         base = self if self.coefficients is not None else replace(self, coefficients=dict(coefficients))
-        _ = base.closed_form, base._background, base._features, base._linearized, base._formed, base.inputs
+        _ = (
+            base.closed_form,
+            base._background,
+            base._features,
+            base._linearized,
+            base._formed,
+            base._sampled,
+            base.inputs,
+        )
         vars(base).setdefault("_kept", {})
         other = copy(base)
         object.__setattr__(other, "coefficients", {k: jnp.asarray(v, float) for k, v in coefficients.items()})
@@ -135,6 +146,16 @@ class Kernel:
         x = (left + (right - left) * (columns / lift.points)).ravel()
         return self.prepared(lift, np.repeat(t, columns.shape[1]), x, derivatives)
 
+    def prepare_at(self, lift: Lift, t: np.ndarray, x: np.ndarray) -> Prepared:
+        """The points (t_i, x_j) of any x, (q,), line by line; filled up likewise."""
+        left, right = self.field.problem.domain
+        places = lift.points * (x - left) / (right - left)
+        columns = places.round().astype(int)
+        if np.abs(places - columns).max(initial=0.0) <= ON_GRID:
+            return self.prepare(lift, t, np.broadcast_to(columns, (len(t), len(x))))
+        derivatives = lift.at_places(t, 2 * places / lift.points - 1, self.closed_form)
+        return self.prepared(lift, np.repeat(t, len(x)), np.tile(x, len(t)), derivatives.reshape(4, -1))
+
     def prepared(self, lift: Lift, times: np.ndarray, x: np.ndarray, derivatives: np.ndarray) -> Prepared:
         """The points (t_i, x_i), each (n,), where the lift has these derivatives in ξ, (4, n); filled up likewise."""
         slope, pace = (jnp.asarray(value, float) for value in (lift.condition.steepest_slope, lift.pace))
@@ -166,22 +187,28 @@ class Kernel:
 
         return compiled(features, SOME)
 
+    def _near(self, problem: Problem, t: jax.Array, x: jax.Array, g: Jet, jet: Jet) -> Any:
+        """(s, y) → u about the point (t, x), where the lift and N have these jets."""
+        formed = self.field._replace(problem=problem).formed
+
+        def u(s, y):
+            lift, n = (monomials(one, s - t, y - x, self.orders) for one in (g, jet))
+            return formed(s, lift, n, problem.to_unit(y))
+
+        return u
+
     @cached_property
     def _linearized(self) -> Any:
         def linearized(coefficients, pace, t, x, g, jet):
             problem = with_values(self.field.problem, coefficients).at_pace(pace)
-            formed = self.field._replace(problem=problem).formed
 
             def at_point(t, x, g, jet):
                 def residual(jet):
-                    def u(s, y):
-                        lift, n = (monomials(one, s - t, y - x, self.orders) for one in (g, jet))
-                        return formed(s, lift, n, problem.to_unit(y))
-
-                    return residual_of(problem, self.engine(u, t, x, problem.orders), t, x)
+                    found = self.engine(self._near(problem, t, x, g, jet), t, x, problem.orders)
+                    return residual_of(problem, found, t, x)
 
                 r, slopes = self.gradient.value_and_grad(residual, jet)
-                return r, formed(t, g["u"], jet["u"], problem.to_unit(x)), slopes
+                return r, self._near(problem, t, x, g, jet)(t, x), slopes
 
             return jax.vmap(at_point)(t, x, g, jet)
 
@@ -220,23 +247,46 @@ class Kernel:
         """u and the residual at the points (t_i, ξ_{columns[i, j]}), each of their shape (m, q)."""
         return self._values(piece, self.prepare(lift, t, columns), columns.shape)
 
-    def values_at(self, lift: Lift, piece: Any, t: np.ndarray, xi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The same at the points (t_i, ξ_j) of any ξ, (q,), each (m, q)."""
-        left, right = self.field.problem.domain
-        x, derivatives = left + 0.5 * (right - left) * (xi + 1), lift.at_places(t, xi, self.closed_form)
-        points = self.prepared(lift, np.repeat(t, len(x)), np.tile(x, len(t)), derivatives.reshape(4, -1))
-        return self._values(piece, points, (len(t), len(x)))
+    def values_at(self, lift: Lift, piece: Any, t: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same at the points (t_i, x_j) of any x, (q,), each (m, q)."""
+        return self._values(piece, self.prepare_at(lift, t, x), (len(t), len(x)))
 
     def _values(self, piece: Any, points: Prepared, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         found = []
-        A, b, c = (jnp.asarray(part) for part in (piece.A, piece.b, piece.c))
-        for part in _parts(points):
-            jet = jet_of(self._features(A, b, part.z), c)
+        for part, jet in self._network_jets(piece, points):
             r, u, _ = self.linearized(piece.pace, part, jet)
             found.append((np.asarray(u, np.float64), np.asarray(r, np.float64)))
         count = math.prod(shape)
         u, r = (np.concatenate(parts)[:count].reshape(shape) for parts in zip(*found, strict=True))
         return u, r
+
+    def _network_jets(self, piece: Any, points: Prepared) -> Iterator[tuple[Prepared, Jet]]:
+        """The parts of the points, and the jet of N in each."""
+        A, b, c = (jnp.asarray(leaf) for leaf in (piece.A, piece.b, piece.c))
+        for part in _parts(points):
+            yield part, jet_of(self._features(A, b, part.z), c)
+
+    @cached_property
+    def _sampled(self) -> Any:
+        def sampled(coefficients, pace, t, x, g, jet):
+            problem = with_values(self.field.problem, coefficients).at_pace(pace)
+
+            def at_point(t, x, g, jet):
+                found = self.engine(self._near(problem, t, x, g, jet), t, x, dict.fromkeys((*problem.orders, "x")))
+                return jnp.stack([found["u"], found["x"], residual_of(problem, found, t, x)])
+
+            return jax.vmap(at_point, out_axes=-1)(t, x, g, jet)
+
+        return compiled(sampled, LITTLE)
+
+    def sampled(self, lift: Lift, piece: Any, t: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """u, its slope in x and the residual at the points (t_i, x_j), (3, m, q)."""
+        pace = jnp.asarray(piece.pace, float)
+        parts = [
+            np.asarray(self._sampled(self.coefficients, pace, part.t, part.x, part.g, jet), np.float64)
+            for part, jet in self._network_jets(piece, self.prepare_at(lift, t, x))
+        ]
+        return np.concatenate(parts, axis=1)[:, : len(t) * len(x)].reshape(3, len(t), len(x))
 
 
 @jax.jit

@@ -128,8 +128,8 @@ class PlaneKernel(Kernel):
 
         return compiled(network_jet, SOME)
 
-    def evaluated(self, piece: Any, condition: Any, t: np.ndarray, points: int) -> tuple[np.ndarray, ...]:
-        """u, its slopes in x and y, and the residual at times t, (m,), from the window's start; (m, n, n)."""
+    def evaluated(self, piece: Any, condition: Any, t: np.ndarray, points: int) -> np.ndarray:
+        """u, its slopes in x and y, and the residual at times t, (m,), from the window's start; (4, m, n, n)."""
         problem, piece = self.field.problem, on_its_rung(piece)
         pace, steepest = jnp.asarray(piece.pace, float), jnp.asarray(condition.steepest_slope, float)
         A, b, c = (jnp.asarray(part) for part in (piece.A, piece.b, piece.c))
@@ -144,7 +144,7 @@ class PlaneKernel(Kernel):
             lift = lift_on_grid(problem, condition, float(piece.pace), np.array([time]), points)
             now = np.full(places.shape[1], time)
             found[:, row] = in_chunks(at_chunk, CHUNK, now, places, lift.reshape(len(ORDERS), -1))
-        return tuple(found.reshape(4, len(t), points, points))
+        return found.reshape(4, len(t), points, points)
 
     @cached_property
     def _value(self) -> Any:
@@ -239,8 +239,15 @@ class PlaneWindow(WindowProblem):
     def sampled(self, piece: Any, points: int, steps: int) -> Window:
         """The field and its residual for the error estimate, on points × points and `steps` cells of time."""
         t = time_grids(float(piece.length), (), steps, self.fastest(float(piece.pace)))[0]
-        u, _, _, f = self.kernel.evaluated(piece, self.condition, t, points)
+        u, _, _, f = self.evaluated(piece, t, points)
         return from_values(t, u, f)
+
+    def evaluated(self, piece: Any, t: np.ndarray, points: Any) -> np.ndarray:
+        """u, its slopes in x and y, and the residual at times t, (m,), from the window's start; (4, m, n, n).
+
+        `points` is n, the number of even points along each axis.
+        """
+        return self.kernel.evaluated(piece, self.condition, t, points)
 
     def end(self, piece: Any) -> np.ndarray:
         """u on the whole grid at the end of the window."""
@@ -333,6 +340,6 @@ class PlaneMarch(March):
         rows, local = rows_in(np.asarray(reference.t) / self.user.time_unit, float(piece.start), float(piece.length))
         if not len(rows):
             return {}
-        u = self.kernel.evaluated(piece, window.condition, local, n // stride)[0]
+        u = window.evaluated(piece, local, n // stride)[0]
         exact = reference.u[rows][:, ::stride, ::stride]
         return {"window_relative_l2": relative_error(u, exact)}

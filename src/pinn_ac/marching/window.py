@@ -10,7 +10,7 @@ import numpy as np
 from pinn_ac.estimate import Window, from_values, time_grids
 from pinn_ac.marching.kernel import Kernel, Prepared, jacobian, jet_of
 from pinn_ac.marching.lift import CHUNK, Lift
-from pinn_ac.marching.pieces import Piece
+from pinn_ac.marching.pieces import Piece, on_its_rung
 from pinn_ac.marching.points import Lines, Spacing, spread
 from pinn_ac.models.random_features import draw
 from pinn_ac.optimizers.least_squares.shortest import least_squares_step
@@ -200,6 +200,19 @@ class WindowProblem:
             found.append(self.kernel.values(lift, piece, now, np.broadcast_to(columns, (len(now), len(columns)))))
         u, f = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return self.whole(u), self.whole(f)
+
+    def evaluated(self, piece: Piece, t: np.ndarray, x: Any) -> np.ndarray:
+        """u, its slope in x and the residual at times t, (m,), from the window's start, and places x; (3, m, n).
+
+        On even points of the period, a power of two of them, it takes far less time than elsewhere.
+        """
+        lift, rows, piece = self.lift(float(piece.pace)), max(1, AT_ONCE // self.grid), on_its_rung(piece)
+        places, back = np.unique(np.abs(x), return_inverse=True) if self.kernel.even else (x, slice(None))
+        parts = [self.kernel.sampled(lift, piece, t[i : i + rows], places) for i in range(0, len(t), rows)]
+        found = np.concatenate(parts, axis=1)[..., back]
+        if self.kernel.even:
+            found[1] *= np.where(x < 0, -1, 1)
+        return found
 
     def columns(self, points: int) -> np.ndarray:
         """Which of the grid are so many even points of the period; where the field is known from a half, of that."""
