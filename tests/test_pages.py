@@ -41,6 +41,7 @@ from pinn_ac.app.train import train_in
 from pinn_ac.fitting import fit
 from pinn_ac.lessons import LESSONS, command, every_node
 from pinn_ac.models import MLP, Periodic
+from pinn_ac.reference import grids
 from pinn_ac.sampling import Sobol
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -280,7 +281,7 @@ def reported_in_brief(monkeypatch):
 
     whole = report.draw
     monkeypatch.setattr(report, "draw", draw)
-    monkeypatch.setattr(report, "GRIDS", {1: (21, 64), 2: (6, 16)})
+    monkeypatch.setattr(grids, "USUAL", {1: (21, 64), 2: (6, 16)})
 
 
 DRAWN: set[tuple] = set()

@@ -20,6 +20,7 @@ from pinn_ac.loss import Loss
 from pinn_ac.models import MLP, Periodic
 from pinn_ac.optimizers import Adam
 from pinn_ac.problem import Cosine, Sine, Tabulated
+from pinn_ac.reference import usual_grid
 from pinn_ac.sampling import Sobol
 from pinn_ac.setup import assemble
 from pinn_ac.solution import Solution
@@ -187,6 +188,24 @@ def test_it_keeps_its_precision_in_any_process(whole, inside):
         # A number that jit takes in single precision has its rounding, 3e-8 of 0.3, times a slope of order one.
         assert float(value) == pytest.approx(expected, abs=1e-13 if inside else 1e-6)
         assert jnp.zeros(1).dtype == (jnp.float64 if inside else jnp.float32)
+
+
+@pytest.mark.parametrize("diffusivity", [1e-3, 1e-4, 3e-5, 1e-5, 1e-6])
+def test_an_error_in_a_layer_counts_by_its_width_wherever_it_lies(diffusivity):
+    """e = sech²(ξ/w), w the width of an interface: ∫e² dξ is 4w/3, to the trapezoidal rule's 1e-3 at 0.8 w a step."""
+    problem = pinn_ac.AllenCahn(diffusivity)
+    w, (_, points) = problem.interface_width, usual_grid(problem)
+    for shift in (0.0, 0.3, 0.5):
+        xi = -1 + 2 * (np.arange(points) + shift) / points
+        assert 2 * np.mean(np.cosh(np.minimum(np.abs(xi) / w, 100.0)) ** -4.0) == pytest.approx(4 * w / 3, rel=5e-3)
+
+
+def test_a_field_is_sampled_on_the_usual_grid():
+    thin = pinn_ac.AllenCahn(1e-4, 10.0, horizon=0.1)
+    solution = pinn_ac.fit(thin, network=MLP(width=2, depth=1), steps=1, progress=False)
+    assert usual_grid(thin) == (201, 1024)
+    assert solution.sample().u.shape == solution.reference().u.shape == (201, 1024)
+    assert solution.error() == solution.error(201, 1024) != solution.error(201, 512)
 
 
 def test_the_error_is_what_the_grid_says_and_the_estimate_knows_it(whole):

@@ -12,14 +12,12 @@ from pinn_ac.compute import under_own_settings
 from pinn_ac.errors import require
 from pinn_ac.estimate import estimate_error
 from pinn_ac.experiment import Experiment
-from pinn_ac.reference.plane import solve_plane
+from pinn_ac.reference import solve_plane, usual_grid
 from pinn_ac.solution import Solution
 
 ORDERS = ("u", "u_t", "u_x", "u_y", "u_xx", "u_yy", "residual")
 SAMPLED = ("u", "x", "y", "residual")
 """What a report asks for, wherever: the same names, so that one program is compiled for all."""
-TIMES, POINTS = 51, 128
-"""The grid of a report: times, and points along each axis."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +109,12 @@ class PlaneSolution(Solution):
         return self(t, x, y)
 
     @under_own_settings
-    def sample(self, times: int = TIMES, points: int = POINTS) -> Any:
-        """The field on `times` even times of [0, T] and `points` × `points` even points of the rectangle."""
+    def sample(self, times: int | None = None, points: int | None = None) -> Any:
+        """The field on `times` even times of [0, T] and `points` × `points` even points of the rectangle.
+
+        By default on 51 × 128 × 128.
+        """
+        times, points = usual_grid(self.problem, times, points)
         t, (x, y) = np.linspace(0.0, self.problem.horizon, times), self.problem.grids(points)
         found = self._on_grid(t, points)
         return SampledPlane(t, x, y, found["u"], found["x"], found["y"], found["residual"])
@@ -147,16 +149,8 @@ class PlaneSolution(Solution):
             "estimate_unreliable": not is_reliable,
         }
 
-    def reference(self, times: int = TIMES, points: int = POINTS) -> Any:
-        """The spectral reference solution on the grid of :meth:`sample`, solved once for each grid."""
-        if (times, points) not in self._references:
-            grid = np.linspace(0.0, self.problem.horizon, times)
-            self._references[times, points] = solve_plane(self.problem, grid, points)
-        return self._references[times, points]
-
-    def error(self, times: int = TIMES, points: int = POINTS) -> float:
-        """The true relative L2 error ‖u − u*‖₂/‖u*‖₂ on an even grid, against the spectral reference solution."""
-        return super().error(times, points)
+    def _solved(self, t: np.ndarray, points: int) -> Any:
+        return solve_plane(self.problem, t, points)
 
     def plot(self, path: str | Path | None = None, reference: bool | None = None) -> Any:
         """Draw maps of the solution at several times; with a reference, that one and the error beside it.

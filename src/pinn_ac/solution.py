@@ -25,7 +25,7 @@ from pinn_ac.evaluation import Sampled, errors, score
 from pinn_ac.experiment import Experiment
 from pinn_ac.files import make_writable, to_be_copied, write_whole
 from pinn_ac.problem import FourierCondition
-from pinn_ac.reference import Reference, solve
+from pinn_ac.reference import Reference, solve, usual_grid
 from pinn_ac.reporting.notebook import Shown
 from pinn_ac.residual import CHUNK as AT_ONCE
 from pinn_ac.residual import derivatives_at
@@ -167,8 +167,12 @@ class Solution(Shown):
         """u at (t, x): the same as calling the solution."""
         return self(t, x)
 
-    def sample(self, times: int = 201, points: int = 512) -> Sampled:
-        """The field on `times` even times of [0, T] and `points` even points of the domain (`Problem.grid`)."""
+    def sample(self, times: int | None = None, points: int | None = None) -> Sampled:
+        """The field on `times` even times of [0, T] and `points` even points of the domain (`Problem.grid`).
+
+        By default on 201 × 512, or more points where interfaces are thin; see :func:`pinn_ac.reference.usual_grid`.
+        """
+        times, points = usual_grid(self.problem, times, points)
         t, x = np.linspace(0.0, self.problem.horizon, times), self.problem.grid(points)
         found = self._on_lines(t, x)
         return Sampled(t=t, x=x, u=found["u"], u_x=found["x"], residual=found["residual"])
@@ -213,20 +217,23 @@ class Solution(Shown):
 
         return estimate_error(self.problem, derivatives, self.experiment.breaks)
 
-    def error(self, times: int = 201, points: int = 512) -> float:
-        """The true relative L2 error ‖u − u*‖₂/‖u*‖₂ on an even grid, against the spectral reference solution.
+    def error(self, times: int | None = None, points: int | None = None) -> float:
+        """The true relative L2 error ‖u − u*‖₂/‖u*‖₂ on the grid of :meth:`sample`, against the spectral reference.
 
         Raises:
             InputError: the problem has no spectral reference, or it cannot be solved for.
         """
         return float(errors(self.sample(times, points), self.reference(times, points))["relative_l2"])
 
-    def reference(self, times: int = 201, points: int = 512) -> Reference:
+    def reference(self, times: int | None = None, points: int | None = None) -> Any:
         """The spectral reference solution on the grid of :meth:`sample`, solved once for each grid."""
-        if (times, points) not in self._references:
-            grid = np.linspace(0.0, self.problem.horizon, times)
-            self._references[times, points] = solve(self.problem, grid, points)
-        return self._references[times, points]
+        times, points = grid = usual_grid(self.problem, times, points)
+        if grid not in self._references:
+            self._references[grid] = self._solved(np.linspace(0.0, self.problem.horizon, times), points)
+        return self._references[grid]
+
+    def _solved(self, t: np.ndarray, points: int) -> Reference:
+        return solve(self.problem, t, points)
 
     @cached_property
     def _references(self) -> dict[tuple[int, int], Any]:

@@ -7,10 +7,11 @@ from omegaconf import DictConfig
 
 from pinn_ac.app.config import EvaluateConfig, animation, check_names
 from pinn_ac.app.jobs import PAGE
-from pinn_ac.app.report import grid_of, load_reference, report
+from pinn_ac.app.report import load_reference, report
 from pinn_ac.app.saved_run import load_run
 from pinn_ac.errors import require
 from pinn_ac.files import make_writable, write_whole
+from pinn_ac.reference import usual_grid
 
 MOST_EVALUATED = 2**26
 """Points of a grid whose values and derivatives are held together: four gigabytes."""
@@ -29,7 +30,7 @@ def evaluate(config: DictConfig) -> None:
     animation(config.animate)  # refuses what is no choice
     require_size(config.times or 2, config.points or 2)
     solution = load_run(config.run, config.device)
-    grid = grid_of(solution.problem, config.times, config.points)
+    grid = usual_grid(solution.problem, config.times, config.points)
     require_size(*grid, len(solution.problem.axes))
     solution.metrics.clear()  # what the training told stands in the run's own metrics.json
     folder = Path(config.run).expanduser() / "evaluation" / f"{grid[0]}x{grid[1]}"

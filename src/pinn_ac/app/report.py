@@ -17,7 +17,7 @@ from pinn_ac.experiment import MOST_SHOWN
 from pinn_ac.files import write_whole
 from pinn_ac.inverse import InferredSolution
 from pinn_ac.problem import Problem
-from pinn_ac.reference import Reference, load_or_solve
+from pinn_ac.reference import Reference, load_or_solve, usual_grid
 from pinn_ac.solution import CONFIG, SAMPLED, Solution
 
 DRAWN_BY_THE_PAGE = ("solution", "profiles", "energy", "history", "points")
@@ -40,18 +40,8 @@ def load_reference(
     """
     if not wanted:
         return None
-    times, points = grid_of(problem, times, points)
+    times, points = usual_grid(problem, times, points)
     return load_or_solve(problem, np.linspace(0.0, problem.horizon, times), points)
-
-
-GRIDS = {1: (201, 512), 2: (51, 128)}
-"""Times, and points along each axis, by the dimensions of space."""
-
-
-def grid_of(problem: Problem, times: int | None = None, points: int | None = None) -> tuple[int, int]:
-    """The grid that a run is reported on, where nothing else is asked for."""
-    usual = GRIDS[len(problem.axes)]
-    return usual[0] if times is None else times, usual[1] if points is None else points
 
 
 def report(
@@ -79,7 +69,7 @@ def report(
     Returns:
         The metrics, as they are in metrics.json.
     """
-    sampled = solution.sample(*(grid or grid_of(solution.problem)))
+    sampled = solution.sample(*(grid or usual_grid(solution.problem)))
     metrics = {
         **score(solution.problem, sampled, reference),
         # A run to a tolerance has its estimate already.
