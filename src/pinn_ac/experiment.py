@@ -189,28 +189,35 @@ class Experiment:
 
     def counted_collocation(
         self, params: Sequence[Parameters], conditions: Sequence[FourierCondition | None], most: int
-    ) -> tuple[np.ndarray, int]:
-        """:meth:`collocation` of about `most` points, and how many there are."""
-        parts, count = [], 0
+    ) -> tuple[np.ndarray, int, np.ndarray | None]:
+        """:meth:`collocation` of about `most` points, how many there are, and f at these where it comes with them.
+
+        f is in the user's units, (n,); None where it has to be computed.
+        """
+        parts, residuals, count = [], [], 0
         for index, (network, condition) in enumerate(zip(params, conditions, strict=True)):
-            points = self._points_of(index, network, condition)
+            points, residual = self._points_of(index, network, condition)
             every_so_many, count = -(-len(points) * self.windows // most), count + len(points)
             t, x = self.problem.from_natural(*coordinates(points[::every_so_many]))
             parts.append(np.column_stack([t + self.starts[index], x]))
+            if residual is not None:
+                residuals.append(residual[::every_so_many] / self.problem.unit_of("t"))
         whole = np.concatenate(parts)
         whole[:, 0] = np.minimum(whole[:, 0], self.problem.horizon)  # single precision may pass it
-        return whole, count
+        return whole, count, np.concatenate(residuals) if residuals else None
 
     @under_own_settings
-    def _points_of(self, index: int, params: Parameters, condition: FourierCondition | None) -> np.ndarray:
-        """The points of a window, (n, 2), in natural units."""
+    def _points_of(
+        self, index: int, params: Parameters, condition: FourierCondition | None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """The points of a window, (n, 2), in natural units, and f at each where it comes with them."""
         if self.marches:
             return marching.points_of(self.marched(index, condition), params)
         every = self.sampler.resample_every
         drawn: Points = {}
         for step in (0, every) if every else (0,):
             drawn = self.draw(step, params, drawn, condition=condition)
-        return np.asarray(drawn["residual"], np.float64)
+        return np.asarray(drawn["residual"], np.float64), None
 
     @cached_property
     def kernel(self) -> marching.Kernel:

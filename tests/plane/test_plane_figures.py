@@ -38,7 +38,7 @@ def test_the_points_of_a_march_are_counted_and_thinned(monkeypatch):
     experiment = pinn_ac.setup.assemble(pinn_ac.fitting.choose(problem, None, None, 0, choices, 1e-3))
     piece = experiment.initial_params()
     piece = piece._replace(length=np.asarray(0.125), pace=np.asarray(1.0), c=(np.arange(len(piece.c)) < 512) + 0.0)
-    points, count = experiment.with_windows_of([piece]).counted_collocation([piece], [None], 100)
+    points, count, _ = experiment.with_windows_of([piece]).counted_collocation([piece], [None], 100)
     assert count == 4096  # six a unit, in chunks of 2048
     assert points.shape == (100, 3)
     assert (points[:, 0] <= 0.125).all()

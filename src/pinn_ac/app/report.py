@@ -117,9 +117,10 @@ def draw(
 
     experiment = solution.experiment
     most = {1: MOST_SHOWN, 2: MOST_IN_PLANE}[len(experiment.problem.axes)]
-    points, count = experiment.counted_collocation(solution.params, solution.conditions, most)
-    of_points: Any = solution.derivatives
-    at_points = of_points(*points.T, orders=SAMPLED)["residual"]
+    points, count, at_points = experiment.counted_collocation(solution.params, solution.conditions, most)
+    if at_points is None:
+        of_points: Any = solution.derivatives
+        at_points = of_points(*points.T, orders=SAMPLED)["residual"]
     entries = [dict(entry) for entry in history]
     drawn = sampled, reference, entries, points, at_points, experiment.breaks, count
     figures = draw_run(folder, solution.problem, *drawn)

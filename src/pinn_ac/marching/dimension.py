@@ -10,7 +10,7 @@ from pinn_ac.derivatives import Engine
 from pinn_ac.gradients import Gradient
 from pinn_ac.marching.kernel import Kernel
 from pinn_ac.marching.march import March
-from pinn_ac.marching.pieces import Piece, used
+from pinn_ac.marching.pieces import Piece, on_its_rung, used
 from pinn_ac.marching.plane import PlaneKernel, PlaneMarch, PlaneWindow
 from pinn_ac.marching.progress import estimate_from, grid_of, modes_of
 from pinn_ac.marching.window import Settings, WindowProblem
@@ -34,13 +34,17 @@ def window_of(problem: Problem, kernel: Kernel, settings: Settings, seed: int, i
     return kind(kernel, condition, index, seed, grid_of(modes_of(problem)), settings)
 
 
-def points_of(window: Any, piece: Piece) -> np.ndarray:
-    """The collocation points that a window was solved on, (n, 2) with columns t, from its start, and x; and y."""
+def points_of(window: Any, piece: Piece) -> tuple[np.ndarray, np.ndarray | None]:
+    """The collocation points that a window was solved on, and the residual at each, (n,); None for that in the plane.
+
+    The points are (n, 2) with columns t, from the window's start, and x; and y.
+    """
     asked = float(piece.length), float(piece.pace), round(window.settings.points * used(piece))
     if isinstance(window, PlaneWindow):
-        return np.column_stack(window.drawn(*asked))
+        return np.column_stack(window.drawn(*asked)), None
     points = window.prepared(*asked)
-    return np.column_stack([np.asarray(points.t), np.asarray(points.x)])
+    r, _, _ = window.kernel.at_network(on_its_rung(piece), points)
+    return np.column_stack([np.asarray(points.t), np.asarray(points.x)]), np.asarray(r, np.float64)
 
 
 def estimate_again(march: PlaneMarch, pieces: Sequence[Piece]) -> tuple[float, bool]:

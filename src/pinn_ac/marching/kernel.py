@@ -223,6 +223,10 @@ class Kernel:
         ]
         return _joined(found)
 
+    def at_network(self, piece: Any, points: Prepared) -> tuple[jax.Array, jax.Array, Jet]:
+        """:meth:`linearized` where N is that of a piece."""
+        return self.linearized(piece.pace, points, jet_of(self.features(piece, points), jnp.asarray(piece.c)))
+
     @cached_property
     def _formed(self) -> Any:
         def formed(coefficients, pace, t, x, g, n):
