@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from pinn_ac.errors import InputError, require
 
@@ -122,3 +124,9 @@ def device_in_use() -> Any:
 def on_cpu() -> bool:
     """This thread computes on a CPU."""
     return device_in_use().platform == "cpu"
+
+
+def precision_of(kind: np.dtype) -> float:
+    """The spacing of numbers of a kind next to 1; whole numbers and whatever is finer count as double precision."""
+    floating = jnp.issubdtype(kind, jnp.floating)
+    return max(float(jnp.finfo(kind).eps), float(np.finfo(float).eps)) if floating else float(np.finfo(float).eps)

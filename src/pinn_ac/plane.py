@@ -122,7 +122,8 @@ class PlaneSolution(Solution):
     def _on_grid(self, t: np.ndarray, points: int) -> dict[str, np.ndarray]:
         """`SAMPLED` at times t and on an even grid of the rectangle, (m, points, points)."""
         if self.experiment.marches:
-            return self._marched(t / self.problem.time_unit, points)
+            window, from_start = self._window_of(t)
+            return self._marched(window, from_start / self.problem.time_unit, points)
         x, y = self.problem.grids(points)
         return self.derivatives(t[:, None, None], x[:, None], y[None, :], SAMPLED)
 

@@ -16,7 +16,7 @@ import yaml
 
 from pinn_ac import marching
 from pinn_ac.ansatz import Parameters
-from pinn_ac.compute import ComputeSettings, under_own_settings
+from pinn_ac.compute import ComputeSettings, precision_of, under_own_settings
 from pinn_ac.derivatives import order_of
 from pinn_ac.description import describe
 from pinn_ac.errors import InputError, plain, require
@@ -181,16 +181,23 @@ class Solution(Shown):
     def _on_lines(self, t: np.ndarray, x: np.ndarray) -> dict[str, np.ndarray]:
         """`SAMPLED` at all times t, (m,), and places x, (n,), each (m, n)."""
         if self.experiment.marches:
-            return self._marched(*self.problem.to_natural(t, x))
+            window, from_start = self._window_of(t)
+            return self._marched(window, *self.problem.to_natural(from_start, x))
         return self.derivatives(t[:, None], x[None, :], SAMPLED)
 
-    def _marched(self, t: np.ndarray, places: Any) -> dict[str, np.ndarray]:
+    def _window_of(self, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The windows that times lie in, and the times from their starts; where two meet, it is the earlier one."""
+        t = self._at_ends(t, t.dtype)
+        window = np.searchsorted(self.experiment.breaks, t, side="left")
+        return window, t - np.asarray(self.experiment.starts)[window]
+
+    def _marched(self, window: np.ndarray, t: np.ndarray, places: Any) -> dict[str, np.ndarray]:
         """The same of a march, in far less time: its lift is a long series, and lines of points share its transforms.
 
-        Its arguments have natural units, the values those of the user.
+        t, from the start of its `window`, and the places have natural units, the values those of the user.
         """
         windows = list(map(self.experiment.marched, range(len(self.params)), self.conditions))
-        found = marching.sampled(windows, self.params, t, places)
+        found = marching.sampled(windows, self.params, window, t, places)
         return {name: values / self._unit(name) for name, values in found.items()}
 
     # --- errors ---------------------------------------------------------------------------------------------------
@@ -310,9 +317,7 @@ class Solution(Shown):
             nowhere = jnp.zeros(1), position(jnp, [jnp.zeros(1) for _ in x])
             shapes = jax.eval_shape(program, None, self.params[0], *nowhere)
             return {name: np.empty(t.shape, shape.dtype) for name, shape in shapes.items()}
-        starts = self.experiment.starts
-        # A time at which two windows meet is the end of the earlier one.
-        window = np.searchsorted(self.experiment.breaks, t.ravel(), side="left")
+        window, from_start = self._window_of(t.ravel())
         most = int(np.bincount(window).max())
         size = max((size for size in SIZES if size <= most), default=SIZES[0])
         results: dict[str, np.ndarray] = {}
@@ -321,8 +326,8 @@ class Solution(Shown):
             for start in range(0, len(inside), size):
                 part = inside[start : start + size]
                 # The last chunk is filled up, so that one compiled program serves all.
-                chunk_t, *chunk_x = (np.resize(axis.flat[part], size) for axis in (t, *x))
-                local_t, xi = self.problem.to_natural(chunk_t - starts[index], position(np, chunk_x))
+                chunk_t, *chunk_x = (np.resize(axis.flat[part], size) for axis in (from_start, *x))
+                local_t, xi = self.problem.to_natural(chunk_t, position(np, chunk_x))
                 local_t = np.clip(local_t, 0.0, self.experiment.length(self.params[index]))
                 at = jnp.asarray(local_t, float), jnp.asarray(xi, float)
                 values = program(self.conditions[index], self.params[index], *at)
@@ -376,20 +381,18 @@ class Solution(Shown):
         except (TypeError, ValueError) as error:
             names = " and ".join((", ".join(("t", *self.problem.axes[:-1])), self.problem.axes[-1]))
             raise InputError(f"{names} must be real numbers, or arrays of them.") from error
-        ends = np.array([0.0, *self.experiment.breaks, self.problem.horizon])
-        near = ends[np.searchsorted(0.5 * (ends[1:] + ends[:-1]), t)]
-        slack = 2 * precision_of(given[0].dtype) * np.where(t < 0, self.problem.horizon, near)
-        t = np.where(np.abs(t - near) <= slack, near, t)
+        t = self._at_ends(t, given[0].dtype)
         for name, axis in zip(self.problem.axes, x, strict=True):
             require(bool(np.isfinite(axis).all()), f"{name} holds NaN or infinite values: give finite numbers.")
         if self.problem.has_walls:
             x = [self.problem.between_walls(x[0], precision_of(given[1].dtype))]
-        inside = bool(((t >= 0) & (t <= ends[-1] * (1 + 1e-12))).all())
-        require(inside, f"t must lie in [0, {ends[-1]}], the time that this run was trained for.")
+        inside = bool(((t >= 0) & (t <= self.problem.horizon * (1 + 1e-12))).all())
+        require(inside, f"t must lie in [0, {float(self.problem.horizon)}], the time that this run was trained for.")
         return broadcast(np, t, *x)
 
-
-def precision_of(kind: np.dtype) -> float:
-    """The spacing of numbers of a kind next to 1; whole numbers and whatever is finer count as double precision."""
-    floating = jnp.issubdtype(kind, jnp.floating)
-    return max(float(jnp.finfo(kind).eps), float(np.finfo(float).eps)) if floating else float(np.finfo(float).eps)
+    def _at_ends(self, t: np.ndarray, kind: np.dtype) -> np.ndarray:
+        """Times, with the ends of windows in place of what differs from them by the rounding of such numbers."""
+        ends = np.array([0.0, *self.experiment.breaks, self.problem.horizon])
+        near = ends[np.searchsorted(0.5 * (ends[1:] + ends[:-1]), t)]
+        slack = 2 * precision_of(kind) * np.where(t < 0, self.problem.horizon, near)
+        return np.where(np.abs(t - near) <= slack, near, t)

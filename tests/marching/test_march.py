@@ -70,6 +70,21 @@ def test_lines_of_points_have_the_values_of_each_point_alone(solved, points):
     assert_lines_agree(solved[0], points)
 
 
+def test_a_line_just_after_a_window_is_the_next_ones(solved):
+    """As the grid of the estimate has it, four rounding errors after; where two windows meet it is the earlier's."""
+    solution, _ = solved
+    end = solution.experiment.breaks[0]
+    x, late = np.linspace(-1, 1, 8, endpoint=False), end + 4 * np.finfo(float).eps * solution.problem.horizon
+    window, from_start = solution._window_of(np.array([end * (1 - 1e-16), end, late]))
+    assert window.tolist() == [0, 0, 1]
+    assert 0 < from_start[2] < 1e-14
+    before, after = solution._on_lines(np.array([end, late]), x)["residual"]
+    np.testing.assert_allclose(
+        [before, after], [solution.derivatives(t, x)["residual"] for t in (end, late)], atol=1e-9
+    )
+    assert not np.allclose(before, after, atol=1e-9)
+
+
 def test_windows_join_and_begin_at_the_initial_condition(solved):
     solution, _ = solved
     x = np.linspace(-1, 1, 41)

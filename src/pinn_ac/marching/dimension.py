@@ -57,22 +57,23 @@ def estimate_again(march: PlaneMarch, pieces: Sequence[Piece]) -> tuple[float, b
     return estimate_from(march.believed(march.errors_of(pieces), pieces))
 
 
-def sampled(windows: Sequence[Any], pieces: Sequence[Piece], t: np.ndarray, places: Any) -> dict[str, np.ndarray]:
+def sampled(
+    windows: Sequence[Any], pieces: Sequence[Piece], window: np.ndarray, t: np.ndarray, places: Any
+) -> dict[str, np.ndarray]:
     """The field of a march on a grid: "u", its slopes "x" and, in the plane, "y", and the "residual".
 
     All have natural units.
 
     Args:
         windows, pieces: of the march, in order.
-        t: (m,), ascending.
+        window: (m,), ascending, which of them each time lies in.
+        t: (m,), from the start of that window.
         places: x, (n,), which gives values (m, n); in the plane n, the number of even points along each axis, which
             gives values (m, n, n).
     """
-    starts = np.array([float(piece.start) for piece in pieces])
-    inside = np.maximum(np.searchsorted(starts, t * (1 - 1e-12), side="left") - 1, 0)
     found = []
-    for index in np.unique(inside):
-        local = np.clip(t[inside == index] - starts[index], 0.0, float(pieces[index].length))
+    for index in np.unique(window):
+        local = np.clip(t[window == index], 0.0, float(pieces[index].length))
         found.append(windows[index].evaluated(pieces[index], local, places))
     names = ("u", "x", "residual") if np.ndim(places) else ("u", "x", "y", "residual")
     return dict(zip(names, np.concatenate(found, axis=1), strict=True))

@@ -206,12 +206,15 @@ class WindowProblem:
 
         On even points of the period, a power of two of them, it takes far less time than elsewhere.
         """
-        lift, rows, piece = self.lift(float(piece.pace)), max(1, AT_ONCE // self.grid), on_its_rung(piece)
-        places, back = np.unique(np.abs(x), return_inverse=True) if self.kernel.even else (x, slice(None))
-        parts = [self.kernel.sampled(lift, piece, t[i : i + rows], places) for i in range(0, len(t), rows)]
+        lift, rows = self.lift(float(piece.pace)), max(1, AT_ONCE // self.grid)
+        middle = sum(self.kernel.problem.domain) / 2
+        sign, back, piece = np.where(x < middle, -1, 1), slice(None), on_its_rung(piece)
+        if self.kernel.even:  # what lies at equal distances from the middle is computed once
+            x, back = np.unique(middle + np.abs(x - middle), return_inverse=True)
+        parts = [self.kernel.sampled(lift, piece, t[i : i + rows], x) for i in range(0, len(t), rows)]
         found = np.concatenate(parts, axis=1)[..., back]
         if self.kernel.even:
-            found[1] *= np.where(x < 0, -1, 1)
+            found[1] *= sign
         return found
 
     def columns(self, points: int) -> np.ndarray:
