@@ -43,8 +43,8 @@ def points_of(window: Any, piece: Piece) -> tuple[np.ndarray, np.ndarray | None]
     if isinstance(window, PlaneWindow):
         return np.column_stack(window.drawn(*asked)), None
     points = window.prepared(*asked)
-    r, _, _ = window.kernel.at_network(on_its_rung(piece), points)
-    return np.column_stack([np.asarray(points.t), np.asarray(points.x)]), np.asarray(r, np.float64)
+    _, residual = window.kernel.values_of(on_its_rung(piece), points, points.t.shape)
+    return np.column_stack([np.asarray(points.t), np.asarray(points.x)]), residual
 
 
 def estimate_again(march: PlaneMarch, pieces: Sequence[Piece]) -> tuple[float, bool]:

@@ -223,10 +223,6 @@ class Kernel:
         ]
         return _joined(found)
 
-    def at_network(self, piece: Any, points: Prepared) -> tuple[jax.Array, jax.Array, Jet]:
-        """:meth:`linearized` where N is that of a piece."""
-        return self.linearized(piece.pace, points, jet_of(self.features(piece, points), jnp.asarray(piece.c)))
-
     @cached_property
     def _formed(self) -> Any:
         def formed(coefficients, pace, t, x, g, n):
@@ -249,13 +245,14 @@ class Kernel:
 
     def values(self, lift: Lift, piece: Any, t: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """u and the residual at the points (t_i, ξ_{columns[i, j]}), each of their shape (m, q)."""
-        return self._values(piece, self.prepare(lift, t, columns), columns.shape)
+        return self.values_of(piece, self.prepare(lift, t, columns), columns.shape)
 
     def values_at(self, lift: Lift, piece: Any, t: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The same at the points (t_i, x_j) of any x, (q,), each (m, q)."""
-        return self._values(piece, self.prepare_at(lift, t, x), (len(t), len(x)))
+        return self.values_of(piece, self.prepare_at(lift, t, x), (len(t), len(x)))
 
-    def _values(self, piece: Any, points: Prepared, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    def values_of(self, piece: Any, points: Prepared, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """The same at prepared points; those beyond the number that the shape has are left out."""
         found = []
         for part, jet in self._network_jets(piece, points):
             r, u, _ = self.linearized(piece.pace, part, jet)
