@@ -42,6 +42,34 @@ def test_modes_beyond_the_last_are_left_out():
     )
 
 
+@pytest.mark.parametrize("size", [1e-13, 1e-9])
+@pytest.mark.parametrize("even", [True, False])
+def test_rounding_errors_are_no_modes(size, even):
+    """White noise has equal modes at all k, an interface falling ones: what remains is the interface alone.
+
+    D k² makes of the noise a residual that is larger than all that is left out of the interface.
+    """
+    xi = -1 + 2 * np.arange(8192) / 8192
+    width, generator = 0.02, np.random.default_rng(3)
+    interface = np.tanh((np.cos(np.pi * xi) + (0 if even else 0.3 * np.sin(np.pi * xi))) / (np.pi * width))
+    noise = generator.normal(size=8192) * size
+    noise = 0.5 * (noise + np.roll(noise[::-1], 1)) if even else noise
+
+    exact, found = (transfer(u, 2048, even).fourier_coefficients(4095) for u in (interface, interface + noise))
+    kept = np.flatnonzero(found).max()
+    assert np.abs(exact[kept + 1 :]).max() < 10 * size / np.sqrt(8192)  # the tenth part of a block's root mean square
+    assert kept < 600 < np.flatnonzero(np.fft.rfft(noise)[:2048]).max()  # as 8e-1 e^(−π² k w/2) tells
+    k = np.pi * np.arange(4096)
+    unfiltered = k**2 * np.fft.rfft(noise)[:4096] / 8192 * (k < 2048 * np.pi)
+    assert np.linalg.norm(k**2 * np.abs(found - exact)) < 0.1 * np.linalg.norm(unfiltered)
+
+
+def test_a_wave_among_high_modes_is_no_noise():
+    """What falls off and comes again is a signal up to its last mode."""
+    u = np.asarray(Sine(1.0, 3)(XI) + Cosine(1e-9, 120)(XI))
+    assert np.abs(transfer(u, 128, False).fourier_coefficients(127))[120] == pytest.approx(5e-10, rel=1e-5)
+
+
 def test_one_program_serves_every_condition_of_a_kind(compilations):
     flow = jax.jit(lambda condition, xi: condition.heat_flow(jnp.asarray(0.01), xi, 1.0)[0])
     conditions = [transfer(np.asarray(Cosine(a)(XI)), 64, True) for a in (1.0, 0.5)]

@@ -13,6 +13,8 @@ from pinn_ac.problem.problem import Problem
 
 FEWEST, MOST = 128, 16384
 """Modes that a transferred condition has at least and at most."""
+ABOVE, TOGETHER = 8.0, 32
+"""How many times as large as the noise a signal is, and of how many modes together it is told: then 2 is 8 σ."""
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["cosine", "sine", "steepest_slope"], meta_fields=["even"])
@@ -81,14 +83,31 @@ def transfer(u: np.ndarray, modes: int, even: bool, problem: Problem | None = No
 
     Where the `problem` is mirrored, u(−ξ) = u(ξ) are the values between its walls, and the condition is the odd
     reflection of u less its base, as :class:`~pinn_ac.problem.reflected.Reflected` is.
+
+    High modes that are rounding errors of the values are left out, see :func:`signal_modes`.
     """
     n, k = len(u), np.arange(modes)
     if problem is not None and problem.is_mirrored:
         xi = -1 + 2 * np.arange(n) / n
         u = np.where(np.abs(xi) == 1, 0.0, np.sign(xi)) * (u - problem.base(np.abs(xi)))
     # e^{ikπξ} at the first point is (−1)^k.
-    c = np.fft.rfft(u)[:modes] / n * np.where(k % 2, -1.0, 1.0) * np.where(k, 2, 1)
+    found = np.fft.rfft(u)
+    c = found[:modes] / n * np.where(k % 2, -1.0, 1.0) * np.where(k, 2, 1)
+    c[signal_modes(found, modes) :] = 0
     slopes = np.fft.irfft(np.pad(0.5j * np.pi * k * c * n, (0, n // 2 + 1 - modes)), n)
     real = jax.dtypes.canonicalize_dtype(float)
     cosine, sine, slope = (jnp.asarray(part, real) for part in (c.real, -c.imag, np.abs(slopes).max() or 1.0))
     return FourierCondition(cosine, sine, slope, even)
+
+
+def signal_modes(c: np.ndarray, modes: int) -> int:
+    """How many of the first `modes` coefficients c, of values on a grid with more modes than these, hold a signal.
+
+    Rounding errors of the values are white: they have the same size at all k, which is seen beyond `modes`, where a
+    resolved field has nothing else. They would be of no account but that D k² multiplies them in the residual, where
+    a solution that has settled keeps them from window to window.
+    """
+    squares = np.abs(c) ** 2
+    noise = squares[modes:].mean()
+    blocks = np.add.reduceat(squares[:modes], np.arange(0, modes, TOGETHER)) / TOGETHER
+    return min(modes, TOGETHER * (1 + int(np.flatnonzero(blocks > ABOVE**2 * noise).max(initial=0))))
