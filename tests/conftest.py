@@ -28,8 +28,6 @@ jax.config.update("jax_disable_most_optimizations", True)
 os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "true"  # of the subprocesses
 os.environ["HYPOTHESIS_NO_PLUGINS"] = "1"  # one would import trio, which Selenium brings, into every process
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # without what was compiled before they take twice as long to start
-jax.config.update("jax_traceback_in_locations_limit", 0)  # where in our code an operation stands takes long to write
-gc.set_threshold(50_000)  # tracing makes objects by the million, few of them in cycles
 jax.config.update("jax_num_cpu_devices", 4)  # for the tests of several; all else runs on the first
 
 

@@ -12,7 +12,6 @@ from omegaconf import DictConfig, open_dict
 
 from pinn_ac.app.comparison.continued import require_same_comparison
 from pinn_ac.app.comparison.plan import settings_of
-from pinn_ac.app.comparison.result import report
 from pinn_ac.app.jobs import FAILED_SCORE
 from pinn_ac.app.replaced import without_replaced
 from pinn_ac.errors import InputError, require
@@ -49,6 +48,8 @@ class Comparing(Sweeper):
             InputError: a setting that cannot be used, a folder with the runs of another comparison, or no run has a
                 result.
         """
+        from pinn_ac.app.comparison.result import report  # here, since Hydra imports this module in every command
+
         jobs = self.comparison.jobs(arguments, self.compose)
         require_same_comparison(self.folder, jobs[0], self.compose)
         try:

@@ -27,6 +27,7 @@ from pinn_ac.errors import InputError
 from pinn_ac.evaluation import Sampled, errors
 from pinn_ac.reference import load_or_solve
 from pinn_ac.reporting import figures
+from pinn_ac.solution import SAMPLED
 from pinn_ac.training import Diverged, Stopped, Trainer
 from typed import typed
 
@@ -85,6 +86,23 @@ def test_a_run_leaves_everything_it_should(finished):
     assert metrics["num_parameters"] == (5 + 1) * 8 + (8 + 1) * 8 + (8 + 1)
     assert (metrics["steps"], metrics["seed"], metrics["precision"]) == (6, 0, "float64")
     assert len(metrics["relative_l2_by_time"]) == 201
+
+
+def test_residuals_at_the_points_compile_nothing_after_those_on_the_grid(
+    finished, compilations, tmp_path, monkeypatch
+):
+    """They are the ones that the points have by themselves, which is another program, of fewer points."""
+    seen = {}
+    monkeypatch.setattr(figures, "draw_run", lambda *given: seen.update(points=given[5], residuals=given[6]) or [])
+    run = pinn_ac.load_run(finished[0])
+    sampled = run.sample()
+    run.experiment.collocation(run.params, run.conditions)  # drawing them may compile something of its own
+    before = len(compilations)
+    report.draw(run, tmp_path, sampled, None, [])
+    assert len(compilations) == before
+    alone = run.derivatives(*seen["points"].T, orders=SAMPLED)["residual"]
+    assert len(compilations) > before
+    np.testing.assert_array_equal(seen["residuals"], alone)
 
 
 def test_the_prediction_is_on_the_stated_grid_and_its_error_is_the_stated_one(finished):

@@ -1,5 +1,6 @@
 """Settings of the whole process, which only commands change; and a description of what a run ran on."""
 
+import gc
 import importlib.metadata
 import logging
 import os
@@ -15,13 +16,19 @@ from pinn_ac.files import user_cache
 from pinn_ac.lapack import limit_lapack
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "hydra-core", "numpy", "scipy", "matplotlib")
+GARBAGE = 50_000
+"""Objects made, less those freed, after which Python looks for cycles."""
 
 
 def prepare_process() -> None:
     """Set where compiled programs are kept, and that Orbax does not report every file, for the whole process.
 
-    For commands, before they compile anything; a library leaves both to its user.
+    For commands, before they compile anything; a library leaves this to its user. Two settings make tracing quicker,
+    by 6 % of a short run: it makes objects by the million, few of them in cycles, for which Python would search after
+    every 700; and no compiled program says which line of ours an operation came from.
     """
+    gc.set_threshold(GARBAGE)
+    jax.config.update("jax_traceback_in_locations_limit", 0)
     jax.config.update("jax_compilation_cache_dir", str(user_cache() / "compiled"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     logging.getLogger("absl").setLevel(logging.ERROR)

@@ -18,7 +18,7 @@ from pinn_ac.files import write_whole
 from pinn_ac.inverse import InferredSolution
 from pinn_ac.problem import Problem
 from pinn_ac.reference import Reference, load_or_solve, usual_grid
-from pinn_ac.solution import CONFIG, SAMPLED, Solution
+from pinn_ac.solution import CONFIG, SAMPLED, SIZES, Solution
 
 DRAWN_BY_THE_PAGE = ("solution", "profiles", "energy", "history", "points")
 """Figures in whose place the page of a run has its own."""
@@ -118,9 +118,10 @@ def draw(
     experiment = solution.experiment
     most = {1: MOST_SHOWN, 2: MOST_IN_PLANE}[len(experiment.problem.axes)]
     points, count, at_points = experiment.counted_collocation(solution.params, solution.conditions, most)
-    if at_points is None:
+    if at_points is None:  # asked at as many points as of the grid, so that what was compiled for that serves here
         of_points: Any = solution.derivatives
-        at_points = of_points(*points.T, orders=SAMPLED)["residual"]
+        filled = np.resize(points, (max(len(points), min(sampled.u.size, 2 * SIZES[-1])), points.shape[1]))
+        at_points = of_points(*filled.T, orders=SAMPLED)["residual"][: len(points)]
     entries = [dict(entry) for entry in history]
     drawn = sampled, reference, entries, points, at_points, experiment.breaks, count
     figures = draw_run(folder, solution.problem, *drawn)

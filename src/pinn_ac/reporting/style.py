@@ -156,9 +156,13 @@ def plain(value: float) -> str:
 
 
 def write(figure: Figure, path: Path) -> Path:
-    """Write a PNG file in one step, so that no reader ever finds half of one."""
+    """Write a PNG file in one step, so that no reader ever finds half of one.
+
+    By the canvas, which draws once; `savefig` draws the same twice, the first time for its layout alone.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    return write_whole(path, lambda draft: figure.savefig(draft, format="png", dpi=DPI))
+    canvas: Any = figure.canvas
+    return write_whole(path, canvas.print_png)
 
 
 def film_writers() -> tuple[Any, Any]:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import qmc
 
 from pinn_ac.sampling.sampler import Sampler
 
@@ -14,4 +13,6 @@ class LatinHypercube(Sampler):
 
     def unit_points(self, count: int, dimension: int, generator: np.random.Generator) -> np.ndarray:
         """`count` points of [0, 1)^dimension."""
+        from scipy.stats import qmc  # here, since it takes long to import and a march needs none of it
+
         return qmc.LatinHypercube(dimension, rng=generator).random(count)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import qmc
 
 from pinn_ac.sampling.sampler import Sampler
 
@@ -19,5 +18,7 @@ class Sobol(Sampler):
 
 def sobol_points(count: int, dimension: int, generator: np.random.Generator) -> np.ndarray:
     """The first `count` points of a scrambled Sobol sequence in [0, 1)^dimension."""
+    from scipy.stats import qmc  # here, since it takes long to import and a march needs none of it
+
     next_power = (count - 1).bit_length()
     return qmc.Sobol(dimension, rng=generator).random_base2(next_power)[:count]
