@@ -189,6 +189,32 @@ def test_an_error_beside_a_reference_that_is_zero_is_finite():
     assert relative_error(zeros + 1.1, zeros + 1) == pytest.approx(0.1)
 
 
+# --- windows of a solution that may have settled ------------------------------------------------------------------
+
+
+@pytest.mark.landing
+def test_a_window_that_was_wrongly_taken_for_a_settled_one_is_tried_with_the_flows(monkeypatch):
+    """Of a solution that always looks settled and never is: in every fourth window, and at once."""
+    tried, attempt, told = [], Session._attempt, Told()
+
+    def moving(self, problem, empty, choice, pace, *others):
+        tried.append((problem.index, choice, pace))
+        *found, error = attempt(self, problem, empty, choice, pace, *others)
+        return (*found, error if pace else 1.0)
+
+    monkeypatch.setattr(session, "AT_REST", math.inf)
+    monkeypatch.setattr(Session, "_attempt", moving)
+    solution = pinn_ac.fit(replace(EASY, horizon=3.0), tolerance=1e-4, progress=False, trackers=[told])
+    windows, rest = len(solution.params), [number for number, (_, _, pace) in enumerate(tried) if not pace]
+    assert windows > 8
+    assert [tried[number][0] for number in rest] == [*range(session.REST_TRIED, windows, session.REST_TRIED)]
+    assert all(tried[number + 1] == (*tried[number][:2], 1.0) for number in rest)
+    assert sum("is tried with the flows" in sentence for sentence in told.said) == len(rest)
+    assert {float(piece.pace) for piece in solution.params} == {1.0}
+    assert solution.metrics["tolerance_met"]
+    assert solution.error() <= 1e-4
+
+
 # --- windows of a solution that decays ---------------------------------------------------------------------------
 
 

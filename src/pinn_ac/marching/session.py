@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 AT_REST = 1e-7
 """The solution has settled where its rate of change, squared, is less than this share of what the flows would make of
 it. Before, windows with the flows are the more accurate ones; measured."""
+REST_TRIED = 4
+"""One of so many windows tries whether a solution has settled; where it has not, it costs an attempt."""
 MOST_ROUNDS = 3
 """Marches through all of the time, each with a smaller share for each window, until the whole meets the tolerance."""
 SETTLED, LATE = 14.0, 8
@@ -131,16 +133,19 @@ class Session:
         problem, empty = self._start(pieces)
         choice = controller.fitted(Choice(progress.length, progress.rung), progress.time)
         best: tuple[float, Attempt, Sampled, Choice] | None = None
+        flows = not (pieces and (len(pieces) % REST_TRIED == 0 or float(pieces[-1].pace) == 0))
         for number in range(MOST_ATTEMPTS):
             choice, hurried = self._in_time(choice, controller, progress.time)
-            pace = self._pace(problem, choice.length, first=not pieces)
+            pace = self._pace(problem, choice.length, flows)
             attempt, sampled, error = self._attempt(problem, empty, choice, pace, number, progress)
             state = state._replace(step=state.step + attempt.iterations)
             if best is None or error < best[0]:
                 best = error, attempt, sampled, choice
             if controller.accepts(error) or (hurried and math.isfinite(error)):
                 break
-            following = controller.after_failure(choice, error)
+            turned = not pace and not controller.is_for_rest(choice.length)
+            flows = flows or turned
+            following = choice if turned else controller.after_failure(choice, error)
             if following is None:
                 break
             if self.left <= 0 and math.isfinite(best[0]):
@@ -172,12 +177,12 @@ class Session:
             empty = empty.beginning_at(condition)
         return march.window(len(pieces), condition), empty
 
-    def _pace(self, problem: WindowProblem, length: float, first: bool) -> float:
+    def _pace(self, problem: WindowProblem, length: float, flows: bool) -> float:
         """1, or 0 where a solution that has settled is nearer to what it was than to what the flows make of it."""
-        if first:
-            return 1.0
         if self.march.controller(1.0).is_for_rest(length):
             return 0.0
+        if flows:
+            return 1.0
         flowing, at_rest = (problem.residual_of_nothing(length, pace) for pace in (1.0, 0.0))
         return 0.0 if at_rest <= AT_REST * flowing else 1.0
 
@@ -282,11 +287,11 @@ class Session:
     def _say_rejected(
         self, now: float, choice: Choice, error: float, controller: Controller, following: Choice
     ) -> None:
-        what = (
-            f"half the length, {self._in_units(following.length):.3g}"
-            if following.length < choice.length
-            else f"{following.units} features instead of {choice.units}"
-        )
+        what = f"{following.units} features instead of {choice.units}"
+        if following == choice:
+            what = "the flows, as one of a solution that still moves"
+        elif following.length < choice.length:
+            what = f"half the length, {self._in_units(following.length):.3g}"
         start = self._in_units(now)
         self._say(
             f"The window from t = {start:.4g} on has an estimated error of {error:.1e}, above its share "
