@@ -283,7 +283,25 @@ def test_a_clock_that_is_short_asks_for_no_more_than_the_tolerance_does(rung):
     march = SimpleNamespace(seconds=5.0, costs={rung: 1.0}, problem=SimpleNamespace(growth=5.0))
     choice = Choice(0.1, rung)
     for left, length in ((0.5, 0.1), (-1.0, 0.2)):  # of ten windows of a second each
-        hurried = Session._in_time(SimpleNamespace(march=march, left=left), choice, controller, 0.0)
+        hurried = Session._in_time(SimpleNamespace(march=march, left=left, behind=False), choice, controller, 0.0)
         assert hurried == (Choice(length, hurried[0].rung), True)
         assert hurried[0].rung <= min(rung, control.LADDER.index(session.LEAST_HURRIED))
-    assert Session._in_time(SimpleNamespace(march=march, left=11.0), choice, controller, 0.0) == (choice, False)
+    session_now = SimpleNamespace(march=march, left=11.0, behind=False)
+    assert Session._in_time(session_now, choice, controller, 0.0) == (choice, False)
+
+
+def test_a_clock_that_is_short_leaves_the_best_windows_for_which_there_is_time():
+    """Ten of the usual length; those with 512 features take a second, twice as many half as long take twice that."""
+    controller = Controller(tolerance=1e-9, usual=0.1, longest=0.2, end=1.0)
+    middle = control.LADDER.index(512)
+    march = SimpleNamespace(seconds=500.0, costs={middle: 1.0}, problem=SimpleNamespace(growth=5.0))
+    more = (768 / 512) ** session.COST
+    seen = {}
+    for left in (0.1, 11.0, 21.0, 41.0, 41.0 * more, 1e3):
+        behind = SimpleNamespace(march=march, left=left, behind=True)
+        choice, hurried = Session._in_time(behind, Choice(0.05, middle), controller, 0.0)
+        assert hurried
+        seen[left] = choice.length, choice.units
+    assert list(seen.values()) == [
+        *((0.1, session.LEAST_HURRIED), (0.1, 512), (0.05, 512), (0.025, 512), (0.025, 768), (0.025, 1024))
+    ]

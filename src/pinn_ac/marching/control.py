@@ -123,6 +123,18 @@ class Controller:
             length = min(2 * length, self.usual)
         return Choice(length, rung)
 
+    def better_and_better(self, choice: Choice) -> list[Choice]:
+        """The choice and what :meth:`after_failure` would come to from there, each more accurate and slower."""
+        found, large = [choice], LADDER.index(self.large)
+        while found[-1].rung < len(LADDER) - 1:
+            shorter = found[-1]._replace(length=found[-1].length / 2)
+            may_shorten = choice.length <= self.usual and shorter.length >= SHORT * self.usual
+            if found[-1].rung >= large and may_shorten:
+                found.append(shorter)
+            else:
+                found.append(found[-1]._replace(rung=found[-1].rung + 1))
+        return found
+
     def after_failure(self, choice: Choice, error: float) -> Choice | None:
         """What the same window is tried with next; None where nothing is left to try."""
         excess = error / (AIM * self.share)

@@ -48,6 +48,7 @@ class Session:
     seconds_before: float
     compile_seconds_before: float
     keeps: bool = True  # what it reaches, in checkpoints
+    behind: bool = False  # the clock took a part of what the tolerance asks of the last window
     saved: float = 0.0  # when, by `watch`
     took: float = 0.0  # seconds, to save it
 
@@ -156,6 +157,7 @@ class Session:
         assert best is not None
         march.hurried |= hurried
         error, attempt, sampled, choice = best
+        self.behind = hurried and not controller.accepts(error)
         if not math.isfinite(error):
             self.save(state)
             raise Diverged(f"The window from t = {self._in_units(progress.time):.4g} on cannot be solved.")
@@ -213,9 +215,9 @@ class Session:
     def _in_time(self, choice: Choice, controller: Controller, now: float) -> tuple[Choice, bool]:
         """The choice, or one that is quick enough for what is left of the clock; whether it had to be.
 
-        Where the clock does not leave time for windows of this length and size, those that are left have the usual
-        length and one attempt each, with the largest network for which there is time; past the end of the clock the
-        longest that a window may have.
+        Where the clock does not leave time for windows of this length and size, those that are left have one attempt
+        each: the best for which there is time, from the usual length on; past the end of the clock the longest that a
+        window may have. So it goes on until such a window is as accurate as it should be.
         """
         march = self.march
         if march.seconds is None or not march.costs:
@@ -227,16 +229,16 @@ class Session:
             ends, late = max(now, SETTLED / growth * ends), LATE
         newest, cost = next(reversed(march.costs.items()))
 
-        def needed(rung: int, length: float) -> float:
-            windows = (ends - now) / length + late
-            return windows * march.costs.get(rung, cost * (LADDER[rung] / LADDER[newest]) ** COST)
+        def in_time(one: Choice) -> bool:
+            windows = (ends - now) / one.length + late
+            return windows * march.costs.get(one.rung, cost * (one.units / LADDER[newest]) ** COST) <= left
 
-        if needed(choice.rung, choice.length) <= left:
+        if not self.behind and in_time(choice):
             return choice, False
         quick = next((rung for rung, units in enumerate(LADDER) if units >= LEAST_HURRIED), 0)
-        least = min(quick, choice.rung)
-        fits = [rung for rung in range(least, len(LADDER)) if needed(rung, usual) <= left]
-        return controller.fitted(Choice(usual, max(fits, default=least)), now), True
+        better = controller.better_and_better(Choice(usual, min(quick, choice.rung)))
+        fits = [one for one in better if in_time(one)]
+        return controller.fitted(fits[-1] if fits else better[0], now), True
 
     def _accepted(
         self,
