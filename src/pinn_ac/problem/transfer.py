@@ -14,7 +14,8 @@ from pinn_ac.problem.problem import Problem
 FEWEST, MOST = 128, 16384
 """Modes that a transferred condition has at least and at most."""
 ABOVE, TOGETHER = 8.0, 32
-"""How many times as large as the noise a signal is, and of how many modes together it is told: then 2 is 8 σ."""
+"""How many times as large as the noise a signal is, of so many modes together; twice would be 8 σ. A weaker signal,
+left out, adds less to the residual than the noise of the many modes beyond it would."""
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["cosine", "sine", "steepest_slope"], meta_fields=["even"])
