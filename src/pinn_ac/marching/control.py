@@ -123,16 +123,19 @@ class Controller:
             length = min(2 * length, self.usual)
         return Choice(length, rung)
 
+    def _better(self, choice: Choice, shortest: float) -> Choice:
+        """The next more accurate and slower one: more features up to `large`, then shorter windows, then the rest."""
+        half = choice._replace(length=choice.length / 2)
+        if choice.units >= self.large and half.length >= shortest:
+            return half
+        return choice._replace(rung=choice.rung + 1)
+
     def better_and_better(self, choice: Choice) -> list[Choice]:
-        """The choice and what :meth:`after_failure` would come to from there, each more accurate and slower."""
-        found, large = [choice], LADDER.index(self.large)
-        while found[-1].rung < len(LADDER) - 1:
-            shorter = found[-1]._replace(length=found[-1].length / 2)
-            may_shorten = choice.length <= self.usual and shorter.length >= SHORT * self.usual
-            if found[-1].rung >= large and may_shorten:
-                found.append(shorter)
-            else:
-                found.append(found[-1]._replace(rung=found[-1].rung + 1))
+        """The choice and those that follow it up to the most features; one longer than usual keeps its length."""
+        shortest = SHORT * self.usual if choice.length <= self.usual else choice.length
+        found = [choice]
+        while found[-1].rung + 1 < len(LADDER):
+            found.append(self._better(found[-1], shortest))
         return found
 
     def after_failure(self, choice: Choice, error: float) -> Choice | None:
@@ -144,8 +147,7 @@ class Controller:
             return shorter if can_shorten else None
         if choice.units < self.large:
             return choice._replace(rung=min(self._up(choice.rung, excess), LADDER.index(self.large)))
-        if shorter.length >= SHORT * self.usual:
-            return shorter
-        if choice.rung + 1 < len(LADDER):
-            return choice._replace(rung=choice.rung + 1)
+        shortest = SHORT * self.usual
+        if shorter.length >= shortest or choice.rung + 1 < len(LADDER):
+            return self._better(choice, shortest)
         return shorter if can_shorten else None

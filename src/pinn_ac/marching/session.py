@@ -134,17 +134,18 @@ class Session:
         problem, empty = self._start(pieces)
         choice = controller.fitted(Choice(progress.length, progress.rung), progress.time)
         best: tuple[float, Attempt, Sampled, Choice] | None = None
-        flows = not (pieces and (len(pieces) % REST_TRIED == 0 or float(pieces[-1].pace) == 0))
+        flows = not pieces or (float(pieces[-1].pace) != 0 and len(pieces) % REST_TRIED != 0)
         for number in range(MOST_ATTEMPTS):
             choice, hurried = self._in_time(choice, controller, progress.time)
-            pace = self._pace(problem, choice.length, flows)
+            for_rest = controller.is_for_rest(choice.length)
+            pace = 0.0 if for_rest or (not flows and has_settled(problem, choice.length)) else 1.0
             attempt, sampled, error = self._attempt(problem, empty, choice, pace, number, progress)
             state = state._replace(step=state.step + attempt.iterations)
             if best is None or error < best[0]:
                 best = error, attempt, sampled, choice
             if controller.accepts(error) or (hurried and math.isfinite(error)):
                 break
-            turned = not pace and not controller.is_for_rest(choice.length)
+            turned = not (pace or for_rest)
             flows = flows or turned
             following = choice if turned else controller.after_failure(choice, error)
             if following is None:
@@ -178,15 +179,6 @@ class Session:
             condition = march.carried(march.window(len(pieces) - 1, begun_at), last)
             empty = empty.beginning_at(condition)
         return march.window(len(pieces), condition), empty
-
-    def _pace(self, problem: WindowProblem, length: float, flows: bool) -> float:
-        """1, or 0 where a solution that has settled is nearer to what it was than to what the flows make of it."""
-        if self.march.controller(1.0).is_for_rest(length):
-            return 0.0
-        if flows:
-            return 1.0
-        flowing, at_rest = (problem.residual_of_nothing(length, pace) for pace in (1.0, 0.0))
-        return 0.0 if at_rest <= AT_REST * flowing else 1.0
 
     def _attempt(
         self, problem: WindowProblem, empty: Piece, choice: Choice, pace: float, number: int, progress: Progress
@@ -320,3 +312,9 @@ class Session:
         if self.signals.received:
             self.save(state)
             raise Stopped(self.signals.received)
+
+
+def has_settled(problem: WindowProblem, length: float) -> bool:
+    """Whether, in a window of this length, a solution is nearer to what it was than to what the flows make of it."""
+    flowing, at_rest = (problem.residual_of_nothing(length, pace) for pace in (1.0, 0.0))
+    return at_rest <= AT_REST * flowing
