@@ -278,6 +278,11 @@ def _require_regime(setup: Setup, windows: int) -> None:
         f"The regime {kind} trains one network on the whole horizon, and windows is {setup.windows}: choose "
         "windows=1 or regime=none.",
     )
+    require(
+        not (regime.vanishing and getattr(setup.weighting, "balances", False)),
+        f"The weighting {type(setup.weighting).__name__} weighs terms of the loss by their sizes, and where a stage "
+        f"of {kind} begins some have none: choose weighting=none, or one that weighs points, such as rba.",
+    )
     regime.stages(setup.problem)
     require(
         not regime.draws or setup.sampler.resample_every > 0,
@@ -309,12 +314,12 @@ def count_windows(problem: Problem, wanted: Any, seconds: float | None) -> int:
         InputError: it is neither, or the windows are so long that their flow of the reaction would stop.
     """
     windows = max(1, math.ceil(problem.growth / WINDOW)) if wanted == "auto" else wanted
+    require(is_whole(windows, 1), f"windows is {wanted}: give auto or a whole number from 1.")
     hurried = seconds is None or seconds < windows * WINDOW_SECONDS
     if wanted == "auto" and hurried and problem.excess <= 1:
         windows = 1
     if wanted == "auto" and not problem.autonomous:
         windows = 1
-    require(is_whole(windows, 1), f"windows is {wanted}: give auto or a whole number from 1.")
     require(
         windows == 1 or problem.autonomous,
         f"windows is {wanted}, but {type(problem).__name__} depends on t itself, so that its time cannot be cut: "

@@ -16,6 +16,7 @@ from pinn_ac.batch import Batch, Points
 from pinn_ac.errors import InputError
 from pinn_ac.gradients import JaxGradient
 from pinn_ac.loss import Objective, Term
+from pinn_ac.models.fourier_features import FREQUENCIES
 from pinn_ac.optimizers import Adam
 from pinn_ac.training.checkpoints import Checkpoints
 from pinn_ac.training.state import TrainingState, stacked
@@ -384,7 +385,7 @@ def test_settings_without_effect_are_refused(settings, sentence):
         Adam(**settings)
 
 
-SCHEDULES = [("constant", 0.1), ("cosine", 0.1), ("exponential", 0.1), ("exponential", 1.0)]
+SCHEDULES = [("constant", 0.01), ("cosine", 0.1), ("exponential", 0.1), ("exponential", 1.0)]
 
 
 @pytest.mark.parametrize(("schedule", "fraction"), SCHEDULES)
@@ -426,6 +427,24 @@ def test_muon_moves_matrices_by_orthogonal_updates():
     assert np.abs(in_its_axes - np.diag(np.diag(in_its_axes))).max() < 1e-6
     assert (np.abs(np.diag(in_its_axes) - 1) < 0.35).all()  # the iteration's polynomial ends between 0.68 and 1.13
     assert values[0] / values[1] > 1.5  # or the gradient itself would have passed
+
+
+def test_muon_knows_which_axes_of_a_matrix_are_outputs():
+    """A dense layer has z W, random Fourier features B z: B's six rows of two are outputs, and W's two columns."""
+    generator = np.random.default_rng(0)
+    params = {name: jnp.asarray(generator.standard_normal((6, 2))) for name in ("kernel", FREQUENCIES)}
+    method = type(build(composed("optimizer=muon").optimizer))(learning_rate=1.0, schedule="constant")
+    transformation = method.transformation()
+    updates, _ = transformation.update(params, transformation.init(params), params)
+    for name, expected in (("kernel", 1.0), (FREQUENCIES, 3**0.5)):
+        values = np.linalg.svd(updates[name], compute_uv=False)
+        assert (np.abs(values / expected - 1) < 0.35).all()  # as above
+
+
+def test_an_end_that_a_schedule_does_not_have_is_refused():
+    for words in ({"schedule": "constant"}, {"schedule": "exponential", "decay_rate": 0.9}):
+        with pytest.raises(InputError, match="where this schedule does not end"):
+            Adam(final_lr_fraction=0.1, **words)
 
 
 @pytest.mark.parametrize("option", OPTIMIZERS)

@@ -365,6 +365,8 @@ def test_a_budget_is_shared_evenly_between_stages():
         (("regime=backward_compatible", "regime.segments=1"), "regime.segments is 1: give a whole number from 2"),
         (("regime=backward_compatible", "regime.weight=0"), "regime.weight is 0: give a positive number"),
         (("regime=backward_compatible", "regime.num_points=0"), "regime.num_points is 0: give a whole number from 1"),
+        (("experiment=bc_pinn", "weighting=gradient_norm"), "weighs terms of the loss by their sizes, and where"),
+        (("experiment=bc_pinn", "weighting=causal_ntk"), "The weighting Together weighs terms of the loss by their"),
         (("regime=pseudo_time", "regime.rate=-1"), "regime.rate is -1: give a positive number"),
         (("regime=pseudo_time", "regime.lag=2"), "regime.lag is 2: give 0 or 1"),
         (

@@ -96,11 +96,22 @@ def test_chunks_are_of_equal_counts_or_of_equal_width(division, expected):
     np.testing.assert_array_equal(Causal(chunks=3, division=division).chunk_of(t[::-1]), expected[::-1])
 
 
-def test_points_at_one_time_share_a_chunk_and_empty_chunks_weigh_nothing():
+def test_points_at_one_time_share_a_chunk_and_empty_chunks_repeat_the_one_before():
     for division in ("count", "time"):
         assert not Causal(chunks=3, division=division).chunk_of(jnp.full(7, 0.4)).any()
     means = chunk_means(jnp.asarray([1.0, 3.0, 5.0]), jnp.asarray([0, 0, 2]), 4)
-    np.testing.assert_array_equal(means, [2.0, 0.0, 5.0, 0.0])
+    np.testing.assert_array_equal(means, [2.0, 2.0, 5.0, 5.0])
+
+
+@pytest.mark.parametrize("division", ["count", "time"])
+def test_a_coarse_grid_weighs_as_a_fine_one(division):
+    """Eight times in 100 chunks: a residual of one has the least weight exp(−ε 99), as at 1000 times."""
+    for times in (8, 1000):
+        t = np.repeat(np.linspace(0, 1, times), 2)
+        drawn, weighting = {"residual": np.column_stack([t, t])}, Causal(0.1, chunks=100, division=division)
+        state, found = weighting.update(weighting.init(drawn), Given(np.ones(len(t))), drawn)
+        assert float(state.least) == pytest.approx(np.exp(-9.9), rel=1e-12)
+        assert np.asarray(found["residual"])[0] == 1
 
 
 def test_places_that_only_repeat_points_are_not_counted():

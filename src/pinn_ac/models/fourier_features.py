@@ -16,6 +16,8 @@ from pinn_ac.errors import is_number, is_whole, require
 from pinn_ac.models.choices import completed
 
 DEFAULTS = {"stddev": 2.0, "seed": None}
+FREQUENCIES = "frequencies"
+"""The name of B among the parameters."""
 
 
 class FourierFeatures(nn.Module):
@@ -45,7 +47,7 @@ class FourierFeatures(nn.Module):
         """φ(z), of shape (width,), for z of shape (d,)."""
         real, shape = jnp.result_type(float), (-(-self.width // 2), z.shape[-1])
         if self.seed is None:
-            B = self.param("frequencies", nn.initializers.normal(self.stddev), shape, real)
+            B = self.param(FREQUENCIES, nn.initializers.normal(self.stddev), shape, real)
         else:
             B = jnp.asarray(np.random.default_rng(self.seed).normal(0, self.stddev, shape), real)
         angles = B @ z

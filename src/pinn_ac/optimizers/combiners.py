@@ -55,8 +55,8 @@ def dcgd(G: jax.Array) -> jax.Array:
 
         c = U(g_1) + U(g_2),   (c·(g_1 + g_2)/‖c‖²) c
 
-    c has an angle of at most 90° with both, that is, it lies in the cone dual to the one that they span. Where the
-    gradients exactly cancel there is no step.
+    c has an angle of at most 90° with both, that is, it lies in the cone dual to the one that they span. It is taken
+    in every step, also where the gradients do not contradict each other. Where they exactly cancel there is no step.
 
     Source: Hwang and Lim 2024, arXiv:2409.18426: the variant "center", which its code has as default.
     """

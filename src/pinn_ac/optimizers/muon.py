@@ -1,11 +1,14 @@
 """Muon."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import jax
 import optax
+from optax.contrib import MuonDimensionNumbers
 
 from pinn_ac.errors import is_whole, require
+from pinn_ac.models.fourier_features import FREQUENCIES
 from pinn_ac.optimizers.first_order import FirstOrder
 from pinn_ac.optimizers.schedules import require_decay
 
@@ -52,4 +55,21 @@ class Muon(FirstOrder):
 
     def transformation(self) -> optax.GradientTransformation:
         """Gradient → update, in optax's terms."""
-        return optax.contrib.muon(self.rates(), beta=self.beta, ns_steps=self.newton_schulz_steps)
+        return optax.contrib.muon(
+            self.rates(),
+            beta=self.beta,
+            ns_steps=self.newton_schulz_steps,
+            muon_weight_dimension_numbers=_dimensions,
+        )
+
+
+def _dimensions(params: Any) -> Any:
+    """Of each matrix its axes of inputs and outputs; None for what is none. Fourier features have B z, not z B."""
+
+    def of(path: tuple[Any, ...], leaf: jax.Array) -> MuonDimensionNumbers | None:
+        if leaf.ndim != 2:
+            return None
+        is_turned = bool(path) and getattr(path[-1], "key", None) == FREQUENCIES
+        return MuonDimensionNumbers(1, 0) if is_turned else MuonDimensionNumbers(0, 1)
+
+    return jax.tree_util.tree_map_with_path(of, params)

@@ -10,6 +10,8 @@ import optax
 from pinn_ac.errors import is_number, is_whole, require
 
 SCHEDULES = ("constant", "cosine", "exponential")
+LEFT = 1e-2
+"""Of the learning rate, at the end, where nothing else is said."""
 
 
 @dataclass(frozen=True)
@@ -29,19 +31,20 @@ class Scheduled:
     Args:
         learning_rate: η > 0.
         schedule: "constant", "cosine" or "exponential".
-        final_lr_fraction: q in (0, 1]: what is left of the learning rate at the end of the schedule.
+        final_lr_fraction: q in (0, 1]: what is left of the learning rate at the end of the schedule, for "cosine"
+            and, without a decay rate, "exponential".
         steps: N, how many steps a stage of training takes.
         warmup_steps: W, from 0. The first step of a warm-up has the rate zero. A stage of fewer steps ends in it.
         decay_rate: d in (0, 1], for "exponential"; None for q.
         decay_steps: D, for "cosine" and "exponential"; None for N − W, the rest of the stage.
 
     Raises:
-        InputError: an unknown schedule, a number out of range, or a decay for a schedule that has none.
+        InputError: an unknown schedule, a number out of range, or a decay or an end for a schedule that has none.
     """
 
     learning_rate: float = 2e-3
     schedule: str = "cosine"
-    final_lr_fraction: float = 1e-2
+    final_lr_fraction: float = LEFT
     steps: int = 10_000
     warmup_steps: int = 0
     decay_rate: float | None = None
@@ -73,6 +76,12 @@ class Scheduled:
         require(
             self.decay_rate is None or self.schedule == "exponential",
             f"optimizer.decay_rate is for schedule=exponential, and the schedule is {self.schedule}: leave one out.",
+        )
+        ends_there = self.schedule == "cosine" or (self.schedule == "exponential" and self.decay_rate is None)
+        require(
+            self.final_lr_fraction == LEFT or ends_there,
+            f"optimizer.final_lr_fraction is {self.final_lr_fraction}, where this schedule does not end: leave it "
+            "out, or choose schedule=cosine, or schedule=exponential without decay_rate.",
         )
         require(
             self.decay_steps is None or self.schedule != "constant",

@@ -36,8 +36,9 @@ def scaling(curvature: Curvature) -> tuple[jax.Array, jax.Array]:
 class SSBroyden(SelfScaled):
     """Broyden's family with a member θ and a scale τ chosen at each step (Al-Baali and Khalfan 2005).
 
-    For PINNs: Urbán, Stefanou and Pons 2024, arXiv:2405.04230. :func:`scaling` has the formulas of θ and τ. The
-    method holds a dense matrix of P × P numbers, for P parameters, and wants points that stay for a while.
+    For PINNs: Urbán, Stefanou and Pons 2024, arXiv:2405.04230, of whose three variants it is SSBroyden2, the one that
+    they recommend. :func:`scaling` has the formulas of θ and τ. The method holds a dense matrix of P × P numbers, for
+    P parameters, and wants points that stay for a while.
 
     Args:
         linesearch_steps, c1, c2, steps: see :class:`SelfScaled`, which also says how H starts and when it is reset.

@@ -66,6 +66,11 @@ class BackwardCompatible(Regime):
         require(is_whole(self.num_points, 1), f"regime.num_points is {self.num_points}: give a whole number from 1.")
 
     @property
+    def vanishing(self) -> bool:
+        """A stage begins with u = u_{k−1}."""
+        return True
+
+    @property
     def counts(self) -> Mapping[str, int]:
         """The points of the term "backward"."""
         return {TERM: self.num_points}

@@ -48,6 +48,11 @@ class Regime:
         return False
 
     @property
+    def vanishing(self) -> bool:
+        """Whether terms of the loss are zero where a stage begins, so that nothing can be weighed by their sizes."""
+        return False
+
+    @property
     def counts(self) -> Mapping[str, int]:
         """Name of a term that the regime adds → how many points it has."""
         return {}

@@ -11,9 +11,10 @@ from pinn_ac.sampling.sobol import sobol_points
 
 @dataclass(frozen=True)
 class ResidualDistribution(Sampler):
-    """The residual-based adaptive distribution: p ∝ |f|^k / mean |f|^k + c over a pool (Wu et al. 2023, eq. 2).
+    """The residual-based adaptive distribution: p ∝ |f|^k / mean |f|^k + c over a pool.
 
-    The paper draws independently; here Sobol points are thinned.
+    Source: Wu, Zhu, Tan, Kartha and Lu 2023, arXiv:2207.10289, eq. 2, which recommends k = c = 1 and draws
+    independently, by their p, from 100,000 candidates; here Sobol points are thinned.
 
     Args:
         power: k > 0.

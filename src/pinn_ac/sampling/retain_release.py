@@ -11,9 +11,10 @@ from pinn_ac.sampling.sobol import sobol_points
 
 @dataclass(frozen=True)
 class RetainRelease(Sampler):
-    """Retain, resample, release (Daw et al. 2023, algorithm 1).
+    """Retain, resample, release (Daw et al. 2022, arXiv:2207.02338, algorithm 1).
 
-    At each draw the points whose |f| is above the mean of all stay, and the others give way to Sobol points.
+    At each draw the points whose |f| is above the mean of all stay, and the others give way to Sobol points; in the
+    paper these are uniform, and there is a draw at every step (`resample_every=1`).
     Points gather where the residual stays large and are released where it has fallen.
     """
 

@@ -30,18 +30,20 @@ class Causal:
     where L_j is the mean of w_i φ(r_i) over the points in chunk j (φ(r) = r² with `loss=mse`), so the w_k never
     increase with t, and no gradient goes through them. The loss of the residual becomes Σ_k (n_k/n) w_k L_k, with
     n_k of the n points in chunk k: the paper's (1/M) Σ_k w_k L_k for chunks of equal counts. As ε → 0 it is the loss
-    without weights. A loss of the initial condition keeps its weight (in the paper's own runs too, with
-    `loss.weights.initial` 100).
+    without weights. A loss of the initial condition keeps its weight, as in the code published with the paper
+    (`loss.weights.initial` 100); by the paper's algorithm it may also be a first summand L_0.
 
     A point belongs to a chunk by its time alone, whatever its place in the list of points; points with equal t share
-    a chunk. L_j does not contain `loss.weights.residual`, so ε means the same whatever that is. Points of weight 0
-    are not counted: in a set that grows (`sampler=rar_d`, `failure_informed`) they repeat the n of N that are there,
-    whose weight is N/n, and L_j is the mean of φ(r_i) over those of them in chunk j.
+    a chunk. A chunk without points, as where a grid has fewer times than there are chunks, has the L of the chunk
+    before it, so that Σ L is the same on coarse grids. L_j does not contain `loss.weights.residual`, so ε means the
+    same whatever that is. Points of weight 0 are not counted: in a set that grows (`sampler=rar_d`,
+    `failure_informed`) they repeat the n of N that are there, whose weight is N/n, and L_j is the mean of φ(r_i) over
+    those of them in chunk j.
 
     The paper's own choice is an annealed ε, `tolerance=(1e-2, 1e-1, 1, 10, 100)`: each is replaced by the next once
-    min_k w_k > δ = 0.99 (`threshold`). The code published with it has ε = 100 and chunks that are the 100 times of a
-    grid; later code of the same group, for points drawn at random, has the defaults here: ε = 1 and 32 chunks of
-    equal counts.
+    min_k w_k > δ = 0.99 (`threshold`). After the last one the paper may stop; here the number of steps decides. The
+    code published with it has ε = 100 and chunks that are the 100 times of a grid; later code of the same group, for
+    points drawn at random, has the defaults here: ε = 1 and 32 chunks of equal counts.
 
     Every time window starts with the first tolerance, with chunks of its own. With several devices the chunks are
     those of all points together.
@@ -130,14 +132,16 @@ class Causal:
 
 
 def chunk_means(values: jax.Array, chunk: jax.Array, chunks: int, counts: jax.Array | None = None) -> jax.Array:
-    """The mean of the values (n,) in each chunk, (chunks,); 0 in an empty one.
+    """The mean of the values (n,) in each chunk, (chunks,); in an empty one that of the last before it which is not.
 
     Where `counts` (n,) is false at m of the places, a value is one of fewer points, n/(n − m) times as large.
     """
     ones = jnp.ones_like(values) if counts is None else counts.astype(values.dtype)
     total = jax.ops.segment_sum(values, chunk, chunks)
     count = jax.ops.segment_sum(ones, chunk, chunks) * (len(values) / jnp.maximum(jnp.sum(ones), 1))
-    return total / jnp.where(count > 0, count, 1)
+    means = total / jnp.where(count > 0, count, 1)
+    filled = jax.lax.cummax(jnp.where(count > 0, jnp.arange(chunks), -1))
+    return jnp.where(filled >= 0, means[filled], 0)
 
 
 def causal_weights(losses: jax.Array, tolerance: jax.Array | float) -> jax.Array:
