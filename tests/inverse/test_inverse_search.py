@@ -8,9 +8,8 @@ import pytest
 
 import pinn_ac
 from pinn_ac.fitting import best_method, choose
-from pinn_ac.inverse import Coefficients, Observations, UnknownStart
+from pinn_ac.inverse import Coefficients, Observations, UnknownStart, infer_profile
 from pinn_ac.inverse.classical import fit_classically, observed, sensitivities
-from pinn_ac.inverse.profile import infer_profile
 from pinn_ac.inverse.search import Search
 from pinn_ac.inverse.steps import damped_step, foreseen, relaxed
 from pinn_ac.inverse.tangents import _series
