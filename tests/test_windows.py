@@ -17,8 +17,10 @@ from pinn_ac.app.assembly import assemble
 from pinn_ac.app.saved_run import load_config
 from pinn_ac.app.train import train_in
 from pinn_ac.errors import InputError
+from pinn_ac.models import MLP
+from pinn_ac.optimizers import Adam
 from pinn_ac.problem import AllenCahn, Sine
-from pinn_ac.reference import load_or_solve
+from pinn_ac.reference import load_or_solve, solve
 from pinn_ac.setup import count_windows
 from pinn_ac.tracking import Jsonl
 from pinn_ac.training import Stopped
@@ -56,6 +58,13 @@ SMALL = (
 def test_how_many_windows_there_are(problem, seconds, windows):
     assert count_windows(problem, "auto", seconds) == windows
     assert count_windows(problem, 7, seconds) == 7
+
+
+@pytest.mark.parametrize("seconds", [None, 30])
+@pytest.mark.parametrize("wrong", ["many", 0, 1.5])
+def test_a_number_of_windows_is_a_number(wrong, seconds):
+    with pytest.raises(InputError, match=f"windows is {wrong}: give auto or a whole number from 1"):
+        count_windows(AllenCahn(), wrong, seconds)
 
 
 def test_windows_too_long_for_their_reaction_are_refused():
@@ -157,6 +166,16 @@ def test_errors_of_a_window_are_called_so_and_the_last_is_of_the_whole(tmp_path)
     assert ["window_relative_l2" in line for line in lines] == 6 * [True] + 3 * [False]
     # On every fourth place and every time but 0, so not to all digits; the kept networks are those of the last steps.
     assert lines[-1]["relative_l2"] == pytest.approx(metrics["relative_l2"], rel=0.05)
+
+
+def test_a_window_without_a_time_of_the_reference_has_no_error():
+    problem = AllenCahn(diffusivity=1e-2, reaction_rate=2.0, initial_condition=Sine())
+    choices = {"network": MLP(width=4, depth=1), "optimizer": Adam(), "windows": 2}
+    late = solve(problem, np.array([0.0, 0.9, 1.0]), 64)
+    solution = pinn_ac.fit(problem, steps=1, progress=False, reference=late, **choices)
+    evaluated = [entry for entry in solution.history if "validation_loss" in entry]
+    assert not any("window_relative_l2" in entry for entry in evaluated)
+    assert np.isfinite(evaluated[-1]["relative_l2"])
 
 
 def test_the_number_of_windows_is_kept_with_the_run(tmp_path):

@@ -55,7 +55,8 @@ def load_run(folder: str | Path, device: str | None = None, allow: Iterable[str]
     """The solution in a run's folder, as `train.py` or :meth:`Solution.save` wrote it: its best parameters so far.
 
     Args:
-        folder: a run's folder; the run may have finished, been interrupted, or be going on.
+        folder: a run's folder; the run may have finished, been interrupted, or be going on. Where one to a tolerance
+            has not come to, u stays as it was at the end of its last window, and its estimate is not known.
         device: "cpu", "gpu" or "auto"; by default that of the run.
         allow: modules of yours whose classes the run uses, such as ["my_module"]. A folder may be a stranger's, so
             nothing else than this package's own classes is made without it.

@@ -138,9 +138,14 @@ def estimate_error(
         finer = 2 ** (1 + len(problem.axes)) * points ** len(problem.axes) * steps
         if not agree(*found) and np.isfinite(found[0]) and finer <= MOST_POINTS:
             found = [relative_l2(problem, *_sampled(problem, derivatives, breaks, 2 * points, 2 * steps)), found[0]]
+    return as_metrics(found[0], agree(*found))
+
+
+def as_metrics(estimate: float, reliable: bool) -> dict[str, Any]:
+    """An estimate as two entries of a run's metrics, see :func:`estimate_error`."""
     return {
-        "estimated_relative_l2": found[0] if np.isfinite(found[0]) else None,
-        "estimate_unreliable": not agree(*found),
+        "estimated_relative_l2": estimate if np.isfinite(estimate) else None,
+        "estimate_unreliable": not reliable,
     }
 
 
@@ -231,8 +236,9 @@ class ErrorSoFar(NamedTuple):
                 errors.append(np.mean(e**2))
                 wholes.append(np.mean((u + e) ** 2))
         even = np.linspace(0.0, problem.horizon, TIMES)
-        # What lies in it, and its end but for rounding; a time that two windows meet at is that of the later one.
-        inside = (even >= window.t[0] * (1 - 1e-12)) & (even <= window.t[-1] * (1 + 1e-12))
+        # What lies in it, and its end but for rounding, which may be that of single precision; a time that two
+        # windows meet at is that of the later one.
+        inside = (even >= window.t[0] * (1 - 1e-12)) & (even <= window.t[-1] * (1 + 1e-6))
         filled = [
             np.where(inside, np.interp(even, window.t, squares), before)
             for squares, before in ((errors, self.errors), (wholes, self.wholes))

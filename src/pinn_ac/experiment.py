@@ -224,10 +224,29 @@ class Experiment:
         """Of the field, for a march."""
         return marching.kernel_for(self.field, self.engine, self.setup.gradient)
 
+    def march(self, **others: Any) -> marching.March:
+        """The march that solves the problem; `others` are what else it may be given, such as its checkpoints."""
+        setup = self.setup
+        assert setup.tolerance is not None
+        return marching.march_for(self.problem)(
+            problem=self.problem.natural,
+            kernel=self.kernel,
+            settings=setup.marching_settings,
+            tolerance=setup.tolerance,
+            seed=self.seed,
+            stated=self.problem,
+            **others,
+        )
+
     def marched(self, index: int, condition: FourierCondition | None) -> Any:
         """The window of this number of a march, which begins at the condition; None for the problem's own."""
-        settings = self.setup.marching_settings
-        return marching.window_of(self.problem.natural, self.kernel, settings, self.seed, index, condition)
+        march = self.march()
+        return march.window(index, condition or march.problem.initial_condition)
+
+    @under_own_settings
+    def estimate_again(self, pieces: Sequence[marching.Piece]) -> dict[str, Any]:
+        """The estimate that a march had at its end of these windows."""
+        return self.march().estimate_again(pieces)
 
     def guides(self, params: Parameters, condition: Condition = None) -> Guides:
         """What adaptive samplers may ask with the network's parameters as they are; computed when they ask."""

@@ -156,7 +156,7 @@ def fit(
         choices |= best_method(problem)
         least = LEAST_SINGLE if choices.get("precision") == "float32" else 0.0
         plan = replace(plan, tolerance=plan.tolerance or max(DEFAULT_TOLERANCE[len(problem.axes)], least))
-    if "optimizer" not in choices and seconds is not None and steps is None:
+    if "optimizer" not in choices and plan.seconds is not None and steps is None:
         choices["optimizer"] = LevenbergMarquardt(steps=BY_THE_CLOCK)
         plan = replace(plan, log_every=plan.log_every or 5, evaluate_every=plan.evaluate_every or 10)
     setup = choose(problem, steps, plan.seconds, seed, choices, plan.tolerance)

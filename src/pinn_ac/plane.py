@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pinn_ac import marching
 from pinn_ac.compute import under_own_settings
 from pinn_ac.errors import require
-from pinn_ac.estimate import estimate_error
 from pinn_ac.experiment import Experiment
 from pinn_ac.reference import solve_plane, usual_grid
 from pinn_ac.solution import Solution
@@ -127,28 +125,9 @@ class PlaneSolution(Solution):
         x, y = self.problem.grids(points)
         return self.derivatives(t[:, None, None], x[:, None], y[None, :], SAMPLED)
 
-    @under_own_settings
-    def _estimated(self) -> dict[str, Any]:
-        if self.experiment.marches:
-            return self._estimated_march()
-
-        def derivatives(t: Any, x: Any) -> dict[str, np.ndarray]:
-            return self._derivatives(SAMPLED, t, x[..., 0], x[..., 1])
-
-        return estimate_error(self.problem, derivatives, self.experiment.breaks)
-
-    def _estimated_march(self) -> dict[str, Any]:
-        """The run's own number, on its own grids."""
-        setup, problem = self.experiment.setup, self.problem.natural
-        assert setup.tolerance is not None
-        march: Any = marching.march_for(problem)(
-            problem, self.experiment.kernel, setup.marching_settings, setup.tolerance, setup.seed
-        )
-        value, is_reliable = marching.estimate_again(march, self.params)
-        return {
-            "estimated_relative_l2": value if np.isfinite(value) else None,
-            "estimate_unreliable": not is_reliable,
-        }
+    def _for_estimate(self, t: np.ndarray, x: np.ndarray) -> dict[str, np.ndarray]:
+        """`SAMPLED` at times t, (m, 1), and places x, (1, n, 2)."""
+        return self._derivatives(SAMPLED, t, x[..., 0], x[..., 1])
 
     def _solved(self, t: np.ndarray, points: int) -> Any:
         return solve_plane(self.problem, t, points)

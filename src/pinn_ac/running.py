@@ -8,14 +8,15 @@ from typing import Any
 
 from pinn_ac.batch import Batch
 from pinn_ac.errors import is_number, is_whole, plain, require
+from pinn_ac.estimate import as_metrics
 from pinn_ac.experiment import Experiment
 from pinn_ac.lapack import lapack_on_one_thread
-from pinn_ac.marching import March, estimate_of, march_for, pieces_of
+from pinn_ac.marching import March, estimate_of, pieces_of
 from pinn_ac.parallel import is_first, on_host
 from pinn_ac.plane import solution_of
 from pinn_ac.reference import Reference
 from pinn_ac.solution import Solution
-from pinn_ac.tracking import Memory, Tracker, steps_of_stages, tracked
+from pinn_ac.tracking import Memory, Tracker, say_to_all, steps_of_stages, tracked
 from pinn_ac.training import Checkpoints, Intervals, OverfitGuard, Trainer, TrainingState, unstacked
 from pinn_ac.windows import time_windows
 
@@ -163,7 +164,9 @@ class Training:
         self.shown = [display] if display is not None and is_first() else []
         self.trackers = [*self.kept, *self.shown]
         self.trainer: Trainer | March = (
-            self._march(reference)
+            experiment.march(
+                trackers=self.trackers, checkpoints=checkpoints, seconds=plan.seconds, reference=reference
+            )
             if experiment.marches
             else Trainer(
                 stages=experiment.stages,
@@ -174,22 +177,6 @@ class Training:
                 seconds=plan.seconds,
                 guard=OverfitGuard(_compared_loss(experiment), plan.overfit, plan.overfit_ratio),
             )
-        )
-
-    def _march(self, reference: Reference | None) -> March:
-        experiment, setup = self.experiment, self.experiment.setup
-        assert setup.tolerance is not None
-        return march_for(experiment.problem)(
-            problem=experiment.problem.natural,
-            kernel=experiment.kernel,
-            settings=setup.marching_settings,
-            tolerance=setup.tolerance,
-            seed=experiment.seed,
-            trackers=self.trackers,
-            checkpoints=self.checkpoints,
-            seconds=self.plan.seconds,
-            reference=reference,
-            stated=experiment.problem,
         )
 
     @property
@@ -278,15 +265,13 @@ class Training:
         if tolerance is not None:
             found = solution.estimate_metrics()
             estimate = math.nan if found["estimated_relative_l2"] is None else found["estimated_relative_l2"]
-            is_met = metrics["ended_by"] == BY_TOLERANCE or estimate <= tolerance
-            solution.metrics |= {**found, "tolerance": tolerance, "tolerance_met": bool(is_met)}
+            solution.metrics |= {**found, "tolerance": tolerance, "tolerance_met": bool(estimate <= tolerance)}
             self._warn_if_missed(solution.metrics)
         return solution
 
     def _warn_if_missed(self, metrics: Mapping[str, Any]) -> None:
         if not metrics["tolerance_met"]:
-            for tracker in self.trackers:
-                tracker.say(missed(metrics))
+            say_to_all(self.trackers, missed(metrics))
 
     def _marched(self, state: TrainingState, tolerance: float) -> Solution:
         """The solution of a march, with its estimate; a warning where that misses the tolerance."""
@@ -301,8 +286,7 @@ class Training:
             "validation_loss": state.best_loss,
             "tolerance": tolerance,
             "tolerance_met": is_met,
-            "estimated_relative_l2": estimate if math.isfinite(estimate) else None,
-            "estimate_unreliable": not reliable,
+            **as_metrics(estimate, reliable),
             "stages": steps_of_stages(self.memory.history),
             "ended_by": BY_TOLERANCE if is_met else BY_CLOCK if hurried else "the best that was found",
             "devices": self.experiment.objective.shards.count,

@@ -205,24 +205,26 @@ class Solution(Shown):
     def estimate(self) -> Estimate:
         """The relative L2 error over [0, T] and the domain, estimated from the residual: no reference is needed.
 
-        See :func:`pinn_ac.estimate.estimate_error`.
+        See :func:`pinn_ac.estimate.estimate_error`; of a march to a tolerance it is the run's own, found again.
 
         Raises:
             InputError: the problem does not say what its linear part and its nonlinear term are.
         """
-        found = self._estimated()
-        value = found["estimated_relative_l2"]
-        return Estimate(float("nan") if value is None else value, not found["estimate_unreliable"])
+        value, unreliable = self._estimated().values()
+        return Estimate(float("nan") if value is None else value, not unreliable)
 
     def estimate_metrics(self) -> dict[str, Any]:
         """:meth:`estimate` as the entries of a run's metrics; empty where the problem allows no estimate."""
         return self._estimated() if "spectral" in self.problem.capabilities else {}
 
     def _estimated(self) -> dict[str, Any]:
-        def derivatives(t: Any, x: Any) -> dict[str, np.ndarray]:
-            return self._on_lines(t[:, 0], x[0])
+        if self.experiment.marches:
+            return self.experiment.estimate_again(self.params)
+        return estimate_error(self.problem, self._for_estimate, self.experiment.breaks)
 
-        return estimate_error(self.problem, derivatives, self.experiment.breaks)
+    def _for_estimate(self, t: np.ndarray, x: np.ndarray) -> dict[str, np.ndarray]:
+        """`SAMPLED` on the grid of t, (m, 1), and x, (1, n)."""
+        return self._on_lines(t[:, 0], x[0])
 
     def error(self, times: int | None = None, points: int | None = None) -> float:
         """The true relative L2 error ‖u − u*‖₂/‖u*‖₂ on the grid of :meth:`sample`, against the spectral reference.

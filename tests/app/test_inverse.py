@@ -69,6 +69,17 @@ def test_files_of_one_name_are_refused(file):
     assert "data.csv and other/data.csv have one name" in ended.err
 
 
+def test_one_file_may_be_both_however_it_is_spelled(file):
+    """It is refused for what comes after."""
+    x = np.arange(-1, 1, 1 / 32)
+    np.savez(file.parent / "both.npz", t=np.full_like(x, 0.3), x=x, u=np.cos(np.pi * x))
+    words = [word for word in WORDS if not word.startswith("problem/")]
+    start = ("problem/initial_condition=tabulated", "problem.initial_condition.path=./both.npz")
+    ended = typed(*words, *start, "data.file=both.npz", "unknown.viscosity=1", "hydra.run.dir=run")
+    assert ended.status == 2
+    assert "AllenCahn has no coefficient viscosity" in ended.err
+
+
 @pytest.mark.landing
 def test_a_run_infers_is_loaded_and_shows_what_it_found(file):
     ended = typed(*WORDS, f"data.file={file}", *GUESS, "hydra.run.dir=run", "reference=false", "estimate=false")

@@ -35,6 +35,13 @@ def test_given_noise_weighs_each_observation(slopes):
     assert inferred.chi_squared == pytest.approx(4 * 50 / 48)
 
 
+def test_an_unknown_with_a_prior_has_the_priors_deviation_where_the_data_say_nothing():
+    """Also where what was found is 1, as the slope of an unknown by itself is."""
+    nothing, one = np.zeros((5, 1)), np.ones(1)
+    inferred = Inferred(("cos_1",), one, nothing, np.zeros(5), np.ones(5), scales=one, prior=np.array([2.0]))
+    assert inferred.standard_errors == pytest.approx([2.0])
+
+
 def test_a_prior_counts_as_observations(slopes):
     prior = np.array([np.inf, 0.5])
     inferred = Inferred(

@@ -1,16 +1,20 @@
 """Observations: how they are read, and what is refused by one sentence."""
 
+import signal
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import pinn_ac
 from pinn_ac.errors import InputError
 from pinn_ac.fitting import best_method, choose
-from pinn_ac.inverse import Coefficients, Observations, UnknownStart, unknowns_of
-from pinn_ac.inverse.profile import infer_profile
+from pinn_ac.inverse import Coefficients, Observations, UnknownStart, infer_profile, unknowns_of
 from pinn_ac.inverse.search import Search
 from pinn_ac.problem import HalfWaves
+from pinn_ac.running import computing
 from pinn_ac.setup import assemble
+from pinn_ac.training import StopSignals
 
 PROBLEM = pinn_ac.AllenCahn()
 
@@ -42,6 +46,7 @@ def test_they_are_read_from_csv_and_npz(tmp_path):
         ({"u": [0.1, np.nan, 0.2, 0.3]}, "u of observation 2 is NaN"),
         ({"t": [0.1, 0.2]}, "give one shape"),
         ({"x": ["a", "b", "c", "d"]}, "x is not made of real numbers"),
+        ({"u": np.full(4, 1j)}, "u is not made of real numbers"),
         ({"sigma": [0.1, 0.1, 0.0, 0.1]}, "sigma is not positive"),
         ({"t": [0.1, 0.2, 0.3, 1.5]}, "t = 1.5, outside"),
         ({"t": [-0.1, 0.2, 0.3, 0.5]}, "t = -0.1, outside"),
@@ -106,6 +111,32 @@ def test_the_noise_of_the_surest_observations_asks_for_the_tolerance():
     unknowns = Coefficients(PROBLEM, {"reaction_rate": 4.0})
     search = Search(experiment, unknowns, Observations(t, x, np.ones(8), sigma))
     assert search.finest_needed(1.0) == pytest.approx(3e-4 * 5e-7 * np.sqrt(2), rel=1e-6)
+
+
+def test_a_search_that_saw_early_data_alone_has_not_settled():
+    experiment = assemble(choose(PROBLEM, None, None, 0, best_method(PROBLEM), 1e-3))
+    data = Observations(np.linspace(0.1, 1, 8), np.zeros(8), np.ones(8))
+    search = Search(experiment, Coefficients(PROBLEM, {"reaction_rate": 4.0}), data)
+    search._over = lambda sweeps: True
+    for until, settled in ((0.5 * search.horizon, False), (search.horizon, True)):
+        search.until = until
+        place = search._next(search.begin(), np.zeros(1), 1.0, 3, 1.0, near=True, coarse=False)
+        assert (place.done, place.settled) == (True, settled)
+
+
+def test_a_march_inside_a_search_hears_the_signal_that_the_search_hears():
+    experiment = assemble(choose(PROBLEM, None, None, 0, best_method(PROBLEM), 1e-3))
+    march = experiment.march()
+    with computing(experiment), StopSignals() as signals:
+        signals.received = signal.SIGTERM
+        with pytest.raises(pinn_ac.Stopped, match="SIGTERM"):
+            march.run(march.begin(), signals)
+
+
+def test_a_prior_around_a_function_alone_is_refused():
+    problem = replace(PROBLEM, initial_condition=lambda xi: np.cos(np.pi * xi))
+    with pytest.raises(InputError, match="fourier_coefficients"):
+        unknowns_of(problem, {"initial_condition": UnknownStart(around=True)})
 
 
 def test_wrong_priors_are_refused():

@@ -16,13 +16,14 @@ from fields import assert_lines_agree
 from pinn_ac.app import report, train
 from pinn_ac.app.train import train_in
 from pinn_ac.errors import InputError
+from pinn_ac.estimate import estimate_error
 from pinn_ac.marching import control, march
 from pinn_ac.marching.kernel import jacobian, jet_of
 from pinn_ac.marching.window import WindowProblem
 from pinn_ac.models import MLP, RandomFeatures
 from pinn_ac.optimizers import GaussNewton
 from pinn_ac.problem import Cosine, Fourier
-from pinn_ac.running import Plan
+from pinn_ac.running import Plan, Training
 from pinn_ac.sampling import Monitor, Sobol
 
 
@@ -61,7 +62,23 @@ def test_the_tolerance_is_met_and_the_estimate_is_the_error(solved):
     assert solution.metrics["tolerance_met"]
     assert solution.metrics["ended_by"] == "the tolerance"
     assert solution.metrics["estimated_relative_l2"] == pytest.approx(error, rel=0.1)
-    assert solution.estimate() == pytest.approx(error, rel=0.1)
+
+
+def test_the_estimate_is_the_runs_own_and_other_grids_agree(solved):
+    solution, _ = solved
+    estimate = solution.estimate()
+    assert estimate == pytest.approx(solution.metrics["estimated_relative_l2"], rel=1e-9)
+    assert estimate.reliable == (not solution.metrics["estimate_unreliable"])
+    elsewhere = estimate_error(EASY, solution._for_estimate, solution.experiment.breaks)
+    assert elsewhere["estimated_relative_l2"] == pytest.approx(estimate, rel=0.1)
+
+
+def test_a_march_that_has_not_come_to_the_horizon_does_not_know_its_error(solved):
+    solution, _ = solved
+    for pieces in (solution.params[:-1], solution.params[:1]):
+        estimate = pinn_ac.Solution(solution.experiment, pieces).estimate()
+        assert np.isnan(estimate)
+        assert not estimate.reliable
 
 
 @pytest.mark.parametrize("points", [32, 24])
@@ -142,29 +159,51 @@ def test_the_history_tells_the_way(solved):
     assert all(entry["estimate"] <= 1e-6 for entry in history)
 
 
+WORDS = (
+    "experiment=record",
+    "problem/initial_condition=cosine",
+    "problem.diffusivity=1e-2",
+    "problem.reaction_rate=2",
+    "seed=1",
+    "reference=false",
+)
+
+
+def stopped_and_resumed(folder, config, at):
+    """The metrics and the solution of a run that is stopped when it has told so often how it goes, and goes on."""
+    stop = Told(at=at, do=lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "draw", lambda *arguments: [])
+        with pytest.MonkeyPatch.context() as stopping:
+            stopping.setattr(train, "trackers", lambda config: [stop])
+            with pytest.raises(pinn_ac.Stopped):
+                train_in(folder, config)
+        return train_in(folder, config, resuming=True), pinn_ac.load_run(folder)
+
+
 @pytest.mark.landing
 @pytest.mark.parametrize("at", [1, pytest.param(2, marks=pytest.mark.landing)])
-def test_a_march_that_was_stopped_goes_on_with_the_same_bits(solved, tmp_path, monkeypatch, at):
-    words = (
-        "experiment=record",
-        "problem/initial_condition=cosine",
-        "problem.diffusivity=1e-2",
-        "problem.reaction_rate=2",
-        "train.tolerance=1e-6",
-        "seed=1",
-        "reference=false",
-    )
-    config = composed(*words)
-    stop = Told(at=at, do=lambda: signal.raise_signal(signal.SIGINT))
-    monkeypatch.setattr(report, "draw", lambda *arguments: [])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "trackers", lambda config: [stop])
-        with pytest.raises(pinn_ac.Stopped):
-            train_in(tmp_path / "run", config)
-    metrics = train_in(tmp_path / "run", config, resuming=True)
-    found = pinn_ac.load_run(tmp_path / "run")
+def test_a_march_that_was_stopped_goes_on_with_the_same_bits(solved, tmp_path, at):
+    metrics, found = stopped_and_resumed(tmp_path / "run", composed(*WORDS, "train.tolerance=1e-6"), at)
     assert metrics["steps"] == solved[0].metrics["steps"]
     for one, other in zip(found.params, solved[0].params, strict=True):
+        jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+@pytest.mark.landing
+@pytest.mark.usefixtures("single_precision")
+def test_a_march_in_single_precision_goes_on_with_the_same_bits(tmp_path, monkeypatch):
+    """Of a horizon that single precision rounds down: its times are double all the same."""
+    monkeypatch.setattr(report, "draw", lambda *arguments: [])
+    config = composed(*WORDS, "precision=float32", "train.tolerance=1e-3", "problem.reaction_rate=7")
+    horizon = pinn_ac.AllenCahn(reaction_rate=7.0).natural.horizon
+    assert float(np.float32(horizon)) < horizon
+    whole = train_in(tmp_path / "whole", config)
+    metrics, found = stopped_and_resumed(tmp_path / "run", config, 2)
+    again = train_in(tmp_path / "run", config, resuming=True)  # from its end, where nothing is left to do
+    for name in ("steps", "windows", "estimated_relative_l2"):
+        assert metrics[name] == whole[name] == again[name], name
+    for one, other in zip(found.params, pinn_ac.load_run(tmp_path / "whole").params, strict=True):
         jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
@@ -323,6 +362,17 @@ def test_training_of_all_weights_ends_at_the_tolerance_too():
         trackers=[told],
     )
     assert solution.metrics["ended_by"] == "the tolerance"
+    assert solution.metrics["tolerance_met"]
     assert solution.metrics["steps"] < 200
     assert solution.error() <= 1.5e-3
     assert told.history[-1]["estimate"] == pytest.approx(solution.error(), rel=0.3)
+
+
+def test_a_tolerance_is_met_only_by_the_estimate_that_is_reported(monkeypatch):
+    """What ended the training was a quicker one."""
+    found = {"estimated_relative_l2": 0.6, "estimate_unreliable": True}
+    monkeypatch.setattr(pinn_ac.Solution, "estimate_metrics", lambda self: found)
+    monkeypatch.setattr(Training, "_ended_by", lambda self, state: "the tolerance")
+    with pytest.warns(UserWarning, match="is not met"):
+        solution = pinn_ac.fit(EASY, steps=1, tolerance=0.5, network=MLP(width=4, depth=1), progress=False)
+    assert not solution.metrics["tolerance_met"]

@@ -77,6 +77,9 @@ def test_the_folder_holds_the_march_that_is_reported(small_networks, tmp_path, m
     same(again.params, whole.params)
     same(held("stopped"), whole.params)
     assert again.metrics["steps"] == whole.metrics["steps"]
+    finished = trained("stopped", told)  # no round is tried that was of no use
+    assert finished.metrics["steps"] == whole.metrics["steps"]
+    assert len(told.history) == 2 * windows
 
     solve, count = Session.window, []
 
@@ -275,6 +278,26 @@ def test_past_the_end_of_the_clock_there_is_one_attempt_a_window(monkeypatch):
     solution = pinn_ac.fit(EASY, tolerance=1e-4, seconds=0.01, progress=False)
     assert len(attempts) == len(solution.params)
     assert solution.metrics["ended_by"] in ("the clock", "the tolerance")
+
+
+@pytest.mark.landing
+def test_a_window_that_cannot_be_solved_is_made_shorter_by_any_clock(monkeypatch):
+    """Also one that is in a hurry; and no sentence announces an attempt that does not come."""
+    tried, attempt, told = {}, Session._attempt, Told()
+
+    def finite_if_short(self, problem, empty, choice, pace, number, progress):
+        tried.setdefault(progress.time, []).append(choice.length)
+        attempted = attempt(self, problem, empty, choice, pace, number, progress)
+        return (*attempted[:2], 1e-9 if choice.length < 0.6 * self.march.usual else math.inf)
+
+    monkeypatch.setattr(Session, "_attempt", finite_if_short)
+    monkeypatch.setattr(Session, "left", -1.0)
+    pinn_ac.fit(EASY, tolerance=1e-2, seconds=1e3, progress=False, trackers=[told])
+    assert len(tried) > 2
+    assert all(lengths == sorted(set(lengths), reverse=True) for lengths in tried.values())
+    again = sum(len(lengths) - 1 for lengths in tried.values())
+    assert again > 2
+    assert sum("is tried with" in sentence for sentence in told.said) == again
 
 
 @pytest.mark.parametrize("rung", range(len(control.LADDER)))

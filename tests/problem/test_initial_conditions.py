@@ -1,6 +1,7 @@
 """Initial conditions: values, exact Fourier coefficients, symmetry, and what they refuse."""
 
 import math
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +30,7 @@ from pinn_ac.problem import (
 )
 from pinn_ac.problem.initial_conditions import LONG, values_at, values_on_grid
 from pinn_ac.problem.reflected import reflected
-from pinn_ac.reference import load_or_solve, solve
+from pinn_ac.reference import load_or_solve, solve, usual_grid
 from pinn_ac.reference.refinement import refine_time
 from pinn_ac.sampling import Sobol
 from pinn_ac.setup import assemble
@@ -202,6 +203,8 @@ def test_a_function_alone_is_enough_for_an_equation_of_which_nothing_else_is_kno
         assemble(choose(problem, 1, None, 0, choices | {"windows": 2}))
     solution = fit(problem, steps=1, progress=False, **choices)
     assert np.isfinite(solution.history[-1]["loss"])
+    assert solution.sample().u.shape == (201, 512)
+    assert solution.sample(3, 8).u.shape == (3, 8)
 
 
 def test_a_function_alone_is_enough_between_walls():
@@ -211,6 +214,10 @@ def test_a_function_alone_is_enough_between_walls():
     exact = known.circle.initial_condition.fourier_coefficients(64)
     np.testing.assert_allclose(alone.circle.initial_condition.fourier_coefficients(64), exact, atol=1e-15)
     assert alone.steepest_slope == pytest.approx(known.steepest_slope, rel=1e-3)  # of differences, on a grid
+    thin = Tanh(width=1e-3)
+    still = (replace(known, reaction_rate=0.0, initial_condition=one) for one in (thin, lambda xi: thin(xi)))
+    grids = [usual_grid(one) for one in still]
+    assert grids[0] == grids[1] > (201, 512)
     assert assemble(choose(alone, 1, None, 0, {})).windows == assemble(choose(known, 1, None, 0, {})).windows
 
 

@@ -16,6 +16,7 @@ from pinn_ac.app.config import check_scalars, plan
 from pinn_ac.app.jobs import FAILED_SCORE, FAILURE, read_job
 from pinn_ac.app.report import load_reference, report
 from pinn_ac.app.run_folder import claimed, write_config
+from pinn_ac.app.saved_run import kept_as
 from pinn_ac.errors import require
 from pinn_ac.experiment import Experiment
 from pinn_ac.inverse import Inference, Observations, unknowns_of
@@ -63,7 +64,7 @@ def infer_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[s
     setup, settings = setup_of(config), config.data
     start = getattr(setup.problem.initial_condition, "path", None)
     require(
-        start is None or Path(start) == Path(settings.file) or Path(start).name != Path(settings.file).name,
+        start is None or kept_as(start) != kept_as(settings.file) or is_one_file(start, settings.file),
         f"{settings.file} and {start} have one name, and a run's folder has a copy of each: rename one of them.",
     )
     unknown: Any = OmegaConf.to_container(config.unknown, resolve=True)
@@ -89,6 +90,11 @@ def infer_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[s
         with inference.trained(described(folder, config), reference) as (solution, metrics):
             metrics.update(finish_in(folder, config, solution, solved[0]))
         return metrics
+
+
+def is_one_file(one: str, other: str) -> bool:
+    """Whether two paths lead to the same file, however they are spelled."""
+    return Path(one).expanduser().resolve() == Path(other).expanduser().resolve()
 
 
 class Logged(Tracker):

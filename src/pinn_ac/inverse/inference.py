@@ -19,7 +19,7 @@ from pinn_ac.reference import Reference
 from pinn_ac.running import Plan, Training, require_suited
 from pinn_ac.setup import Setup, assemble
 from pinn_ac.solution import INFERRED, Solution
-from pinn_ac.tracking import Memory, Tracker, tracked
+from pinn_ac.tracking import Memory, Tracker, say_to_all, tracked
 from pinn_ac.training import Checkpoints, TrainingState
 
 FILE = INFERRED
@@ -214,8 +214,7 @@ class Inference:
         return training, state
 
     def _say(self, sentence: str) -> None:
-        for tracker in self.trackers:
-            tracker.say(sentence)
+        say_to_all(self.trackers, sentence)
 
 
 def store(folder: Path, inferred: Inferred, data: Observations) -> None:

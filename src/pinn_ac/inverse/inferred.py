@@ -132,8 +132,8 @@ class Inferred:
     def standard_errors(self) -> np.ndarray:
         """Of θ̂, (p,); infinite where the data do not determine it."""
         deviations = np.sqrt(np.diag(self.covariance))
-        logarithmic = self._scales == self.found
-        return np.abs(self._scales) * np.where(logarithmic & ~(deviations <= FACTOR), np.inf, deviations)
+        is_free = True if self.prior is None else ~np.isfinite(self.prior)  # known by its logarithm, without a prior
+        return np.abs(self._scales) * np.where(is_free & ~(deviations <= FACTOR), np.inf, deviations)
 
     @property
     def _scales(self) -> np.ndarray:

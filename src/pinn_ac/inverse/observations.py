@@ -42,6 +42,7 @@ class Observations:
         arrays = {}
         for name, value in given.items():
             try:
+                require(not np.iscomplexobj(value), "complex")
                 arrays[name] = np.asarray(value, float)
             except (TypeError, ValueError) as error:
                 raise InputError(f"The observations' {name} is not made of real numbers: give an array.") from error

@@ -29,7 +29,7 @@ from pinn_ac.inverse.steps import DAMPING, INCREASE, damped_step, foreseen, rela
 from pinn_ac.inverse.tangents import Swept, sweep
 from pinn_ac.inverse.unknowns import Unknowns
 from pinn_ac.marching import Kernel, March, Piece, estimate_of, pieces_of
-from pinn_ac.tracking import Tracker
+from pinn_ac.tracking import Tracker, say_to_all
 from pinn_ac.training import Diverged, Stopped, StopSignals, Stopwatch
 
 LEVELS = (1e-3, 1e-6)
@@ -166,18 +166,21 @@ class Search:
             Diverged: no march through time was possible.
         """
         with StopSignals() as signals, Stopwatch() as watch:
-            self.watch, self.before = watch, (place.seconds, place.compile_seconds)
+            self.watch, self.before, self.signals = watch, (place.seconds, place.compile_seconds), signals
             while True:
-                place = self.keep(self._timed(place))
-                place, inferred = self._round(place, signals)
+                place = begun = self.keep(self._timed(place))
+                try:
+                    place, inferred = self._round(place)
+                except Stopped:  # the round is gone through again, so that the search goes on with the same bits
+                    self.keep(self._timed(begun))
+                    raise
                 if place.done:
                     if not place.settled:
                         self._say(UNSETTLED)
                     return self._timed(place), inferred
 
     def _say(self, sentence: str) -> None:
-        for tracker in self.trackers:
-            tracker.say(sentence)
+        say_to_all(self.trackers, sentence)
 
     def _timed(self, place: Place) -> Place:
         seconds, compiled = self.before
@@ -185,13 +188,11 @@ class Search:
             seconds=seconds + self.watch.seconds, compile_seconds=compiled + self.watch.compile_seconds
         )
 
-    def _stop_if_asked(self, signals: StopSignals, begun: Place) -> None:
-        """A round that is stopped is gone through again, so that the search goes on with the same bits."""
-        if signals.received:
-            self.keep(self._timed(begun))
-            raise Stopped(signals.received)
+    def _stop_if_asked(self) -> None:
+        if self.signals.received:
+            raise Stopped(self.signals.received)
 
-    def _round(self, place: Place, signals: StopSignals) -> tuple[Place, Inferred]:
+    def _round(self, place: Place) -> tuple[Place, Inferred]:
         """From one choice of windows to the next."""
         eta, damping, sweeps, raised = np.array(place.eta), place.damping, place.sweeps, INCREASE
         self._look(eta, place)
@@ -199,7 +200,7 @@ class Search:
         chosen, pieces = eta, self._windows(eta, self.tolerance(place))
         here, sweeps = self.swept(eta, pieces), sweeps + 1
         self._log(place, eta, here, sweeps)
-        self._stop_if_asked(signals, place)
+        self._stop_if_asked()
         while True:
             rho, S = self.weighted(eta, here)
             step = damped_step(rho, S, damping)
@@ -211,7 +212,7 @@ class Search:
             if near or (coarse and left <= CLOSE) or self._over(sweeps):
                 return self._next(place, eta, damping, sweeps, noise, near, coarse), self.inferred(eta, here)
             trial, anew = self._trial(place, eta, step, here, chosen)
-            self._stop_if_asked(signals, place)
+            self._stop_if_asked()
             sweeps += 1
             new, _ = self.weighted(eta + step, trial)
             if float(new @ new) < float(rho @ rho):
@@ -262,7 +263,7 @@ class Search:
         if self.until < self.horizon and not self._over(sweeps):
             return reached._replace(whole=True)
         if self._over(sweeps):
-            return reached._replace(done=True, settled=near and not coarse)
+            return reached._replace(done=True, settled=near and not coarse and self.until >= self.horizon)
         if coarse:
             finest = self.finest_needed(noise)
             level = place.level + 1
@@ -320,7 +321,7 @@ class Search:
             windows, self.windows = self.windows, None
             return windows
         march = self.march(eta, tolerance, control=True)
-        state = march.run(march.begin())
+        state = march.run(march.begin(), self.signals)
         self.error, self.chosen = estimate_of(state)[0], pieces_of(state)
         self.scale = state.optimizer.errors[0].size or self.scale
         return self.chosen

@@ -13,6 +13,7 @@ from pinn_ac.inverse.inferred import Inferred
 from pinn_ac.inverse.tangents import Directions
 from pinn_ac.inverse.unknowns import Coefficients, Unknowns
 from pinn_ac.problem import Fourier, Problem
+from pinn_ac.problem.initial_conditions import require_known
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,8 @@ class StartAndCoefficients(Unknowns):
     def __post_init__(self) -> None:
         if self.guess:
             _ = self._coefficients
+        if self.prior_start.around:
+            require_known(self.known)
         require(
             not self.known.has_walls,
             f"An unknown initial condition is a periodic series, and problem.boundary is {self.known.boundary}: "

@@ -1,7 +1,7 @@
 """Time marching with error control: windows whose length and network an error estimate chooses."""
 
 from pinn_ac.marching.control import MOST_UNITS, Choice, Controller
-from pinn_ac.marching.dimension import estimate_again, kernel_for, march_for, points_of, sampled, window_of
+from pinn_ac.marching.dimension import kernel_for, march_for, points_of, sampled
 from pinn_ac.marching.kernel import Kernel
 from pinn_ac.marching.march import March
 from pinn_ac.marching.pieces import Piece, blank, cut, network, pace, padded, used
@@ -22,7 +22,6 @@ __all__ = [
     "blank",
     "cut",
     "end_on_grid",
-    "estimate_again",
     "estimate_of",
     "kernel_for",
     "march_for",
@@ -39,5 +38,4 @@ __all__ = [
     "used",
     "usual_length",
     "values_from_lift",
-    "window_of",
 ]

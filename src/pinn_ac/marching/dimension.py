@@ -12,8 +12,6 @@ from pinn_ac.marching.kernel import Kernel
 from pinn_ac.marching.march import March
 from pinn_ac.marching.pieces import Piece, on_its_rung, used
 from pinn_ac.marching.plane import PlaneKernel, PlaneMarch, PlaneWindow
-from pinn_ac.marching.progress import estimate_from, grid_of, modes_of
-from pinn_ac.marching.window import Settings, WindowProblem
 from pinn_ac.problem import Problem
 
 
@@ -27,13 +25,6 @@ def march_for(problem: Problem) -> type[March]:
     return PlaneMarch if len(problem.axes) == 2 else March
 
 
-def window_of(problem: Problem, kernel: Kernel, settings: Settings, seed: int, index: int, condition: Any) -> Any:
-    """The window of this number, as a march solves it; None for the problem's own initial condition."""
-    kind = PlaneWindow if len(problem.axes) == 2 else WindowProblem
-    condition = condition or problem.initial_condition
-    return kind(kernel, condition, index, seed, grid_of(modes_of(problem)), settings)
-
-
 def points_of(window: Any, piece: Piece) -> tuple[np.ndarray, np.ndarray | None]:
     """The collocation points that a window was solved on, and the residual at each, (n,); None for that in the plane.
 
@@ -45,16 +36,6 @@ def points_of(window: Any, piece: Piece) -> tuple[np.ndarray, np.ndarray | None]
     points = window.prepared(*asked)
     _, residual = window.kernel.values_of(on_its_rung(piece), points, points.t.shape)
     return np.column_stack([np.asarray(points.t), np.asarray(points.x)]), residual
-
-
-def estimate_again(march: PlaneMarch, pieces: Sequence[Piece]) -> tuple[float, bool]:
-    """The relative L2 error of a march in the plane, and whether it is reliable: what it found when it solved these.
-
-    Args:
-        march: with the problem and the kernel of these pieces.
-        pieces: of each window, in order.
-    """
-    return estimate_from(march.believed(march.errors_of(pieces), pieces))
 
 
 def sampled(

@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import jax
 import numpy as np
 
 from pinn_ac.errors import require
-from pinn_ac.estimate import ErrorSoFar, halved, initial_values, points_needed, steps_needed
+from pinn_ac.estimate import ErrorSoFar, as_metrics, halved, initial_values, points_needed, steps_needed
 from pinn_ac.evaluation import relative_error
 from pinn_ac.marching.control import LADDER, STRETCH, Controller
 from pinn_ac.marching.kernel import Kernel
@@ -26,7 +28,7 @@ from pinn_ac.marching.progress import (
     plain,
     usual_length,
 )
-from pinn_ac.marching.session import Session
+from pinn_ac.marching.session import MOST_ROUNDS, Session
 from pinn_ac.marching.window import AT_ONCE, Settings, WindowProblem
 from pinn_ac.problem import Problem, transfer
 from pinn_ac.reference import Reference
@@ -44,6 +46,8 @@ AT_REST_PER_GROWTH = 4
 MOST_AGAIN, MOST_DOUBLINGS = 2**24, 2
 """Times × points of all windows together at which an estimate that is not reliable is found again, at most, and how
 often the grid is doubled for it."""
+REACHED = 1e-6
+"""Of the horizon, that may lie beyond the last window by the rounding of single precision."""
 ROWS, COLUMNS = 8, 256
 """Times and points at which a window is compared with the reference."""
 
@@ -222,6 +226,15 @@ class March:
         largest = max(errors, key=lambda one: one.relative_l2 if math.isfinite(one.relative_l2) else math.inf)
         return _with_sums(errors, (largest, *errors[1:]))
 
+    def estimate_again(self, pieces: Sequence[Piece]) -> dict[str, Any]:
+        """The estimate of these windows, as entries of a run's metrics: what was found when they were solved.
+
+        Not known where they do not reach the horizon, as those of a run that was stopped.
+        """
+        if float(pieces[-1].start) + float(pieces[-1].length) < self.problem.horizon * (1 - REACHED):
+            return as_metrics(math.nan, False)
+        return as_metrics(*estimate_from(self.believed(self.errors_of(pieces), pieces)))
+
     # --- begin, resume, run ----------------------------------------------------------------------------------------
 
     def blank(self) -> Piece:
@@ -251,25 +264,31 @@ class March:
 
         require(self.checkpoints is not None, "This run keeps no checkpoints, so it cannot resume: start a new run.")
         assert self.checkpoints is not None
-        state = with_plain_counters(self.checkpoints.restore("state", template))
+        with jax.enable_x64(True):  # times and errors are double in any run
+            state = with_plain_counters(self.checkpoints.restore("state", template))
         return state._replace(optimizer=plain(state.optimizer))
 
-    def run(self, state: TrainingState) -> TrainingState:
+    def run(self, state: TrainingState, signals: StopSignals | None = None) -> TrainingState:
         """March from `state` to the horizon, as often as the tolerance asks; the end is saved.
+
+        Args:
+            state: where to begin.
+            signals: of whoever listens for them already.
 
         Raises:
             Stopped: a signal arrived; the state is saved.
             Diverged: a window could not be solved at all.
         """
-        with StopSignals() as signals, Stopwatch() as watch:
-            session = Session(self, signals, watch, state.seconds, state.compile_seconds)
+        with nullcontext(signals) if signals else StopSignals() as heard, Stopwatch() as watch:
+            session = Session(self, heard, watch, state.seconds, state.compile_seconds)
             best = session.save(session.to_the_end(state))
             while session.repeats(best):
                 again = session.another_round(best)
                 if again is None:
                     break
                 if not estimate_or_infinity(again) < estimate_or_infinity(best):
-                    best = best._replace(step=again.step)  # what both took, in a checkpoint that is the newest
+                    # What both took, in a checkpoint that is the newest; a run that resumes tries no more.
+                    best = best._replace(step=again.step, optimizer=best.optimizer._replace(rounds=MOST_ROUNDS - 1))
                     break
                 best = session.save(again)
             return session.save(best)

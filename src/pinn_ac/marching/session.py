@@ -14,6 +14,7 @@ from pinn_ac.marching.control import LADDER, MOST_ATTEMPTS, Choice, Controller
 from pinn_ac.marching.pieces import Piece, with_room
 from pinn_ac.marching.progress import Progress, errors_after, estimate_or_infinity, pieces_of
 from pinn_ac.marching.window import Attempt, WindowProblem
+from pinn_ac.tracking import say_to_all
 from pinn_ac.training import Diverged, Stopped, StopSignals, Stopwatch, TrainingState, stacked, unstacked
 
 if TYPE_CHECKING:
@@ -136,7 +137,8 @@ class Session:
         best: tuple[float, Attempt, Sampled, Choice] | None = None
         flows = not pieces or (float(pieces[-1].pace) != 0 and len(pieces) % REST_TRIED != 0)
         for number in range(MOST_ATTEMPTS):
-            choice, hurried = self._in_time(choice, controller, progress.time)
+            if best is None or math.isfinite(best[0]):  # else what is shorter has to stay so
+                choice, hurried = self._in_time(choice, controller, progress.time)
             for_rest = controller.is_for_rest(choice.length)
             pace = 0.0 if for_rest or (not flows and has_settled(problem, choice.length)) else 1.0
             attempt, sampled, error = self._attempt(problem, empty, choice, pace, number, progress)
@@ -148,7 +150,7 @@ class Session:
             turned = not (pace or for_rest)
             flows = flows or turned
             following = choice if turned else controller.after_failure(choice, error)
-            if following is None:
+            if following is None or number + 1 == MOST_ATTEMPTS:
                 break
             if self.left <= 0 and math.isfinite(best[0]):
                 hurried = True
@@ -275,8 +277,7 @@ class Session:
         return float(t) * self.march.user.time_unit
 
     def _say(self, sentence: str) -> None:
-        for tracker in self.march.trackers:
-            tracker.say(sentence)
+        say_to_all(self.march.trackers, sentence)
 
     def _say_rejected(
         self, now: float, choice: Choice, error: float, controller: Controller, following: Choice

@@ -51,7 +51,7 @@ def points_needed(problem: Problem) -> int:
         return int(np.clip(2 ** np.ceil(np.log2(wanted)), *IN_PLANE))
     width = problem.interface_width
     if width is None:
-        width = 1 / (problem.initial_condition.steepest_slope * problem.steepening)
+        width = 2 / (problem.steepest_slope * problem.period * problem.steepening)
     wanted = 12 * 2 / (np.pi * max(np.pi / 2 * width, 1e-6))
     return int(2 ** np.clip(np.ceil(np.log2(wanted)), 9, 13))
 
@@ -67,8 +67,11 @@ def usual_grid(problem: Problem, times: int | None = None, points: int | None = 
     ((201, 512), (201, 4096))
     """
     usual = USUAL[len(problem.axes)]
-    finer = max(1, points_needed(problem) // RESOLVED_BY_USUAL) if len(problem.axes) == 1 else 1
-    return usual[0] if times is None else times, finer * usual[1] if points is None else points
+    if points is None:
+        is_known = problem.interface_width is not None or hasattr(problem.circle.initial_condition, "steepest_slope")
+        asks = len(problem.axes) == 1 and is_known  # a function alone says nothing of its slopes
+        points = usual[1] * (max(1, points_needed(problem) // RESOLVED_BY_USUAL) if asks else 1)
+    return usual[0] if times is None else times, points
 
 
 def steps_needed(problem: Problem, points: int) -> int:

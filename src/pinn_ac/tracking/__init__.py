@@ -12,7 +12,7 @@ from pinn_ac.tracking.jsonl import (
 from pinn_ac.tracking.memory import Memory
 from pinn_ac.tracking.mlflow import MLflow
 from pinn_ac.tracking.tensorboard import TensorBoard
-from pinn_ac.tracking.tracker import Shared, Tracker, tracked
+from pinn_ac.tracking.tracker import Shared, Tracker, say_to_all, tracked
 from pinn_ac.tracking.wandb import WandB
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Tracker",
     "WandB",
     "read_history",
+    "say_to_all",
     "steps_of_stages",
     "total_evaluations",
     "tracked",

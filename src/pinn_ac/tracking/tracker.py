@@ -1,6 +1,6 @@
 """The interface of a tracker: an object that is told how a run goes, and writes or shows it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -76,6 +76,12 @@ class Shared(Tracker):
     def say(self, sentence: str) -> None:
         """Passed on with the run's name."""
         self.tracker.say(f"{self.label}: {sentence}")
+
+
+def say_to_all(trackers: Iterable[Tracker], sentence: str) -> None:
+    """Tell each of the trackers a sentence."""
+    for tracker in trackers:
+        tracker.say(sentence)
 
 
 @contextmanager

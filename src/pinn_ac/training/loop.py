@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from pinn_ac.errors import require
 from pinn_ac.optimizers import StepInfo
 from pinn_ac.parallel import agreed, gathered
-from pinn_ac.tracking import Tracker
+from pinn_ac.tracking import Tracker, say_to_all
 from pinn_ac.training.checkpoints import Checkpoints
 from pinn_ac.training.guards import (
     MAX_ENLARGEMENT,
@@ -289,8 +289,7 @@ class _Loop:
             tracker.log(state.step, name, figures)
 
     def _say(self, sentence: str) -> None:
-        for tracker in self.trainer.trackers:
-            tracker.say(sentence)
+        say_to_all(self.trainer.trackers, sentence)
 
     @property
     def _where(self) -> str:
