@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 from jax.flatten_util import ravel_pytree
 
 from pinn_ac.batch import Batch, Points
@@ -83,3 +84,18 @@ def test_it_begins_anew_after_a_step_without_positive_curvature():
     alone, _ = OPTIMIZER.step(OPTIMIZER.init(there.params), convex)
     np.testing.assert_array_equal(place(state), place(alone))
     assert jax.tree.structure(state) == jax.tree.structure(alone)
+
+
+def test_a_search_that_finds_no_decrease_makes_no_step():
+    """From 0.1 in 100 x² the first trial leads to −0.9, where the loss is 81 times as large."""
+    steep = Objective({"residual": Term(lambda points, condition=None: points, _steep)}, {}, "mse", JaxGradient())
+    optimizer, batch = LBFGS(linesearch_steps=1).build(steep), Batch({"residual": Points(jnp.ones((1, 1)), None)})
+    state = optimizer.init({"x": jnp.asarray(0.1)})
+    for _ in range(2):
+        state, info = optimizer.step(state, batch)
+        assert float(state.params["x"]) == 0.1
+        assert float(info.loss) == pytest.approx(1.0)
+
+
+def _steep(params, row):
+    return 10 * params["x"] * row[0]

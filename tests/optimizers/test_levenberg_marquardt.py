@@ -46,6 +46,17 @@ def test_each_trial_is_marquardts_formula():
     assert int(info[0].evaluations) == 2
 
 
+def test_trials_that_would_be_the_same_are_not_repeated():
+    """At the solution no step lowers the loss, and λ is as large as it gets."""
+    target, params, batch, _ = linear()
+    exact, _ = follow(build(target, damping=1e-12), params, batch, 3)
+    counts = [
+        int(follow(build(target, damping=1e9, max_damping_trials=trials), exact.params, batch, 1)[1][0].evaluations)
+        for trials in (1, 10)
+    ]
+    assert counts[0] == counts[1]
+
+
 def valley(x, y):
     """Residuals, Jacobian and the second derivative along a vector of Rosenbrock's valley."""
     r = np.array([10 * (y - x**2), 1 - x]) / np.sqrt(2)

@@ -53,6 +53,8 @@ def test_nystrom_of_an_indefinite_matrix_is_positive_and_finite(generator):
     low, found = approximated(A, generator.standard_normal((5, 5)))
     assert (low.values >= 0).all()
     assert np.isfinite(found).all()
+    A, sketch = np.array([[-1.0, 1, 0], [1, 0, 0], [0, 0, 1]]), np.eye(3)[:, [0, 2]]  # part of AQ is not in Q's range
+    assert np.max(approximated(A, sketch)[0].values) <= 2 * np.linalg.norm(A, 2)
 
 
 def test_the_preconditioner_is_its_formula_and_makes_the_known_eigenvalues_one(generator):

@@ -285,6 +285,52 @@ def test_a_non_finite_step_goes_back_and_on_more_cautiously(tmp_path):
     assert "goes back to step 0" in told(work).said[0]
 
 
+def test_a_stop_saves_no_state_that_has_gone_wrong_since_it_was_looked_at(tmp_path):
+    """The run that resumes finds it as an undisturbed one does, and goes back to where that goes back to."""
+    wrong = [2]
+
+    def target(step):
+        if step == 3 and wrong:
+            signal.raise_signal(signal.SIGTERM)
+        return jnp.nan if step in wrong else 0.0
+
+    work = trainer(tmp_path, [Stage("only", decay(0.5), 6)], intervals=Intervals(6, 6, 100), target=target, save=True)
+    with pytest.raises(Stopped):
+        work.run(start(work))
+    saved = work.resume({"p": jnp.zeros(())})
+    assert np.isfinite(saved.optimizer.params["p"])
+    wrong.clear()  # as more cautious steps would have it
+    assert float(work.run(saved).optimizer.params["p"]) == 2.0**-6
+
+
+def test_going_back_does_not_forget_the_best_parameters_so_far(tmp_path):
+    """Of the evaluation at step 5, after which nothing is finite any more."""
+    work = trainer(
+        tmp_path, [Stage("only", decay(0.5), 9)], target=lambda step: jnp.nan if step >= 5 else 0.0, save=True
+    )
+    with pytest.raises(Diverged):
+        work.run(start(work))
+    assert float(work.resume({"p": jnp.zeros(())}).best_params["p"]) == 2.0**-5
+
+
+def test_a_stage_begins_at_the_best_parameters_where_the_one_before_has_ended_at_an_infinite_loss(tmp_path):
+    """Its last step led to finite parameters whose square overflows."""
+    stages = [Stage("first", decay(1e200), 1), Stage("second", decay(0.5), 3)]
+    work = trainer(tmp_path, stages, target=lambda step: 0.0)
+    end = work.run(start(work))
+    assert (end.failures, float(end.optimizer.params["p"])) == (0, 2.0**-3)
+
+
+def test_a_run_that_was_given_up_may_try_as_often_again(tmp_path):
+    wrong = [3]
+    work = trainer(
+        tmp_path, [Stage("only", decay(0.5), 9)], target=lambda step: jnp.nan if step in wrong else 0.0, save=True
+    )
+    with pytest.raises(Diverged):
+        work.run(start(work))
+    assert work.resume({"p": jnp.zeros(())}).failures == 0
+
+
 def test_what_stays_non_finite_is_given_up_with_the_last_good_state_saved(tmp_path):
     work = trainer(
         tmp_path, [Stage("only", decay(0.5), 9)], target=lambda step: jnp.nan if step >= 3 else 0.0, save=True

@@ -105,7 +105,9 @@ pow = float_power = power
 def array(x: Any, dtype: Any = None, **kwargs: Any) -> Any:
     """An array from a number, an array, or nested lists of them; any of them may be traced."""
     if isinstance(x, Value):
-        return astype(x, dtype) if dtype is not None else x
+        x = astype(x, dtype) if dtype is not None else x
+        missing = kwargs.get("ndmin", 0) - len(x.shape)
+        return from_library(jnp.reshape)(x, (1,) * missing + x.shape) if missing > 0 else x
     return from_library(jnp.array)(x, dtype=dtype, **kwargs)
 
 

@@ -29,7 +29,8 @@ class Separable(Layered):
     are its derivatives ∂_t^i ∂_x^k N = Σ_j f_j^(i)(t) g_j^(k)(x). :meth:`on_grid` gives the values. The loss and its
     gradient are computed so wherever the points are a square grid, as those of `sampler=grid` with a square
     `num_points` are. Points are taken one by one where their number is no square or above 65,536, where several
-    devices share them, and by methods that need the gradient of every point's residual.
+    devices share them, and by methods that need the gradient of every point's residual. With `gradient=own` both ways
+    are computed, since it cannot differentiate the choice between them, and nothing is gained.
 
     Published settings: depth 4, width 64, rank 32, 64 points an axis. The rank bounds what can be reached: a thin
     interface that moves has high rank.

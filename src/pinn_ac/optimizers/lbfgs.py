@@ -14,6 +14,9 @@ from pinn_ac.errors import is_whole, require
 from pinn_ac.optimizers.fingerprint import fingerprint
 from pinn_ac.optimizers.optimizer import Optimizer, StepInfo, Trainable
 
+SLACK = 1e-6
+"""Of a loss, by which the one after a step may be larger, as optax's search takes it for rounding."""
+
 
 class LBFGSState(NamedTuple):
     """Parameters, optax's state (the memory of past steps and that of the line search), and evaluations so far.
@@ -95,7 +98,12 @@ def _lbfgs(objective: Trainable, memory: int, linesearch_steps: int) -> Optimize
         )
         used = optax.tree.get(inner_state, "info").num_linesearch_steps
         evaluations = state.evaluations + 1 + jnp.asarray(used, int)
-        params = optax.apply_updates(state.params, updates)
+        # A search that finds no decrease ends at its last trial, however bad: then there is no step, and no memory.
+        lower = inner_state[-1].value <= loss + SLACK * jnp.abs(loss)
+        found = optax.apply_updates(state.params, updates), inner_state
+        params, inner_state = jax.tree.map(
+            lambda new, old: jnp.where(lower, new, old), found, (state.params, fresh(state.params))
+        )
         return LBFGSState(params, inner_state, evaluations, seen), StepInfo(loss, evaluations)
 
     def on_nonfinite(state):

@@ -170,9 +170,11 @@ class LevenbergMarquardt:
                 trials = ((h, at_step(state.params, h, velocity, acceleration, batch)) for h in lengths)
                 best, count = _first_minimum(trials, float(loss))
                 change = self.damping_increase if best is None else self._change(best[0])
-                state = self._with_damping(state, change, count + bool(self.max_acceleration))
+                tried, state = state, self._with_damping(state, change, count + bool(self.max_acceleration))
                 if best is not None:
                     return state._replace(params=best[1].params), StepInfo(loss, state.evaluations)
+                if state.damping == tried.damping:  # as large as it gets: the next trial would be the same
+                    break
             return state, StepInfo(loss, state.evaluations)
 
         def on_nonfinite(state):

@@ -28,8 +28,9 @@ def nystrom(times: Product, sketch: jax.Array) -> LowRank:
     """The Nyström approximation (AQ)(QᵀAQ)⁺(AQ)ᵀ of A on the range of a sketch, which has the basis Q, (P, s).
 
     It is computed for A + νI, and ν taken off the eigenvalues again; those that would be negative become zero. ν is
-    the rounding of AQ, √P eps ‖AQ‖, and more by as much as QᵀAQ has negative eigenvalues, so that an A that is not
-    positive does no harm. For the exact A, positive semidefinite and of rank s or less, the approximation is A.
+    the rounding of AQ, √P eps ‖AQ‖, and more by twice as much as QᵀAQ has negative eigenvalues, so that those of an A
+    that is not positive stay as far from zero as they are. For the exact A, positive semidefinite and of rank s or
+    less, the approximation is A.
 
     Source: Frangella, Tropp, Udell 2023, arXiv:2110.02820, algorithm 2.1; Rathore et al. 2024, arXiv:2402.01868,
     algorithm 5, where, as in its code, the additional shift is missing in AQ + νQ.
@@ -42,7 +43,7 @@ def nystrom(times: Product, sketch: jax.Array) -> LowRank:
     Y = jax.lax.map(times, Q.T).T
     core, vectors = jnp.linalg.eigh(0.5 * (Q.T @ Y + Y.T @ Q))
     rounding = jnp.sqrt(jnp.asarray(len(Q), Q.dtype)) * jnp.finfo(Q.dtype).eps * jnp.linalg.norm(Y)
-    shift = rounding + jnp.maximum(0, -core[0])
+    shift = rounding + 2 * jnp.maximum(0, -core[0])
     above = jnp.maximum(core + shift, jnp.finfo(Q.dtype).tiny)
     B = ((Y + shift * Q) @ vectors) / jnp.sqrt(above)
     U, singular, _ = jnp.linalg.svd(B, full_matrices=False)

@@ -1,5 +1,6 @@
 """The training loop: time windows, in each of them stages, in each stage steps, and what happens between steps."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,7 +68,7 @@ class Trainer:
             return TrainingState(optimizer, params, seconds=watch.seconds, compile_seconds=watch.compile_seconds)
 
     def resume(self, params: Any) -> TrainingState:
-        """The state of the newest readable checkpoint.
+        """The state of the newest readable checkpoint; a run that was given up there may try as often again.
 
         Args:
             params: any parameters of the network's structure and shapes.
@@ -84,7 +85,8 @@ class Trainer:
         assert self.checkpoints is not None
         weighting = self.windows.weighting
         init_weighting = None if weighting is None else weighting.init
-        return with_plain_counters(self.checkpoints.restore("state", template, init_weighting))
+        state = with_plain_counters(self.checkpoints.restore("state", template, init_weighting))
+        return state._replace(failures=0) if state.failures == MAX_FAILURES else state
 
     def run(self, state: TrainingState) -> TrainingState:
         """Train from `state` to the end of the last window's last stage, or until the budget is spent; save the end.
@@ -142,6 +144,7 @@ class _Loop:
     _window: Window | None = None
     _reached: bool = False
     index: int = 0
+    held_out: float = 0.0  # the newest validation loss
 
     @property
     def window(self) -> Window:
@@ -193,7 +196,7 @@ class _Loop:
         log_every, evaluate_every, checkpoint_every = self.trainer.intervals.for_stage(stage.steps)
         good = state
         while state.stage_step < stage.steps and not self._overfitted(state):
-            self._stop_if_asked(state)
+            self._stop_if_asked(stage, state, good)
             before = state
             state = self._with_points(stage, state)
             batch = self._batch(state.points)
@@ -212,6 +215,7 @@ class _Loop:
             if logs:
                 watches = state.stage_step % evaluate_every == 0  # not at an early end, where a longer run would not
                 state = self._logged(stage, before, state, info, batch, evaluates, watches)
+                good = good._replace(best_params=state.best_params, best_loss=state.best_loss)
                 last |= self._reached
             if last:
                 break
@@ -272,7 +276,8 @@ class _Loop:
 
     def _next_stage(self, state: TrainingState) -> TrainingState:
         stages = self.trainer.stages
-        params = stages[state.stage].optimizer.params(state.optimizer)
+        ended = stages[state.stage].optimizer.params(state.optimizer)
+        params = ended if math.isfinite(self.held_out) else state.best_params
         following = state.stage + 1
         return state._replace(optimizer=stages[following].optimizer.init(params), stage=following, stage_step=0)
 
@@ -338,11 +343,12 @@ class _Loop:
         weights, batch = weighting.weigh(state.weighting, params, batch, state.points)
         return state._replace(weighting=weights), batch
 
-    def _stop_if_asked(self, state: TrainingState) -> None:
+    def _stop_if_asked(self, stage: Stage, state: TrainingState, good: TrainingState) -> None:
         received = int(gathered(self.signals.received or 0).max())
         if received:
             self.signals.received = received
-            self.save(state)
+            # What has gone wrong since it was looked at last would be found by the run that resumes, too late.
+            self.save(state if all_finite(stage.optimizer.params(state.optimizer)) else good)
             raise Stopped(received)
 
     def _is_good(self, stage: Stage, state: TrainingState, info: StepInfo) -> bool:
@@ -351,6 +357,7 @@ class _Loop:
     def _evaluate(self, stage: Stage, state: TrainingState) -> tuple[TrainingState, Mapping[str, float]]:
         params = stage.optimizer.params(state.optimizer)
         loss, figures = self.window.validate(params)
+        self.held_out = loss
         if loss < state.best_loss:
             state = state._replace(best_params=params, best_loss=loss)
         return state, {"validation_loss": loss, **figures}

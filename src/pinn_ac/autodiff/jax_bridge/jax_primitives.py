@@ -17,7 +17,7 @@ from ..rules.linear_algebra import lu
 from ..rules.shape import reshape, slice_, transpose
 
 # JAX's name → the name in our table, where they differ.
-RENAMED = {"add_any": "add", "copy_p": "copy", "optimization_barrier": "copy"}
+RENAMED = {"add_any": "add", "copy_p": "copy"}
 
 # Piecewise constant functions, whose results are constants for every derivative.
 CONSTANT = {"stop_gradient", "sign", "floor", "ceil", "round", "is_finite"}
@@ -167,6 +167,14 @@ def _stack(*arrays: Any, axis: int) -> Any:
     return lax.concatenate([lax.expand_dims(x, (axis,)) for x in arrays], axis)
 
 
+def _unstack(x: Any, axis: int, **_: Any) -> list[Any]:
+    return [lax.index_in_dim(x, i, axis, keepdims=False) for i in range(x.shape[axis])]
+
+
+def _scatter_sub(x: Any, indices: Any, y: Any, dimension_numbers: Any, mode: Any = None, **_: Any) -> Any:
+    return lax.scatter_add(x, indices, -y, dimension_numbers, mode=mode)
+
+
 # Operations rewritten with others in jax.numpy, (*arrays, **params) -> result, and then replayed in their turn.
 REWRITTEN: dict[str, Callable[..., Any]] = {
     "reduce_prod": lambda x, axes, **_: _product(x, axes),
@@ -180,4 +188,7 @@ REWRITTEN: dict[str, Callable[..., Any]] = {
     "cond": _cond,
     "tile": _tile,
     "stack": _stack,
+    "unstack": _unstack,
+    "scatter-sub": _scatter_sub,
+    "optimization_barrier": lambda *arrays, **_: list(arrays),
 }

@@ -30,7 +30,7 @@ def bytes_needed(solver: str, accumulate: bool, n: int, P: int, devices: int = 1
     entries = {
         "normal": 3 * P * P + (0 if accumulate else n * P // devices),  # JᵀJ, its damped copy and the factor
         "qr": 2 * n * P + P * P,  # J, its reflectors, and R
-        "kernel": n * P + 3 * n * n,
+        "kernel": 3 * n * P + 3 * n * n,  # J, its scaled copy and the transpose of that
         "cg": 0,
     }[solver]
     return entries * jnp.result_type(float).itemsize
