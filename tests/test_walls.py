@@ -195,6 +195,9 @@ def test_energies_of_a_field_and_of_the_reference_are_compared_by_the_same_slope
     field, reference = Sampled(t, x, u, u_x, 0 * u), SimpleNamespace(t=t, x=x, u=u, label="itself")
     assert np.abs(spectral_slope(problem, u) / u_x.max() - u_x / u_x.max()).max() > 1e-5
     np.testing.assert_array_equal(*energies(problem, field, reference))
+    whole = AllenCahn(1e-3, 5.0)  # nor of a period's kinks, which 512 points do not resolve
+    ours = Sampled(t, x, np.abs(u), u_x, 0 * u)
+    np.testing.assert_array_equal(*energies(whole, ours, SimpleNamespace(t=t, x=x, u=np.abs(u))))
     np.testing.assert_array_equal(energies(problem, field, None)[0], energy(problem, u, u_x))
     shown = draw_energy(problem, field, reference).axes[1].get_lines()[0].get_ydata()
     assert np.max(shown) < 1e-14

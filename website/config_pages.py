@@ -41,7 +41,6 @@ RUNS = {
 }
 """File → its command, the heading, and what it holds."""
 _KEY = re.compile(r"^( *)([\w/@()]+):(?: +(.*))?$")
-_COMMENT = re.compile(r"(?:^|\s{1,})#\s?(.*)$")
 _BESIDE = re.compile(r"^(.*?)\s+#\s(.*)$")
 
 

@@ -186,14 +186,16 @@ def _density(problem: Problem, u: np.ndarray, *slopes: np.ndarray) -> np.ndarray
 def energies(problem: Problem, sampled: Sampled, reference: ReferenceField | None) -> tuple[Any, Any]:
     """E(t) of a field and of u* on the same grid, each (n_t,), to be compared; without u* the field's own and None.
 
-    Between walls the slopes of both are those of a spline through their values: its error, which may be many times
-    the field's, is then in both.
+    The slopes of both are those that the grid's values have, between walls by a spline: what the grid does not
+    resolve, which may be many times the field's error, is then in both.
     """
     if reference is None:
         return energy(problem, sampled.u, sampled.u_x), None
-    exact = np.asarray(reference.u, np.float64)
-    u_x = spectral_slope(problem, sampled.u) if problem.has_walls else sampled.u_x
-    return energy(problem, sampled.u, u_x), energy(problem, exact, spectral_slope(problem, exact))
+    with np.errstate(invalid="ignore"):  # values that are not finite have no energy
+        ours, exact = (
+            energy(problem, u, spectral_slope(problem, u)) for u in (sampled.u, np.asarray(reference.u, float))
+        )
+    return ours, exact
 
 
 def energy_doubt(

@@ -3,10 +3,12 @@
 import math
 
 import pytest
+import sympy
 
 from pinn_ac.autodiff import grad
 from pinn_ac.errors import InputError
-from pinn_ac.lessons.formula import FUNCTIONS, assign, parse
+from pinn_ac.lessons.formula import FUNCTIONS, SYMBOLIC, assign, parse
+from pinn_ac.lessons.notation import write
 from pinn_ac.lessons.own_formula import graph_of
 from pinn_ac.lessons.symbolic import symbolic_derivative
 
@@ -46,6 +48,16 @@ def test_every_function_is_known_to_us_and_to_sympy(name):
     assert float(formula(x=0.4)) == pytest.approx(float(theirs), rel=1e-12)
     slope = symbolic_derivative(formula.symbolic(), "x")[1](0.4)
     assert float(grad(lambda x: formula(x=x))(0.4)) == pytest.approx(float(slope), rel=1e-12)
+
+
+def test_constants_are_written_by_their_names():
+    assert [write(one, {}) for one in (sympy.pi, sympy.E, sympy.sqrt(sympy.pi))] == ["π", "e", "√π"]
+
+
+def test_a_cube_root_of_a_negative_number_has_a_slope():
+    x = sympy.Symbol("x")
+    slope = sympy.lambdify(x, sympy.diff(SYMBOLIC["cbrt"](x), x))
+    assert slope(-8.0) == pytest.approx(1 / 12)
 
 
 def test_variables_in_the_order_of_appearance():

@@ -184,7 +184,20 @@ def refusals():
     class Mismeasured(InItsOwnUnits):
         dimensions = {"speed": (1, -2)}  # noqa: RUF012
 
+    @dataclass(frozen=True)
+    class Diffusive(Problem):
+        diffusivity: float = 1e-5
+        orders = ("t", "xx")
+        dimensions = {"diffusivity": (0, -1)}  # noqa: RUF012
+
+        def residual(self, u, point):
+            return u["t"] - self.diffusivity * u["xx"]
+
     return {
+        "other units of a small coefficient": (
+            lambda: Diffusive(domain=(0.0, 1.0)).natural,
+            "Diffusive has another residual in natural units",
+        ),
         "no equation": (Silent, r"Silent does not say what its equation is: define residual\(self, u, point\)"),
         "units of nothing": (Misnamed, "Misnamed.dimensions gives the unit of velocity, which is none of its fields"),
         "other units": (

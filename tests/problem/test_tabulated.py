@@ -179,6 +179,22 @@ def test_of_a_table_of_several_times_the_first_is_taken(tmp_path):
     np.testing.assert_allclose(Tabulated(str(tmp_path / "u.csv"))(xi), wave(xi), atol=1e-14)
 
 
+def test_samples_of_half_a_period_are_refused_however_few_they_are(tmp_path):
+    x = np.linspace(-1, 0.1, 8)
+    np.savez(tmp_path / "half.npz", x=x, u=np.cos(np.pi * x))
+    with pytest.raises(InputError, match="give samples of the whole period"):
+        AllenCahn(initial_condition=Tabulated(str(tmp_path / "half.npz")))
+
+
+@pytest.mark.parametrize("shape", [(3, 16), (16,)])
+def test_times_that_are_no_numbers_get_a_sentence(tmp_path, shape):
+    x = -1 + 2 * np.arange(16) / 16
+    t = np.array([0.0, 0.5, np.nan]) if len(shape) == 2 else np.r_[np.zeros(15), np.nan]
+    np.savez(tmp_path / "u.npz", t=t, x=x, u=np.broadcast_to(np.cos(np.pi * x), shape))
+    with pytest.raises(InputError, match="holds times that are NaN"):
+        AllenCahn(initial_condition=Tabulated(str(tmp_path / "u.npz")))
+
+
 def test_missing_files_and_folders_get_a_sentence(tmp_path):
     for path in (tmp_path / "none.csv", tmp_path):
         with pytest.raises(InputError, match="there is no file"):

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from pinn_ac.problem import AllenCahn, Burgers, Cosine, Fourier, Sine, Tabulated, XSquaredCosine
-from pinn_ac.reference import cache, load_or_solve, solve
+from pinn_ac.problem import AllenCahn, AllenCahn2D, Burgers, Cosine, Fourier, Sine, Tabulated, XSquaredCosine
+from pinn_ac.reference import cache, load_or_solve, solve, solve_plane
 
 PROBLEM = AllenCahn(0.1, 1.0, horizon=0.1, initial_condition=Sine(0.5))
 TIMES = np.array([0.0, 0.05, 0.1])
@@ -32,6 +32,18 @@ def solved(monkeypatch):
 
 def load(folder):
     return load_or_solve(PROBLEM, TIMES, 16, folder)
+
+
+def test_an_equation_in_the_plane_that_changes_along_y_alone_is_another_one(tmp_path, monkeypatch):
+    problem, calls = AllenCahn2D(diffusivity=0.1, horizon=0.01), []
+    times = np.array([0.0, 0.01])
+    found = solve_plane(problem, times, 16)
+    monkeypatch.setattr(cache, "solve_plane", lambda *arguments: calls.append(arguments) or found)
+    monkeypatch.setattr(cache, "require_spectral", lambda *arguments: None)
+    for number, share in enumerate((1.0, 1.0, 3.0)):
+        monkeypatch.setattr(AllenCahn2D, "symbol", lambda self, k, l, share=share: -0.1 * (k**2 + share * l**2))
+        load_or_solve(problem, times, 16, tmp_path)
+        assert len(calls) == (1, 1, 2)[number]
 
 
 def test_second_time_is_the_first_time_from_disk(tmp_path, solved):

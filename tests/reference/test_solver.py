@@ -94,6 +94,15 @@ def test_what_cannot_be_resolved_is_refused(problem, times, sentence):
         solve(problem, times)
 
 
+def test_a_solution_that_is_gone_has_a_reference():
+    """Its squares are below the smallest number there is."""
+    gone = AllenCahn(diffusivity=1.0, reaction_rate=0.0, horizon=40.0, initial_condition=Sine(1e-100))
+    found = solve(gone, np.array([20.0, 40.0]), 32)
+    assert 0 < np.abs(found.u[0]).max() < 1e-180
+    np.testing.assert_allclose(found.u[0], gone.initial_values(32) * np.exp(-20 * np.pi**2), rtol=1e-9, atol=1e-195)
+    assert found.estimated_error < 1e-10
+
+
 def test_too_much_work_is_refused(monkeypatch):
     monkeypatch.setattr(solver, "WORK", 1e4)
     with pytest.raises(InputError, match=r"takes more than a minute or two: .*\.$"):

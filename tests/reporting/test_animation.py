@@ -76,3 +76,8 @@ def test_many_times_are_thinned_and_values_that_are_not_finite_left_out(tmp_path
 def test_an_mp4_is_written_by_ffmpeg(tmp_path):
     path = animation.animate(PROBLEM, FIELD, tmp_path / "solution.mp4")
     assert path.read_bytes()[4:8] == b"ftyp"
+
+
+@pytest.mark.parametrize(("end", "shown"), [(1.0, "0.500"), (20.0, "10.00"), (1e-4, "0.0000500")])
+def test_a_frame_has_its_time_whatever_the_horizon(end, shown):
+    assert animation._time(SimpleNamespace(t=np.array([0.0, end / 2, end])), 1) == f"$t = {shown}$"

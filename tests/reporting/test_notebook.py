@@ -83,6 +83,16 @@ def test_the_error_is_that_of_the_best_parameters_and_not_of_the_last():
     assert "error" not in repr(Field())
 
 
+def test_the_error_is_that_of_the_last_stage_of_a_regime():
+    """Another stage has another equation, whose held-out losses may be far smaller."""
+    history = [
+        {"stage": "1/2 adam", "relative_l2": 0.5, "validation_loss": 1e-9},
+        {"stage": "2/2 adam", "relative_l2": 0.25, "validation_loss": 1.0},
+        {"stage": "2/2 lbfgs", "relative_l2": 0.125, "validation_loss": 0.5},
+    ]
+    assert texts(Field(history))["relative L² error"] == "1.2e-01"
+
+
 def test_names_are_escaped_and_a_domain_of_two_axes_has_no_picture():
     field = Field(domain=((-1.0, 1.0), (0.0, 1.0)))
     assert "&lt;b&gt;" in field._repr_html_()

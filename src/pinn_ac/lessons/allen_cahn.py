@@ -96,6 +96,8 @@ def train(steps: int = STEPS) -> Training:
             if (found := float(value(new))) < losses[-1]:
                 break
             rate /= 2
+        else:  # no step makes it smaller any more
+            break
         p, rate = new, 1.5 * rate
         losses.append(found)
     return Training(before, p, losses)

@@ -18,7 +18,7 @@ import sympy
 
 import pinn_ac.autodiff.numpy as np
 from pinn_ac.errors import InputError
-from pinn_ac.lessons.notation import Sigmoid
+from pinn_ac.lessons.notation import Cbrt, Sigmoid
 
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "ln": np.log, "log": np.log, "exp": np.exp, "sqrt": np.sqrt, "cbrt": np.cbrt, "abs": np.abs, "sin": np.sin,
@@ -28,7 +28,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
 }  # fmt: skip
 SYMBOLIC: dict[str, Callable[[Any], Any]] = {
     "ln": sympy.log, "abs": sympy.Abs, "arcsin": sympy.asin, "arccos": sympy.acos, "arctan": sympy.atan,
-    "sigmoid": Sigmoid,
+    "sigmoid": Sigmoid, "cbrt": Cbrt,
 }  # fmt: skip
 EXACT: dict[str, Callable[[Any], Any]] = {
     "abs": abs, "arcsin": mpmath.asin, "arccos": mpmath.acos, "arctan": mpmath.atan,

@@ -41,6 +41,16 @@ class Sigmoid(sympy.Function):
         return self * (1 - self)
 
 
+class Cbrt(sympy.Function):
+    """The real cube root, of negative numbers too, where sympy's is complex."""
+
+    _imp_ = staticmethod(math.cbrt)
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        """1/(3 ∛a²)."""
+        return 1 / (3 * self**2)
+
+
 def _kept(kind: type, *arguments: Any) -> Expr:
     return kind(*arguments, evaluate=False)
 
@@ -49,6 +59,7 @@ def _times(a: Any, b: Any) -> Expr:
     return _kept(sympy.Mul, a, b)
 
 
+CONSTANTS = {sympy.pi: "π", sympy.E: "e"}
 OPERATIONS: dict[str, Callable[..., Expr]] = {
     "add": lambda a, b: _kept(sympy.Add, a, b),
     "sub": lambda a, b: _kept(sympy.Add, a, _times(-1, b)),
@@ -246,6 +257,8 @@ def write(formula: Expr, look: Look) -> str:
 
 
 def _write(e: Expr, look: Look) -> tuple[str, int]:
+    if e in CONSTANTS:
+        return CONSTANTS[e], _ATOM
     if e.is_Symbol:
         text = look.get(e.name, e.name)
         return text, _SUM if text.startswith("−") else _ATOM

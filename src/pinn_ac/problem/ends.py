@@ -26,7 +26,8 @@ class _OfACircle(str):
 MIRRORED = _OfACircle("mirrored")
 """The boundary of a problem on a circle, of which the half 0 ≤ ξ ≤ 1 lies between walls where u is held."""
 SAME = 1e-6
-"""Share of the largest |u₀| by which it may miss a value that it is held at; that much is taken away from it."""
+"""By how much u₀ may miss a value that it is held at, as a share of the larger value where that is above 1; that much
+is taken away from it."""
 
 
 class Found(tuple[float, ...]):

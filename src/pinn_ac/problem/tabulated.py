@@ -163,6 +163,8 @@ def _read(path: str, names: Mapping[str, str]) -> Samples:
             "columns x, u or an NPZ or .mat file with arrays x and u.",
         )
     x, u, times = found["x"], found["u"], found.get("t")
+    known = times is None or bool(np.isfinite(times).all())
+    require(known, f"{path} holds times that are NaN or infinite: remove them.")
     if u.ndim == 2:
         u = u[0 if times is None else int(np.argmin(times))]
     elif times is not None and len(times) == len(x) == len(u):
@@ -235,7 +237,7 @@ def _one_period(path: str, samples: Samples, domain: tuple[float, float]) -> tup
     if len(xi) > 1:
         gap, largest = xi[0] + 2 - xi[-1], float(np.diff(xi).max())
         require(
-            gap <= MOST_GAP * max(largest, 2 / len(xi)),
+            gap <= MOST_GAP * largest,
             f"{path} covers x from {x.min():.6g} to {x.max():.6g} alone: give samples of the whole period from "
             f"{left} to {right}, or set problem.domain.",
         )

@@ -36,12 +36,18 @@ def require_definition(cls: type, is_stated: bool, own: Iterable[str]) -> None:
 def require_units(problem: Any, natural: Any) -> None:
     """Refuse `dimensions` by which the problem in natural units is another equation.
 
-    At any values of u and its derivatives, f in natural units must be f times the unit of time.
+    At any values of u and its derivatives, f in natural units must be f times the unit of time: with the coefficients
+    that the problem has, and with each of them made 1 there, so that a small one is seen too.
 
     Raises:
         InputError: it is not.
     """
-    generator, names = np.random.default_rng(0), ("u", *problem.orders)
+    generator, names, kind = np.random.default_rng(0), ("u", *problem.orders), type(problem).__name__
+    alike = [(problem, natural)]
+    for name in problem.coefficients:
+        p, q = problem.dimensions[name]
+        unit = problem.length_unit**p * problem.time_unit**q
+        alike.append((problem.with_coefficients({name: unit}), natural.with_coefficients({name: 1.0})))
     with jax.ensure_compile_time_eval():  # it may be asked for while something is traced
         for _ in range(DRAWS):
             values = dict(zip(names, generator.uniform(0.5, 1.5, len(names)), strict=True))
@@ -50,12 +56,15 @@ def require_units(problem: Any, natural: Any) -> None:
                 *(1.0 for _ in problem.axes),
             )
             x = xi[0] if len(xi) == 1 else np.array(xi)
-            there = float(natural.residual(values, natural.at(t, x)))
-            place = problem.at(*problem.from_natural(t, x))
+            place, there = problem.at(*problem.from_natural(t, x)), natural.at(t, x)
             scaled = {name: value / problem.unit_of("" if name == "u" else name) for name, value in values.items()}
-            here = float(problem.residual(scaled, place)) * problem.time_unit
-            require(
-                abs(here - there) <= 1e-4 * (1 + abs(there)),
-                f"{type(problem).__name__} has another residual in natural units, so its dimensions are not those of "
-                "its coefficients: correct them, or leave them out to train in the units of the problem.",
-            )
+            for ours, theirs in alike:
+                f, wanted = (
+                    float(ours.residual(scaled, place)) * problem.time_unit,
+                    float(theirs.residual(values, there)),
+                )
+                require(
+                    abs(f - wanted) <= 1e-4 * (1 + abs(wanted)),
+                    f"{kind} has another residual in natural units, so its dimensions are not those of "
+                    "its coefficients: correct them, or leave them out to train in the units of the problem.",
+                )

@@ -89,13 +89,14 @@ def key(problem: Problem, times: np.ndarray, points: int) -> str:
 def _in_plane(problem: Any, times: np.ndarray | None, points: int, cache_folder: str | Path | None) -> PlaneReference:
     """:func:`load_or_solve` in two dimensions."""
     times = np.linspace(0.0, problem.horizon, 51) if times is None else np.asarray(times, float)
-    coefficients = [problem.coefficients, problem.domain, problem.horizon, type(problem).__qualname__]
+    coefficients = [problem.coefficients, problem.domain, problem.horizon, type(problem).__qualname__, problem.degree]
     described = json.dumps([PLANE_VERSION, PLANE_RELATIVE_L2, points, coefficients], default=int)
     digest = hashlib.sha256(described.encode())
     with jax.enable_x64(True):
         reaction = np.asarray(problem.reaction(np.array(PROBES)), float)
     matrix = np.asarray(problem.initial_condition.matrix, float)
-    for values in (times, matrix, reaction, problem.symbol(np.pi * np.arange(9.0), 0.0)):
+    k = np.pi * np.arange(9.0)
+    for values in (times, matrix, reaction, np.asarray(problem.symbol(k[:, None], k), float)):
         digest.update(np.ascontiguousarray(values).tobytes())
     name = f"reference_plane_{digest.hexdigest()[:32]}.npz"
     file = Path(cache_folder or user_cache()).expanduser() / name

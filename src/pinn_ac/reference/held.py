@@ -13,7 +13,8 @@ from pinn_ac.reference.galerkin import Galerkin
 FEWEST = 512
 """Modes: their error falls by a power of their number alone, and so many cost little."""
 STEP = 1e-3
-"""Of the differences that give the reaction's slopes at a wall, exact for a cubic reaction."""
+"""Of the differences that give the reaction's slopes at a wall: the second is exact for a cubic reaction, the first
+good to the square of this."""
 
 
 @dataclass(frozen=True)

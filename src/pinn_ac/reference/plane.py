@@ -195,7 +195,8 @@ def _refine(problem: Any, times: np.ndarray, points: int) -> tuple[np.ndarray, i
         )  # fmt: skip
         rows = np.array([system.sample(c, points) for c in system.march(times, counts)])
         if last is not None:
-            error = float(np.linalg.norm(rows - last) / np.linalg.norm(rows))
+            scale = max(np.abs(rows).max(), np.abs(last).max()) or 1.0  # of a u whose squares may underflow
+            error = float(np.linalg.norm((rows - last) / scale) / (np.linalg.norm(rows / scale) or 1.0))
             if error <= RELATIVE_L2:
                 return rows, modes, steps, error
             if not error < before / 3:

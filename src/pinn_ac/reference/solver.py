@@ -144,9 +144,10 @@ class _Solution:
 
     def compare(self, coarser: "_Solution") -> None:
         """Estimate the errors from the difference to the coarser solution."""
-        difference, scale = self.rows - coarser.rows, np.abs(self.rows).max()
-        self.error = float(np.linalg.norm(difference) / np.linalg.norm(self.rows))
-        self.largest = float(np.abs(difference).max() / scale)
+        scale = max(np.abs(self.rows).max(), np.abs(coarser.rows).max()) or 1.0  # of a u whose squares may underflow
+        rows, difference = self.rows / scale, (self.rows - coarser.rows) / scale
+        self.error = float(np.linalg.norm(difference) / (np.linalg.norm(rows) or 1.0))
+        self.largest = float(np.abs(difference).max())
 
 
 def _refine(problem: Problem, times: np.ndarray, points: int) -> _Solution:

@@ -1,5 +1,6 @@
 """Films: a figure that changes with time, as a GIF by Pillow or an MP4 by ffmpeg."""
 
+import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -57,10 +58,10 @@ def _on_a_line(
     (ours,) = panels[0].plot(sampled.x, sampled.u[0], color=style.NETWORK, linewidth=1.6, label="network")
     lines.append((ours, sampled.u))
     style.legend(panels[0], loc="upper right")
-    title = panels[0].set_title("$t = 0.000$", fontsize=11, color=style.INK)
+    title = panels[0].set_title(_time(sampled, 0), fontsize=11, color=style.INK)
 
     def show(row: int) -> None:
-        title.set_text(f"$t = {sampled.t[row]:.3f}$")
+        title.set_text(_time(sampled, row))
         for line, values in lines:
             line.set_ydata(values[row])
 
@@ -75,14 +76,20 @@ def _in_a_plane(sampled: Any) -> tuple[Figure, Callable[[int], None]]:
     colours: dict[str, Any] = {"norm": Normalize(-largest, largest), "cmap": style.diverging(), "shading": "nearest"}
     mesh = axes.pcolormesh(sampled.x, sampled.y, np.ma.masked_invalid(sampled.u[0].T), **colours)
     style.colorbar(figure, mesh, label="$u$", ticks=np.linspace(-largest, largest, 5), ax=axes)
-    style.dress(axes, "$t = 0.000$", x="$x$", y="$y$", grid=False)
+    style.dress(axes, _time(sampled, 0), x="$x$", y="$y$", grid=False)
     axes.set_aspect("equal")
 
     def show(row: int) -> None:
         mesh.set_array(np.ma.masked_invalid(sampled.u[row].T))
-        axes.set_title(f"$t = {sampled.t[row]:.3f}$", fontsize=11, color=style.INK)
+        axes.set_title(_time(sampled, row), fontsize=11, color=style.INK)
 
     return figure, show
+
+
+def _time(sampled: Any, row: int) -> str:
+    """The time of a frame, with the digits that tell it from those beside it."""
+    end = float(sampled.t[-1]) or 1.0
+    return f"$t = {sampled.t[row]:.{max(0, 3 - math.floor(math.log10(end)))}f}$"
 
 
 def write_film(figure: Figure, show: Callable[[int], None], frames: Iterable[int], path: Path) -> Path:

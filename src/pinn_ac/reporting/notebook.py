@@ -95,7 +95,9 @@ class Shown:
     @property
     def _known_error(self) -> float | None:
         """The measured error of the whole solution, if the run has one: that of its best parameters."""
-        measured = [entry for entry in self.history if None not in (entry.get("relative_l2"), _held_out(entry))]
+        last = _part(self.history[-1]) if self.history else ""  # held-out losses of other parts are of other problems
+        known = [entry for entry in self.history if None not in (entry.get("relative_l2"), _held_out(entry))]
+        measured = [entry for entry in known if _part(entry) == last]
         best = min(measured, key=_held_out)["relative_l2"] if measured else None
         error = self.metrics.get("relative_l2", best)
         return None if error is None or not math.isfinite(error) else float(error)
@@ -111,6 +113,12 @@ class Shown:
         t, x = np.linspace(0.0, problem.horizon, GRID[0]), problem.grid(GRID[1])
         draw_small(problem, t, x, self(t[:, None], x[None, :])).savefig(file, format="png", dpi=DPI)
         return file.getvalue()
+
+
+def _part(entry: Mapping[str, Any]) -> str:
+    """The time window or the stage of a regime that a line of the history is of: "2/4"; "" where there is but one."""
+    first, _, method = str(entry.get("stage", "")).partition(" ")
+    return first if method else ""
 
 
 def _held_out(entry: Mapping[str, Any]) -> Any:

@@ -23,7 +23,7 @@ def draw_maps(problem: Any, sampled: Any, reference: Any = None, count: int = 5)
     rows = np.unique(np.linspace(0, len(sampled.t) - 1, count).round().astype(int))
     exact = None if reference is None else np.asarray(reference.u, float)
     height, width = 1 if exact is None else 3, len(rows)
-    shape = problem.sides[1] / problem.sides[0]
+    shape = float(np.clip(problem.sides[1] / problem.sides[0], 0.3, 2.5))
     figure = style.new_figure(2.3 * width + 1.0, (1.9 * shape + 0.15) * height + 0.5)
     panels = figure.subplots(height, width, sharex=True, sharey=True, squeeze=False)
     largest = max(largest_size(sampled.u[rows]), 0.0 if exact is None else largest_size(exact[rows])) or 1.0
