@@ -55,7 +55,8 @@ class Comparing(Sweeper):
         try:
             done = self.runs.launch(jobs, initial_job_idx=0)
         finally:
-            with suppress(InputError):  # it was interrupted before the first run had begun
+            # It was interrupted before the first run had begun, or the disk is full.
+            with suppress(InputError, OSError):
                 report(self.folder, quiet=not is_first())
         require(
             any(one.status == JobStatus.COMPLETED and one.return_value != FAILED_SCORE for one in done),

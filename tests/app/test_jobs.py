@@ -75,6 +75,22 @@ def test_what_ends_a_run_is_noted_where_it_is_a_failure(tmp_path, error, has_res
     assert read_job(tmp_path).status == status
 
 
+def test_a_stopped_run_is_no_failure_whatever_its_launcher_makes_of_it(tmp_path):
+    write(tmp_path, config_yaml="seed: 0\n")
+    (tmp_path / ".draft-1-2-u.png").write_text("half a picture")
+
+    def stopped():
+        try:
+            raise Stopped(15)
+        finally:
+            raise RuntimeError("Job not requeued because: timed-out too many times.")
+
+    with pytest.raises(RuntimeError), claimed(tmp_path, resuming=True):
+        stopped()
+    assert not list(tmp_path.glob(".draft-*"))  # of a process that was killed
+    assert read_job(tmp_path).status == "interrupted"
+
+
 def test_a_folder_without_runs_is_refused(tmp_path):
     with pytest.raises(InputError, match="holds no run yet"):
         find_jobs(tmp_path)

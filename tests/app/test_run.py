@@ -21,6 +21,7 @@ from letting_go import let_go_of
 from pinn_ac.app import report
 from pinn_ac.app.jobs import read_job
 from pinn_ac.app.run import TOLERANCE_MISSED
+from pinn_ac.app.run_folder import resumed, same_run, write_config
 from pinn_ac.app.saved_run import load_config
 from pinn_ac.app.train import train_in
 from pinn_ac.errors import InputError
@@ -323,6 +324,11 @@ def test_a_folder_with_a_run_is_not_written_over(finished):
         (lambda folder: (folder / "config.yaml").write_text("sead: 1"), "no setting sead"),
         (lambda folder: (folder / "config.yaml").write_text("seed: 1"), "has no .*model"),
         (lambda folder: (folder / "config.yaml").write_text("name: ${oc.env:HOME}"), "write what is meant"),
+        (lambda folder: (folder / "config.yaml").write_text(r'name: "\x24{oc.env:HOME}"'), "write what is meant"),
+        (
+            lambda folder: shutil.rmtree(folder / "checkpoints") or (folder / "checkpoints").mkdir(),
+            "no checkpoint yet",
+        ),
         (lambda folder: shutil.rmtree(folder / "checkpoints"), "no checkpoint yet"),
     ],
 )
@@ -363,6 +369,49 @@ def test_a_foreign_config_runs_no_code(finished, tmp_path, group, harmful):
         pinn_ac.load_run(folder)
     assert not list(tmp_path.glob("harm*"))
     assert str(harm) not in pinn_ac.__path__
+
+
+def test_a_run_that_goes_on_writes_outside_of_its_folder_only_if_the_user_says_so(finished, tmp_path):
+    """The folder may be a stranger's."""
+    folder, place = tmp_path / "copy", tmp_path / "elsewhere.jsonl"
+    shutil.copytree(finished[0], folder)
+    saved = OmegaConf.load(folder / "config.yaml")
+    saved.tracker.jsonl.path = str(place)
+    OmegaConf.save(saved, folder / "config.yaml")
+    word = f"tracker.jsonl.path={place}"
+    with pytest.raises(
+        InputError, match=f"would write to {place}, outside of its folder: say so again, by its trackers"
+    ):
+        resumed(composed(f"resume={folder}"), [f"resume={folder}"])
+    assert resumed(composed(f"resume={folder}", word), [word]).tracker.jsonl.path == str(place)
+    with pytest.raises(InputError, match="seed=3 would make another run"):
+        resumed(composed(f"resume={folder}", word, "seed=3"), [word, "seed=3"])
+
+
+def test_a_sweep_goes_on_with_the_same_run_alone(finished, tmp_path):
+    """Its windows are those that were counted, and its files hold what they held."""
+    folder, samples = tmp_path / "copy", tmp_path / "samples.csv"
+    shutil.copytree(finished[0], folder)
+    config = load_config(folder)
+    assert same_run(config, folder).windows == config.windows
+    config.windows = "auto"
+    assert same_run(config, folder).windows == load_config(folder).windows
+    config.windows = 7
+    with pytest.raises(InputError, match="holds a run with another windows"):
+        same_run(config, folder)
+    config = load_config(folder)
+    samples.write_text("x,u\n0,1\n")
+    saved = OmegaConf.load(folder / "config.yaml")
+    for one in (config, saved):
+        one.problem.initial_condition = {"_target_": "pinn_ac.problem.Tabulated", "path": str(samples)}
+    OmegaConf.save(saved, folder / "config.yaml")
+    write_config(config, folder)
+    assert same_run(config, folder)
+    samples.write_text("x,u\n0,2\n")
+    with pytest.raises(InputError, match=r"another samples.csv \(its content has changed\)"):
+        same_run(config, folder)
+    write_config(config, folder)
+    assert (folder / "samples.csv").read_text() == "x,u\n0,1\n"
 
 
 def test_a_run_of_many_devices_and_of_an_earlier_version_is_loaded_here(finished, tmp_path):

@@ -1,5 +1,6 @@
 """The report of a sweep from folders as a sweep leaves them, finished or not."""
 
+import atexit
 import csv
 import json
 import re
@@ -87,6 +88,45 @@ def test_the_page_of_a_sweep_is_written_as_its_jobs_end(sweep, mode, written):
     SweepPage().on_job_end(config)
     assert (sweep / "report.html").exists() == written
     assert not list(sweep.glob(".draft*"))
+
+
+def test_the_page_of_a_sweep_says_that_it_has_ended_also_where_a_job_failed(sweep, monkeypatch):
+    """Hydra does not call what is for the end then; Python does."""
+    last = []
+    monkeypatch.setattr(atexit, "register", lambda *call: last.append(call))
+    config, callback = (
+        OmegaConf.create({"hydra": {"mode": RunMode.MULTIRUN, "sweep": {"dir": str(sweep)}}}),
+        SweepPage(),
+    )
+    callback.on_multirun_start(config)
+    callback.on_job_end(config)
+    assert "read again by itself" in (sweep / "report.html").read_text()
+    ((end, *arguments),) = last
+    end(*arguments)
+    assert "read again by itself" not in (sweep / "report.html").read_text()
+    (sweep / "report.html").unlink()
+    end(*arguments)  # once is enough
+    assert not (sweep / "report.html").exists()
+
+
+def test_the_page_of_a_run_is_not_replaced_by_one_of_a_sweep(tmp_path):
+    run(tmp_path / "one", 0, 4, 1e-3)
+    (tmp_path / "one/report.html").write_text("its own")
+    report(tmp_path / "one", Console(quiet=True))
+    assert (tmp_path / "one/report.html").read_text() == "its own"
+    assert "1 run." in (tmp_path / "one/sweep.html").read_text()
+
+
+def test_seeds_that_follow_the_runs_are_no_settings(tmp_path):
+    """As that of drawn features; one that is chosen by itself is."""
+    for seed in (0, 1, 2):
+        run(tmp_path / f"{seed}", seed, 4, 1e-3 * (1 + seed), other={"seed": seed // 2})
+        config = json.loads((tmp_path / f"{seed}/config.yaml").read_text())
+        config["model"]["seed"] = seed
+        (tmp_path / f"{seed}/config.yaml").write_text(json.dumps(config))
+    (row,) = [row for row in report(tmp_path, Console(quiet=True)) if row["model.other.seed"] == 0]
+    assert (row["runs"], row["median error"]) == (2, pytest.approx(1.5e-3))
+    assert "model.seed" not in row
 
 
 def test_a_page_that_was_written_just_now_is_left_until_the_sweep_ends(sweep, monkeypatch):

@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac.app.assembly import places_outside, trackers
-from pinn_ac.app.jobs import FAILED_SCORE, note_failure
+from pinn_ac.app.jobs import FAILED_SCORE, FAILURE, note_failure
 from pinn_ac.app.report import load_reference
 from pinn_ac.app.run_folder import claimed, write_config
 from pinn_ac.app.train import (
@@ -62,6 +62,7 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
     scores, diverged, ends = [], None, []
     with computing(experiment), ExitStack() as held:
         held.enter_context(claimed(folder, resuming))
+        (folder / FAILURE).unlink(missing_ok=True)
         write_config(config, folder, ENSEMBLE)
         reference = load_reference(experiment.problem, config.reference)
         shown, members = progress_bar(), []

@@ -12,7 +12,7 @@ from pinn_ac.app.config import can_go_on
 from pinn_ac.app.ensemble import train_ensemble_in
 from pinn_ac.app.jobs import read_job
 from pinn_ac.app.replaced import without_replaced
-from pinn_ac.app.run_folder import require_same, resumed
+from pinn_ac.app.run_folder import resumed, same_run
 from pinn_ac.app.train import score_of, settled_score, train_in
 from pinn_ac.errors import require
 
@@ -33,7 +33,7 @@ def train(config: DictConfig) -> float:
     """
     folder, resuming, settled = Path(HydraConfig.get().runtime.output_dir), config.resume is not None, None
     config = without_replaced(config, HydraConfig.get())
-    retry = None if resuming else config.retry
+    retry: bool | None = None if resuming else config.retry
     if resuming:
         place = Path(config.resume).expanduser()
         config = resumed(config, HydraConfig.get().overrides.task)
@@ -42,9 +42,8 @@ def train(config: DictConfig) -> float:
             f"resume goes on with a run in its own folder, {place}: leave out -m and hydra.run.dir.",
         )
     elif HydraConfig.get().mode == RunMode.MULTIRUN and can_go_on(folder):
-        require_same(config, folder)
-        resuming = True
-        settled = settled_score(folder, config, config.retry)
+        config, resuming = same_run(config, folder), True
+        settled = settled_score(folder, config, config.retry) if config.ensemble == 1 else None
     if config.ensemble != 1:
         score = train_ensemble_in(folder, config, resuming, retry)
         seeds = range(config.seed, config.seed + config.ensemble)
@@ -73,7 +72,8 @@ def require_own_places(config: DictConfig) -> None:
         require(
             OmegaConf.is_interpolation(config.tracker[tracker], setting),
             f"tracker.{tracker}.{setting} is {place}, where all runs of this sweep would write: give a place "
-            f"inside of each run's folder, such as {Path(place).name}, or one with ${{seed}} in its name.",
+            f"inside of each run's folder, such as {Path(place).name}, or one with ${{seed}} in its name, if only "
+            "seeds differ.",
         )
 
 

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,6 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
+from pinn_ac.app.assembly import places_outside
 from pinn_ac.app.cli import PATHS
 from pinn_ac.app.config import can_go_on, is_run
 from pinn_ac.app.jobs import note_failure
@@ -34,18 +35,33 @@ PATIENCE = 1.0
 
 
 def resumed(config: DictConfig, overrides: list[str]) -> DictConfig:
-    """The config that the run in `config.resume` was started with, and what may change of it."""
-    saved = load_config(config.resume)
+    """The config that the run in `config.resume` was started with, and what may change of it.
+
+    Raises:
+        InputError: something else is to change; or its trackers write outside of its folder, which may be a
+            stranger's, and the user does not say so.
+    """
+    saved, told = load_config(config.resume), False
     for override in overrides:
         key = override.split("=", 1)[0].lstrip("+~")
         if key in ("resume", "allow"):
             continue
+        if key.split(".")[0] == "tracker":
+            told = True
+            continue
         require(
             key.startswith("train.") or key in ("device", "devices"),
-            f"{override} would make another run of {config.resume}: only train.*, device and devices can change on "
-            "resuming.",
+            f"{override} would make another run of {config.resume}: only train.*, tracker, device and devices can "
+            "change on resuming.",
         )
         OmegaConf.update(saved, key, OmegaConf.select(config, key))
+    if told:
+        saved.tracker = config.tracker
+    for tracker, setting, place in () if told else places_outside(saved):
+        raise InputError(
+            f"{config.resume} would write to {place}, outside of its folder: say so again, by its trackers and "
+            f"tracker.{tracker}.{setting}={place}, or choose others, such as tracker=jsonl."
+        )
     return saved
 
 
@@ -62,6 +78,8 @@ def claimed(folder: Path, resuming: bool) -> Iterator[None]:
     )
     with (folder / ".lock").open("w") as lock:
         _lock(lock, folder)
+        for draft in folder.glob(".draft-*"):  # of a process that was killed
+            draft.unlink(missing_ok=True)
         try:
             yield
         except Exception as error:
@@ -70,8 +88,12 @@ def claimed(folder: Path, resuming: bool) -> Iterator[None]:
 
 
 def _note(folder: Path, error: Exception) -> None:
-    """A signal is no failure, and no more is a full disk; a run that has its results stays finished."""
-    harmless = isinstance(error, Stopped) or full_disk(error) or (folder / "metrics.json").exists()
+    """A signal is no failure, and no more is a full disk; a run that has its results stays finished.
+
+    Nor is what a launcher raises after the run was stopped and saved, such as that it may not be started again.
+    """
+    was_stopped = isinstance(error, Stopped) or isinstance(error.__context__, Stopped)
+    harmless = was_stopped or full_disk(error) or (folder / "metrics.json").exists()
     if is_run(folder) and not harmless:
         note_failure(folder, "diverged" if isinstance(error, Diverged) else "failed", error)
 
@@ -95,10 +117,9 @@ def _lock(file: IO[str], folder: Path) -> None:
 
 def write_config(config: DictConfig, folder: Path, name: str = CONFIG) -> None:
     """The resolved config, with a user's files beside it, so that the folder can be moved; and the command."""
-    for setting in FILES:
-        file = OmegaConf.select(config, setting)
-        if file and Path(file).expanduser().resolve() != (folder / kept_as(file)).resolve():
-            shutil.copy(Path(file).expanduser(), folder / kept_as(file))
+    for file, copy in _copied(config, folder):
+        if not copy.exists():
+            write_whole(copy, partial(shutil.copy, file))
     note_command(folder)
     write_whole(folder / name, lambda path: OmegaConf.save(config, path, resolve=True))
 
@@ -140,18 +161,37 @@ def typed_commands(folder: Path) -> list[str]:
     return file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
 
 
-def require_same(config: DictConfig, folder: Path) -> None:
-    """The folder's run is the one that is asked for.
+def _copied(config: DictConfig, folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Each of the user's files that the config names, and where the run's folder has its copy."""
+    for setting in FILES:
+        file = OmegaConf.select(config, setting)
+        if file:
+            yield Path(file).expanduser(), folder / kept_as(file)
+
+
+def same_run(config: DictConfig, folder: Path) -> DictConfig:
+    """The config of the folder's run, which is the one that is asked for: with its number of windows.
 
     Raises:
         InputError: it is another.
     """
-    asked, saved = (comparable(node) for node in (config, load_config(folder)))
+    held = load_config(folder)
+    asked, saved = (comparable(node) for node in (config, held))
     differing = sorted(key for key in asked | saved if asked.get(key) != saved.get(key))
+    if config.windows not in ("auto", held.windows):
+        differing.append("windows")
+    differing += [
+        f"{file.name} (its content has changed)"
+        for file, copy in _copied(config, folder)
+        if file.is_file() and copy.is_file() and file.read_bytes() != copy.read_bytes()
+    ]
     require(
         not differing,
         f"{folder} holds a run with another {', '.join(differing)}: choose another hydra.sweep.dir.",
     )
+    config = config.copy()
+    config.windows = held.windows  # counted, perhaps for another budget of seconds
+    return config
 
 
 def comparable(config: DictConfig) -> dict[str, Any]:

@@ -39,11 +39,13 @@ def load_run(folder: str | Path, device: str | None = None, allow: Iterable[str]
         config.problem = with_found(config.problem, inferred[0])
     config.devices = "auto"  # those that are here
     config.device = device or config.device
-    require((folder / "checkpoints").is_dir(), f"{folder} has no checkpoint yet: wait for the run to save one.")
+    waiting = f"{folder} has no checkpoint yet: wait for the run to save one."
+    require((folder / "checkpoints").is_dir(), waiting)
     names = [allow] if isinstance(allow, str) else allow or ()
     with allowing([*allowed_modules(), *names]):
         experiment = assemble(config)
     with experiment.compute.active(), closing(Checkpoints(folder / "checkpoints")) as checkpoints:
+        require(checkpoints.exist(), waiting)
         start = experiment.initial_params()
         params = unstacked(checkpoints.restore("params", lambda window, stage: blank(window + 1, start)))
     history, metrics = folder / HISTORY, folder / "metrics.json"
@@ -76,8 +78,10 @@ def load_config(folder: str | Path) -> DictConfig:
     )
     try:
         text = file.read_text(encoding="utf-8")
-        require("${" not in text, f"{file} asks for something to be filled in by ${{…}}: write what is meant.")
-        config = OmegaConf.merge(OmegaConf.structured(Config), OmegaConf.create(text))
+        saved = OmegaConf.create(text)  # whose values may be spelled in YAML's many ways
+        asks = "${" in repr(OmegaConf.to_container(saved, resolve=False))
+        require(not asks, f"{file} asks for something to be filled in by ${{…}}: write what is meant.")
+        config = OmegaConf.merge(OmegaConf.structured(Config), saved)
         assert isinstance(config, DictConfig)
         missing = sorted(OmegaConf.missing_keys(config))
     except InputError:

@@ -1,5 +1,6 @@
 """The page of a sweep while it runs: written anew as its jobs end, so that a browser can watch."""
 
+import atexit
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +22,11 @@ class SweepPage(Callback):
 
     def __init__(self) -> None:
         self._cost = 0.0
+        self._has_ended = False
+
+    def on_multirun_start(self, config: DictConfig, **others: Any) -> None:
+        """Hydra does not call what is for the end of a sweep where one of its jobs failed."""
+        atexit.register(self.on_multirun_end, config)
 
     def on_job_end(self, config: DictConfig, job_return: Any = None, **others: Any) -> None:
         """One run of a sweep has ended, well or badly."""
@@ -29,7 +35,8 @@ class SweepPage(Callback):
 
     def on_multirun_end(self, config: DictConfig, **others: Any) -> None:
         """All have ended."""
-        if is_first():
+        if is_first() and not self._has_ended:
+            self._has_ended = True
             self._write(Path(config.hydra.sweep.dir), 0.0, is_going_on=False)
 
     def _write(self, folder: Path, age: float, is_going_on: bool) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from pinn_ac.app.config import is_run
 from pinn_ac.app.jobs import PAGE, Job, find_jobs, link_to
 from pinn_ac.app.program import spelled
 from pinn_ac.errors import InputError
@@ -17,8 +18,10 @@ from pinn_ac.files import make_writable, write_whole
 from pinn_ac.reporting.sweep_page import Run, RunsPage, runs_page
 from pinn_ac.reporting.tables import metrics_table
 
-NO_METHOD = ("seed", "name", "resume", "retry", "device", "reference", "estimate", "animate")
+NO_METHOD = ("seed", "name", "resume", "retry", "device", "devices", "reference", "estimate", "animate")
 """Settings that may differ between runs of one configuration."""
+BESIDE = "sweep.html"
+"""The page of a folder that is a run's own, whose page it must not replace."""
 OF_CONFIGURATIONS = {
     "median error": "median error",
     "best": "best",
@@ -55,7 +58,7 @@ def main(words: list[str] | None = None) -> None:
 
 
 def report(folder: Path, console: Console | None = None) -> list[dict[str, Any]]:
-    """Write FOLDER/report/ (configurations.csv, runs.csv, figures) and FOLDER/report.html, print what came of it.
+    """Write FOLDER/report/ (configurations.csv, runs.csv, figures) and the page, print what came of it.
 
     Returns:
         The table's rows, best configuration first.
@@ -80,8 +83,8 @@ def report(folder: Path, console: Console | None = None) -> list[dict[str, Any]]
     if settings:
         finished = [(labels_of(job, settings), job.metrics["relative_l2"]) for job in jobs if job.is_scored]
         figures.append(draw_effects(settings, finished, target / "effects.png"))
-    write_page(folder, jobs)
-    _print(console or Console(), folder, jobs, rows, [path for path in figures if path is not None])
+    page = write_page(folder, jobs)
+    _print(console or Console(), folder, jobs, rows, [path for path in figures if path is not None], page)
     return rows
 
 
@@ -128,7 +131,8 @@ def write_page(folder: Path, jobs: Sequence[Job], is_going_on: bool = False) -> 
         is_going_on=is_going_on or any(job.status == "running" for job in jobs),
         measure="error" if measure == "relative_l2" else "estimated error",
     )
-    return write_whole(folder / PAGE, lambda draft: draft.write_text(runs_page(page), encoding="utf-8"))
+    name = BESIDE if is_run(folder) else PAGE
+    return write_whole(folder / name, lambda draft: draft.write_text(runs_page(page), encoding="utf-8"))
 
 
 def _named(job: Job, folder: Path, settings: Sequence[str]) -> dict[str, str]:
@@ -140,14 +144,16 @@ def _named(job: Job, folder: Path, settings: Sequence[str]) -> dict[str, str]:
 
 
 def varying(configs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The settings, dotted, that are not the same in all configs; seeds and names are left out."""
+    """The settings, dotted, that are not the same in all configs; names are left out, and what is the run's seed."""
     flat = [_flat(config) for config in configs if config]
     names = dict.fromkeys(name for config in flat for name in config)
     missing = object()
     found = [
         name for name in names if any(config.get(name, missing) != flat[0].get(name, missing) for config in flat)
     ]
-    found = [name for name in found if name.split(".")[0] not in NO_METHOD]
+    seeds = [name for name in found if name.endswith(".seed")]
+    of_the_run = {name for name in seeds if all(config.get(name) == config.get("seed") for config in flat)}
+    found = [name for name in found if name.split(".")[0] not in NO_METHOD and name not in of_the_run]
     # Where classes differ, the class stands for the settings that only one of them has.
     kinds = {name.rpartition(".")[0] for name in found if name.endswith("._target_")}
     return [
@@ -255,6 +261,7 @@ def _print(
     jobs: Sequence[Job],
     rows: Sequence[Mapping[str, Any]],
     figures: Sequence[Path],
+    page: Path,
 ) -> None:
     if rows:
         console.print(f"{folder}: {len(jobs)} runs, relative L2 errors", markup=False, soft_wrap=True)
@@ -266,4 +273,4 @@ def _print(
             )
     names = ["configurations.csv", "runs.csv", *(path.name for path in figures)]
     console.print(f"written to {folder / 'report'}: {', '.join(names)}", markup=False, soft_wrap=True)
-    console.print(f"to be seen in a browser: {folder / PAGE}", markup=False, soft_wrap=True)
+    console.print(f"to be seen in a browser: {page}", markup=False, soft_wrap=True)

@@ -53,9 +53,13 @@ def final_numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
 
 
 def files_of(description: Mapping[str, Any], endings: tuple[str, ...]) -> list[Path]:
-    """The files right in a run's folder with one of these endings, sorted; none where it has no folder."""
+    """The files right in a run's folder with one of these endings, sorted; none where it has no folder.
+
+    Hidden ones, such as drafts, are left out.
+    """
     folder = description.get("folder")
-    return [] if folder is None else sorted(path for path in Path(folder).iterdir() if path.suffix in endings)
+    files = [] if folder is None else sorted(Path(folder).iterdir())
+    return [path for path in files if path.suffix in endings and not path.name.startswith(".")]
 
 
 def title_of(description: Mapping[str, Any]) -> str | None:

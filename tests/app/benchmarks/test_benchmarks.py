@@ -52,7 +52,9 @@ def test_the_command_prints_and_keeps_every_row(monkeypatch, tmp_path, capsys):
     assert "0.75" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [["unknown"], ["autodiff", "--rounds", "0"]])
+@pytest.mark.parametrize(
+    "words", [["unknown"], ["autodiff", "--rounds", "0"], ["race", "--rounds", "1", "--precision", "float32"]]
+)
 def test_a_wrong_call_is_refused(words):
     with pytest.raises(SystemExit) as end:
         command.main(words)

@@ -28,6 +28,8 @@ OF_SEEDS = ("ablation", "race", "tolerances")
 """Those whose rounds are seeds."""
 OF_DRAWS = ("inverse",)
 """Those whose rounds are draws of the noise."""
+IN_PRECISIONS = ("autodiff", "optimizers", "scaling")
+"""Those that are also for single precision."""
 
 
 def main(words: list[str] | None = None) -> None:
@@ -53,12 +55,16 @@ def main(words: list[str] | None = None) -> None:
         help="calls of each program (default 30); for ablation, race and tolerances, the number of seeds "
         "(default 5); for inverse, draws of the noise (default 20)",
     )
-    parser.add_argument("--precision", default="float64", help="float64 or float32")
+    parser.add_argument(
+        "--precision", default="float64", help=f"float64, or for {', '.join(IN_PRECISIONS)} float32 too"
+    )
     chosen = parser.parse_args(words)
     if chosen.rounds is None:
         chosen.rounds = 5 if chosen.name in OF_SEEDS else 20 if chosen.name in OF_DRAWS else 30
     if chosen.rounds < 1:
         parser.error("--rounds needs a whole number from 1")
+    if chosen.precision != "float64" and chosen.name not in IN_PRECISIONS:
+        parser.error(f"{chosen.name} computes in float64: leave --precision out")
     try:
         _run(chosen.name, chosen.rounds, chosen.precision)
     except InputError as error:

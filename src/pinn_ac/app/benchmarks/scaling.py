@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from pinn_ac.app.benchmarks.optimizers import one_trial, setting_of
 from pinn_ac.app.environment import configure
@@ -28,9 +29,10 @@ SECONDS = 5.0
 
 
 def run(
-    rounds: int = 30, points: tuple[int, ...] = POINTS, widths: tuple[int, ...] = WIDTHS, precision: str = "float64"
+    rounds: int = 30, points: tuple[int, ...] = POINTS, widths: tuple[int, ...] = WIDTHS
 ) -> list[dict[str, object]]:
-    """A row for every method and number of points, and for every method and width."""
+    """A row for every method and number of points, and for every method and width, in this process's precision."""
+    precision = str(jnp.result_type(float))
     settings = [(*NETWORK, count) for count in points] + [(width, DEPTH, FEW) for width in widths]
     rows = []
     for method in ("adam", "levenberg_marquardt"):
