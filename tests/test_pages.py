@@ -463,6 +463,19 @@ def test_files_are_found():
     assert not exists(ROOT / "README.md", "models/gone.py")
 
 
+NAMES = sorted({name for page in PAGES for name in re.findall(r"\bpinn_ac(?:\.[A-Za-z_]\w*)+", page.read_text())})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_of_the_package_that_the_pages_speak_of_exists(name):
+    """Also in examples that are too small to stand as a whole."""
+    assert pkgutil.resolve_name(name) is not None
+
+
+def test_names_are_found():
+    assert {"pinn_ac.fit", "pinn_ac.inverse.infer_profile", "pinn_ac.problem.read_arrays"} <= set(NAMES)
+
+
 def test_the_readme_names_every_room():
     named = {name.removeprefix("src/pinn_ac/").rstrip("/") for _, name in files_named()}
     rooms = {path.name for path in (ROOT / "src/pinn_ac").iterdir() if path.suffix == ".py" or path.is_dir()}
