@@ -471,7 +471,7 @@ def test_the_scripts_from_any_folder(tmp_path, monkeypatch):
     assert "The tolerance 1.0e-09 is not met" in missed.out + missed.err
     changed = script("train.py", "resume=run", "seed=4")
     assert changed.status == 2
-    assert "only train.*, device and devices" in changed.err
+    assert "only train.*, tracker, device and devices" in changed.err
     elsewhere = script("train.py", "resume=run", "train.steps=5", "hydra.run.dir=other")
     assert elsewhere.status == 2
     assert "in its own folder" in elsewhere.err
