@@ -79,9 +79,13 @@ def to_be_copied(path: str | None, folder: Path) -> Path | None:
     copy = folder / file.name
     if not copy.exists():
         return file
-    is_same = copy.samefile(file) or copy.read_bytes() == file.read_bytes()
-    require(is_same, f"{folder} has another file {file.name}: choose another folder.")
+    require(same_content(file, copy), f"{folder} has another file {file.name}: choose another folder.")
     return None
+
+
+def same_content(one: Path, other: Path) -> bool:
+    """Whether two files are one, or hold the same bytes."""
+    return one.samefile(other) or one.read_bytes() == other.read_bytes()
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> Path:

@@ -22,7 +22,7 @@ from pinn_ac.app.jobs import note_failure
 from pinn_ac.app.program import spelled
 from pinn_ac.app.saved_run import FILES, kept_as, load_config
 from pinn_ac.errors import InputError, require
-from pinn_ac.files import full_disk, make_writable, write_whole
+from pinn_ac.files import full_disk, make_writable, same_content, write_whole
 from pinn_ac.solution import CONFIG
 from pinn_ac.training import Diverged, Stopped
 
@@ -183,7 +183,7 @@ def same_run(config: DictConfig, folder: Path) -> DictConfig:
     differing += [
         f"{file.name} (its content has changed)"
         for file, copy in _copied(config, folder)
-        if file.is_file() and copy.is_file() and file.read_bytes() != copy.read_bytes()
+        if file.is_file() and copy.is_file() and not same_content(file, copy)
     ]
     require(
         not differing,
