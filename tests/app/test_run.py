@@ -414,6 +414,17 @@ def test_a_sweep_goes_on_with_the_same_run_alone(finished, tmp_path):
     assert (folder / "samples.csv").read_text() == "x,u\n0,1\n"
 
 
+def test_a_fresh_run_takes_the_place_of_another_file_of_the_name(finished, tmp_path):
+    """Or the folder would hold samples that it was not trained with."""
+    config, samples, folder = load_config(finished[0]), tmp_path / "samples.csv", tmp_path / "run"
+    samples.write_text("x,u\n0,1\n")
+    config.problem.initial_condition = {"_target_": "pinn_ac.problem.Tabulated", "path": str(samples)}
+    folder.mkdir()
+    (folder / "samples.csv").write_text("another's")
+    write_config(config, folder)
+    assert (folder / "samples.csv").read_text() == "x,u\n0,1\n"
+
+
 def test_a_run_of_many_devices_and_of_an_earlier_version_is_loaded_here(finished, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(finished[0], folder)

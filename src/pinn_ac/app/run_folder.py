@@ -116,9 +116,12 @@ def _lock(file: IO[str], folder: Path) -> None:
 
 
 def write_config(config: DictConfig, folder: Path, name: str = CONFIG) -> None:
-    """The resolved config, with a user's files beside it, so that the folder can be moved; and the command."""
+    """The resolved config, with a user's files beside it, so that the folder can be moved; and the command.
+
+    A run that goes on keeps the copies with which it began.
+    """
     for file, copy in _copied(config, folder):
-        if not copy.exists():
+        if not copy.exists() or not (can_go_on(folder) or same_content(file, copy)):
             write_whole(copy, partial(shutil.copy, file))
     note_command(folder)
     write_whole(folder / name, lambda path: OmegaConf.save(config, path, resolve=True))
