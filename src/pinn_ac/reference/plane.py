@@ -15,6 +15,7 @@ from pinn_ac.problem.double_series import grid_values, trimmed
 from pinn_ac.reference.consistency import require_spectral
 from pinn_ac.reference.etd import Stepper
 from pinn_ac.reference.march import intervals
+from pinn_ac.reference.resolution import relative_change
 
 logger = logging.getLogger(__name__)
 
@@ -195,8 +196,7 @@ def _refine(problem: Any, times: np.ndarray, points: int) -> tuple[np.ndarray, i
         )  # fmt: skip
         rows = np.array([system.sample(c, points) for c in system.march(times, counts)])
         if last is not None:
-            scale = max(np.abs(rows).max(), np.abs(last).max()) or 1.0  # of a u whose squares may underflow
-            error = float(np.linalg.norm((rows - last) / scale) / (np.linalg.norm(rows / scale) or 1.0))
+            error, _ = relative_change(rows, last)
             if error <= RELATIVE_L2:
                 return rows, modes, steps, error
             if not error < before / 3:

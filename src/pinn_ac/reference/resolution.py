@@ -112,3 +112,13 @@ def _interface_modes(problem: Problem) -> float:
     formed = math.pi / 2 * (problem.interface_width or 0.0)
     steepened = 1 / max(float(slope) * problem.steepening, 1e-300)
     return 30 / (math.pi * max(formed, steepened, 1e-300))
+
+
+def relative_change(rows: np.ndarray, before: np.ndarray) -> tuple[float, float]:
+    """‖u − v‖₂/‖u‖₂ of a solution u and a coarser one v, and max |u − v| over the larger of max |u| and max |v|.
+
+    Also where u is so small that its squares underflow.
+    """
+    scale = max(np.abs(rows).max(), np.abs(before).max()) or 1.0
+    u, difference = rows / scale, (rows - before) / scale
+    return float(np.linalg.norm(difference) / (np.linalg.norm(u) or 1.0)), float(np.abs(difference).max())

@@ -12,7 +12,7 @@ from pinn_ac.problem.initial_conditions import require_known
 from pinn_ac.reference.consistency import require_spectral
 from pinn_ac.reference.held import system_of
 from pinn_ac.reference.march import Schedule, Work, count, march, march_controlled, split
-from pinn_ac.reference.resolution import MOST_MODES, WITHOUT, modes_needed, settings
+from pinn_ac.reference.resolution import MOST_MODES, WITHOUT, modes_needed, relative_change, settings
 
 logger = logging.getLogger(__name__)
 
@@ -144,10 +144,7 @@ class _Solution:
 
     def compare(self, coarser: "_Solution") -> None:
         """Estimate the errors from the difference to the coarser solution."""
-        scale = max(np.abs(self.rows).max(), np.abs(coarser.rows).max()) or 1.0  # of a u whose squares may underflow
-        rows, difference = self.rows / scale, (self.rows - coarser.rows) / scale
-        self.error = float(np.linalg.norm(difference) / (np.linalg.norm(rows) or 1.0))
-        self.largest = float(np.abs(difference).max())
+        self.error, self.largest = relative_change(self.rows, coarser.rows)
 
 
 def _refine(problem: Problem, times: np.ndarray, points: int) -> _Solution:
