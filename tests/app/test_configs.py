@@ -4,6 +4,7 @@ import re
 import traceback
 from functools import cache
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import yaml
@@ -19,6 +20,7 @@ from pinn_ac.app.environment import configure
 from pinn_ac.app.objects import build
 from pinn_ac.app.wording import in_words
 from pinn_ac.errors import InputError
+from pinn_ac.problem import AllenCahn, Cosine
 
 GROUPS = (
     "model",
@@ -127,6 +129,19 @@ def test_the_record_can_be_taken_apart(group, option):
     """It sets nothing that only one option of a group has, so that an ablation is one word."""
     words = ("embedding=periodic",) if option == "soft" else ()
     assert assemble(composed("experiment=levenberg_marquardt", f"{group}={option}", *words)).stages
+
+
+OWN = ("broyden", "inverse", "lecture", "levenberg_marquardt", "plain", "record", "record_2d")
+SCALED = ("bc_pinn", "brdr", *OWN)
+"""Experiments whose networks see the time on [−1, 1]: our own, and those whose published code scales it."""
+
+
+@pytest.mark.parametrize("name", options("experiment"))
+def test_networks_of_published_experiments_see_the_time_as_the_published_code_gives_it(name):
+    config = composed(f"experiment={name}")
+    embedding, t = build(config.embedding), jnp.asarray(0.25)
+    z = embedding(AllenCahn(initial_condition=Cosine()), t, jnp.asarray(0.0))
+    assert float(z[0]) == (-0.5 if name in SCALED else 0.25)
 
 
 @pytest.mark.parametrize("option", [name for name in options("optimizer") if name != "gauss_newton"])
@@ -255,6 +270,7 @@ SENTENCES = {
     "model.output_scale=much": "model.output_scale is much: give a number",
     "embedding.modes=0": "embedding.modes is 0: give a whole number from 1",
     "embedding.symmetry=perhaps": "embedding.symmetry is perhaps: give true or false",
+    "embedding.time=late": "embedding.time is late: choose among symmetric, unit",
     "embedding.known=[heat,cold]": "embedding.known holds cold: choose among flow, heat, slope",
     "windows=0": "windows is 0: give auto or a whole number from 1",
     "windows=many": "windows is many: give auto or a whole number from 1",

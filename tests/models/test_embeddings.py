@@ -30,6 +30,17 @@ def test_periodic_features(condition):
     np.testing.assert_allclose(z, np.concatenate([[2 * t / HORIZON - 1], *waves]), atol=1e-14)
 
 
+def test_time_begins_at_zero_where_it_is_asked_to():
+    """And nothing else changes."""
+    setting, x = problem(GENERAL), jnp.asarray(1.1)
+    for kind in (Periodic, Splitting):
+        scaled, own = (kind(2, time=time) for time in ("symmetric", "unit"))
+        for t in (0.0, 0.3, HORIZON):
+            z = own(setting, jnp.asarray(t), x)
+            assert float(z[0]) == pytest.approx(t / HORIZON, abs=1e-15)
+            np.testing.assert_array_equal(z[1:], scaled(setting, jnp.asarray(t), x)[1:])
+
+
 def test_without_symmetry_an_even_condition_gives_the_features_of_any_other():
     t, x = jnp.asarray(0.3), jnp.asarray(1.1)
     for kind, extra in ((Periodic, 2), (Splitting, 3)):

@@ -23,7 +23,7 @@ class Splitting(Periodic):
     where u has thin interfaces.
 
     Args:
-        modes, symmetry: see :class:`Periodic`.
+        modes, symmetry, time: see :class:`Periodic`.
         known: what is given, in this order: of "flow", Φ(t, g); "heat", g; and "slope", g_x.
 
     Raises:
