@@ -69,8 +69,12 @@ def test_a_traced_value_is_no_python_number(use, where):
 
 
 def test_a_jax_function_refuses_a_traced_value():
-    with pytest.raises(TypeError):
-        ad.grad(lambda x: jnp.sin(x))(1.0)
+    f = lambda x: jnp.sin(x)  # noqa: E731  # this line is named
+    words = r"test_graph\.py.*this line is named\n.*pass the whole jax\.numpy function to autodiff\.from_jax"
+    with pytest.raises(ad.TracedValueError, match=words):
+        ad.grad(f)(1.0)
+    with pytest.raises(TypeError, match="unsupported operand"):  # one of the user's own stays as it is
+        ad.grad(lambda x: x * (1.0 + "one"))(1.0)
 
 
 def test_comparisons_decide_python_branches():

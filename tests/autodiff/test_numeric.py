@@ -28,6 +28,15 @@ def test_right_rules_pass(modes):
     ad.check_grads(f, (jnp.linspace(-1, 1, 6).reshape(2, 3), jnp.array([0.3, 0.5, -0.2])), order=2, modes=modes)
 
 
+def test_modes_are_two_words():
+    wrong = lambda x: np.sin(x) + 1e-3 * (x - ad.stop_gradient(x))  # noqa: E731
+    with pytest.raises(AssertionError, match="fwd derivative"):
+        ad.check_grads(wrong, (0.4,), order=1, modes="fwd")
+    for modes in ("forward", ("fwd", "reverse"), ()):
+        with pytest.raises(ValueError, match="give 'fwd', 'rev' or both"):
+            ad.check_grads(np.sin, (0.4,), order=1, modes=modes)
+
+
 def test_float32_has_its_own_tolerance():
     ad.check_grads(lambda x: np.sin(x) * x, (jnp.linspace(0.1, 1, 5, dtype=jnp.float32),), order=1)
 

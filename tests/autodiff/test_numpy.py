@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import mutually_broadcastable_shapes
 
 import pinn_ac.autodiff.numpy as np
 from pinn_ac import autodiff as ad
+from pinn_ac.autodiff import from_jax
 
 from .compiling import compiled
 
@@ -72,6 +73,28 @@ def test_settings_of_an_update_and_a_place_out_of_bounds():
 def test_complex_numbers_are_refused_where_the_derivative_would_be_wrong(f):
     with pytest.raises(ad.MissingRuleError, match="complex number"):
         ad.jvp(f, (2.0,), (1.0,))
+
+
+def test_a_complex_result_has_no_adjoint_of_zero():
+    pullback = ad.vjp(from_jax(lambda x: jnp.exp(1j * x)), 0.3)[1]
+    with pytest.raises(ad.MissingRuleError, match="a result of the function is complex"):
+        pullback(1.0 + 0.0j)
+
+
+@pytest.mark.parametrize("jacobian", [ad.jacfwd, ad.jacrev, ad.hessian])
+def test_jacobians_by_an_empty_array_are_empty(jacobian):
+    found = jacobian(lambda p: np.sum(p["a"] ** 2) + np.sum(p["none"]))({"a": jnp.ones(3), "none": jnp.zeros((0, 2))})
+    if jacobian is ad.hessian:
+        assert found["a"]["a"].tolist() == (2 * jnp.eye(3)).tolist()
+        assert (found["a"]["none"].shape, found["none"]["none"].shape) == ((3, 0, 2), (0, 2, 0, 2))
+    else:
+        assert found["a"].tolist() == [2.0, 2.0, 2.0]
+        assert found["none"].shape == (0, 2)
+
+
+def test_the_order_of_polygamma_has_no_derivative():
+    with pytest.raises(ad.MissingRuleError, match="no derivative by its order"):
+        ad.grad(from_jax(lambda m: jax.lax.polygamma(m, 2.0)))(1.0)
 
 
 FUNCTIONS = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import sys
+import traceback
 from pathlib import Path
 
 import jax
@@ -44,5 +45,14 @@ def user_line() -> str:
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_INSIDE):
         frame = frame.f_back
-    name, number = frame.f_code.co_filename, frame.f_lineno
+    return _as_a_line(frame.f_code.co_filename, frame.f_lineno)
+
+
+def line_of_error(error: BaseException) -> str:
+    """The innermost line of the user's through which an error has come, in the form of :func:`user_line`."""
+    passed = [(one.f_code.co_filename, number) for one, number in traceback.walk_tb(error.__traceback__)]
+    return _as_a_line(*next((line for line in reversed(passed) if not line[0].startswith(_INSIDE)), passed[-1]))
+
+
+def _as_a_line(name: str, number: int) -> str:
     return f"{name}:{number}: {linecache.getline(name, number).strip()}"

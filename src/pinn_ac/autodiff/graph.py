@@ -20,7 +20,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .errors import EscapedValueError, TracedValueError, user_line
+from .errors import EscapedValueError, TracedValueError, line_of_error, user_line
 
 _levels = itertools.count(1)
 
@@ -162,6 +162,9 @@ class Graph:
         return copy
 
 
+REMEDY = "Use the functions of autodiff.numpy, or pass the whole jax.numpy function to autodiff.from_jax."
+
+
 def _refusal(where: str, remedy: str) -> Callable[..., Any]:
     def refuse(self: Value, *_: Any, **__: Any) -> Any:
         raise TracedValueError(
@@ -200,8 +203,8 @@ class Value:
     __complex__ = _refusal("a Python complex number", "This engine differentiates real functions only.")
     __array__ = _refusal(
         "a NumPy or jax.numpy array",
-        "Use the functions of autodiff.numpy, or pass the whole jax.numpy function to autodiff.from_jax. To make an "
-        "array of traced values use autodiff.numpy.array or stack: a plain array (zeros(n), say) cannot hold them.",
+        f"{REMEDY} To make an array of traced values use autodiff.numpy.array or stack: a plain array (zeros(n), "
+        "say) cannot hold them.",
     )
 
     def __repr__(self) -> str:
@@ -282,6 +285,12 @@ def trace(f: Callable[..., Any], *args: Any) -> Graph:
     graph.input_tree, graph.inputs = tree, [v.node for v in values]
     try:
         result = f(*tree.unflatten(values))
+    except TypeError as error:
+        # What jax.numpy says to one, before it asks it for an array.
+        if "pinn_ac.autodiff.graph.Value" not in str(error) or isinstance(error, TracedValueError):
+            raise
+        line = line_of_error(error)
+        raise TracedValueError(f"a traced value was given to a function of JAX, at {line}\n{REMEDY}") from error
     finally:
         graph.finished = True
     outputs, graph.output_tree = jax.tree.flatten(result)

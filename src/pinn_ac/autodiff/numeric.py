@@ -59,7 +59,7 @@ def check_grads(
         f: a function of pytrees of real arrays.
         args: its arguments.
         order: derivatives up to this order are compared; those of the derivative of each mode in every mode.
-        modes: "fwd", "rev" or both.
+        modes: "fwd" or "rev", or a list of both.
         atol: absolute tolerance; the default is the error of a central difference with the best step, ε^{2/3},
             times 20.
         rtol: relative tolerance, with the same default.
@@ -68,10 +68,14 @@ def check_grads(
     Raises:
         AssertionError: they differ; the message holds both numbers.
         TypeError: an argument is not real.
+        ValueError: a mode is neither of the two.
 
     >>> import pinn_ac.autodiff.numpy as np
     >>> check_grads(np.sin, (0.3,), order=2)
     """
+    modes = (modes,) if isinstance(modes, str) else tuple(modes)
+    if not modes or not set(modes) <= {"fwd", "rev"}:
+        raise ValueError(f"modes are {modes}: give 'fwd', 'rev' or both")
     args = jax.tree.map(as_leaf, tuple(args))
     leaves = jax.tree.leaves(args)
     require_real(leaves, "check_grads")

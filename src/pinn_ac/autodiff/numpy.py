@@ -1,9 +1,10 @@
 """The functions of jax.numpy for traced values and plain arrays alike: `import pinn_ac.autodiff.numpy as np`.
 
 The usual elementwise functions are single primitives. Every other name of jax.numpy and jax.numpy.linalg, and some of
-jax.nn (`sigmoid`, `softplus`, `gelu`, ...), is looked up in JAX and replayed with our primitives. Without a traced
-argument the result is JAX's own. Comparisons, rounding, `sign` and `argmax` give plain arrays, which are constants
-for every derivative. Derivatives at ties and kinks are chosen as in JAX; see `rules.elementwise`.
+jax.nn (`sigmoid`, `softplus`, `gelu`, ...), is looked up in JAX and replayed with our primitives. An operation
+without one is refused by its name; docs/differentiation.md lists the usual ones. Without a traced argument the result
+is JAX's own. Comparisons, rounding, `sign` and `argmax` give plain arrays, which are constants for every derivative.
+Derivatives at ties and kinks are chosen as in JAX; see `rules.elementwise`.
 
 >>> import pinn_ac.autodiff.numpy as np
 >>> from pinn_ac.autodiff import grad
@@ -21,7 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as onp
 
-from .errors import MissingRuleError, real_only, user_line
+from .errors import real_only
 from .graph import Primitive, Value
 from .graph import unwrap as _plain
 from .jax_bridge.replay import from_library
@@ -240,10 +241,6 @@ def _real_part(x: Value) -> Value:
     if jnp.issubdtype(x.dtype, jnp.complexfloating):
         raise real_only("the real part of a complex number is taken")
     return x
-
-
-def _not_a_method(x: Value, name: str) -> Any:
-    raise MissingRuleError(f"a traced value has no attribute '{name}', used at {user_line()}")
 
 
 def _install() -> None:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from .arguments import bound, chosen_of, picked, traced
+from .errors import real_only
 from .forward import jvp
 from .graph import Graph, Node, as_leaf, is_real, require_real
 from .table import broadcast_like, sum_like, total
@@ -90,6 +91,8 @@ def _checked_cotangents(graph: Graph, cotangents: Any) -> list[Any]:
         raise TypeError(f"the cotangent must have the structure of the result, {graph.output_tree}, got {tree}")
     checked: list[Any] = []
     for seed, out in zip(seeds, graph.output_values, strict=True):
+        if jnp.issubdtype(out.dtype, jnp.complexfloating):
+            raise real_only("a result of the function is complex, and its derivative would be lost")
         if not is_real(out):
             checked.append(None)
             continue
@@ -117,6 +120,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     Raises:
         TypeError: an argument is not real; or, by the pullback, the cotangent ȳ has not the structure of the result.
         ValueError: by the pullback: a cotangent has not the shape of its result.
+        MissingRuleError: by the pullback: a result is complex. Integers and truth values are constants.
 
     >>> y, pullback = vjp(lambda x, y: x * y, 3.0, 5.0)
     >>> float(y), [float(adjoint) for adjoint in pullback(1.0)]

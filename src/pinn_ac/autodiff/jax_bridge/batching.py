@@ -26,7 +26,7 @@ def sweep_over_basis(sweep: Callable[[Graph, list], list], graph: Graph, leaves:
     sizes = [leaf.size for leaf in leaves]
     starts = [sum(sizes[:i]) for i in range(len(sizes))]
     basis = [
-        jnp.eye(sum(sizes), n, -start, dtype=leaf.dtype).reshape(-1, *leaf.shape)
+        jnp.eye(sum(sizes), n, -start, dtype=leaf.dtype).reshape(sum(sizes), *leaf.shape)
         for leaf, n, start in zip(leaves, sizes, starts, strict=True)
     ]
     outer: list[Any] = []

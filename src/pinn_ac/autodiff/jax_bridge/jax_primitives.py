@@ -11,10 +11,11 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend.core import jaxpr_as_fun, primitives
 
+from ..errors import MissingRuleError, user_line
 from ..graph import unwrap
 from ..rules.builders import convert_element_type
 from ..rules.linear_algebra import lu
-from ..rules.shape import reshape, slice_, transpose
+from ..rules.shape import reshape, scatter, slice_, transpose
 
 # JAX's name → the name in our table, where they differ.
 RENAMED = {"add_any": "add", "copy_p": "copy"}
@@ -85,6 +86,14 @@ def _factored(eqn: Any, x: Any) -> list[Any]:
     return [lu(x), *lax.linalg.lu(unwrap(x))[1:]]
 
 
+def _scattered(eqn: Any, *arrays: Any) -> list[Any]:
+    if eqn.params.get("update_jaxpr") is not None:  # the updates are not what is written
+        raise MissingRuleError(
+            f"x.at[i].apply(f) has no rule, used at {user_line()}\nWrite x.at[i].set(f(x[i])), which has."
+        )
+    return [scatter(*arrays, **{name: eqn.params[name] for name in scatter.keywords})]
+
+
 # Operations that become one or several of our primitives with other params: (equation, *arguments) -> results.
 # `linear_solve` and `custom_rules` add those that need whole sweeps.
 DIRECT: dict[str, Callable[..., list[Any]]] = {
@@ -94,6 +103,7 @@ DIRECT: dict[str, Callable[..., list[Any]]] = {
     "split": _split,
     "convert_element_type": _converted,
     "lu": _factored,
+    "scatter": _scattered,
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from jax.extend.core import jaxpr_as_fun
 
+from ..errors import MissingRuleError, user_line
 from ..forward import jvp
 from ..graph import Primitive
 from ..reverse import vjp
@@ -67,4 +68,21 @@ def _vjp(g: Any, i: int, out: Any, *arrays: Any, const_lengths: Any, jaxprs: Any
 
 
 linear_solve: Primitive = general("linear_solve", _evaluate, _jvp, _vjp, ("const_lengths", "jaxprs"))
-DIRECT["custom_linear_solve"] = lambda eqn, *arrays: [linear_solve(*arrays, **eqn.params)]
+
+
+def _solved(eqn: Any, *arrays: Any) -> list[Any]:
+    lengths, jaxprs = eqn.params["const_lengths"], eqn.params["jaxprs"]
+    if len(eqn.outvars) != 1 or len(arrays) != sum(lengths) + 1:
+        raise MissingRuleError(
+            f"custom_linear_solve has a rule for one array b and no aux, used at {user_line()}\n"
+            "Join the arrays of b into one, and leave has_aux out."
+        )
+    if jaxprs.transpose_solve is None:
+        raise MissingRuleError(
+            f"custom_linear_solve needs to know how to solve with the transpose, used at {user_line()}\n"
+            "Give it transpose_solve, or symmetric=True."
+        )
+    return [linear_solve(*arrays, const_lengths=lengths, jaxprs=jaxprs)]
+
+
+DIRECT["custom_linear_solve"] = _solved

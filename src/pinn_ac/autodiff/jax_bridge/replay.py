@@ -29,8 +29,8 @@ def from_jax(f: Callable[..., Any]) -> Callable[..., Any]:
     """f, a function of pytrees written with jax.numpy, made fit for our traced values.
 
     The arguments of the result may hold anything. Traced values must be among them: f cannot close over them. Without
-    a traced argument f is simply called. Inside f everything is allowed that JAX can trace: jit, vmap, remat, and
-    this engine's own jvp, grad and taylor.
+    a traced argument f is simply called. Inside f everything is allowed that JAX can trace: jit, vmap, remat (which
+    saves no memory here), loops of known length (which are unrolled), and this engine's own jvp, grad and taylor.
 
     Where f calls a function with a derivative rule of its own, the rule is followed: one by jax.custom_jvp in every
     mode, one by jax.custom_vjp in reverse mode. For some of JAX's functions a row of our table is used instead of
@@ -219,7 +219,8 @@ def _replay_one(eqn: JaxprEqn, arguments: list[Any]) -> Sequence[Any]:
         return results if eqn.primitive.multiple_results else [results]
     raise MissingRuleError(
         f"the operation '{eqn.primitive.name}' has no rule, used at {line_of(eqn)}\n"
-        "Write that part with other functions, or wrap it in stop_gradient if its derivative is not needed."
+        "Write that part with other functions, or apply stop_gradient to its arguments if its derivative is not "
+        "needed."
     )
 
 
@@ -237,7 +238,7 @@ def _on_bits(eqn: JaxprEqn, arguments: Sequence[Any]) -> list[Any]:
 def _lost_in_bits(what: str) -> MissingRuleError:
     return MissingRuleError(
         f"{what}\nIts derivative would be lost there. Write that part with arithmetic (for example ldexp(x, n) as "
-        "x * 2.0**n), or wrap it in stop_gradient if its derivative is not needed."
+        "x * 2.0**n), or apply stop_gradient to its arguments if its derivative is not needed."
     )
 
 

@@ -19,21 +19,19 @@ argument are 0, and two equal infinities share the slope of `logaddexp`, ½ each
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.scipy import special
 
-from ..errors import real_only
+from ..errors import MissingRuleError, real_only, user_line
 from ..graph import Primitive, Value, unwrap
 from ..table import total, zeros_like
+from . import formulas
 from .builders import elementwise, linear, mul, neg, piecewise_linear
 
 _SQRT_PI = math.sqrt(math.pi)
-_SQRT_HALF_OVER_PI = math.sqrt(0.5 / math.pi)
 
 
 def _negated_if(i: int, g: Any) -> Any:
@@ -84,15 +82,10 @@ def _power_slope(z: Any, x: Any, p: Any) -> Any:
     return mul(p, power(_or_one((unwrap(p) == 0) & infinite, x), p - 1.0))
 
 
-def _power_log(x: Any, p: Any, n: int) -> Any:
-    z = jnp.power(x, p)
-    return jnp.where(x == 0, jnp.where(p < 0, (-1) ** n * z, 0.0), z * jnp.log(jnp.where(x == 0, 1.0, x)) ** n)
-
-
 power: Primitive = elementwise("pow", jnp.power, _power_slope, lambda z, x, p: power_log(x, p, n=1))
 power_log: Primitive = elementwise(
     "power_log",  # x^p (ln x)^n, the n-th derivative of x^p with respect to p
-    _power_log,
+    formulas.power_log,
     lambda z, x, p, n: (
         mul(p, power_log(x, p - 1.0, n=n))
         + (mul(float(n), power_log(x, p - 1.0, n=n - 1)) if n > 1 else power(x, p - 1.0))
@@ -145,24 +138,20 @@ def _hypot_slope(z: Any, x: Any, y: Any) -> Any:
 
 
 # √(x² + y²) and x/√(x² + y²), computed without squares, which may overflow, underflow or absorb one another.
-hypot: Primitive = elementwise("hypot", jnp.hypot, _hypot_slope, lambda z, x, y: _hypot_slope(z, y, x))
+hypot: Primitive = elementwise("hypot", formulas.hypot, _hypot_slope, lambda z, x, y: _hypot_slope(z, y, x))
 direction: Primitive = elementwise(
     "direction",  # x/√(x² + y²)
-    lambda x, y: x / jnp.hypot(x, y),
+    lambda x, y: x / formulas.hypot(x, y),
     lambda c, x, y: square(direction(y, x)) / hypot(x, y),
     lambda c, x, y: neg(c * direction(y, x)) / hypot(x, y),
 )
 sinh: Primitive = elementwise("sinh", jnp.sinh, lambda y, x: cosh(x))
 cosh: Primitive = elementwise("cosh", jnp.cosh, lambda y, x: sinh(x))
 tanh: Primitive = elementwise("tanh", jnp.tanh, lambda y, x: 1.0 - y * y)
-sech: Primitive = elementwise("sech", lambda x: _sech(jnp.exp(-jnp.abs(x))), lambda y, x: neg(y * tanh(x)))
+sech: Primitive = elementwise("sech", lambda x: formulas.sech(jnp.exp(-jnp.abs(x))), lambda y, x: neg(y * tanh(x)))
 asinh: Primitive = elementwise("asinh", jnp.arcsinh, lambda y, x: 1.0 / hypot(x, 1.0))
 acosh: Primitive = elementwise("acosh", jnp.arccosh, lambda y, x: rsqrt(x - 1.0) * rsqrt(x + 1.0))
 atanh: Primitive = elementwise("atanh", jnp.arctanh, lambda y, x: 1.0 / one_minus_square(x))
-
-
-def _sech(decay: Any) -> Any:
-    return 2 * decay / (1 + decay * decay)
 
 
 # Functions of networks and of probability.
@@ -178,16 +167,13 @@ lgamma: Primitive = elementwise("lgamma", special.gammaln, lambda y, x: digamma(
 digamma: Primitive = elementwise("digamma", special.digamma, lambda y, x: polygamma(1.0, x))
 
 
-def _polygamma(m: Any, x: Any) -> Any:
-    """ψ^{(m)}(x), by its asymptotic series where x is so large that its powers underflow in JAX's formula."""
-    m = jnp.full(jnp.shape(x), m, x.dtype) if jnp.ndim(m) == 0 else m
-    large = (x > 1e6) & (m >= 1)
-    y, k = jnp.where(large, x, 1e6), jnp.where(large, m, 1.0)
-    series = jnp.exp(lax.lgamma(k)) * jnp.power(y, -k) * (1 + k / (2 * y) * (1 + (k + 1) / (6 * y)))
-    return jnp.where(large, jnp.where(k % 2 == 0, -series, series), lax.polygamma(m, x))
+def _no_slope_in_the_order(y: Any, m: Any, x: Any) -> Any:
+    raise MissingRuleError(f"polygamma has no derivative by its order, at {user_line()}\nGive the order as a number.")
 
 
-polygamma: Primitive = elementwise("polygamma", _polygamma, None, lambda y, m, x: polygamma(m + 1.0, x))
+polygamma: Primitive = elementwise(
+    "polygamma", formulas.polygamma, _no_slope_in_the_order, lambda y, m, x: polygamma(m + 1.0, x)
+)
 
 
 # Functions for which JAX's formula, with a selection or a difference, would lose the derivative.
@@ -203,40 +189,14 @@ xlog1py: Primitive = elementwise(
 )
 
 
-def _recurrence(z: Any, series: Any, numerators: list[Any], small: Any) -> Any:
-    """f^{(n)} for f(z) = p(z)/z, from z f^{(k)} + k f^{(k-1)} = p^{(k)} and p, …, p^{(n)}; `series` for small z."""
-    far, f = jnp.where(small, 1.0, z), 0.0
-    for k, numerator in enumerate(numerators):
-        f = jnp.where(jnp.isinf(numerator), numerator, numerator - k * f) / far
-    return jnp.where(small, series, f)
-
-
-def _relative_exponential(z: Any, n: int) -> Any:
-    """The n-th derivative of (e^z - 1)/z; near 0 it is Σ_j z^j/(j! (n + j + 1))."""
-    series = jnp.zeros_like(z)
-    for j in reversed(range(30 + 3 * n)):
-        series = series * z + 1 / (math.factorial(j) * (n + j + 1))
-    return _recurrence(z, series, [jnp.expm1(z), *n * [jnp.exp(z)]], (z > -1.0) & (z < n + 1.5))
-
-
-def _relative_logarithm(x: Any, n: int) -> Any:
-    """The n-th derivative of ln x/(x - 1); near 1, with u = x - 1, Σ_{j≥n} (-1)^j j!/(j - n)! u^{j-n}/(j + 1)."""
-    u = x - 1
-    series = jnp.zeros_like(u)
-    for j in reversed(range(n, 40 + n)):
-        series = series * u + (-1) ** j * math.perm(j, n) / (j + 1)
-    later = [(-1) ** (k - 1) * math.factorial(k - 1) / x**k for k in range(1, n + 1)]
-    return _recurrence(u, series, [jnp.log(x), *later], jnp.abs(u) < 0.3)
-
-
 relative_exponential: Primitive = elementwise(
     "relative_exponential",
-    _relative_exponential,
+    formulas.relative_exponential,
     lambda y, z, n: relative_exponential(z, n=n + 1),
     keywords=("n",),
 )
 relative_logarithm: Primitive = elementwise(
-    "relative_logarithm", _relative_logarithm, lambda y, x, n: relative_logarithm(x, n=n + 1), keywords=("n",)
+    "relative_logarithm", formulas.relative_logarithm, lambda y, x, n: relative_logarithm(x, n=n + 1), keywords=("n",)
 )
 # Li₂(1 - x), which JAX calls spence.
 spence: Primitive = elementwise("spence", special.spence, lambda y, x: neg(relative_logarithm(x, n=0)))
@@ -256,66 +216,19 @@ log1mexp: Primitive = elementwise(
 soft_sign: Primitive = elementwise(
     "soft_sign", lambda x: x / (jnp.abs(x) + 1), lambda y, x: square(1.0 / (abs_(x) + 1.0))
 )
-ndtr: Primitive = elementwise("ndtr", special.ndtr, lambda y, x: _SQRT_HALF_OVER_PI * exp(-0.5 * square(x)))
-ndtri: Primitive = elementwise("ndtri", special.ndtri, lambda y, x: exp(0.5 * square(y)) / _SQRT_HALF_OVER_PI)
-
-
-@partial(jax.jit, static_argnames="n")
-def _inverse_mills(x: Any, n: int) -> Any:
-    """The n-th derivative of h = φ(x)/Φ(x), the ratio of the normal distribution's density and cumulative function.
-
-    On the right by h' = -h (x + h). On the left, where that cancels, by the continued fraction
-    h = t + 1/(t + 2/(t + 3/(...))) with t = -x, whose Taylor coefficients in t are computed from the bottom up.
-    """
-    left = x < -1.5
-    t = jnp.where(left, -x, 1.5)
-
-    def level(i: Any, c: tuple[Any, ...]) -> tuple[Any, ...]:
-        r = [1 / c[0]]
-        for j in range(1, n + 1):
-            r.append(-r[0] * sum(c[k] * r[j - k] for k in range(1, j + 1)))
-        return tuple(s + (400 - i) * r_j for s, r_j in zip(start, r, strict=True))
-
-    start = (t, jnp.ones_like(t), *(jnp.zeros_like(t),) * n)[: n + 1]
-    fraction = lax.fori_loop(0, 400, level, start)[n] * (-1) ** n * math.factorial(n)
-    h = [_SQRT_HALF_OVER_PI * jnp.exp(-0.5 * x * x - special.log_ndtr(jnp.maximum(x, -1.5)))]
-    for k in range(n):
-        s = [x + h[0], 1 + h[1] if k else 0.0, *h[2:]]
-        h.append(-sum(math.comb(k, j) * h[j] * s[k - j] for j in range(k + 1)))
-    return jnp.where(left, fraction, h[n])
+ndtr: Primitive = elementwise("ndtr", special.ndtr, lambda y, x: formulas.SQRT_HALF_OVER_PI * exp(-0.5 * square(x)))
+ndtri: Primitive = elementwise("ndtri", special.ndtri, lambda y, x: exp(0.5 * square(y)) / formulas.SQRT_HALF_OVER_PI)
 
 
 log_ndtr: Primitive = elementwise("log_ndtr", special.log_ndtr, lambda y, x: inverse_mills(x, n=0))
 inverse_mills: Primitive = elementwise(
-    "inverse_mills", _inverse_mills, lambda y, x, n: inverse_mills(x, n=n + 1), keywords=("n",)
+    "inverse_mills", formulas.inverse_mills, lambda y, x, n: inverse_mills(x, n=n + 1), keywords=("n",)
 )
-
-
-def _sinc_derivative(x: Any, n: int) -> Any:
-    """The n-th derivative of sin(πx)/(πx).
-
-    With θ = πx and S_k = d^k/dθ^k (sin θ/θ): S_k = (sin^{(k)} θ - k S_{k-1})/θ where θ is large, and
-    S_n = Σ_j (-1)^j θ^{2j-n}/((2j+1) (2j-n)!) where it is small.
-    """
-    x = jnp.asarray(x, float) if isinstance(x, int) else x
-    theta, turn = math.pi * x, math.pi * (x - 2 * jnp.round(x / 2))
-    small = jnp.abs(theta) < n + 0.5
-    series, terms = jnp.zeros_like(theta), range((n + 1) // 2, 2 * n + 14)
-    for j in reversed(terms):
-        factor = (-1) ** j / ((2 * j + 1) * math.factorial(2 * j - n))
-        series = series * theta * theta + factor
-    series = series * theta if n % 2 else series
-    far = jnp.where(small, 1.0, theta)
-    cycle = (jnp.sin(turn), jnp.cos(turn), -jnp.sin(turn), -jnp.cos(turn))
-    recurred = cycle[0] / far
-    for k in range(1, n + 1):
-        recurred = (cycle[k % 4] - k * recurred) / far
-    return math.pi**n * jnp.where(small, series, recurred)
 
 
 sinc: Primitive = elementwise("sinc", jnp.sinc, lambda y, x: sinc_derivative(x, n=1))
 sinc_derivative: Primitive = elementwise(
-    "sinc_derivative", _sinc_derivative, lambda y, x, n: sinc_derivative(x, n=n + 1), keywords=("n",)
+    "sinc_derivative", formulas.sinc_derivative, lambda y, x, n: sinc_derivative(x, n=n + 1), keywords=("n",)
 )
 
 # Functions that are not smooth everywhere: the slopes are plain arrays, constants for every further derivative.

@@ -89,17 +89,22 @@ def _solve_lower(a: Any, b: Any, transpose_a: bool) -> Any:
 
 
 def _cholesky_jvp(t: Any, out: Any, a: Any) -> Any:
-    """L̇ = L Φ(L⁻¹ Ȧ L⁻ᵀ), Ȧ symmetrized, Φ as in `_half_lower` (Murray 2016, arXiv:1602.07527, equation 8)."""
-    tangent = 0.5 * (t[0] + _flip(t[0]))
+    """L̇ = L Φ(L⁻¹ Ȧ L⁻ᵀ), Φ as in `_half_lower` (Murray 2016, arXiv:1602.07527, equation 8).
+
+    The lower triangle of a is read, and so that of its change: Ȧ has it, mirrored.
+    """
+    lower = _triangle(t[0], True, False)
+    tangent = lower + _flip(_triangle(t[0], True, True))
     inner = _solve_lower(out, _flip(_solve_lower(out, tangent, False)), False)
     return _matmul(out, _half_lower(_flip(inner)))
 
 
 def _cholesky_vjp(g: Any, i: int, out: Any, a: Any) -> Any:
-    """Ā = ½ (S + Sᵀ) with S = L⁻ᵀ Φ(Lᵀ L̄) L⁻¹ (Murray 2016, equation 10)."""
+    """Ā is the lower triangle of S + Sᵀ, its diagonal halved, with S = L⁻ᵀ Φ(Lᵀ L̄) L⁻¹ (Murray 2016, equation 10)."""
     inner = _half_lower(_matmul(_flip(out), g))
     s = _flip(_solve_lower(out, _flip(_solve_lower(out, inner, True)), True))
-    return 0.5 * (s + _flip(s))
+    both = s + _flip(s)
+    return 0.5 * (_triangle(both, True, False) + _triangle(both, True, True))
 
 
 def _lu_parts(out: Any, a: Any) -> tuple[Any, Any, Any]:
@@ -132,7 +137,10 @@ def _lu_vjp(g: Any, i: int, out: Any, a: Any) -> Any:
 
 
 lu: Primitive = general("lu", lambda a: lax.linalg.lu(a)[0], _lu_jvp, _lu_vjp)
-cholesky: Primitive = general("cholesky", lambda a: lax.linalg.cholesky(a), _cholesky_jvp, _cholesky_vjp)
+# Of the lower triangle alone, as JAX's operation; JAX's functions average it with the upper one before.
+cholesky: Primitive = general(
+    "cholesky", lambda a: lax.linalg.cholesky(a, symmetrize_input=False), _cholesky_jvp, _cholesky_vjp
+)
 
 
 def _triangle(x: Any, lower: bool, unit_diagonal: bool) -> Any:
