@@ -1,8 +1,10 @@
 """The one error that a user's input can cause: its message is a sentence that says what to do."""
 
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -93,6 +95,32 @@ def numbers(name: str, values: Iterable[float]) -> tuple[float, ...]:
         return tuple(float(value) for value in values)
     except (TypeError, ValueError) as error:
         raise InputError(f"{name} is {values}: give a list of numbers.") from error
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """A path of the user's, with the home that a ~ at its beginning stands for.
+
+    Raises:
+        InputError: it is that of nobody here, as of ~outputs, a slip for ~/outputs.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{path} begins with the home of a user who is not known here: write it out.") from error
+
+
+def interval(name: str, given: Any) -> tuple[float, ...]:
+    """(a, b) as floats.
+
+    Raises:
+        InputError: they are no two finite numbers in ascending order; the sentence calls them `name`.
+    """
+    ends = numbers(name, given)
+    require(
+        len(ends) == 2 and all(map(math.isfinite, ends)) and ends[0] < ends[1],
+        f"{name} is {list(ends)}: give two finite numbers, the left end below the right one.",
+    )
+    return ends
 
 
 def rectangle(name: str, given: Any, hint: str = "") -> tuple[tuple[float, ...], ...]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pinn_ac.errors import InputError, require
+from pinn_ac.errors import InputError, expanded, require
 
 
 def make_writable(folder: Path, setting: str = "hydra.run.dir") -> None:
@@ -18,7 +18,10 @@ def make_writable(folder: Path, setting: str = "hydra.run.dir") -> None:
         InputError: it cannot be made or written.
     """
     require_writable(folder, setting)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:  # a link to nowhere, for one
+        raise InputError(f"{folder} cannot be made ({error.strerror}): choose another {setting}.") from error
 
 
 def make_new(folder: Path, setting: str) -> int:
@@ -74,7 +77,7 @@ def to_be_copied(path: str | None, folder: Path) -> Path | None:
     """
     if path is None:
         return None
-    file = Path(path).expanduser()
+    file = expanded(path)
     require(file.is_file(), f"{path} is no longer there, and a copy of it is needed: put it back.")
     copy = folder / file.name
     if not copy.exists():
@@ -99,8 +102,25 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> Path:
     return path
 
 
+def holds(folder: Path, name: str) -> bool:
+    """Whether the folder has a file of that name.
+
+    Raises:
+        InputError: it may not be looked into.
+    """
+    try:
+        return (folder / name).is_file()
+    except OSError as error:
+        raise InputError(
+            f"{folder} cannot be read ({error.strerror}): ask for the right to, or for a copy."
+        ) from error
+
+
 def user_cache() -> Path:
-    """Where references and compiled programs are kept: $PINN_AC_CACHE, or pinn_ac in the user's cache folder."""
+    """Where references and compiled programs are kept: $PINN_AC_CACHE, or pinn_ac in the user's cache folder.
+
+    Of a user without a home, as some containers have, it is in the folder for temporary files.
+    """
     own = os.environ.get("PINN_AC_CACHE")
-    general = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(own or Path(general) / "pinn_ac").expanduser()
+    general = os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    return expanded(own or Path(tempfile.gettempdir() if general.startswith("~") else general) / "pinn_ac")

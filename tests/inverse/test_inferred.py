@@ -108,9 +108,8 @@ def test_a_direction_that_noise_hides_is_named_and_the_rest_is_kept(slopes):
 def test_two_unknowns_that_only_their_product_tells_apart():
     one = np.random.default_rng(0).normal(size=(100, 1))
     inferred = Inferred(NAMES, FOUND, one @ [[1.0, 1.0]], 0.01 * np.ones(100))
-    assert "diffusivity^0.71 · reaction_rate^-0.71" in inferred.sentence().replace("^-0.71 ·", "^0.71 ·").replace(
-        "rate^0.71", "rate^-0.71"
-    )
+    either = ("diffusivity^0.71 · reaction_rate^-0.71", "diffusivity^-0.71 · reaction_rate^0.71")
+    assert any(words in inferred.sentence() for words in either)
     assert not np.isfinite(inferred.standard_errors).any()
 
 

@@ -10,6 +10,7 @@ import pinn_ac
 from pinn_ac.errors import InputError
 from pinn_ac.fitting import best_method, choose
 from pinn_ac.inverse import Coefficients, Observations, UnknownStart, infer_profile, unknowns_of
+from pinn_ac.inverse.profile import _Varying
 from pinn_ac.inverse.search import Search
 from pinn_ac.problem import HalfWaves
 from pinn_ac.running import computing
@@ -45,6 +46,8 @@ def test_they_are_read_from_csv_and_npz(tmp_path):
     [
         ({"u": [0.1, np.nan, 0.2, 0.3]}, "u of observation 2 is NaN"),
         ({"t": [0.1, 0.2]}, "give one shape"),
+        ({"u": np.zeros((4, 1))}, r"u \(4, 1\): give one shape"),
+        ({"sigma": np.ones((4, 1))}, r"sigma \(4, 1\): give one shape"),
         ({"x": ["a", "b", "c", "d"]}, "x is not made of real numbers"),
         ({"u": np.full(4, 1j)}, "u is not made of real numbers"),
         ({"sigma": [0.1, 0.1, 0.0, 0.1]}, "sigma is not positive"),
@@ -57,6 +60,14 @@ def test_wrong_data_are_refused(changed, sentence):
     given = {"t": [0.1, 0.2, 0.3, 0.4], "x": [0.0] * 4, "u": [0.0] * 4} | changed
     with pytest.raises(InputError, match=sentence):
         Observations(**given).check(PROBLEM, 2)
+
+
+def test_places_and_times_that_single_precision_has_are_within_their_range():
+    short = pinn_ac.AllenCahn(horizon=0.1, domain=(-0.6, 0.6))
+    t, x = np.float32(0.1), np.float32(0.6)
+    assert float(t) > short.horizon
+    assert float(x) > short.domain[1]
+    Observations(np.full(3, t), np.full(3, x), np.zeros(3), 0.1).check(short, 1)
 
 
 def test_too_few_are_refused():
@@ -95,6 +106,22 @@ def test_walls_that_an_inverse_run_does_not_know_are_refused(boundary, unknown, 
     walled = pinn_ac.AllenCahn(boundary=kind, initial_condition=start)
     with pytest.raises(InputError, match=sentence):
         unknowns_of(walled, unknown)
+
+
+def test_walls_are_at_states_of_rest_of_the_reaction_that_is_sought():
+    """Not of the one that the problem has, which does not count."""
+    still = pinn_ac.AllenCahn(reaction_rate=0.0, boundary="dirichlet", initial_condition=HalfWaves(0.3, sine=(0.2,)))
+    with pytest.raises(InputError, match="held at states of rest of the reaction"):
+        unknowns_of(still, {"reaction_rate": 2.0})
+
+
+def test_a_profile_is_marched_with_the_hardest_of_its_values():
+    """The largest rate, by which disturbances grow most; the least diffusivity, which makes the thinnest fronts."""
+    weights = np.array([1.0, 0.0, 0.0, 0.5])  # n from −0.38 to 0.38
+    for name, hardest in (("reaction_rate", np.exp(0.5 * np.tanh(1))), ("diffusivity", np.exp(-0.5 * np.tanh(1)))):
+        unknowns = _Varying(PROBLEM, name, 1.0, 1, 1.0, 0)
+        found = unknowns.control(np.append(0.0, weights)).coefficients[name]
+        assert found == pytest.approx(hardest * unknowns.first.natural.coefficients[name], rel=1e-12)
 
 
 def test_a_profile_is_refused_between_walls():

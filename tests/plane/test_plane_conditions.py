@@ -118,6 +118,31 @@ def test_samples_are_interpolated(tmp_path):
     np.testing.assert_allclose(Tabulated2D(tmp_path / "u.npz")(PLACES), formula(*PLACES.T), atol=1e-13)
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"x": np.linspace(0, 0.99, 64)}, "no even grid of one period"),  # whose period would be 1.0057
+        ({"x": np.arange(64) / 64 + 0.02}, "no even grid of one period"),  # the last lies outside
+        ({"u": np.full((64, 8), 1j)}, "not as real numbers"),
+    ],
+)
+def test_samples_of_another_period_or_of_complex_numbers_are_refused(tmp_path, change, words):
+    held = {"x": np.arange(64) / 64, "y": np.arange(8) / 8, "u": np.ones((64, 8))}
+    square = {"domain": ((0.0, 1.0), (0.0, 1.0))}
+    np.savez(tmp_path / "u.npz", **held)
+    assert AllenCahn2D(initial_condition=Tabulated2D(tmp_path / "u.npz"), **square).initial_condition.largest == 1.0
+    np.savez(tmp_path / "u.npz", **held | change)
+    with pytest.raises(InputError, match=words):
+        AllenCahn2D(initial_condition=Tabulated2D(tmp_path / "u.npz"), **square)
+
+
+def test_a_condition_keeps_its_domain_in_natural_units():
+    square = ((0.0, 4.0), (0.0, 4.0))
+    problem = AllenCahn2D(domain=square, initial_condition=Disc(radius=1.0, width=0.4, domain=square))
+    assert problem.natural.initial_condition.domain == square
+    assert problem.natural.domain == ((-1.0, 1.0), (-1.0, 1.0))
+
+
 def test_a_transfer_keeps_the_field():
     condition = transfer_plane(SERIES.on_grid(24), 8)
     np.testing.assert_allclose(condition(PLACES), formula(*PLACES.T), atol=1e-13)
@@ -136,6 +161,8 @@ def test_a_transfer_keeps_the_field():
         (lambda path: AllenCahn2D(initial_condition=Disc(radius=1.2)), "give a smaller radius"),
         (lambda path: AllenCahn2D(initial_condition=Disc(width=1e-4)), "give a larger width"),
         (lambda path: AllenCahn2D(initial_condition=Disc(domain=((0, 4), (0, 2)))), "leave the former out"),
+        (lambda path: AllenCahn2D(initial_condition=Disc(domain=((0, 4), (0, 4)))), "leave the former out"),
+        (lambda path: Fourier2D(cosine=((600, 0, 1.0),)), "from -511 to 511"),
         (lambda path: Disc(domain=5), "two pairs of finite numbers.*or choose problem=allen_cahn_2d"),
         (lambda path: Disc(domain=((0, np.inf), (0, 1))), "two pairs of finite numbers"),
         (lambda path: Star(amplitude=1.0), "from 0 to below 1"),

@@ -1,5 +1,8 @@
 """The equation in the plane: its units, its residual by every engine, and its units' check."""
 
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -7,7 +10,10 @@ import pytest
 from pinn_ac import AllenCahn2D, derivatives
 from pinn_ac.derivatives import InPlaneEngine, JaxJvp
 from pinn_ac.errors import InputError
+from pinn_ac.problem import Fourier2D, Problem
+from pinn_ac.problem.plane import InPlane
 from pinn_ac.reference.consistency import mismatch
+from pinn_ac.reference.resolution import second_derivatives
 from pinn_ac.residual import closure
 
 ENGINES = ["JaxJet", "JaxJvp", "JaxReverse", "OwnForward", "OwnReverse", "OwnTaylor"]
@@ -59,6 +65,44 @@ def test_units_change_nothing():
     np.testing.assert_allclose([t, *x], [0.5, -0.5, 0.25])
     np.testing.assert_allclose(wide.to_natural_traced(jnp.asarray(1.5), jnp.array([2.0, -0.5]))[1], [-0.5, 0.25])
     np.testing.assert_allclose(wide.from_natural(t, x)[1], [2.0, -0.5])
+
+
+@dataclass(frozen=True)
+class FisherInPlane(InPlane, Problem):
+    """u_t = D (u_xx + u_yy) + u (1 − u), with nothing but what it needs."""
+
+    diffusivity: float = 1e-2
+    domain: tuple = ((-1.0, 1.0), (-1.0, 1.0))
+    initial_condition: Any = field(default_factory=Fourier2D)
+
+    orders: ClassVar = ("t", "xx", "yy")
+
+    @property
+    def diffusion(self):
+        return self.diffusivity
+
+    def reaction(self, u):
+        return u * (1 - u)
+
+    def residual(self, u, point):
+        return u["t"] - self.diffusivity * (u["xx"] + u["yy"]) - self.reaction(u["u"])
+
+
+class Still(FisherInPlane):
+    """Without diffusion, and so without a linear part."""
+
+    diffusion = None
+
+
+def test_an_equation_of_ones_own_in_the_plane_needs_no_bound():
+    problem = FisherInPlane()
+    assert mismatch(problem) < 1e-12
+    largest = problem.initial_condition.largest
+    reaction, flux = second_derivatives(problem)
+    assert (reaction, flux) == (pytest.approx(2.0), 0.0)
+    assert largest > 0.5
+    assert "spectral" in problem.capabilities
+    assert "spectral" not in Still().capabilities
 
 
 def test_the_residual_is_the_declared_equation():

@@ -92,13 +92,13 @@ def test_the_initial_condition_can_be_learned():
         ansatz=Soft(),
         embedding=Periodic(),
         sampler=LatinHypercube(64, 64),
-        optimizer=Adam(steps=3, learning_rate=1e-2),
+        optimizer=Adam(steps=6, learning_rate=1e-2),
         network=MLP(width=6, depth=1),
         windows=2,
         progress=False,
     )
-    losses = [entry["loss_initial"] for entry in solution.history if "loss_initial" in entry]
-    assert losses[0] > 0
+    losses = [entry["loss_initial"] for entry in solution.history if entry["stage"].startswith("1/")]
+    assert losses[-1] < losses[0]
     assert np.isfinite(solution(0.4, 0.1, 0.2))
 
 

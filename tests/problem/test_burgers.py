@@ -104,7 +104,7 @@ def test_what_needs_the_flow_of_a_reaction_is_refused(words):
     [pytest.param((), marks=pytest.mark.landing), ("ansatz=soft", "embedding=periodic")],
     ids=["lifted", "soft"],
 )
-def test_a_short_training_solves_it(words, tmp_path):
+def test_a_short_training_solves_it(words, tmp_path, undrawn):
     """Against Cole and Hopf's formula; Levenberg–Marquardt, 25 steps on a coarse network and a mild shock."""
     small = (
         "model.width=8", "model.depth=2", "sampler.num_points=256", "sampler.num_initial=64", "train.steps=25",

@@ -182,9 +182,9 @@ def test_samples_whose_ends_do_not_fit_name_the_boundary_that_would(tmp_path):
     np.savetxt(held, np.column_stack([x, np.exp(x)]), delimiter=",")
     np.savetxt(flat, np.column_stack([x, np.tanh(5 * x)]), delimiter=",")
     with pytest.raises(InputError, match=r"=dirichlet problem.boundary_values=\[0.367879441,2.71828183\]"):
-        Tabulated(held)
+        Tabulated(held, (-1.0, 1.0))
     with pytest.raises(InputError, match=r"choose problem.boundary=neumann"):
-        Tabulated(flat)
+        Tabulated(flat, (-1.0, 1.0))
     with pytest.raises(InputError, match="give both the same"):
         AllenCahn(boundary="neumann", initial_condition=Tabulated(held, boundary="dirichlet"))
     with pytest.raises(InputError, match="the walls are at"):

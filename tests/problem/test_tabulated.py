@@ -95,6 +95,28 @@ def test_other_domains(tmp_path):
     np.testing.assert_allclose(table(problem.to_unit(x)), wave((x - 4) / 2), atol=1e-14)
 
 
+def test_samples_are_on_the_domain_of_their_problem(tmp_path):
+    """Without a word on it, and never on another one, but for the natural units of their own problem."""
+    x = periods(32, 0.0, 2.0)
+    file = write(tmp_path / "u.csv", x, wave(x - 1))
+    problem = AllenCahn(domain=(0, 2), initial_condition=Tabulated(file))
+    assert problem.initial_condition == Tabulated(file, (0, 2))
+    np.testing.assert_allclose(problem.initial(x), wave(x - 1), atol=1e-14)
+    assert problem.natural.domain == (-1.0, 1.0)
+    np.testing.assert_allclose(problem.natural.initial(x - 1), wave(x - 1), atol=1e-14)
+    with pytest.raises(InputError, match="leave the former out, or give both the same"):
+        AllenCahn(initial_condition=Tabulated(file, (0, 2)))  # on [−1, 1], which the natural domain is too
+    with pytest.raises(InputError, match=r"u.csv has x outside the domain \[-1.0, 1.0\]"):
+        AllenCahn(initial_condition=Tabulated(file))
+
+
+@pytest.mark.parametrize("domain", [(1, -1), (0, 1, 2), (0, 0), (0, np.inf)])
+def test_a_domain_that_is_none_is_refused_by_the_sentence_of_a_problem(tmp_path, domain):
+    file = write(tmp_path / "u.csv", XI, wave(XI))
+    with pytest.raises(InputError, match=r"problem\.domain is .*the left end below the right one"):
+        Tabulated(file, domain)
+
+
 def test_no_first_line_is_lost(tmp_path):
     xi = periods(16)
     (tmp_path / "u.csv").write_text("\ufeff" + "\n".join(f"{x},{u}" for x, u in zip(xi, wave(xi), strict=True)))
@@ -134,13 +156,15 @@ def test_bad_samples_get_a_sentence(tmp_path, samples, suffix):
     else:
         np.savez(file, x=samples[0], u=samples[1])
     with pytest.raises(InputError, match=r"u\.\w+ .*: .*\.$"):
-        Tabulated(str(file))
+        Tabulated(str(file), (-1, 1))
+    with pytest.raises(InputError, match=r"u\.\w+ .*: .*\.$"):
+        AllenCahn(initial_condition=Tabulated(str(file)))
 
 
 def test_lengths_that_differ_get_a_sentence(tmp_path):
     np.savez(tmp_path / "u.npz", x=XI, u=wave(XI)[:-1])
     with pytest.raises(InputError, match="16 values of x but 15 of u"):
-        Tabulated(str(tmp_path / "u.npz"))
+        Tabulated(str(tmp_path / "u.npz"), (-1, 1))
 
 
 @pytest.mark.parametrize(
@@ -236,7 +260,7 @@ def test_samples_in_double_precision_outside_the_domain_are_refused(tmp_path):
     x = periods(16) + 1 / 3
     x[-1] = 1.0001
     with pytest.raises(InputError, match="outside the domain"):
-        Tabulated(write(tmp_path / "u.csv", x, wave(x)))
+        Tabulated(write(tmp_path / "u.csv", x, wave(x)), (-1, 1))
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])

@@ -15,7 +15,8 @@ from pinn_ac.app.help import listed
 from pinn_ac.app.jobs import folder_name, study_url
 from pinn_ac.app.program import spelled
 from pinn_ac.app.wording import has_no, in_words
-from pinn_ac.errors import InputError, require
+from pinn_ac.errors import InputError, expanded, require
+from pinn_ac.files import holds
 from pinn_ac.parallel import started
 from pinn_ac.running import Plan
 from pinn_ac.solution import CONFIG, ENSEMBLE
@@ -205,12 +206,12 @@ def plan(config: DictConfig) -> Plan:
 
 def is_run(folder: str | Path) -> bool:
     """Whether a run was started in the folder."""
-    return (Path(folder).expanduser() / CONFIG).is_file()
+    return holds(expanded(folder), CONFIG)
 
 
 def is_ensemble(folder: str | Path) -> bool:
     """Whether an ensemble was started in the folder."""
-    return (Path(folder).expanduser() / ENSEMBLE).is_file()
+    return holds(expanded(folder), ENSEMBLE)
 
 
 def can_go_on(folder: str | Path) -> bool:
@@ -220,7 +221,7 @@ def can_go_on(folder: str | Path) -> bool:
 
 def _run_folder(resume: str | None, fresh: str) -> str:
     """A resumed run continues in its own folder."""
-    return str(Path(resume).expanduser()) if resume and can_go_on(resume) else fresh
+    return str(expanded(resume)) if resume and can_go_on(resume) else fresh
 
 
 def _started(form: str) -> str:

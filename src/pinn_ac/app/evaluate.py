@@ -9,7 +9,7 @@ from pinn_ac.app.config import EvaluateConfig, animation, check_names
 from pinn_ac.app.jobs import PAGE
 from pinn_ac.app.report import load_reference, report
 from pinn_ac.app.saved_run import load_run
-from pinn_ac.errors import require
+from pinn_ac.errors import expanded, require
 from pinn_ac.files import make_writable, write_whole
 from pinn_ac.reference import usual_grid
 
@@ -33,7 +33,7 @@ def evaluate(config: DictConfig) -> None:
     grid = usual_grid(solution.problem, config.times, config.points)
     require_size(*grid, len(solution.problem.axes))
     solution.metrics.clear()  # what the training told stands in the run's own metrics.json
-    folder = Path(config.run).expanduser() / "evaluation" / f"{grid[0]}x{grid[1]}"
+    folder = expanded(config.run) / "evaluation" / f"{grid[0]}x{grid[1]}"
     make_writable(folder, "run, such as a copy of it")
     with solution.compute.active():
         reference = load_reference(solution.problem, config.reference, *grid)

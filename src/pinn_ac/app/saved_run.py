@@ -11,7 +11,7 @@ from pinn_ac.app.assembly import assemble
 from pinn_ac.app.config import Config, is_ensemble
 from pinn_ac.app.objects import allowed_modules, allowing
 from pinn_ac.app.wording import in_words
-from pinn_ac.errors import InputError, require
+from pinn_ac.errors import InputError, expanded, require
 from pinn_ac.inverse import FILE as INFERRED
 from pinn_ac.inverse import InferredSolution, stored, with_found
 from pinn_ac.plane import solution_of
@@ -27,7 +27,7 @@ OF_THE_RUN = ("prediction.npz", INFERRED)
 
 def load_run(folder: str | Path, device: str | None = None, allow: Iterable[str] | None = ()) -> Solution:
     """The solution that the run in `folder` has saved last; see :func:`pinn_ac.load_run`."""
-    folder = Path(folder).expanduser()
+    folder = expanded(folder)
     require(not is_ensemble(folder), f"{folder} holds an ensemble: give one of its runs, such as {folder}/seed=0.")
     config, inferred = load_config(folder), None
     is_found = (folder / INFERRED).is_file()
@@ -71,7 +71,7 @@ def kept_as(file: str | Path) -> str:
 
 def load_config(folder: str | Path) -> DictConfig:
     """The config of the run or the ensemble in `folder`; files that were copied into it are read from there."""
-    folder = Path(folder).expanduser()
+    folder = expanded(folder)
     file = folder / (ENSEMBLE if is_ensemble(folder) else CONFIG)
     require(
         file.is_file(), f"{folder} is not the folder of a run: it holds no {CONFIG}. Give one that train.py made."

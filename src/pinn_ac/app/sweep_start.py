@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf, read_write
 
 from pinn_ac.app.cli import refuse
 from pinn_ac.app.slurm import quiet_sacct
-from pinn_ac.errors import InputError
+from pinn_ac.errors import InputError, expanded
 from pinn_ac.files import make_new, make_writable
 from pinn_ac.parallel import agreed, first_begins
 
@@ -47,7 +47,7 @@ def _make_sweep_folder(sweep: DictConfig) -> Path:
     Raises:
         InputError: it cannot be made or written.
     """
-    folder = Path(sweep.dir).expanduser().absolute()
+    folder = expanded(sweep.dir).absolute()
     named_by = str(OmegaConf.to_container(sweep, resolve=False)["dir"])  # type: ignore[index,call-overload]
     if not any(moment in named_by for moment in MOMENTS):
         first_begins(lambda: make_writable(folder, "hydra.sweep.dir"))

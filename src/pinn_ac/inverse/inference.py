@@ -50,21 +50,21 @@ class InferredSolution(Solution):
         return found
 
     def plot_fit(self, path: str | Path | None = None) -> Any:
-        """Draw the fit, the residuals of the data, and the confidence ellipse of the first two unknowns.
+        """Draw the fit, the residuals of the data, and how sure the unknowns are.
+
+        Of two unknowns that the data determine these are regions of confidence, else two standard errors of each.
 
         Args:
-            path: a file to write the picture to, such as "inferred.png"; None for none.
+            path: a file to write the picture to, such as "inferred.png", or .pdf or .svg; None for none.
 
         Returns:
             matplotlib's figure.
         """
         from pinn_ac.reporting.inverse import draw_inferred  # only here, as matplotlib is slow to import
-        from pinn_ac.reporting.style import write
+        from pinn_ac.reporting.style import place_of_picture, shown
 
-        figure = draw_inferred(self.data, self.inferred)
-        if path is not None:
-            write(figure, Path(path))
-        return figure
+        place = place_of_picture(path)
+        return shown(draw_inferred(self.data, self.inferred), place)
 
     def save(self, folder: str | Path) -> Path:
         """:meth:`Solution.save`, with what was inferred."""

@@ -1,5 +1,6 @@
 """Observations of a solution: values at points, and how far each can be trusted."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,8 @@ class Observations:
 
     Args:
         t, x: where, in the units of the problem's horizon and domain; real numbers of shapes that go together.
-        u: what was seen there, of the same shape.
-        sigma: σ_i, of that shape or one positive number for all; None where it is not known: then all are one σ,
+        u: what was seen there, one value for each point: of the shape that t and x have together.
+        sigma: σ_i, of that shape too, or one positive number for all; None where it is not known: then all are one σ,
             which is estimated from how far the fitted solution stays from the data.
 
     Raises:
@@ -48,9 +49,13 @@ class Observations:
                 raise InputError(f"The observations' {name} is not made of real numbers: give an array.") from error
         try:
             shape = np.broadcast_shapes(*(array.shape for array in arrays.values()))
-        except ValueError as error:
-            shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-            raise InputError(f"The observations have the shapes {shapes}: give one shape.") from error
+        except ValueError:
+            shape = None
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+        # A column beside rows would make a square of them, in which every value is seen at every point.
+        is_one_each = shape is not None and arrays["u"].size == math.prod(shape)
+        require(is_one_each, f"The observations have the shapes {shapes}: give one shape.")
+        assert shape is not None
         for name, array in arrays.items():
             flat = np.broadcast_to(array, shape).ravel()
             bad = np.flatnonzero(~np.isfinite(flat))
@@ -96,7 +101,7 @@ class Observations:
             InputError: they are refused.
         """
         horizon, (left, right) = problem.horizon, problem.domain
-        slack = 1e-9
+        slack = 1e-6  # single precision is enough for a time or a place at the end of its range
         require(
             bool((self.t >= 0).all() and (self.t <= horizon * (1 + slack)).all()),
             f"An observation has t = {self._outside(self.t, 0.0, horizon):.6g}, outside [0, {horizon:g}]: set "

@@ -1,5 +1,6 @@
 """A coefficient that depends on x, as a second small network."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, make_dataclass, replace
 from functools import cache, cached_property
@@ -127,9 +128,10 @@ class _Varying(Unknowns):
         return np.concatenate([np.exp(eta[:1]), np.ones(len(eta) - 1)])
 
     def control(self, eta: np.ndarray) -> Problem:
-        """With the largest of the coefficient, which asks for the shortest windows."""
+        """With the coefficient's largest or least value: by which disturbances grow more, else fronts are thinner."""
         n = [float(log_factor(jnp.asarray(eta[1:]), xi)) for xi in np.linspace(-1, 1, 33)]
-        return self._constant.natural(eta[:1] + max(n))
+        both = [self._constant.natural(eta[:1] + one) for one in (max(n), min(n))]
+        return max(both, key=lambda one: (one.growth, -(one.interface_width or math.inf)))
 
     def natural(self, eta: np.ndarray) -> Problem:
         return self._with(self._constant.natural(eta[:1]), eta)
@@ -208,7 +210,8 @@ def infer_profile(
     """A positive coefficient as a function of x, from observations: a second small network, trained with the first.
 
     θ(x) = θ₀ exp n(ξ), n(ξ) = Σ_j w_j tanh(p_j cos πξ + q_j sin πξ + r_j), its weights N(0, s²) before the data are
-    seen. The equation is satisfied in the limit, as for constants, by the same Gauss–Newton.
+    seen. The equation is satisfied in the limit, as for constants, by the same Gauss–Newton. It is the problem's
+    residual with θ(x) in place of θ: a diffusivity D(x) multiplies u_xx, with no term D'(x) u_x.
 
     Args:
         problem: the equation; what it has for the coefficient does not count.

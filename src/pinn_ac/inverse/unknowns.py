@@ -84,19 +84,19 @@ class Coefficients(Unknowns):
         kind, have = type(self.known).__name__, list(self.known.coefficients)
         require(bool(have), f"{kind} has no coefficient that could be unknown: choose another problem.")
         require(bool(self.guess), f"Nothing is unknown: name one of {', '.join(have)}, as in unknown.{have[0]}=1.")
-        circle = self.known.circle
-        require(
-            not (circle.is_mirrored and any(circle.base.bends)),
-            "Between walls, coefficients are found where u is held at states of rest of the reaction, such as −1, 0 "
-            f"and 1, and problem.boundary_values is {list(self.known.boundary_values or ())}: give such data, or "
-            "choose problem.boundary=neumann.",
-        )
         for name, value in self.guess.items():
             require(name in have, f"{kind} has no coefficient {name}: it has {', '.join(have)}.")
             require(
                 is_number(value) and value > 0,
                 f"unknown.{name} is {value}: give a positive number, from which the search begins.",
             )
+        circle = self.first.circle
+        require(
+            not (circle.is_mirrored and any(circle.base.bends)),
+            "Between walls, coefficients are found where u is held at states of rest of the reaction, such as −1, 0 "
+            f"and 1, and problem.boundary_values is {list(self.known.boundary_values or ())}: give such data, or "
+            "choose problem.boundary=neumann.",
+        )
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from pinn_ac.errors import InputError, require
+from pinn_ac.errors import InputError, expanded, require
 
 NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -28,6 +28,7 @@ def read_arrays(path: str | Path, names: Mapping[str, str] | None = None) -> dic
     """The arrays of a file that :data:`NAMES` knows, as float arrays in the precision of the file.
 
     Solutions on a grid come as (n_t, n_x): where the file has vectors t and x and u as (n_x, n_t), u is transposed.
+    A square u, which fits both, is taken as (n_t, n_x).
     Both public files of this problem, DeepXDE's (t, x, u) and JAX-PI's (t, x, usol), are read as they are.
 
     Args:
@@ -47,7 +48,7 @@ def read_arrays(path: str | Path, names: Mapping[str, str] | None = None) -> dic
     >>> read_arrays(file)["u"].tolist()
     [1.0, 2.0]
     """
-    file = Path(path).expanduser()
+    file = expanded(path)
     require(file.is_file(), f"There is no file {path}.")
     held = _held(file)
     wanted = dict(names or {})
@@ -63,7 +64,7 @@ def read_arrays(path: str | Path, names: Mapping[str, str] | None = None) -> dic
     for what, usual in NAMES.items():
         name = wanted.get(what) or next((by_letters[one] for one in usual if one in by_letters), None)
         if name is not None:
-            found[what] = _numbers(path, name, held[name])
+            found[what] = real_numbers(path, name, held[name])
     for what in ("t", "x"):
         if what in found:
             found[what] = found[what].ravel()
@@ -142,7 +143,7 @@ def _is_number(word: str) -> bool:
     return True
 
 
-def _numbers(path: str | Path, name: str, values: np.ndarray) -> np.ndarray:
+def real_numbers(path: str | Path, name: str, values: np.ndarray) -> np.ndarray:
     """The values as floats, without axes of length 1."""
     is_real = np.issubdtype(values.dtype, np.number) and not np.iscomplexobj(values)
     require(is_real, f"{path} holds {name} as {values.dtype}, not as real numbers: {KINDS}.")

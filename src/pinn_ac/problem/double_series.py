@@ -1,7 +1,7 @@
 """Finite double Fourier series on the unit square: values, transforms, and heat flow."""
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import jax
@@ -31,6 +31,11 @@ class DoubleSeries:
     def on_grid(self, points: int) -> np.ndarray:
         """u₀ at ξ_i = −1 + 2i/n and η_j = −1 + 2j/n, (n, n), n = `points` ≥ 2m."""
         return grid_values(np.asarray(self.matrix), points)
+
+    @cached_property
+    def largest(self) -> float:
+        """max |u₀| on a grid."""
+        return float(np.abs(self.on_grid(max(256, 2 * len(self.matrix)))).max())
 
     def __call__(self, xi: Any) -> jax.Array:
         """u₀ at one point (2,) or at many, (…, 2)."""

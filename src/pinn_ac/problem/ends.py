@@ -48,7 +48,7 @@ def checked(problem: Any) -> tuple[float, float] | None:
         boundary in BOUNDARIES,
         f"problem.boundary is {boundary!r}: choose {', '.join(BOUNDARIES[:-1])} or {BOUNDARIES[-1]}.",
     )
-    _require_same_boundary(problem)
+    require_same_boundary(problem)
     require(
         values is None or boundary == "dirichlet",
         f"problem.boundary_values are for problem.boundary=dirichlet, and problem.boundary is {boundary}: leave them "
@@ -108,7 +108,7 @@ def _rounding(condition: Any) -> float:
     return float(getattr(condition, "rounding", 0.0))
 
 
-def _require_same_boundary(problem: Any) -> None:
+def require_same_boundary(problem: Any) -> None:
     """Refuse samples that were read for another boundary, whose ends may not fit."""
     made_for = getattr(problem.initial_condition, "boundary", problem.boundary)
     require(

@@ -1,6 +1,6 @@
 """Initial conditions u₀(ξ) on the unit period [−1, 1): values, exact Fourier coefficients, heat flow."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -48,9 +48,29 @@ class InitialCondition(Protocol):
         ...
 
 
+class NaturalDomain(tuple[Any, ...]):
+    """The domain of a problem in natural units, in which samples keep the domain that they were read for."""
+
+
+def on_same_domain(condition: Any, domain: Any) -> Any:
+    """A condition with a `domain` as the condition of a problem on this domain; without one it gets the problem's.
+
+    Raises:
+        InputError: its own is another one.
+    """
+    if condition.domain is None:
+        return replace(condition, domain=domain)
+    require(
+        isinstance(domain, NaturalDomain) or condition.domain == domain,
+        f"problem.initial_condition.domain is {condition.domain}, and problem.domain is {domain}: leave the former "
+        "out, or give both the same.",
+    )
+    return condition
+
+
 ASKED = {
     1: ("even", "kinks", "steepest_slope", "fourier_coefficients", "heat_flow"),
-    2: ("steepest_slope", "matrix", "heat_flow"),
+    2: ("steepest_slope", "largest", "matrix", "heat_flow"),
 }
 """What is asked of an initial condition besides its values, by the dimensions of space."""
 

@@ -3,7 +3,7 @@
 import math
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, reduce
 from typing import Any
 
@@ -18,7 +18,7 @@ from pinn_ac.problem.double_series import (
     slope,
     trimmed,
 )
-from pinn_ac.problem.initial_conditions import require_finite
+from pinn_ac.problem.initial_conditions import on_same_domain, require_finite
 
 NEIGHBOURS = range(-2, 3)
 """Periods whose figures reach into this one."""
@@ -41,11 +41,6 @@ class _Condition(DoubleSeries):
         n = max(128, 2 * len(self.matrix))
         along = [grid_values(slope(self.matrix, axis), n) for axis in (0, 1)]
         return float(np.hypot(*along).max()) or 1.0
-
-    @cached_property
-    def largest(self) -> float:
-        """max |u₀| on a grid."""
-        return float(np.abs(self.on_grid(max(256, 2 * len(self.matrix)))).max())
 
 
 @dataclass(frozen=True)
@@ -110,16 +105,7 @@ class Placed(_Condition):
         Raises:
             InputError: its own is another one, or it does not fit.
         """
-        if self.domain is None:
-            return replace(self, domain=domain)  # type: ignore[type-var]
-        sides = [right - left for left, right in self.domain]
-        natural = tuple((-side / max(sides), side / max(sides)) for side in sides)
-        require(
-            domain in (self.domain, natural),
-            f"problem.initial_condition.domain is {self.domain}, and problem.domain is {domain}: leave the former "
-            "out, or give both the same.",
-        )
-        return self
+        return on_same_domain(self, domain)
 
     def settle(self) -> None:
         """Check the domain and, where there is one, the series, so that it is refused before anything is computed."""
@@ -323,7 +309,7 @@ def _triples(name: str, given: Any) -> tuple[tuple[float, ...], ...]:
         require(
             fits and max(map(abs, triple[:2])) < MOST_MODES,
             f"problem.initial_condition.{name} holds {list(triple)}: give triples [k, l, amplitude] with whole "
-            "wavenumbers k and l.",
+            f"wavenumbers k and l from {1 - MOST_MODES} to {MOST_MODES - 1}.",
         )
         found.append(triple)
     return tuple(found)

@@ -11,7 +11,13 @@ import numpy as np
 
 from pinn_ac.errors import require
 from pinn_ac.problem import ends
-from pinn_ac.problem.initial_conditions import InitialCondition, largest_value, values_at, values_on_grid
+from pinn_ac.problem.initial_conditions import (
+    InitialCondition,
+    NaturalDomain,
+    largest_value,
+    values_at,
+    values_on_grid,
+)
 from pinn_ac.problem.own_period import OwnPeriod, own_period
 from pinn_ac.problem.reflected import Base
 from pinn_ac.problem.units import require_units
@@ -138,7 +144,7 @@ class InUnits:
     @property
     def natural_domain(self) -> Any:
         """The domain in natural units."""
-        return -1.0, 1.0
+        return NaturalDomain((-1.0, 1.0))
 
     def at(self, t: Any, x: Any) -> dict[str, Any]:
         """The point (t, x) as the residual wants it: name of an axis → coordinate."""

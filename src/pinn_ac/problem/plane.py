@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pinn_ac.errors import rectangle, require, require_object
-from pinn_ac.problem.initial_conditions import require_known
+from pinn_ac.problem.initial_conditions import NaturalDomain, require_known
 
 
 class InPlane:
@@ -62,15 +62,12 @@ class InPlane:
                 "problem on a line.",
             )
         require_object("problem.initial_condition", self.initial_condition)
-        placed = getattr(self.initial_condition, "on_domain", None)
-        if placed is not None:
-            object.__setattr__(self, "initial_condition", placed(self._checked_domain()))
         super().__post_init__()  # type: ignore[misc]
         if self.diffusion is not None:
             require_known(self)
 
     def _checked_domain(self) -> tuple[tuple[float, ...], ...]:
-        return rectangle("problem.domain", self.domain)
+        return self.domain if isinstance(self.domain, NaturalDomain) else rectangle("problem.domain", self.domain)
 
     # --- the rectangle ------------------------------------------------------------------------------------------
 
@@ -92,7 +89,7 @@ class InPlane:
     @property
     def natural_domain(self) -> tuple[tuple[float, float], ...]:
         """The rectangle in natural units."""
-        return tuple((-half, half) for half in (self.sides / self.period).tolist())
+        return NaturalDomain((-half, half) for half in (self.sides / self.period).tolist())
 
     def at(self, t: Any, x: Any) -> dict[str, Any]:
         """The point (t, x) as the residual wants it: name of an axis → coordinate."""
@@ -145,6 +142,10 @@ class InPlane:
         """(ξ, η) in [−1, 1]² of any position, wrapped periodically."""
         xi = (jnp.asarray(x) - self.middle) * (2 / self.sides)
         return xi - 2 * jnp.round(xi / 2)
+
+    def _defines(self, name: str) -> bool:
+        """Whether the class states this itself; the symbol of diffusion, which is here, is stated by `diffusion`."""
+        return getattr(type(self), name) is not getattr(InPlane, name, None) and super()._defines(name)  # type: ignore[misc]
 
     # --- diffusion ----------------------------------------------------------------------------------------------
 

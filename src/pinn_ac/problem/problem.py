@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pinn_ac.errors import InputError, is_number, numbers, plain, require, require_object
+from pinn_ac.errors import InputError, interval, is_number, plain, require, require_object
 from pinn_ac.problem import ends
 from pinn_ac.problem.capabilities import CAPABILITIES
-from pinn_ac.problem.initial_conditions import Cosine, InitialCondition
+from pinn_ac.problem.initial_conditions import Cosine, InitialCondition, NaturalDomain
 from pinn_ac.problem.leaves import flatten, unflatten, with_condition
 from pinn_ac.problem.natural import InUnits
 from pinn_ac.problem.units import require_definition
@@ -119,15 +119,14 @@ class Problem(InUnits):
             f"problem.initial_condition is one of {dimension} space dimension{'s' * (dimension > 1)}, and "
             f"{type(self).__name__} has {len(self.axes)}: choose another by problem/initial_condition=NAME.",
         )
+        placed = getattr(self.initial_condition, "on_domain", None)
+        if placed is not None:
+            ends.require_same_boundary(self)
+            object.__setattr__(self, "initial_condition", placed(self.domain))
         object.__setattr__(self, "boundary_values", ends.checked(self))
 
     def _checked_domain(self) -> Any:
-        domain = numbers("problem.domain", self.domain)
-        require(
-            len(domain) == 2 and all(map(math.isfinite, domain)) and domain[0] < domain[1],
-            f"problem.domain is {list(domain)}: give two finite numbers, the left end below the right one.",
-        )
-        return domain
+        return self.domain if isinstance(self.domain, NaturalDomain) else interval("problem.domain", self.domain)
 
     def require_number(self, name: str, least: float = -math.inf, above: float = -math.inf) -> None:
         """Refuse a field whose value is not a finite number ≥ `least` and > `above`; for `__post_init__`.

@@ -4,18 +4,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.interpolate import BSpline, CubicSpline, make_interp_spline
 
-from pinn_ac.errors import InputError, numbers, require
+from pinn_ac.errors import InputError, expanded, interval, require
 from pinn_ac.problem.arrays import NAMES, columns, file_name, read_arrays
 from pinn_ac.problem.ends import BOUNDARIES, said
-from pinn_ac.problem.initial_conditions import BandLimited
+from pinn_ac.problem.initial_conditions import BandLimited, on_same_domain
 
 RESAMPLED = 4096
 """Points at which samples on an uneven grid are laid anew, through a periodic cubic spline."""
@@ -37,17 +36,18 @@ class Tabulated(BandLimited):
     Args:
         path: a CSV file with two columns x, u or a header that names them, an NPZ file with arrays x and u, or a .mat
             file (SciPy's reader). Of a solution (n_t, n_x), or with a column t, u₀ is u at the first time.
-        domain: the (a, b) that the samples' x refer to; that of the problem.
+        domain: the (a, b) that the samples' x refer to: that of the problem, which gives its own to samples without
+            one.
         boundary: that of the problem.
         x_name, u_name, t_name: what the file calls its arrays, where it is not one of `arrays.NAMES`.
 
     Raises:
-        InputError: the file cannot be read, holds NaN, too few samples, or samples outside the domain; or its ends do
-            not fit the boundary.
+        InputError: the file cannot be read; or, when the domain is known, it holds NaN, too few samples, or samples
+            outside the domain, or its ends do not fit the boundary.
     """
 
     path: str
-    domain: tuple[float, float] = (-1.0, 1.0)
+    domain: Any = None
     boundary: str = "periodic"
     x_name: str | None = None
     u_name: str | None = None
@@ -55,7 +55,8 @@ class Tabulated(BandLimited):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", file_name(self.path, "a CSV, NPZ or .mat file"))
-        object.__setattr__(self, "domain", numbers("problem.initial_condition.domain", self.domain))
+        if self.domain is not None:
+            object.__setattr__(self, "domain", interval("problem.domain", self.domain))
         require(
             self.boundary in BOUNDARIES,
             f"problem.initial_condition.boundary is {self.boundary!r}: choose that of the problem, "
@@ -66,7 +67,20 @@ class Tabulated(BandLimited):
             is_name = value is None or isinstance(value, str)
             require(is_name, f"problem.initial_condition.{name} is {value}: give the name of an array, or null.")
         # A bad file is refused here, before anything is computed.
-        _ = self.coefficients if self.periodic else self._spline
+        _ = self._samples if self.domain is None else self.coefficients if self.periodic else self._spline
+
+    def on_domain(self, domain: Any) -> Any:
+        """The condition of a problem with this domain.
+
+        Raises:
+            InputError: its own is another one, or the samples do not fit.
+        """
+        return on_same_domain(self, domain)
+
+    @property
+    def _interval(self) -> tuple[float, float]:
+        """The domain; [−1, 1] as long as no problem has given one."""
+        return self.domain or (-1.0, 1.0)
 
     @property
     def periodic(self) -> bool:
@@ -91,7 +105,7 @@ class Tabulated(BandLimited):
     @cached_property
     def _spline(self) -> BSpline:
         """u₀(ξ) between walls."""
-        xi, u = _between_walls(self.path, self._samples, self.domain)
+        xi, u = _between_walls(self.path, self._samples, self._interval)
         return make_interp_spline(xi, u, k=5)
 
     @property
@@ -121,11 +135,11 @@ class Tabulated(BandLimited):
         require(
             self.periodic, "These samples lie between walls and have no Fourier series: ask Problem.circle for it."
         )
-        xi, u = _one_period(self.path, samples, self.domain)
+        xi, u = _one_period(self.path, samples, self._interval)
         n = len(u)
         away = xi - 2 * np.arange(n) / n
         start = float(np.mean(away))
-        if np.ptp(away) > 2 * max(1e-6 / n, 1.01 * _slack(samples, self.domain)):
+        if np.ptp(away) > 2 * max(1e-6 / n, 1.01 * _slack(samples, self._interval)):
             spline = CubicSpline(np.append(xi, xi[0] + 2), np.append(u, u[0]), bc_type="periodic")
             n, start = RESAMPLED, -1.0
             u = spline(-1 + 2 * np.arange(n) / n)
@@ -148,7 +162,7 @@ class Samples(NamedTuple):
 
 def _read(path: str, names: Mapping[str, str]) -> Samples:
     """What the file has."""
-    file = Path(path).expanduser()
+    file = expanded(path)
     require(file.is_file(), f"problem.initial_condition.path: there is no file {path}.")
     try:
         found = read_arrays(file, names)

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 
-from pinn_ac.errors import InputError, require
-from pinn_ac.problem.arrays import file_name
+from pinn_ac.errors import InputError, expanded, require
+from pinn_ac.problem.arrays import file_name, real_numbers
 from pinn_ac.problem.double_series import MOST_MODES, analysis, trimmed
 from pinn_ac.problem.initial_conditions_2d import UNIT_SQUARE, Placed
 
@@ -83,15 +82,16 @@ def _square(A: np.ndarray) -> np.ndarray:
 
 
 def _read(path: str) -> tuple[np.ndarray, ...]:
-    file = Path(path).expanduser()
+    file = expanded(path)
     require(file.is_file(), f"problem.initial_condition.path: there is no file {path}.")
     try:
         with np.load(file, allow_pickle=False) as arrays:
-            x, y, u = (np.asarray(arrays[name], float) for name in ("x", "y", "u"))
+            held = {name: np.asarray(arrays[name]) for name in ("x", "y", "u")}
     except (ValueError, KeyError, OSError, EOFError, BadZipFile, TypeError) as error:
         raise InputError(
             f"{path} cannot be read ({error}): give an NPZ file with arrays x, y and u, u[i, j] at (x_i, y_j)."
         ) from error
+    x, y, u = (np.asarray(real_numbers(path, name, values), float) for name, values in held.items())
     return np.ravel(x), np.ravel(y), u
 
 
@@ -105,8 +105,10 @@ def _even(path: str, name: str, values: np.ndarray, side: Sequence[float]) -> tu
     even = bool(np.abs(steps - step).max() <= 1e-4 * abs(step)) and step > 0
     count = round(2 / step) if even else 0
     is_whole_period = count == len(xi) - 1
+    # All steps together may miss the period by the thousandth part of one.
+    fits = even and count in (len(xi), len(xi) - 1) and abs(count * step - 2) <= 1e-3 * step
     require(
-        even and count in (len(xi), len(xi) - 1) and xi[0] >= -1 - 1e-4 * step,
+        fits and xi[0] >= -1 - 1e-3 * step and xi[-1] <= 1 + 1e-3 * step,
         f"{path} has {name} that is no even grid of one period from {left} to {right}: resample it, or set "
         "problem.domain.",
     )

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from pinn_ac.errors import expanded
 from pinn_ac.files import user_cache, write_whole
 from pinn_ac.problem import Problem
 from pinn_ac.problem.initial_conditions import require_known
@@ -48,7 +49,7 @@ def load_or_solve(
     if len(problem.axes) == 2:
         return _in_plane(problem, times, points, cache_folder)  # type: ignore[return-value]
     times = check_times(problem, times)
-    file = Path(cache_folder or user_cache()).expanduser() / f"reference_{key(problem, times, points)}.npz"
+    file = expanded(cache_folder or user_cache()) / f"reference_{key(problem, times, points)}.npz"
     found = _load(file, times, points)
     if found is not None:
         return found
@@ -99,7 +100,7 @@ def _in_plane(problem: Any, times: np.ndarray | None, points: int, cache_folder:
     for values in (times, matrix, reaction, np.asarray(problem.symbol(k[:, None], k), float)):
         digest.update(np.ascontiguousarray(values).tobytes())
     name = f"reference_plane_{digest.hexdigest()[:32]}.npz"
-    file = Path(cache_folder or user_cache()).expanduser() / name
+    file = expanded(cache_folder or user_cache()) / name
     try:
         with np.load(file, allow_pickle=False) as arrays:
             kept = {one.name: arrays[one.name] for one in fields(PlaneReference)}

@@ -63,7 +63,7 @@ def largest_speed(problem: Problem) -> float:
 
 def _largest_derivative(problem: Problem, name: str, order: int) -> float:
     """By central differences, exact up to degree 3, on 65 values of u in [−bound, bound]; without a bound of u₀."""
-    reach = problem.bound or 2 * float(np.abs(problem.initial_condition.fourier_coefficients(2**12)).sum()) or 1.0
+    reach = problem.bound or 2 * _largest_initial_value(problem) or 1.0
     u, step = np.linspace(-reach, reach, 65), 1e-2 * reach
     values = [getattr(problem, name)(u + shift) for shift in (-step, 0.0, step)]
     if values[0] is None:
@@ -73,6 +73,13 @@ def _largest_derivative(problem: Problem, name: str, order: int) -> float:
     # Rounding makes a linear term's second difference a tiny number; it must count as zero.
     known = np.nan_to_num(np.where(np.abs(difference) > 1e-13 * np.abs(here).max(), difference, 0.0))
     return float(np.abs(known).max()) / step**order
+
+
+def _largest_initial_value(problem: Problem) -> float:
+    """A bound of |u₀|; in the plane its largest value on a grid."""
+    if len(problem.axes) == 2:
+        return float(problem.initial_condition.largest)  # type: ignore[attr-defined]
+    return float(np.abs(problem.initial_condition.fourier_coefficients(2**12)).sum())
 
 
 def _initial_modes(problem: Problem, first_time: float) -> int:

@@ -1,4 +1,4 @@
-"""The figure of an inverse run: the fit, what it leaves of the data, and the confidence region of the unknowns."""
+"""The figure of an inverse run: the fit, what it leaves of the data, and how sure the unknowns are."""
 
 from typing import Any, Protocol
 
@@ -42,7 +42,10 @@ class Found(Protocol):
 
 
 def draw_inferred(data: Data, inferred: Found) -> Figure:
-    """Three panels: the fit against the data, residuals over (t, x) in units of σ, the confidence region.
+    """Three panels: the fit against the data, residuals over (t, x) in units of σ, how sure the unknowns are.
+
+    The last has the regions of confidence of two unknowns; of one, of more, or where the data do not determine one,
+    two standard errors of each.
 
     Args:
         data: the observations.

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pinn_ac.errors import InputError, require
+from pinn_ac.errors import InputError, expanded, require
 from pinn_ac.files import write_whole
 from pinn_ac.tracking.tracker import Tracker
 
@@ -22,7 +22,8 @@ HISTORY = "history.jsonl"
 class Jsonl(Tracker):
     """Appends each logged step to a file of JSON lines, which :func:`read_history` reads.
 
-    A line is on disk as soon as its step is logged. A resumed run first drops the lines of steps that it will repeat.
+    A line is on disk as soon as its step is logged. A resumed run first drops the lines of steps that it will repeat,
+    and a new one all that the file held.
 
     Args:
         path: the file. A relative path lies inside the run's folder.
@@ -44,7 +45,7 @@ class Jsonl(Tracker):
         require_path("tracker.jsonl.path", self.path, "file")
 
     def start(self, description: Mapping[str, Any]) -> None:
-        """Find the file; of a run that continues from `description["step"]`, drop the lines of later steps."""
+        """Find the file, and drop what later steps than `description["step"]` have written: of a new run, all."""
         file = in_folder(self.path, description, "Jsonl", "path")
         self._history = History(file).truncate_after(int(description.get("step", 0)))
 
@@ -66,12 +67,12 @@ def require_path(name: str, path: Any, kind: str) -> None:
 
 
 def in_folder(path: str, description: Mapping[str, Any], name: str, setting: str) -> Path:
-    """Where a tracker writes: `path`, inside the run's folder if it is relative.
+    """Where a tracker writes: `path`, which begins at the run's folder if it is relative.
 
     Raises:
         InputError: it is relative and the run has no folder.
     """
-    place, folder = Path(path).expanduser(), description.get("folder")
+    place, folder = expanded(path), description.get("folder")
     require(
         place.is_absolute() or folder is not None,
         f"{name} writes into the run's folder, and this run has none: give the run a folder, or {name} an absolute "

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -11,7 +10,7 @@ from omegaconf import DictConfig
 from pinn_ac.app.comparison.plan import SETTINGS
 from pinn_ac.app.comparison.result import report
 from pinn_ac.app.run import train
-from pinn_ac.errors import require
+from pinn_ac.errors import expanded, require
 
 SWEEPER = "hydra.sweeper."
 
@@ -29,7 +28,7 @@ def main(words: Sequence[str], compare: Callable[[], Any]) -> None:
     named = [word for word in words if word.startswith("run=")]
     if len(words) == 1 and "=" not in words[0] and not words[0].startswith(("-", "~")):
         named = list(words)
-    folders = [Path(word.removeprefix("run=")).expanduser() for word in named]
+    folders = [expanded(word.removeprefix("run=")) for word in named]
     if not folders:
         sys.argv[1:] = [for_sweeper(word) for word in sys.argv[1:]]
         compare()
