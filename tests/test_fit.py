@@ -2,7 +2,9 @@
 
 import doctest
 import inspect
+import warnings
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -11,22 +13,24 @@ import pytest
 import yaml
 
 import pinn_ac
-from composed import composed
+from composed import EASY, composed
+from pinn_ac import fitting
 from pinn_ac.ansatz import Decaying, Lifted, ReactionFlow, Soft
 from pinn_ac.app.train import train_in
 from pinn_ac.derivatives import OwnTaylor
 from pinn_ac.description import describe
 from pinn_ac.errors import InputError, is_number, is_whole
 from pinn_ac.fitting import BY_THE_CLOCK, Choices, choose
+from pinn_ac.inverse.search import UNSETTLED
 from pinn_ac.loss import Loss
 from pinn_ac.models import MLP, Periodic, Splitting
 from pinn_ac.optimizers import LBFGS, Adam, LevenbergMarquardt, Muon
-from pinn_ac.problem import Sine
+from pinn_ac.problem import Cosine, Sine
 from pinn_ac.problem.initial_conditions import largest_value
 from pinn_ac.running import Plan
 from pinn_ac.sampling import Monitor, Sobol, Uniform
 from pinn_ac.setup import assemble
-from pinn_ac.tracking import Jsonl
+from pinn_ac.tracking import Jsonl, Tracker
 from pinn_ac.weighting import Causal, Together
 
 NETWORK, SAMPLER = MLP(width=4, depth=1), Sobol(128, resample_every=5)
@@ -70,11 +74,11 @@ def parameters(solution):
     ],
     ids=["levenberg_marquardt", "stages"],
 )
-def test_both_doors_end_in_the_same_bits(choices, words, tmp_path):
+def test_both_doors_end_in_the_same_bits(choices, words, tmp_path, undrawn):
     """A config and the objects that it names train to the same parameters, and tell the same history."""
-    problem = pinn_ac.AllenCahn()
+    problem = pinn_ac.AllenCahn(1e-3, 2.0, initial_condition=Cosine())
     ours = pinn_ac.fit(problem, network=NETWORK, progress=False, reference=True, **choices)
-    train_in(tmp_path / "run", composed(*WORDS, *words))
+    train_in(tmp_path / "run", composed(*EASY, *WORDS, *words))
     theirs = pinn_ac.load_run(tmp_path / "run")
     for one, other in zip(parameters(ours), parameters(theirs), strict=True):
         assert np.array_equal(one, other)
@@ -160,6 +164,24 @@ def test_a_tolerance_that_a_training_misses_is_said(capsys):
         solution = pinn_ac.fit(problem, network=NETWORK, sampler=SAMPLER, steps=2, tolerance=1e-12, progress=False)
     assert solution.metrics["tolerance_met"] is False
     assert solution.metrics["estimated_relative_l2"] == solution.estimate()
+
+
+def test_what_no_tracker_says_is_warned_of(tmp_path):
+    """A file of numbers says nothing; a tracker that can say something is left to do it."""
+
+    class Listens(Tracker):
+        def say(self, sentence):
+            pass
+
+    found = SimpleNamespace(metrics={"inferred_undetermined": "The observations do not.", "search_converged": False})
+    assert list(fitting._to_know(found)) == ["The observations do not.", UNSETTLED]
+    problem = pinn_ac.AllenCahn(1e-2, 1.0, initial_condition=Sine(0.5))
+    choices = {"network": NETWORK, "sampler": SAMPLER, "steps": 1, "tolerance": 1e-12, "progress": False}
+    with pytest.warns(UserWarning, match="is not met"):
+        pinn_ac.fit(problem, trackers=[Jsonl(str(tmp_path / "history.jsonl"))], **choices)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        pinn_ac.fit(problem, trackers=[Listens()], **choices)
 
 
 def test_the_clock_trains_a_network_as_its_experiment_does():
@@ -353,7 +375,7 @@ PUBLIC = [name for name in pinn_ac.__all__ if callable(getattr(pinn_ac, name))]
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_every_public_name_has_an_example(name):
-    """`tests/test_pages.py` runs those of all modules, these included."""
+    """`tests/test_pages.py` runs those of all modules, these included, at a small size."""
     found = doctest.DocTestFinder(recurse=False).find(getattr(pinn_ac, name), name, module=False)
     assert [test for test in found if test.examples], f"{name} has no example"
 

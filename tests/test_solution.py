@@ -21,6 +21,7 @@ from pinn_ac.models import MLP, Periodic
 from pinn_ac.optimizers import Adam
 from pinn_ac.problem import Cosine, Sine, Tabulated
 from pinn_ac.reference import usual_grid
+from pinn_ac.reporting import style
 from pinn_ac.sampling import Sobol
 from pinn_ac.setup import assemble
 from pinn_ac.solution import Solution
@@ -201,11 +202,12 @@ def test_an_error_in_a_layer_counts_by_its_width_wherever_it_lies(diffusivity):
 
 
 def test_a_field_is_sampled_on_the_usual_grid():
-    thin = pinn_ac.AllenCahn(1e-4, 10.0, horizon=0.1)
+    thin = pinn_ac.AllenCahn(1e-4, 10.0, horizon=0.1, initial_condition=Cosine())
     solution = pinn_ac.fit(thin, network=MLP(width=2, depth=1), steps=1, progress=False)
     assert usual_grid(thin) == (201, 1024)
     assert solution.sample().u.shape == solution.reference().u.shape == (201, 1024)
-    assert solution.error() == solution.error(201, 1024) != solution.error(201, 512)
+    assert solution.error() == solution.error(201, 1024)
+    assert set(solution._references) == {(201, 1024)}
 
 
 def test_the_error_is_what_the_grid_says_and_the_estimate_knows_it(whole):
@@ -337,25 +339,39 @@ def test_samples_are_copied_unless_they_lie_in_the_folder(tmp_path):
     assert not (tmp_path / "later").exists()
 
 
+@pytest.mark.parametrize(("name", "begins"), [("u.png", b"\x89PNG"), ("u.PDF", b"%PDF"), ("new/u.svg", b"<?xml")])
+def test_a_picture_is_what_the_name_of_its_file_says(name, begins, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    style.shown(style.new_figure(2, 2), style.place_of_picture(f"~/{name}"))
+    assert (tmp_path / name).read_bytes().startswith(begins)
+
+
+def test_a_picture_of_another_kind_is_refused(whole, tmp_path):
+    with pytest.raises(InputError, match=r"give a name that ends with \.png, \.pdf or \.svg"):
+        whole.plot(tmp_path / "u.jpg")
+
+
 EXPORTED = """
 import sys
 import numpy as np
 from jax import export
-exported = export.deserialize(open(sys.argv[1], "rb").read())
+for path in sys.argv[1:]:
+    exported = export.deserialize(open(path, "rb").read())
+    print(repr(float(exported.call(np.float32(0.5), np.float32(0.3)))))
 assert "pinn_ac" not in sys.modules
-print(repr(float(exported.call(np.float32(0.5), np.float32(0.3)))))
 """
 
 
-@pytest.mark.parametrize("name", ["whole", "cut"])
-def test_an_exported_solution_needs_no_pinn_ac(name, request, tmp_path):
+def test_an_exported_solution_needs_no_pinn_ac(whole, cut, tmp_path):
     """StableHLO bytes, called in a process that does not import the package."""
-    solution, number = request.getfixturevalue(name), jax.ShapeDtypeStruct((), jnp.float32)
-    exported = jax.export.export(jax.jit(solution))(number, number)
-    (tmp_path / "u.bin").write_bytes(exported.serialize())
-    command = [sys.executable, "-c", EXPORTED, str(tmp_path / "u.bin")]
-    told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
-    assert float(told) == pytest.approx(float(solution(np.float32(0.5), np.float32(0.3))), abs=1e-6)
+    number, command = jax.ShapeDtypeStruct((), jnp.float32), [sys.executable, "-c", EXPORTED]
+    for name, solution in (("whole", whole), ("cut", cut)):
+        exported = jax.export.export(jax.jit(solution))(number, number)
+        (tmp_path / name).write_bytes(exported.serialize())
+        command.append(str(tmp_path / name))
+    told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path).stdout.split()
+    for one, solution in zip(told, (whole, cut), strict=True):
+        assert float(one) == pytest.approx(float(solution(np.float32(0.5), np.float32(0.3))), abs=1e-6)
 
 
 def test_an_exported_solution_may_take_any_number_of_points(cut):

@@ -1,7 +1,7 @@
 """Training a network on a problem: `fit`, and the steps that it is made of."""
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass, replace
 from typing import Any, TypedDict, Unpack
 
@@ -11,6 +11,7 @@ from pinn_ac.description import describe
 from pinn_ac.errors import InputError, is_whole, plain, require
 from pinn_ac.gradients import JaxGradient
 from pinn_ac.inverse import Inference, Observations, unknowns_of
+from pinn_ac.inverse.search import UNSETTLED
 from pinn_ac.kinds import KINDS, require_kind
 from pinn_ac.loss import Loss
 from pinn_ac.models import MLP, Periodic, RandomFeatures, Splitting
@@ -165,9 +166,21 @@ def fit(
         solution = _inferred(setup, data, unknown, plan, trackers, reference, display)
     else:
         solution = _trained(setup, plan, trackers, reference, display)
-    if solution.metrics.get("tolerance_met") is False and not (display or trackers):  # which would have said so
-        warnings.warn(missed(solution.metrics), stacklevel=2)
+    if not (display or any(type(one).say is not Tracker.say for one in trackers)):  # which would have said it
+        for sentence in _to_know(solution):
+            warnings.warn(sentence, stacklevel=2)
     return solution
+
+
+def _to_know(solution: Solution) -> Iterator[str]:
+    """What whoever uses a solution should know of it: what it misses, and what the observations leave open."""
+    metrics = solution.metrics
+    if metrics.get("tolerance_met") is False:
+        yield missed(metrics)
+    if metrics.get("inferred_undetermined"):
+        yield metrics["inferred_undetermined"]
+    if metrics.get("search_converged") is False:
+        yield UNSETTLED
 
 
 def _is_default(name: str, value: Any) -> bool:

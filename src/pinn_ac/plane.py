@@ -138,13 +138,11 @@ class PlaneSolution(Solution):
         Args, returns: as of :meth:`Solution.plot`.
         """
         from pinn_ac.reporting.plane import draw_maps  # only here, as matplotlib is slow to import
-        from pinn_ac.reporting.style import write
+        from pinn_ac.reporting.style import place_of_picture, shown
 
+        place = place_of_picture(path)
         wanted = "spectral" in self.problem.capabilities if reference is None else reference
-        figure = draw_maps(self.problem, self.sample(), self.reference() if wanted else None)
-        if path is not None:
-            write(figure, Path(path))
-        return figure
+        return shown(draw_maps(self.problem, self.sample(), self.reference() if wanted else None), place)
 
 
 def solution_of(experiment: Experiment, *arguments: Any) -> Solution:

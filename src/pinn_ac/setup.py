@@ -259,6 +259,11 @@ def _require_march(setup: Setup) -> None:
         "the other on one device: leave devices out.",
     )
     require(
+        jax.process_count() == 1,
+        "A run to a tolerance with drawn features is that of one process: start it by itself, without srun or "
+        "JAX_NUM_PROCESSES.",
+    )
+    require(
         setup.precision == "float64" or (setup.tolerance or 0) >= LEAST_SINGLE,
         f"train.tolerance is {setup.tolerance}, which single precision cannot hold: give {LEAST_SINGLE} or more, or "
         "precision=float64.",

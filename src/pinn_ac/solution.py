@@ -19,7 +19,7 @@ from pinn_ac.ansatz import Parameters
 from pinn_ac.compute import ComputeSettings, precision_of, under_own_settings
 from pinn_ac.derivatives import order_of
 from pinn_ac.description import describe
-from pinn_ac.errors import InputError, plain, require
+from pinn_ac.errors import InputError, expanded, plain, require
 from pinn_ac.estimate import Estimate, estimate_error
 from pinn_ac.evaluation import Sampled, errors, score
 from pinn_ac.experiment import Experiment
@@ -258,21 +258,18 @@ class Solution(Shown):
         """Draw the solution over (t, x); with a reference, that one and the error beside it.
 
         Args:
-            path: a file to write the picture to, such as "u.png"; None for none.
+            path: a file to write the picture to, such as "u.png", "u.pdf" or "u.svg"; None for none.
             reference: solve for the true solution; None does so where the problem has a spectral reference.
 
         Returns:
             matplotlib's figure, which a notebook shows.
         """
         from pinn_ac.reporting.fields import draw_solution  # only here, as matplotlib is slow to import
-        from pinn_ac.reporting.style import write
+        from pinn_ac.reporting.style import place_of_picture, shown
 
-        if reference is None:
-            reference = "spectral" in self.problem.capabilities
-        figure = draw_solution(self.problem, self.sample(), self.reference() if reference else None)
-        if path is not None:
-            write(figure, Path(path))
-        return figure
+        place = place_of_picture(path)
+        wanted = "spectral" in self.problem.capabilities if reference is None else reference
+        return shown(draw_solution(self.problem, self.sample(), self.reference() if wanted else None), place)
 
     def save(self, folder: str | Path) -> Path:
         """Write the solution to a new folder, from which :func:`pinn_ac.load_run` reads it.
@@ -283,7 +280,7 @@ class Solution(Shown):
             InputError: the folder holds a run already or cannot be written, an object of the run cannot be described
                 by plain values, or the file of its initial condition's samples is gone; then nothing is written.
         """
-        place, setup = Path(folder).expanduser(), self.experiment.setup
+        place, setup = expanded(folder), self.experiment.setup
         for name in (CONFIG, ENSEMBLE, INFERRED, CHECKPOINTS):
             sentence = f"{place} already holds a run, or a part of one ({name}): choose another folder."
             require(not (place / name).exists(), sentence)

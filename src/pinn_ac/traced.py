@@ -10,6 +10,8 @@ from pinn_ac.errors import InputError
 from pinn_ac.experiment import Experiment
 
 Values = dict[str, jax.Array]
+AT_END = 1e-6
+"""Of the horizon: a time no further beyond a window is at its end but for rounding, also in single precision."""
 
 
 def traced_point(
@@ -25,9 +27,15 @@ def traced_point(
     """
     problem, first = experiment.problem, experiment.field
     starts = jnp.asarray(experiment.starts)
+    beyond = AT_END * problem.natural.horizon
+    # A march that has not come to the horizon stays what it was at its end. Its slopes there are those of the window.
+    lengths = jnp.asarray(
+        [experiment.length(one) for one in params] if experiment.marches else [jnp.inf] * len(params)
+    )
 
     def local(t, x, index):
-        return problem.to_natural_traced(t - starts[index], x)
+        here, place = problem.to_natural_traced(t - starts[index], x)
+        return jnp.where(here > lengths[index] + beyond, lengths[index], here), place
 
     if experiment.windows == 1:
         only = jax.tree.map(jnp.asarray, params[0])

@@ -266,7 +266,10 @@ class March:
         assert self.checkpoints is not None
         with jax.enable_x64(True):  # times and errors are double in any run
             state = with_plain_counters(self.checkpoints.restore("state", template))
-        return state._replace(optimizer=plain(state.optimizer))
+        progress = plain(state.optimizer)
+        if progress.tolerance > self.tolerance:  # a smaller one is asked for now
+            progress = progress._replace(rounds=0)
+        return state._replace(optimizer=progress)
 
     def run(self, state: TrainingState, signals: StopSignals | None = None) -> TrainingState:
         """March from `state` to the horizon, as often as the tolerance asks; the end is saved.

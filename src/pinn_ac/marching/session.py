@@ -119,11 +119,13 @@ class Session:
         """Before the first window of another round."""
         march, progress = self.march, state.optimizer
         factor = min(max(2 * estimate_or_infinity(state) / march.tolerance, 2.0), 100.0)
+        tolerance = min(progress.tolerance / factor, march.tolerance)
         self._say(
             f"The estimated error of all windows together, {estimate_or_infinity(state):.1e}, is above the tolerance "
-            f"{march.tolerance:.1e}: all are solved again, each {factor:.2g} times as accurately."
+            f"{march.tolerance:.1e}: all are solved again, each {progress.tolerance / tolerance:.2g} times as "
+            "accurately."
         )
-        fresh = march.fresh(progress.tolerance / factor, progress.rounds + 1)
+        fresh = march.fresh(tolerance, progress.rounds + 1)
         return state._replace(optimizer=fresh, best_params=march.blank(), finished=())
 
     def window(self, state: TrainingState) -> TrainingState:

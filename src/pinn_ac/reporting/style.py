@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from pinn_ac.files import write_whole
+from pinn_ac.errors import expanded, require
+from pinn_ac.files import make_writable, write_whole
 
 _log = logging.getLogger("matplotlib.font_manager")
 _level = _log.level
@@ -163,6 +164,28 @@ def write(figure: Figure, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     canvas: Any = figure.canvas
     return write_whole(path, canvas.print_png)
+
+
+def place_of_picture(path: str | Path | None) -> Path | None:
+    """Where a user wants a picture, before it is drawn.
+
+    Raises:
+        InputError: the name does not end with .png, .pdf or .svg, or the folder cannot be written.
+    """
+    if path is None:
+        return None
+    place = expanded(path)
+    known = place.suffix.lower() in (".png", ".pdf", ".svg")
+    require(known, f"path is {path}: give a name that ends with .png, .pdf or .svg.")
+    make_writable(place.parent, "path")
+    return place
+
+
+def shown(figure: Figure, place: Path | None) -> Figure:
+    """The figure, written to a place of :func:`place_of_picture` as PNG, PDF or SVG; to None not at all."""
+    if place is not None:
+        _ = write(figure, place) if place.suffix.lower() == ".png" else write_whole(place, figure.savefig)
+    return figure
 
 
 def film_writers() -> tuple[Any, Any]:
