@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 import shlex
 import shutil
 import signal
@@ -49,12 +50,6 @@ SMALL = (
 def train(folder, *overrides):
     """Train the small run in `folder`."""
     return train_in(folder, composed(*SMALL, *overrides))
-
-
-@pytest.fixture
-def undrawn(monkeypatch):
-    """Runs of which only the numbers matter draw no figures, which would take as long as they do."""
-    monkeypatch.setattr(report, "draw", lambda *arguments: [])
 
 
 @pytest.fixture(scope="module")
@@ -388,6 +383,27 @@ def test_a_run_that_goes_on_writes_outside_of_its_folder_only_if_the_user_says_s
         resumed(composed(f"resume={folder}", word, "seed=3"), [word, "seed=3"])
 
 
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        (("tracker.jsonl.path=../../other.jsonl",), "../../other.jsonl"),
+        (("tracker=[jsonl,tensorboard]", "tracker.tensorboard.folder=a/../../b"), "a/../../b"),
+        (("tracker=[jsonl,wandb]", "tracker.wandb.folder='~/curves'"), "~/curves"),
+        (("tracker=[jsonl,mlflow]", "tracker.mlflow.uri=sqlite:////data/runs.db"), "sqlite:////data/runs.db"),
+        (("tracker=[jsonl,mlflow,wandb]", "tracker.jsonl.path=a/../b.jsonl"), None),  # MLflow's usual store
+    ],
+)
+def test_places_outside_of_a_folder_are_seen_however_they_are_written(finished, tmp_path, words, place):
+    folder = tmp_path / "copy"
+    shutil.copytree(finished[0], folder)
+    saved = OmegaConf.load(folder / "config.yaml")
+    saved.tracker = composed(*words).tracker
+    OmegaConf.save(saved, folder / "config.yaml")
+    word = f"resume={folder}"
+    with pytest.raises(InputError, match=re.escape(f"to {place}, outside")) if place else nullcontext():
+        resumed(composed(word), [word])
+
+
 def test_a_sweep_goes_on_with_the_same_run_alone(finished, tmp_path):
     """Its windows are those that were counted, and its files hold what they held."""
     folder, samples = tmp_path / "copy", tmp_path / "samples.csv"
@@ -437,7 +453,7 @@ def test_a_run_of_many_devices_and_of_an_earlier_version_is_loaded_here(finished
 
 
 @pytest.mark.landing
-def test_an_evaluation_that_fails_leaves_the_run_finished(finished):
+def test_an_evaluation_that_fails_leaves_the_run_finished(finished, undrawn):
     (finished[0] / "evaluation/3x8/metrics.json").mkdir(parents=True)
     failed = script("evaluate.py", f"run={finished[0]}", "times=3", "points=8", "estimate=false")
     assert failed.status == 1

@@ -129,6 +129,24 @@ def test_seeds_that_follow_the_runs_are_no_settings(tmp_path):
     assert "model.seed" not in row
 
 
+def test_where_trackers_write_is_no_setting_of_a_method(tmp_path):
+    for seed in (0, 1):
+        run(tmp_path / f"{seed}", seed, 4, 1e-3)
+        config = json.loads((tmp_path / f"{seed}/config.yaml").read_text())
+        config["tracker"] = {"jsonl": {"_target_": "pinn_ac.tracking.Jsonl", "path": f"/data/{seed}.jsonl"}}
+        (tmp_path / f"{seed}/config.yaml").write_text(json.dumps(config))
+    (row,) = report(tmp_path, Console(quiet=True))
+    assert row["runs"] == 2
+
+
+def test_what_wandb_keeps_in_the_folder_of_a_run_is_no_run(tmp_path):
+    run(tmp_path / "wandb/0", 0, 4, 1e-3)  # a sweep of that name is one
+    inside = tmp_path / "wandb/0/wandb/run-1/files"
+    inside.mkdir(parents=True)
+    (inside / "config.yaml").write_text("seed: {value: 0}")
+    assert [job.folder for job in find_jobs(tmp_path / "wandb")] == [tmp_path / "wandb/0"]
+
+
 def test_a_page_that_was_written_just_now_is_left_until_the_sweep_ends(sweep, monkeypatch):
     config = OmegaConf.create({"hydra": {"mode": RunMode.MULTIRUN, "sweep": {"dir": str(sweep)}}})
     callback, written = SweepPage(), []

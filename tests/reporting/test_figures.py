@@ -282,8 +282,9 @@ def test_a_logarithmic_axis_has_labels_enough_to_tell_its_scale(ends):
     axes.loglog(ends, ends)
     style.spread_ticks(axes)
     axes.figure.canvas.draw()
-    for labels, view in ((axes.get_xticklabels(), axes.get_xlim()), (axes.get_yticklabels(), axes.get_ylim())):
-        seen = [label for label, at in zip(labels, axes.get_xticks(), strict=False) if view[0] <= at <= view[1]]
+    for axis, view in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+        ticks = zip(axis.get_ticklabels(), axis.get_ticklocs(), strict=True)
+        seen = [label for label, at in ticks if view[0] <= at <= view[1]]
         assert 2 <= len([label for label in seen if label.get_text()]) <= 9
 
 

@@ -71,6 +71,14 @@ def test_what_the_run_has_computed_is_shown_and_else_how_to_compute_it():
     assert known["ended by"] == "the clock"
 
 
+def test_what_a_folder_says_is_text_in_a_notebook():
+    mark = "<img src=x>"
+    said = Field(train_seconds=mark, steps=mark, ended_by=mark, estimated_relative_l2=mark, estimate_unreliable=False)
+    page = said._repr_html_()
+    assert mark not in page
+    assert page.count("&lt;img src=x&gt;") == 4
+
+
 def test_the_error_is_that_of_the_best_parameters_and_not_of_the_last():
     history = [
         {"relative_l2": 0.5, "validation_loss": 3.0},

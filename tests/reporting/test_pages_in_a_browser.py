@@ -127,6 +127,20 @@ def test_the_pointer_on_a_map_chooses_time_and_place(reader):
     reader.clicks("[data-third=residual]")
     assert reader.numbers("#third .readout")[0] == pytest.approx(1e-3 * (1 + 0.8 * 0.25), rel=DIGITS)
     assert reader.numbers("#in-time-error .readout")[1] == pytest.approx(1e-3 * (1 + 0.8 * 0.25), rel=DIGITS)
+    above = {"third": "Residual |f|", "in-space-error": "Residual against x at this time"}
+    above["in-time-error"] = "Residual against t at this x"
+    for name, words in above.items():
+        assert reader.text(f"#{name} figcaption span") == words
+    reader.clicks("[data-third=error]")
+    assert reader.text("#in-time-error figcaption span") == "Error against t at this x"
+
+
+def test_names_of_a_history_are_text_on_the_page_of_its_run(reader):
+    name = "<img src=x onerror='document.title=1'>"
+    terms = {f"loss_{name}": 1.0, "loss_other": 1.0}
+    reader.opens(run_page(a_run(history=[line | terms for line in history()])))
+    assert name in reader.text("#losses .readout")
+    assert not reader.runs("return document.querySelectorAll('.readout img').length")
 
 
 def test_a_finger_on_a_map_chooses_time_and_place(reader):

@@ -82,6 +82,9 @@ def test_a_resumed_run_is_one_run_and_has_every_step_once(tmp_path, store, resum
     assert run.data.tags["resumed.train.steps"] == "8"
     session(MLflow(uri), tmp_path, 8, [], config=longer, **RESULTS)  # which has ended already
     assert curve(client, only_run(client, tmp_path), "final/windows") == [(8, 2.0)]
+    said = {one.path for one in client.list_artifacts(run.info.run_id) if one.path.startswith("messages")}
+    went_on = {"messages_from_step_3.txt"} if resumed else set()
+    assert said == {"messages.txt", "messages_from_step_8.txt"} | went_on
 
 
 @installed

@@ -1,5 +1,6 @@
 """From a configuration to the objects of a run."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from pinn_ac import problem as problems
 from pinn_ac.app.config import GROUPS
 from pinn_ac.app.objects import build
 from pinn_ac.compute import ComputeSettings
-from pinn_ac.errors import require
+from pinn_ac.errors import expanded, require
 from pinn_ac.experiment import Experiment
 from pinn_ac.fitting import choose, stage_name
 from pinn_ac.loss import Loss
@@ -18,7 +19,7 @@ from pinn_ac.optimizers import Method
 from pinn_ac.problem.plane import InPlane
 from pinn_ac.setup import Setup
 from pinn_ac.setup import assemble as assembled
-from pinn_ac.tracking import Jsonl, TensorBoard, Tracker
+from pinn_ac.tracking import Jsonl, MLflow, TensorBoard, Tracker, WandB
 
 IN_PLANE = {
     "pinn_ac.problem.Fourier": ("pinn_ac.problem.Fourier2D", ("mean", "cosine", "sine")),
@@ -113,15 +114,30 @@ def trackers(config: DictConfig) -> list[Tracker]:
     return [build(node) for node in nodes.values()]
 
 
-def places_outside(config: DictConfig) -> Iterator[tuple[str, str, str]]:
-    """(Tracker, setting, place) of each file or folder that is for one run alone and lies outside of its folder.
+FOR_ONE_RUN: dict[type, str] = {Jsonl: "path", TensorBoard: "folder"}
+"""Trackers by which several runs would write over each other in one place → the setting that names it."""
+FOR_SEVERAL: dict[type, str] = {WandB: "folder", MLflow: "uri"}
+"""Those that keep runs apart there."""
 
-    Several runs would write over each other there. A folder of W&B's has one of its own for each run.
+
+def places_outside(config: DictConfig, shared: bool = False) -> Iterator[tuple[str, str, str]]:
+    """(Tracker, setting, place) of each file or folder outside of the run's folder that is for one run alone.
+
+    With `shared` also of those that several runs may share, but for MLflow's usual store.
     """
+    settings = FOR_ONE_RUN | (FOR_SEVERAL if shared else {})
     for name, one in zip(config.tracker or {}, trackers(config), strict=True):
-        setting = "path" if isinstance(one, Jsonl) else "folder" if isinstance(one, TensorBoard) else None
-        if setting is not None and Path(getattr(one, setting)).expanduser().is_absolute():
-            yield str(name), setting, str(getattr(one, setting))
+        setting = next((setting for kind, setting in settings.items() if isinstance(one, kind)), None)
+        if setting is not None:
+            place = str(getattr(one, setting))
+            if place != MLflow.uri if setting == "uri" else _leaves(place):
+                yield str(name), setting, place
+
+
+def _leaves(place: str) -> bool:
+    """Whether a file or folder lies outside of the one that relative places begin at."""
+    path = Path(os.path.normpath(expanded(place)))
+    return path.is_absolute() or path.parts[:1] == (os.pardir,)
 
 
 def stage_methods(config: DictConfig) -> dict[str, Method]:

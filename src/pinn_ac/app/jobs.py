@@ -23,6 +23,8 @@ PAGE = "report.html"
 FAILED_SCORE = 1e6
 """The score of a failed run for a sweeper, which minimises: larger than any error, and finite, as sweepers need."""
 
+OF_OTHERS = {".hydra", "wandb"}
+"""Folders in which Hydra and W&B keep files of the same names as those of a run."""
 LONGEST_NAME = 120
 
 
@@ -130,7 +132,12 @@ def find_jobs(folder: Path) -> list[Job]:
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder: give that of a sweep, such as outputs/multirun/default/DATE.")
     found = sorted(
-        {path.parent for mark in (CONFIG, FAILURE) for path in folder.rglob(mark) if ".hydra" not in path.parts}
+        {
+            path.parent
+            for mark in (CONFIG, FAILURE)
+            for path in folder.rglob(mark)
+            if OF_OTHERS.isdisjoint(path.relative_to(folder).parts)
+        }
     )
     if not found:
         raise InputError(

@@ -14,7 +14,7 @@ from pinn_ac.app.jobs import read_job
 from pinn_ac.app.replaced import without_replaced
 from pinn_ac.app.run_folder import resumed, same_run
 from pinn_ac.app.train import score_of, settled_score, train_in
-from pinn_ac.errors import require
+from pinn_ac.errors import expanded, require
 
 TOLERANCE_MISSED = 4
 """Exit status of a run that ended, with all that it has to show, above its tolerance; or a member of an ensemble."""
@@ -35,7 +35,7 @@ def train(config: DictConfig) -> float:
     config = without_replaced(config, HydraConfig.get())
     retry: bool | None = None if resuming else config.retry
     if resuming:
-        place = Path(config.resume).expanduser()
+        place = expanded(config.resume)
         config = resumed(config, HydraConfig.get().overrides.task)
         require(
             folder.resolve() == place.resolve(),
@@ -66,7 +66,7 @@ def require_own_places(config: DictConfig) -> None:
     """Refuse a tracker whose file or folder all runs of a sweep would write to, each in place of the one before.
 
     Raises:
-        InputError: its place is absolute, and named without an interpolation such as ${seed}.
+        InputError: its place is outside of the run's folder, and named without an interpolation such as ${seed}.
     """
     for tracker, setting, place in places_outside(config):
         require(

@@ -21,7 +21,7 @@ from pinn_ac.app.config import can_go_on, is_run
 from pinn_ac.app.jobs import note_failure
 from pinn_ac.app.program import spelled
 from pinn_ac.app.saved_run import FILES, kept_as, load_config
-from pinn_ac.errors import InputError, require
+from pinn_ac.errors import InputError, expanded, require
 from pinn_ac.files import full_disk, make_writable, same_content, write_whole
 from pinn_ac.solution import CONFIG
 from pinn_ac.training import Diverged, Stopped
@@ -30,7 +30,7 @@ OF_NO_RUN = ("windows", "retry", "device", "devices", "animate")
 """Settings that may differ where a sweep goes on with a run; its windows were counted."""
 COMMANDS = "command.txt"
 """What was typed to start the run, and to go on with it: a line each."""
-PATIENCE = 1.0
+LOCK_SECONDS = 1.0
 """Seconds in which a report that looks whether a folder is held has done so."""
 
 
@@ -57,7 +57,7 @@ def resumed(config: DictConfig, overrides: list[str]) -> DictConfig:
         OmegaConf.update(saved, key, OmegaConf.select(config, key))
     if told:
         saved.tracker = config.tracker
-    for tracker, setting, place in () if told else places_outside(saved):
+    for tracker, setting, place in () if told else places_outside(saved, shared=True):
         raise InputError(
             f"{config.resume} would write to {place}, outside of its folder: say so again, by its trackers and "
             f"tracker.{tracker}.{setting}={place}, or choose others, such as tracker=jsonl."
@@ -99,7 +99,7 @@ def _note(folder: Path, error: Exception) -> None:
 
 
 def _lock(file: IO[str], folder: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + LOCK_SECONDS
     while True:
         try:
             return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -108,7 +108,7 @@ def _lock(file: IO[str], folder: Path) -> None:
                 raise InputError(
                     f"{folder} is being written by another process: wait for it or choose another folder."
                 ) from error
-            time.sleep(PATIENCE / 20)
+            time.sleep(LOCK_SECONDS / 20)
         except OSError as error:
             raise InputError(
                 f"{folder} cannot be locked ({error.strerror}): choose a hydra.run.dir on a file system that can."
@@ -169,7 +169,7 @@ def _copied(config: DictConfig, folder: Path) -> Iterator[tuple[Path, Path]]:
     for setting in FILES:
         file = OmegaConf.select(config, setting)
         if file:
-            yield Path(file).expanduser(), folder / kept_as(file)
+            yield expanded(file), folder / kept_as(file)
 
 
 def same_run(config: DictConfig, folder: Path) -> DictConfig:

@@ -18,7 +18,7 @@ from pinn_ac.files import make_writable, write_whole
 from pinn_ac.reporting.sweep_page import Run, RunsPage, runs_page
 from pinn_ac.reporting.tables import metrics_table
 
-NO_METHOD = ("seed", "name", "resume", "retry", "device", "devices", "reference", "estimate", "animate")
+NO_METHOD = ("seed", "name", "resume", "retry", "device", "devices", "reference", "estimate", "animate", "tracker")
 """Settings that may differ between runs of one configuration."""
 BESIDE = "sweep.html"
 """The page of a folder that is a run's own, whose page it must not replace."""

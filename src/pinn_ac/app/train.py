@@ -13,11 +13,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from pinn_ac.app.assembly import assemble, setup_of, trackers
 from pinn_ac.app.config import check_scalars, plan
-from pinn_ac.app.jobs import FAILED_SCORE, FAILURE, read_job
+from pinn_ac.app.jobs import FAILED_SCORE, FAILURE, PAGE, read_job
 from pinn_ac.app.report import load_reference, report
 from pinn_ac.app.run_folder import claimed, write_config
 from pinn_ac.app.saved_run import kept_as
-from pinn_ac.errors import require
+from pinn_ac.errors import expanded, require
 from pinn_ac.experiment import Experiment
 from pinn_ac.inverse import Inference, Observations, unknowns_of
 from pinn_ac.parallel import first_begins, is_first
@@ -94,7 +94,7 @@ def infer_in(folder: Path, config: DictConfig, resuming: bool = False) -> dict[s
 
 def is_one_file(one: str, other: str) -> bool:
     """Whether two paths lead to the same file, however they are spelled."""
-    return Path(one).expanduser().resolve() == Path(other).expanduser().resolve()
+    return expanded(one).resolve() == expanded(other).resolve()
 
 
 class Logged(Tracker):
@@ -115,14 +115,15 @@ class Logged(Tracker):
 
 
 class Outdated(Tracker):
-    """Takes away the results of a run that goes on from its end: they are not those of the checkpoints to come.
+    """Takes away the results and the page of a run that goes on from its end: they are not those of what is to come.
 
     The last of the trackers, so that a run which cannot go on keeps them.
     """
 
     def start(self, description: Mapping[str, Any]) -> None:
         """The run begins or goes on."""
-        (Path(description["folder"]) / "metrics.json").unlink(missing_ok=True)
+        for name in ("metrics.json", PAGE):
+            (Path(description["folder"]) / name).unlink(missing_ok=True)
 
 
 class Unshown(logging.Filter):

@@ -70,15 +70,15 @@ class Shown:
         error, metrics = self._known_error, self.metrics
         rows = {"relative L² error": "<code>solution.error()</code> measures it" if error is None else f"{error:.1e}"}
         if "estimate_unreliable" in metrics:
-            estimate = show(metrics.get("estimated_relative_l2"))
+            estimate = _shown(metrics.get("estimated_relative_l2"))
             rows["estimated"] = f"{estimate}{' (unreliable)' if metrics['estimate_unreliable'] else ''}"
         else:
             rows["estimated"] = "<code>solution.estimate()</code> estimates it"
         rows["network"] = ", ".join(self._size)
         if "train_seconds" in metrics:
-            rows["training"] = f"{show(metrics['train_seconds'], 'seconds')}, {show(metrics.get('steps'))} steps"
+            rows["training"] = f"{_shown(metrics['train_seconds'], 'seconds')}, {_shown(metrics.get('steps'))} steps"
         if metrics.get("ended_by"):
-            rows["ended by"] = html.escape(str(metrics["ended_by"]))
+            rows["ended by"] = _shown(metrics["ended_by"])
         return rows
 
     @property
@@ -113,6 +113,11 @@ class Shown:
         t, x = np.linspace(0.0, problem.horizon, GRID[0]), problem.grid(GRID[1])
         draw_small(problem, t, x, self(t[:, None], x[None, :])).savefig(file, format="png", dpi=DPI)
         return file.getvalue()
+
+
+def _shown(value: Any, *name: str) -> str:
+    """A metric as HTML; those of a folder may hold any text."""
+    return html.escape(show(value, *name))
 
 
 def _part(entry: Mapping[str, Any]) -> str:

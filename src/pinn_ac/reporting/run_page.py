@@ -161,13 +161,13 @@ def _field_boxes(run: RunPage) -> list[str]:
     middle = "Error" if known else "Residual"
     profiles = [
         figure("in-space", "u against x at this time", kind="scrub"),
-        figure("in-time", "u against t at this place", kind="scrub"),
+        figure("in-time", "u against t at this x", kind="scrub"),
         figure("in-space-error", f"{middle} against x at this time", kind="scrub"),
-        figure("in-time-error", f"{middle} against t at this place", kind="scrub"),
+        figure("in-time-error", f"{middle} against t at this x", kind="scrub"),
     ]
     sliders = (
-        "<div class='sliders'><label class='slider'><button type='button' id='play' aria-label='play'>▶</button>"
-        "<input type='range' id='time' min='0' aria-label='time t'><output id='time-value'></output></label>"
+        "<div class='sliders'><div class='slider'><button type='button' id='play' aria-label='play'>▶</button>"
+        "<input type='range' id='time' min='0' aria-label='time t'><output id='time-value'></output></div>"
         "<label class='slider'><span>x</span><input type='range' id='place' min='0' aria-label='place x'>"
         "<output id='place-value'></output></label></div>"
     )
@@ -175,7 +175,7 @@ def _field_boxes(run: RunPage) -> list[str]:
         "<h2>Solution</h2>",
         *([] if known else [f"<p class='faint'>{NO_REFERENCE}</p>"]),
         f"<div class='grid{' three' if known else ''}'>{''.join(maps)}</div>",
-        "<p class='faint'>Move over a map, or a finger along it, to choose the time and the place below.</p>",
+        "<p class='faint'>Move over a map, or a finger along it, to choose t and x for the curves below.</p>",
         sliders,
         f"<div class='grid'>{''.join(profiles)}</div>",
     ]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pinn_ac.errors import InputError, require
+from pinn_ac.errors import InputError, expanded, require
 from pinn_ac.files import make_writable
 from pinn_ac.tracking.content import (
     PAGES,
@@ -120,10 +120,11 @@ class MLflow(Tracker):
             self._flush()
 
     def say(self, sentence: str) -> None:
-        """A line of the artifact messages.txt."""
+        """A line of the artifact messages.txt, or of a run that went on from step N of messages_from_step_N.txt."""
         self._said.append(sentence)
-        text = "\n".join(self._said) + "\n"
-        self._try(lambda: self._client.log_text(self._note.run, text, "messages.txt"))
+        text, begun = "\n".join(self._said) + "\n", int(self._described.get("step", 0))
+        name = f"messages_from_step_{begun}.txt" if begun else "messages.txt"
+        self._try(lambda: self._client.log_text(self._note.run, text, name))
 
     def finish(self, metrics: Mapping[str, Any]) -> None:
         """The results, and the figures and page of the run's folder; the run is "FINISHED", without any "KILLED"."""
@@ -163,7 +164,7 @@ class MLflow(Tracker):
 
     @property
     def _file(self) -> Path:
-        return Path(self.uri.removeprefix(SQLITE)).expanduser().absolute()
+        return expanded(self.uri.removeprefix(SQLITE)).absolute()
 
     def _begin(self) -> None:
         """The run of the store: that of the note if the store has it, or a new one; with the settings it lacks."""

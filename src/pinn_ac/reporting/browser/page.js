@@ -200,7 +200,8 @@ class Chart {
     const { series } = this.spec;
     if (anew || !this.values) {
       this.readout.innerHTML = `<span>${this.spec.x.short ?? this.spec.x.label} <b></b></span>` + series.map(one =>
-        `<span><i style="background:${paint(one.colour)}"></i>${one.name} <b></b></span>`).join("");
+        `<span><i style="background:${paint(one.colour)}"></i><span></span> <b></b></span>`).join("");
+      this.readout.querySelectorAll("i + span").forEach((name, k) => { name.textContent = series[k].name; }); // text, not HTML
       this.values = this.readout.querySelectorAll("b");
     }
     const [places, ...lines] = this.plot.data, last = places.length - 1;

@@ -16,7 +16,10 @@ function showField() {
   const u = unpack(field.u), error = unpack(field.error), residual = unpack(field.residual)?.map(Math.abs);
   const exact = error && u.map((value, k) => value - error[k]);
   const size = error?.map(Math.abs);
-  const kinds = { error: { values: size, name: "|u − u*|" }, residual: { values: residual, name: "residual |f|" } };
+  const kinds = {
+    error: { values: size, name: "|u − u*|", title: "Error", above: "Error" },
+    residual: { values: residual, name: "residual |f|", title: "Residual", above: "Residual |f|" },
+  };
   let kind = size ? "error" : "residual";
   const at = { row: Math.round((rows - 1) / 2), column: Math.round(columns / 4) };
   const largest = [...u].reduce((most, value) => Number.isFinite(value) ? Math.max(most, Math.abs(value)) : most, 0) || 1;
@@ -27,6 +30,7 @@ function showField() {
     places.forEach((place, k) => { if (Math.abs(place - value) < Math.abs(places[best] - value)) best = k; });
     return best;
   };
+  const caption = (chart, text) => { chart.figure.querySelector("figcaption span").textContent = text; };
   const moves = [];
 
   const maps = [map("network", u, [-largest, largest], false)];
@@ -157,7 +161,10 @@ function showField() {
       Object.assign(third, { values: chosen().values, range: logScale(chosen().values) });
       third.picture();
       third.chart.plot.redraw();
+      caption(third.chart, chosen().above);
       for (const chart of errorCharts) {
+        const { label } = chart.spec.x;
+        caption(chart, `${chosen().title} against ${label} at this ${label === "x" ? "time" : "x"}`);
         Object.assign(chart.spec.y, { label: chosen().name, range: decades() });
         chart.spec.series[0].name = chosen().name;
         chart.draw();
