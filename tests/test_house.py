@@ -77,6 +77,20 @@ def imports(name):
     return frozenset(found)
 
 
+@pytest.mark.parametrize("path", MODULES, ids=identifier)
+def test_no_equation_is_named_outside_its_folder_the_lessons_and_the_face(path):
+    """What a method needs of a problem is a capability of its interface. Examples may take one."""
+    if (path.parent == SOURCE and path.stem == "__init__") or {"problem", "lessons"} & set(path.parts):
+        return
+    lines = path.read_text(encoding="utf-8").splitlines()
+    named = [
+        line
+        for line in lines
+        if re.search("Allen.?Cahn|allen.?cahn", line) and not re.match(r"\s*(>>>|\.\.\.)", line)
+    ]
+    assert named == []
+
+
 def every_node(node):
     """All nodes below this one, those left out that stand under `if TYPE_CHECKING`."""
     for child in ast.iter_child_nodes(node):

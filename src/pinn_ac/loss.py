@@ -133,7 +133,7 @@ class Loss:
         L = … + weight_t mean((∂f/∂t)²) + weight_x mean((∂f/∂x)²),
 
     which vanish for the solution as f does, and take derivatives of u of one order more. The paper has both weights
-    1e-4 for an easier Allen–Cahn equation (D = 10⁻³, u(±1) = −1); there is no published value for this one, where
+    1e-4 for an easier equation of this kind (D = 10⁻³, u(±1) = −1); there is no published value for this one, where
     |u_xxx| is of the order 10⁶ in an interface and the weights must be chosen anew. Weightings that are for points of
     the residual (causal, rba, vrba, self_adaptive) leave these terms as they are.
 
@@ -171,7 +171,7 @@ def _require_usable(norm: str, weights: Mapping[str, float], terms: Iterable[str
     for name, weight in weights.items():
         require(
             name in terms,
-            f"loss.weights.{name} is the weight of no term: the terms are {', '.join((*NAMES, *SLOPES))}.",
+            f"loss.weights.{name} is the weight of no term: the terms are {', '.join(dict.fromkeys(terms))}.",
         )
         positive = is_number(weight) and weight >= 0
         require(positive, f"loss.weights.{name} is {weight}: give zero or a positive number.")

@@ -24,7 +24,7 @@ from pinn_ac.compute import device_in_use, in_another_thread
 from pinn_ac.errors import InputError, is_whole, require
 
 AXIS = "points"
-PATIENCE = 600
+SHUTDOWN_SECONDS = 600
 """Seconds that a process which has ended waits for the others, of which the first has yet to write its report."""
 BY_HAND = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
 """The environment's variables that make a process one of several."""
@@ -208,9 +208,11 @@ def join() -> None:
             and int(index or 0) < int(count or 0),
             f"To run several processes set all of {', '.join(BY_HAND)}: host:port, how many, and which from 0.",
         )
-        jax.distributed.initialize(address, int(count or 0), int(index or 0), shutdown_timeout_seconds=PATIENCE)
+        jax.distributed.initialize(
+            address, int(count or 0), int(index or 0), shutdown_timeout_seconds=SHUTDOWN_SECONDS
+        )
     elif int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
-        jax.distributed.initialize(shutdown_timeout_seconds=PATIENCE)
+        jax.distributed.initialize(shutdown_timeout_seconds=SHUTDOWN_SECONDS)
 
 
 def leave(status: int) -> None:

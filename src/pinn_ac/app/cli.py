@@ -1,5 +1,6 @@
 """How a command begins and ends: what the user reads, and the exit status."""
 
+import io
 import logging
 import os
 import shlex
@@ -24,7 +25,7 @@ from pinn_ac.app.objects import allowed_modules, allowing
 from pinn_ac.app.program import spelled
 from pinn_ac.app.slurm import set_exit_status
 from pinn_ac.app.wording import in_words
-from pinn_ac.errors import InputError
+from pinn_ac.errors import InputError, expanded
 from pinn_ac.files import full_disk, require_writable
 from pinn_ac.parallel import is_first, join, leave_at_once
 from pinn_ac.training import Diverged, Stopped
@@ -42,6 +43,7 @@ SHOWING = frozenset(
 
 def start(main: Callable[[], Any]) -> None:
     """Run a Hydra application; what it does not understand on the command line becomes one message, and status 2."""
+    write_what_can_be_written()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # or Hydra would print half a traceback and end with status 1
     logging.getLogger("jax").setLevel(logging.WARNING)  # it mentions every kind of device that it does not find
     words = sys.argv[1:]
@@ -60,6 +62,13 @@ def start(main: Callable[[], Any]) -> None:
         refuse(in_words(error))
     except KeyboardInterrupt:  # before or after the training, which saves itself
         sys.exit(128 + signal.SIGINT)
+
+
+def write_what_can_be_written() -> None:
+    """Where the terminal's encoding lacks a sign, as Latin-1 lacks u₀, a question mark takes its place."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def for_hydra(word: str) -> str:
@@ -194,7 +203,7 @@ def _require_writable_output(words: list[str]) -> None:
     else:
         setting, folder = "hydra.run.dir", "outputs"
     if "${" not in folder:
-        require_writable(Path(folder).expanduser(), setting)
+        require_writable(expanded(folder), setting)
 
 
 def _remove_if_unused(folder: Path) -> None:

@@ -5,7 +5,6 @@ Each reads the words after its name from `sys.argv`. What only one command needs
 
 import sys
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ from omegaconf import DictConfig
 from pinn_ac.app import cli, completion, config
 from pinn_ac.app.config_folder import CONFIGS
 from pinn_ac.app.objects import build
-from pinn_ac.app.program import spelled
+from pinn_ac.app.program import spelled, version
 
 config.register()  # on import, since Hydra's launchers import this module in other processes
 
@@ -54,6 +53,7 @@ def sweep_report() -> None:
     """Report on a sweep, also while it is running."""
     from pinn_ac.app import sweep_report as report
 
+    cli.write_what_can_be_written()
     report.main()
 
 
@@ -61,6 +61,7 @@ def benchmark() -> None:
     """Measure speed."""
     from pinn_ac.app.benchmarks import command
 
+    cli.write_what_can_be_written()
     command.main()
 
 
@@ -68,6 +69,7 @@ def lesson() -> None:
     """Teach one of the lecture's topics."""
     from pinn_ac.lessons import command
 
+    cli.write_what_can_be_written()
     sys.exit(command.main(sys.argv[1:], program=spelled("lesson")))
 
 
@@ -88,6 +90,7 @@ COMPOSED = ("train", "compare", "evaluate", "reference")
 
 def main() -> None:
     """`pinn-ac`: call the command that the first word names; without one, or with --help, list them."""
+    cli.write_what_can_be_written()
     name, words = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("--help", [])
     if name in ("-h", "--help", "help"):
         print("pinn-ac COMMAND …; `pinn-ac COMMAND --help` explains each.\n")
@@ -95,7 +98,7 @@ def main() -> None:
             print(f"  {known:<14}{command.summary}")
         return
     if name == "--version":
-        print(f"pinn_ac {version('pinn_ac')}")
+        print(f"pinn_ac {version()}")
         return
     if name in completion.FLAGS:
         completion.complete(words, COMMANDS, COMPOSED, lambda asked: COMMANDS[asked].call())

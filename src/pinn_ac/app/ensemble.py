@@ -59,6 +59,10 @@ def train_ensemble_in(folder: Path, config: DictConfig, resuming: bool = False, 
         f"ensemble is above 1, whose seeds are trained on one device, and devices is {devices}: leave one out.",
     )
     _require_one_network(config, experiment.marches)
+    require(
+        config.seed + config.ensemble <= 2**32,
+        f"seed is {config.seed} and ensemble {config.ensemble}, whose last seed is too large: give seeds below 2³².",
+    )
     scores, diverged, ends = [], None, []
     with computing(experiment), ExitStack() as held:
         held.enter_context(claimed(folder, resuming))

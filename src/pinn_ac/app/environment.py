@@ -11,6 +11,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
+from pinn_ac.app.program import version
 from pinn_ac.compute import ComputeSettings, device_in_use
 from pinn_ac.files import user_cache
 from pinn_ac.lapack import limit_lapack
@@ -59,7 +60,8 @@ def describe() -> dict[str, object]:
         "precision": str(jnp.result_type(float)),
         "versions": {
             "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in ("pinn_ac", *PACKAGES)},
+            "pinn_ac": version(),
+            **{name: importlib.metadata.version(name) for name in PACKAGES},
         },
         "git_commit": _git_commit(),
     }

@@ -20,7 +20,7 @@ from pinn_ac.kinds import Kind
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "problem": Kind("problem", "residual", "AllenCahn()"),
+        "problem": Kind("problem", "residual", "Burgers()"),
         "initial_condition": Kind("problem", "heat_flow", "Sine()"),
         **{{"network": "model"}.get(name, name): kind for name, kind in CHOSEN.items()},
     }

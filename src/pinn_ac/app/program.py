@@ -1,8 +1,14 @@
 """How the user calls our commands: `pinn-ac train` where the package is installed, or a script of a checkout."""
 
+import importlib
 import shlex
 import sys
 from pathlib import Path
+
+
+def version() -> str:
+    """Of the package, also of sources that are only on the path."""
+    return str(importlib.import_module("pinn_ac").__version__)
 
 
 def spelled(command: str, program: str | None = None) -> str:

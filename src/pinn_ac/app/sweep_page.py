@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from pinn_ac.errors import InputError
 from pinn_ac.parallel import is_first
 
-PATIENCE = 10.0
+PAUSE = 10.0
 """A page stays as it is for this many times as long as it took to write, so that it does not slow the sweep down."""
 
 
@@ -31,7 +31,7 @@ class SweepPage(Callback):
     def on_job_end(self, config: DictConfig, job_return: Any = None, **others: Any) -> None:
         """One run of a sweep has ended, well or badly."""
         if config.hydra.mode == RunMode.MULTIRUN and is_first():
-            self._write(Path(config.hydra.sweep.dir), PATIENCE * self._cost, is_going_on=True)
+            self._write(Path(config.hydra.sweep.dir), PAUSE * self._cost, is_going_on=True)
 
     def on_multirun_end(self, config: DictConfig, **others: Any) -> None:
         """All have ended."""

@@ -20,7 +20,7 @@ class ChebyshevKAN(nn.Module):
     deviation 1/√(n (m + 1)), n the inputs of the layer, so that y keeps the size of one; some codes have
     1/(n (m + 1)), with which deep networks start near zero.
 
-    Published for Allen–Cahn: width 64, depth 5, degree 5 with ten modes of the embedding.
+    Published for the problem of docs/methods.md: width 64, depth 5, degree 5 with ten modes of the embedding.
 
     Args:
         width: outputs of a hidden layer.

@@ -28,12 +28,12 @@ class FourierFeatures(nn.Module):
 
     Traps. (1) Tancik et al., and most codes, write cos 2πBz: their σ is stddev/2π here. The codes of the PINN papers
     have no 2π, as here. (2) In these (jaxpi) B is a parameter that is trained along; elsewhere it stays as drawn:
-    `seed` chooses. (3) Here time is scaled to [−1, 1] (:class:`~pinn_ac.models.Periodic`), in jaxpi to [0, 1]: for
-    the same σ the features vary twice as fast in t here.
+    `seed` chooses. (3) In jaxpi time runs from 0 to 1, which is `embedding.time=unit`: for the same σ the features
+    vary half as fast in t as with "symmetric" (:class:`~pinn_ac.models.Periodic`).
 
     Args:
         width: units.
-        stddev: σ; published for Allen–Cahn with 1 and 2.
+        stddev: σ; published for the problem of docs/methods.md with 1 and 2.
         seed: None trains B, drawn as the other parameters are ("frequencies"); a number draws B once from this seed,
             and it stays.
     """

@@ -45,9 +45,9 @@ class PirateNet(Layered):
     N = 0, so that w begins at zero, and u at the ansatz itself. A later time window is fitted to where it begins.
     `Experiment.initial_params` does all this; the module's own `init` leaves w at zero.
 
-    The authors' settings for Allen–Cahn: width 256, depth 3 (nine dense layers), tanh, `fourier_features`
-    {stddev: 2.0} of z = (t, cos πx, sin πx), `weight_factorization` {mean: 1.0, stddev: 0.1, trained: factor},
-    no initial biases; published 2.24e-5.
+    The authors' settings for the problem of docs/methods.md: width 256, depth 3 (nine dense layers), tanh,
+    `fourier_features` {stddev: 2.0} of z = (t, cos πx, sin πx), `weight_factorization` {mean: 1.0, stddev: 0.1,
+    trained: factor}, no initial biases; published 2.24e-5.
 
     Args:
         width: units in each layer, and components of Φ, U, V and x.

@@ -24,12 +24,13 @@ class FactorizedDense(nn.Module):
     that one would, and only its training differs, since a step of s scales all weights of a unit.
 
     The authors' package trains the factors g = e^s themselves, which is another trajectory; it produced the numbers
-    published for Allen–Cahn. `trained` chooses. Parameters: "kernel", V of shape (inputs, features); "scale", s or g
-    of shape (features,); "bias", b.
+    published for the problem of docs/methods.md. `trained` chooses. Parameters: "kernel", V of shape (inputs,
+    features); "scale", s or g of shape (features,); "bias", b.
 
     Args:
         features: units q.
-        mean, stddev: of the exponents at the start, 1 and 0.1 for Allen–Cahn, elsewhere 0.5 and 0.1.
+        mean, stddev: of the exponents at the start, published as 1 and 0.1 for the problem of docs/methods.md,
+            elsewhere as 0.5 and 0.1.
         trained: "exponent", s, or "factor", g.
         kernel_init, bias_init: draw W and b, as those of `flax.linen.Dense`.
     """

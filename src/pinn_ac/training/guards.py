@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-PATIENCE = 2
+OVERFIT_EVALUATIONS = 2
 """Consecutive evaluations before over-fitting is declared."""
 MAX_ENLARGEMENT = 16
 """The number of points is doubled until it is this many times the sampler's."""
@@ -31,7 +31,7 @@ class Stopped(Exception):
 
 
 class Diverged(Exception):
-    """The loss stayed non-finite after every retry; the last state with a finite loss is saved.
+    """The loss stayed non-finite after every retry. A run that keeps checkpoints saves its last finite state before.
 
     >>> issubclass(Diverged, Exception)  # `except pinn_ac.Diverged:` around `pinn_ac.fit` catches it
     True
@@ -42,8 +42,8 @@ class Diverged(Exception):
 class OverfitGuard:
     """Detects over-fitting, and says what is done about it.
 
-    The network over-fits if, at `PATIENCE` consecutive evaluations, the loss on held-out points is more than `ratio`
-    times the loss on the points that it is trained on.
+    The network over-fits if, at `OVERFIT_EVALUATIONS` consecutive evaluations, the loss on held-out points is more
+    than `ratio` times the loss on the points that it is trained on.
 
     Args:
         loss: (params, batch) → the loss on the points of the batch.
@@ -71,11 +71,11 @@ class OverfitGuard:
 
     def stops(self, overfits: int) -> bool:
         """Whether the time window ends here, after `overfits` consecutive evaluations that found over-fitting."""
-        return self.remedy == "stop" and overfits >= PATIENCE
+        return self.remedy == "stop" and overfits >= OVERFIT_EVALUATIONS
 
     def enlarges(self, overfits: int, enlargement: int) -> bool:
         """Whether the number of points, now `enlargement` times the sampler's, is doubled."""
-        return self.remedy == "enlarge" and overfits >= PATIENCE and enlargement < MAX_ENLARGEMENT
+        return self.remedy == "enlarge" and overfits >= OVERFIT_EVALUATIONS and enlargement < MAX_ENLARGEMENT
 
 
 class StopSignals:

@@ -14,7 +14,7 @@ from pinn_ac.tracking import Tracker, say_to_all
 from pinn_ac.training.checkpoints import Checkpoints
 from pinn_ac.training.guards import (
     MAX_ENLARGEMENT,
-    PATIENCE,
+    OVERFIT_EVALUATIONS,
     Diverged,
     OverfitGuard,
     Stopped,
@@ -369,7 +369,11 @@ class _Loop:
             return state
         params = stage.optimizer.params(state.optimizer)
         state = state._replace(overfits=guard.counted(state.overfits, held_out, params, batch))
-        if guard.remedy == "enlarge" and state.overfits == PATIENCE and state.enlargement == MAX_ENLARGEMENT:
+        if (
+            guard.remedy == "enlarge"
+            and state.overfits == OVERFIT_EVALUATIONS
+            and state.enlargement == MAX_ENLARGEMENT
+        ):
             self._say(
                 f"The network over-fits its points even with {MAX_ENLARGEMENT} times as many: use a smaller network "
                 "or a larger sampler.num_points."

@@ -37,8 +37,9 @@ class GradientNorm(Balancing):
       annealing of Wang, Teng and Perdikaris 2020, arXiv:2001.04536, with `every=10`. Its published code divides by
       the gradient of the weighted term and leaves biases out, so its fixed point is another.
 
-    jaxpi renews after a step of the optimizer, here it is before. Published for Allen–Cahn, with causal weights,
-    Fourier features and weight factorisation: relative L2 error 5.84e-4, and 7.51e-3 without these weights.
+    jaxpi renews after a step of the optimizer, here it is before. Published for the problem of docs/methods.md, with
+    causal weights, Fourier features and weight factorisation: relative L2 error 5.84e-4, and 7.51e-3 without these
+    weights.
 
     Args:
         momentum: m in [0, 1).

@@ -27,8 +27,8 @@ class NTK(Balancing):
     The original paper has the sum Σ_j Tr K_j in place of the mean, which multiplies the whole loss, and traces, which
     for different numbers of points differ from these means. A renewal costs the gradient of every residual alone.
 
-    Published for Allen–Cahn with causal weights, float32: relative L2 error 5.37e-5 (modified MLP, jaxpi) and 2.24e-5
-    (PirateNet, arXiv:2402.00326).
+    Published for the problem of docs/methods.md with causal weights, float32: relative L2 error 5.37e-5 (modified
+    MLP, jaxpi) and 2.24e-5 (PirateNet, arXiv:2402.00326).
 
     Args:
         momentum: m in [0, 1).

@@ -45,9 +45,9 @@ class RBA(Attention):
     point whose relative residual stays s approaches s η/(1 − γ). The other terms keep their weights.
 
     The paper has γ = 0.999 and η = 0.01, so λ ≤ 10, beside `loss.weights.initial=100` = 10², and λ = 0 at the start;
-    the code published with it has η = 0.001. Published for Allen–Cahn: relative L2 error 4.55e-5 (the notebook of the
-    paper: 5.47e-5), by a modified MLP 6×128, 300,000 steps of Adam on 25,600 fixed points. PINA multiplies r² by λ
-    instead of λ².
+    the code published with it has η = 0.001. Published for the problem of docs/methods.md: relative L2 error 4.55e-5
+    (the notebook of the paper: 5.47e-5), by a modified MLP 6×128, 300,000 steps of Adam on 25,600 fixed points. PINA
+    multiplies r² by λ instead of λ².
 
     The paper's points are fixed: `sampler.resample_every=0`. Where others are drawn, each takes the λ of the point
     before that is nearest to it, and a point that was kept has its own.

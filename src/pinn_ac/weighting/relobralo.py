@@ -39,7 +39,7 @@ class ReLoBRaLo:
     α is 0 at step 1. So the λ_k always add up to m. No gradient goes through them.
 
     The published code has α = 0.999, T = 1 and E[ρ] = 1, the paper E[ρ] of about 0.999. The published runs on
-    Allen–Cahn have other domains, weights and sub-terms: there is no value to compare with.
+    the problem of docs/methods.md have other domains, weights and sub-terms: there is no value to compare with.
 
     Args:
         memory: α in [0, 1].

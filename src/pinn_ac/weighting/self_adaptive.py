@@ -27,15 +27,15 @@ class SelfAdaptive:
     parameters where the step begins (∂L/∂λ_ki without weight_k, a factor that Adam would take out again). At the
     start λ is uniform in [0, 1] for the residual and in [0, 100] for the initial condition; other terms have no λ.
 
-    The mask g is "square", λ² (the published code for Allen–Cahn), "linear", λ, or "sigmoid", 1/(1 + e^{−λ}). Its
-    derivative is not negative where λ is not, so no multiplier ever falls. Adam divides by the root of the mean
-    square of what it ascends along, plus 10⁻⁸: every multiplier grows by about the learning rate in each step,
-    whatever the size of the residual, as long as g'(λ_ki) w_ki φ(r_ki)/n_k is well above 10⁻⁸. With n = 20,000
-    points, λ = 1 and the square mask that takes r² well above 10⁻⁴; below, it grows in proportion to r².
+    The mask g is "square", λ² (the published code for the problem of docs/methods.md), "linear", λ, or "sigmoid",
+    1/(1 + e^{−λ}). Its derivative is not negative where λ is not, so no multiplier ever falls. Adam divides by the
+    root of the mean square of what it ascends along, plus 10⁻⁸: every multiplier grows by about the learning rate in
+    each step, whatever the size of the residual, as long as g'(λ_ki) w_ki φ(r_ki)/n_k is well above 10⁻⁸. With n =
+    20,000 points, λ = 1 and the square mask that takes r² well above 10⁻⁴; below, it grows in proportion to r².
 
-    Published for Allen–Cahn: relative L2 error 2.10e-2 ± 1.21e-2 over ten runs of an MLP 4×128 on 20,000 fixed points
-    and 512 initial ones, float32, `loss.weights.initial=1`: 10,000 steps of Adam with β₁ = 0.99, then 10,000 of
-    L-BFGS with λ as it is (`ascent_steps=10000`).
+    Published for the problem of docs/methods.md: relative L2 error 2.10e-2 ± 1.21e-2 over ten runs of an MLP 4×128 on
+    20,000 fixed points and 512 initial ones, float32, `loss.weights.initial=1`: 10,000 steps of Adam with β₁ = 0.99,
+    then 10,000 of L-BFGS with λ as it is (`ascent_steps=10000`).
 
     The paper's points are fixed: `sampler.resample_every=0`. Where others are drawn, each takes λ and its moments
     from the nearest point before.

@@ -43,8 +43,9 @@ class SoftAdapt:
     - "normalized": s_k/(Σ_j |s_j| + 10⁻⁸) in place of s_k;
     - "loss_weighted": L_k λ_k/(Σ_j L_j λ_j + 10⁻⁸) in place of λ_k.
 
-    The paper has β = 0.1. There is no published value for Allen–Cahn. PhysicsNeMo and jinns have the softmax of
-    L_k(t)/L_k(t−1), which is `weighting=relobralo weighting.memory=0` up to the factor of the number of terms.
+    The paper has β = 0.1. There is no published value for the problem of docs/methods.md. PhysicsNeMo and jinns have
+    the softmax of L_k(t)/L_k(t−1), which is `weighting=relobralo weighting.memory=0` up to the factor of the number
+    of terms.
 
     Args:
         sharpness: β; a negative one favours the terms whose losses fall fastest.

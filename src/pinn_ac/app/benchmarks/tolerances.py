@@ -36,8 +36,7 @@ def run(
 ) -> list[dict[str, Any]]:
     """A row for every tolerance, and tolerances.png; each single run is a line of tolerances.jsonl beside it.
 
-    Runs that the file has already are not repeated. The programs of a run serve the next one, so only the first run
-    on a problem compiles.
+    Runs that the file has already are not repeated. Each compiles its own programs, within its seconds.
 
     Args:
         seeds: how many, from 0 on.
