@@ -10,6 +10,7 @@ import jax
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
+from pinn_ac.app import report
 from pinn_ac.app.environment import prepare_process
 
 # Most programs run once here, so that compiling them is what takes the time. XLA's older emitter compiles several
@@ -76,9 +77,13 @@ def one_cache(tmp_path_factory):
 
 
 def pytest_collection_finish():
-    """What has been imported stays: no search for garbage need look at half a million objects again."""
+    """What has been imported stays: no search for garbage need look at half a million objects again.
+
+    And tracing makes objects by the million, nearly all of which are let go of at once: it is looked for seldom.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -86,6 +91,12 @@ def programs_of_other_modules_are_dropped():
     """JAX keeps what it has compiled for ever: workers would grow to gigabytes. The cache still has the programs."""
     yield
     jax.clear_caches()
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Runs in this process write their pages without figures, which would take as long as the runs."""
+    monkeypatch.setattr(report, "draw", lambda *arguments: [])
 
 
 @pytest.fixture

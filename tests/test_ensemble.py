@@ -3,8 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,9 +22,9 @@ from pinn_ac.errors import InputError
 from pinn_ac.reporting import figures
 from pinn_ac.running import ENDLESS, Plan, Training
 from pinn_ac.tracking import Tracker
-from pinn_ac.training import Stopped, TrainingState
+from pinn_ac.training import Diverged, Stopped, TrainingState
+from typed import typed
 
-PROJECT = Path(__file__).resolve().parents[1]
 SMALL = (
     *EASY,
     "windows=2",
@@ -83,6 +81,36 @@ def test_members_are_the_runs_of_their_seeds(tmp_path, monkeypatch, words):
         pinn_ac.load_run(tmp_path / "all")
 
 
+@pytest.mark.landing
+def test_members_that_march_to_a_tolerance_are_the_runs_of_their_seeds(tmp_path, monkeypatch):
+    """One after the other, with programs in common."""
+    monkeypatch.setattr(figures, "draw_run", lambda *arguments: [])
+    words = ("experiment=record", "train.tolerance=1e-2", "problem.diffusivity=1e-2", "problem.horizon=0.1")
+    train_ensemble_in(tmp_path / "all", composed(*words, "reference=false", "ensemble=2"))
+    for seed in (0, 1):
+        train_in(tmp_path / f"{seed}", composed(*words, "reference=false", f"seed={seed}"))
+        assert metrics(tmp_path / f"all/seed={seed}")["tolerance_met"]
+        with (
+            np.load(tmp_path / f"all/seed={seed}/prediction.npz") as one,
+            np.load(tmp_path / f"{seed}/prediction.npz") as other,
+        ):
+            np.testing.assert_array_equal(one["u"], other["u"])
+
+
+def test_a_march_that_is_stopped_stops_those_after_it_and_one_that_diverges_does_not():
+    def member(end):
+        def run(state):
+            if isinstance(end, Exception):
+                raise end
+            return end
+
+        return SimpleNamespace(trainer=SimpleNamespace(run=run))
+
+    diverged, stopped = Diverged("The loss is not finite."), Stopped(15)
+    members = [member(end) for end in ("a", diverged, stopped, "d")]
+    assert ensemble._ends(members, [None] * 4) == ["a", diverged, stopped, stopped]
+
+
 @pytest.mark.slow
 def test_an_ensemble_that_was_cut_off_goes_on(tmp_path):
     """One member had finished, one had stopped midway; all end as in an undisturbed ensemble."""
@@ -103,12 +131,16 @@ def test_an_ensemble_that_was_cut_off_goes_on(tmp_path):
         train_ensemble_in(tmp_path / "cut", composed(*words))
 
 
-def test_members_that_diverge_are_named_and_left_out(tmp_path):
+def test_members_that_diverge_are_named_and_left_out(tmp_path, caplog):
     words = (*SMALL, "optimizer.learning_rate=1e300", "ensemble=2")
-    with pytest.raises(pinn_ac.training.Diverged):
+    with pytest.raises(Diverged):
         train_ensemble_in(tmp_path, composed(*words))
+    assert "seed=1: " in caplog.text
     assert [job.status for job in find_jobs(tmp_path)] == ["diverged", "diverged"]
     assert train_ensemble_in(tmp_path, composed(*words), resuming=True, retry=False) == FAILED_SCORE
+    (tmp_path / "seed=0/failure.json").unlink()
+    (tmp_path / "seed=0/metrics.json").write_text(json.dumps({"relative_l2": 0.5}))
+    assert train_ensemble_in(tmp_path, composed(*words), resuming=True, retry=False) == 0.5
 
 
 def test_members_that_would_draw_networks_or_films_of_their_own_are_refused(tmp_path):
@@ -142,10 +174,11 @@ def test_the_progress_of_an_ensemble_ends_with_its_clock(tmp_path, monkeypatch):
 
 @pytest.mark.landing
 def test_a_user_is_told_what_cannot_be_computed_together(tmp_path):
-    command = [sys.executable, str(PROJECT / "scripts/train.py"), f"hydra.run.dir={tmp_path / 'run'}"]
-    done = subprocess.run([*command, "ensemble=2"], capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "run the seeds one by one" in done.stderr
+    done = typed("train", f"hydra.run.dir={tmp_path / 'run'}", "ensemble=2")
+    assert done.status == 2
+    assert "run the seeds one by one" in done.err
+    with pytest.raises(InputError, match="whose last seed is too large"):
+        train_ensemble_in(tmp_path / "run", composed(*SMALL, "seed=4294967295", "ensemble=2"))
     with pytest.raises(InputError, match="ensemble is 0"):
         train_ensemble_in(tmp_path / "run", composed("ensemble=0"))
     assert not (tmp_path / "run").exists()

@@ -149,14 +149,17 @@ def need(one):
 def essence(words):
     """The words but for their order, the clock, and the folder: commands that share it compute the same.
 
-    So do marches to another tolerance; a run without a tolerance is no march. And references of other diffusivities,
-    since all are computed for one that is soon done.
+    So do marches of an easy problem to another tolerance, as all of them are made here; a run without a tolerance is
+    no march. And references of other diffusivities, since all are computed for one that is soon done, and evaluations
+    on other grids.
     """
     left_out: tuple[str, ...] = ("train.seconds=",)
     if "experiment=record" in words:
-        left_out += ("train.tolerance=",)
+        left_out += ("train.tolerance=", "problem.diffusivity=", "problem.horizon=")
     if any(word.endswith("reference.py") for word in words):
         left_out += ("problem.diffusivity=",)
+    if any(word.endswith("evaluate.py") for word in words):
+        left_out += ("times=", "points=")
     return frozenset(PLACES.sub("FOLDER", word) for word in words if not word.startswith(left_out))
 
 
@@ -261,7 +264,9 @@ def folder(tmp_path_factory):
     """The folder of a small run, and below it those of an ensemble's: what FOLDER stands for."""
     place = tmp_path_factory.mktemp("folder") / "run"
     words = ("optimizer=adam", "windows=1", *SMALL, "train.steps=2")
-    train_in(place, config_of(*words))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "draw", lambda *arguments: [])
+        train_in(place, config_of(*words))
     shutil.copytree(place, place / "seed=K")
     return place
 
@@ -291,7 +296,9 @@ DRAWN: set[tuple] = set()
 @pytest.mark.usefixtures("own_process", "reported_in_brief")
 @pytest.mark.parametrize("one", RUN, ids=described)
 def test_every_command_of_the_pages_works(one, project, folder, monkeypatch):
-    copy = shutil.copytree(folder, project / "copy")
+    copy = project / "copy"
+    if PLACES.search(one.text):
+        shutil.copytree(folder, copy)
     words = [PLACES.sub(str(copy), word) for word in one.words if word != "WORDS"]  # the words of a table's rows
     if words[0] == "make":
         (line,) = made(*words[1:])
@@ -315,12 +322,27 @@ def test_every_command_of_the_pages_works(one, project, folder, monkeypatch):
         assert all(job.metrics["steps"] > 0 for job in jobs)
 
 
-@pytest.mark.parametrize("one", ALIKE, ids=described)
+@pytest.mark.parametrize("one", [one for one in ALIKE if "scripts/train.py" in one.text], ids=described)
 def test_the_settings_of_commands_that_compute_the_same_as_another_can_be_used(one):
-    if "scripts/train.py" in one.text and "-m" not in one.words:
-        settings = composed(of_script(one.words))
-        assert config.plan(settings)
-        assert assemble(settings)
+    settings = composed(of_script(one.words))
+    assert config.plan(settings)
+    assert assemble(settings)
+
+
+@pytest.mark.usefixtures("own_process", "project")
+@pytest.mark.parametrize(
+    "one",
+    [one for one in (*RUN, *ALIKE) if "scripts/evaluate.py" in one.text and re.search("times=|points=", one.text)],
+    ids=described,
+)
+def test_the_grids_of_other_evaluations_can_be_asked_for(one, monkeypatch):
+    asked = []
+    monkeypatch.setattr("pinn_ac.app.evaluate.evaluate", asked.append)
+    assert run_script("evaluate.py", of_script(one.words)) == 0
+    assert len(asked) == 1
+    assert [f"{name}={asked[0][name]}" for name in ("times", "points") if f"{name}=" in one.text] == [
+        word for word in one.words if word.startswith(("times=", "points="))
+    ]
 
 
 def made(*goals):
@@ -527,6 +549,10 @@ def test_every_example_in_python_runs(block, request, project, monkeypatch):
         assert (project / name).exists(), name
 
 
+OF_AUTODIFF = re.compile(r"pinn_ac\.autodiff(?!\.numpy).*|pinn_ac\.lessons\.symbolic")
+"""Modules whose examples tests/autodiff/test_examples.py runs."""
+
+
 def modules():
     """The names of the package and of all in it."""
     return ["pinn_ac", *(found.name for found in pkgutil.walk_packages(pinn_ac.__path__, "pinn_ac."))]
@@ -550,9 +576,11 @@ def given():
 
 
 @pytest.mark.landing
-@pytest.mark.parametrize("name", [name for name in modules() if examples_of(name)])
+@pytest.mark.parametrize(
+    "name", [name for name in modules() if not OF_AUTODIFF.fullmatch(name) and examples_of(name)]
+)
 def test_every_example_in_a_docstring_gives_what_it_says(name, request, given, project, monkeypatch):
-    """At a small size where it trains; tests/test_fit.py runs those of the public names as they stand."""
+    """At a small size where it trains; tests/autodiff/test_examples.py runs those of our differentiation."""
     monkeypatch.setattr(pinn_ac, "fit", at_a_small_size)
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
     for found in examples_of(name):

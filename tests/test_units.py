@@ -163,18 +163,21 @@ def samples(folder, domain):
     return folder / "samples.npz"
 
 
-def waves(problem):
+def waves(problem, points=16):
     """Some field in place of the solution: errors against it are as good a figure."""
-    t, x = np.linspace(0, problem.horizon, 9), problem.domain[0] + problem.period * np.arange(16) / 16
-    u = np.cos(3 * t[:, None] / problem.horizon + np.arange(16))
+    t, x = np.linspace(0, problem.horizon, 9), problem.domain[0] + problem.period * np.arange(points) / points
+    u = np.cos(3 * t[:, None] / problem.horizon + 16 * np.arange(points) / points)
     return SimpleNamespace(t=t, x=x, u=u, label="waves")
 
 
 def unitless(run):
-    """What a run shows, less its units: these enter as they should if it is the same in all."""
+    """What a run shows, less its units: these enter as they should if it is the same in all.
+
+    As many points as the estimate takes at once, which so shares what is compiled.
+    """
     problem = run.experiment.problem
     time, length = problem.horizon, problem.period
-    sampled, reference = run.sample(9, 16), waves(problem)
+    sampled, reference = run.sample(9, 128), waves(problem, 128)
     metrics = score(problem, sampled, reference)
     estimate = estimate_error(problem, run.derivatives, run.experiment.breaks, 32, 40)
     per = {"residual_rms": time, "residual_l1": time, "energy_initial": time / length, "energy_final": time / length}

@@ -1,6 +1,7 @@
 """The commands, as `pinn-ac` and as scripts: one list, one sentence and status 2 for a mistake; and the wheel."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -224,7 +225,9 @@ def test_the_wheel_holds_the_configs_the_types_and_the_command(wheel):
             assert archive.read(packaged).decode() == path.read_text(), packaged
         for path in BROWSER.iterdir():
             assert archive.read(f"pinn_ac/reporting/browser/{path.name}") == path.read_bytes(), path.name
-    assert {"pinn_ac/py.typed", "pinn_ac/__init__.py", "hydra_plugins/pinn_ac_search.py"} <= names
+    plugins = {f"hydra_plugins/{path.name}" for path in (PROJECT / "src/hydra_plugins").glob("*.py")}
+    assert {"pinn_ac/py.typed", "pinn_ac/__init__.py", *plugins} <= names
+    assert len(plugins) > 1
     assert not [name for name in names if name.startswith(("tests", "scripts", "configs"))]
 
 
@@ -251,6 +254,13 @@ SMALL = (
 )
 
 
+EASY = (
+    *("problem.diffusivity=1e-2", "problem.horizon=0.05", "model.width=4", "model.depth=1", "sampler.num_points=64"),
+    "estimate=false",
+)
+"""A comparison of little work."""
+
+
 TYPED = """
 import json, sys
 from hydra.core.global_hydra import GlobalHydra
@@ -269,7 +279,8 @@ for words in json.load(sys.stdin):
 
 
 ASKED = """
-import pinn_ac
+import jax, pinn_ac
+from pinn_ac.models import MLP
 from pinn_ac.tracking import MLflow
 
 print(pinn_ac.__file__, pinn_ac.__version__, sep="\\n")
@@ -277,8 +288,14 @@ try:
     MLflow()
 except pinn_ac.InputError as error:
     print(error)
+solution = pinn_ac.fit(pinn_ac.Burgers(0.1), network=MLP(4, 1), steps=1, windows=1, seed=1, progress=False)
+solution.derivatives(0.5, [0.0, 0.25], orders=("t", "xx"))
+solution.save("here")
+again = pinn_ac.load_run("here")
+assert float(jax.jit(again)(0.5, 0.3)) == float(jax.jit(solution)(0.5, 0.3))
+print(float(jax.grad(lambda x: again(0.5, x))(0.3)))
 """
-"""Where the package lies, its version, and what a tracker says whose extra is not installed."""
+"""Where the package lies, its version, what a tracker says whose extra is not installed, and a short session."""
 
 
 @pytest.mark.landing
@@ -307,6 +324,7 @@ def test_the_wheel_works_in_an_empty_environment(wheel, project):
         ("lesson",),
         ("lesson", "try_it"),
         ("benchmark", "--help"),
+        ("compare", "experiments=[plain]", "seeds=[0]", "steps=2", *EASY, "hydra.run.dir=outputs/table"),
     )
     said = called(place / "bin/python", "-c", TYPED, input=json.dumps(others))
     assert json.loads((here / run / "evaluation/5x8/metrics.json").read_text())["git_commit"] is None
@@ -314,11 +332,13 @@ def test_the_wheel_works_in_an_empty_environment(wheel, project):
     assert "pinn-ac lesson" in said
     assert (here / "outputs/lessons/try_it/graph.png").exists()
     assert "autodiff" in said
+    assert (here / "outputs/table/comparison.csv").read_text().startswith("experiment,seeds,median")
     assert {path.name for path in here.iterdir()} == {"outputs"}
     told = called(place / "bin/python", "-c", ASKED).splitlines()
     assert Path(told[0]).is_relative_to(place)
     assert told[1] == wheel.name.split("-")[1]
     assert "pip install 'pinn_ac[mlflow]'" in told[2]
+    assert math.isfinite(float(told[-1]))
 
 
 def _link_what_it_requires(wheel, place):

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import pinn_ac
-from pinn_ac.app import report
 from pinn_ac.app.run import UNDETERMINED
 from pinn_ac.inverse.classical import observed
 from pinn_ac.problem import Cosine
@@ -28,12 +27,6 @@ def file(tmp_path, monkeypatch):
     path = tmp_path / "data.csv"
     np.savetxt(path, np.column_stack([t, x, u]), delimiter=",", header="t,x,u", comments="")
     return path
-
-
-@pytest.fixture
-def undrawn(monkeypatch):
-    """Figures are not drawn: the first run of these tests draws its own."""
-    monkeypatch.setattr(report, "draw", lambda *_: [])
 
 
 @pytest.mark.parametrize(

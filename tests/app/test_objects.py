@@ -9,7 +9,6 @@ from omegaconf import OmegaConf
 
 import pinn_ac
 from composed import EASY, composed
-from pinn_ac.app import report
 from pinn_ac.app.jobs import read_job
 from pinn_ac.app.objects import allowed_modules, allowing, build
 from pinn_ac.app.train import train_in
@@ -33,6 +32,7 @@ SMALL = (
     "estimate=false",
     "reference=false",
 )
+pytestmark = pytest.mark.usefixtures("undrawn")
 NETS = '''
 from dataclasses import dataclass
 from subprocess import Popen
@@ -315,10 +315,9 @@ def test_a_config_folder_and_a_module_of_the_users_on_the_command_line(configs, 
 
 @pytest.mark.landing
 def test_a_run_of_the_users_network_is_resumed_and_evaluated_and_jobs_in_other_processes_know_its_module(
-    configs, modules, monkeypatch
+    configs, modules
 ):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
-    monkeypatch.setattr(report, "draw", lambda *arguments: [])
     words = ("seed=0,1", "allow=[my_module]", "hydra/launcher=cores", "hydra.sweep.dir=sweep")
     swept = trained(configs, *words, options=["-m"])
     assert swept.status == 0, swept.err

@@ -35,12 +35,7 @@ SMALL = (
     "train.steps=4",
     "estimate=false",
 )
-
-
-@pytest.fixture(autouse=True)
-def undrawn(monkeypatch):
-    """Runs in this process draw no figures, which would take as long as they do."""
-    monkeypatch.setattr(report, "draw", lambda *arguments: [])
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 def sweep(folder, *words, environment=(), check=True):
@@ -231,9 +226,20 @@ def test_three_jobs_on_slurm_end_as_the_runs_would_and_slurm_knows_it(slurm, tmp
     assert states(tmp_path, slurm) == ["COMPLETED 0:0", "FAILED 2:0", "FAILED 3:0"]
 
 
+@pytest.fixture(scope="module")
+def error_alone(tmp_path_factory):
+    """The error of the small run with seed 0, by itself."""
+    folder = tmp_path_factory.mktemp("alone")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "draw", lambda *arguments: [])
+        sweep(folder, "seed=0")
+    ((values, _),) = metrics(folder).values()
+    return values["relative_l2"]
+
+
 @pytest.mark.landing
 @pytest.mark.parametrize("launcher", ["slurm_gpus", "slurm_nodes"])
-def test_a_job_of_several_processes_is_one_run_or_one_failure(slurm, tmp_path, launcher):
+def test_a_job_of_several_processes_is_one_run_or_one_failure(slurm, tmp_path, launcher, error_alone):
     """Without the GPUs and the second node that this machine does not have."""
     here = ("gres=null", "tasks_per_node=2", *(["nodes=1"] if launcher == "slurm_nodes" else []))
     words = (f"hydra/launcher={launcher}", *LIMITS, *(f"hydra.launcher.{word}" for word in here))
@@ -241,9 +247,7 @@ def test_a_job_of_several_processes_is_one_run_or_one_failure(slurm, tmp_path, l
     done = sweep(tmp_path, width, *words, environment=slurm, check=False)
     ((values, _),) = metrics(tmp_path).values()
     assert values["devices"] == 2
-    sweep(tmp_path / "alone", "seed=0")
-    ((alone, _),) = metrics(tmp_path / "alone").values()
-    assert values["relative_l2"] == pytest.approx(alone["relative_l2"], rel=1e-9)
+    assert values["relative_l2"] == pytest.approx(error_alone, rel=1e-9)
     if launcher == "slurm_gpus":
         assert done.status == 2
         assert states(tmp_path, slurm) == ["COMPLETED 0:0", "FAILED 2:0"]
@@ -321,3 +325,5 @@ def test_what_keeps_runs_apart_itself_may_be_shared_by_a_sweep(tmp_path):
     require_own_places(config)
     with pytest.raises(InputError, match=r"tracker\.tensorboard\.folder is .*, where all runs of this"):
         require_own_places(composed("tracker=[jsonl,tensorboard]", f"tracker.tensorboard.folder={tmp_path}"))
+    with pytest.raises(InputError, match=r"tracker\.jsonl\.path is \.\./all\.jsonl, where all runs of this"):
+        require_own_places(composed("tracker.jsonl.path=../all.jsonl"))

@@ -55,7 +55,7 @@ def test_a_resumed_run_ends_with_the_same_bits(tmp_path):
 
 
 @pytest.mark.landing
-def test_a_member_of_an_ensemble_has_the_weights_of_its_own_run(tmp_path):
+def test_a_member_of_an_ensemble_has_the_weights_of_its_own_run(tmp_path, undrawn):
     """Also those that are drawn, by its own seed."""
     train_ensemble_in(tmp_path / "all", composed(*WORDS, "seed=4", "ensemble=2"))
     train_in(tmp_path / "one", composed(*WORDS, "seed=5"))
