@@ -77,13 +77,9 @@ def one_cache(tmp_path_factory):
 
 
 def pytest_collection_finish():
-    """What has been imported stays: no search for garbage need look at half a million objects again.
-
-    And tracing makes objects by the million, nearly all of which are let go of at once: it is looked for seldom.
-    """
+    """What has been imported stays: no search for garbage need look at half a million objects again."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(scope="module", autouse=True)
