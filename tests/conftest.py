@@ -91,7 +91,7 @@ def programs_of_other_modules_are_dropped():
 
 @pytest.fixture
 def undrawn(monkeypatch):
-    """Runs in this process write their pages without figures, which would take as long as the runs."""
+    """Runs in this process have neither figures nor a page, which would take as long as the runs."""
     monkeypatch.setattr(report, "draw", lambda *arguments: [])
 
 

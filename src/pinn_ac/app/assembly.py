@@ -128,10 +128,12 @@ def places_outside(config: DictConfig, shared: bool = False) -> Iterator[tuple[s
     settings = FOR_ONE_RUN | (FOR_SEVERAL if shared else {})
     for name, one in zip(config.tracker or {}, trackers(config), strict=True):
         setting = next((setting for kind, setting in settings.items() if isinstance(one, kind)), None)
-        if setting is not None:
-            place = str(getattr(one, setting))
-            if place != MLflow.uri if setting == "uri" else _leaves(place):
-                yield str(name), setting, place
+        if setting is None:
+            continue
+        place = str(getattr(one, setting))
+        is_outside = place != MLflow.uri if isinstance(one, MLflow) else _leaves(place)
+        if is_outside:
+            yield str(name), setting, place
 
 
 def _leaves(place: str) -> bool:

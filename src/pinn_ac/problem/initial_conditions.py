@@ -55,8 +55,10 @@ class NaturalDomain(tuple[Any, ...]):
 def on_same_domain(condition: Any, domain: Any) -> Any:
     """A condition with a `domain` as the condition of a problem on this domain; without one it gets the problem's.
 
+    It is the method `on_domain` of conditions that have a domain.
+
     Raises:
-        InputError: its own is another one.
+        InputError: its own is another one, or what the condition holds does not fit the problem's.
     """
     if condition.domain is None:
         return replace(condition, domain=domain)

@@ -99,13 +99,7 @@ class Placed(_Condition):
 
     domain: Any
 
-    def on_domain(self, domain: Any) -> Any:
-        """The condition on this domain; itself where it has a domain of its own.
-
-        Raises:
-            InputError: its own is another one, or it does not fit.
-        """
-        return on_same_domain(self, domain)
+    on_domain = on_same_domain
 
     def settle(self) -> None:
         """Check the domain and, where there is one, the series, so that it is refused before anything is computed."""

@@ -69,13 +69,7 @@ class Tabulated(BandLimited):
         # A bad file is refused here, before anything is computed.
         _ = self._samples if self.domain is None else self.coefficients if self.periodic else self._spline
 
-    def on_domain(self, domain: Any) -> Any:
-        """The condition of a problem with this domain.
-
-        Raises:
-            InputError: its own is another one, or the samples do not fit.
-        """
-        return on_same_domain(self, domain)
+    on_domain = on_same_domain
 
     @property
     def _interval(self) -> tuple[float, float]:
