@@ -10,8 +10,8 @@ import jax
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
-from pinn_ac.app import report
 from pinn_ac.app.environment import prepare_process
+from typed import undrawn_runs
 
 # Most programs run once here, so that compiling them is what takes the time. XLA's older emitter compiles several
 # times as quickly as the one that it uses by default, and a program not split for many threads quicker still.
@@ -90,9 +90,10 @@ def programs_of_other_modules_are_dropped():
 
 
 @pytest.fixture
-def undrawn(monkeypatch):
-    """Runs in this process have neither figures nor a page, which would take as long as the runs."""
-    monkeypatch.setattr(report, "draw", lambda *arguments: [])
+def undrawn():
+    """See `undrawn_runs`."""
+    with undrawn_runs():
+        yield
 
 
 @pytest.fixture

@@ -264,8 +264,7 @@ def folder(tmp_path_factory):
     """The folder of a small run, and below it those of an ensemble's: what FOLDER stands for."""
     place = tmp_path_factory.mktemp("folder") / "run"
     words = ("optimizer=adam", "windows=1", *SMALL, "train.steps=2")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "draw", lambda *arguments: [])
+    with typed.undrawn_runs():
         train_in(place, config_of(*words))
     shutil.copytree(place, place / "seed=K")
     return place

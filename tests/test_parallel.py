@@ -15,14 +15,13 @@ import numpy as np
 import pytest
 
 from composed import composed
-from pinn_ac.app import report
 from pinn_ac.app.assembly import assemble
 from pinn_ac.errors import InputError
 from pinn_ac.optimizers.least_squares import LeastSquares, SolverSettings
 from pinn_ac.optimizers.least_squares.gram import is_in_host_memory
 from pinn_ac.optimizers.least_squares.normal import Normal, normal_equations
 from pinn_ac.parallel import share_out
-from typed import typed
+from typed import typed, undrawn_runs
 
 PROJECT = Path(__file__).resolve().parents[1]
 SMALL = (
@@ -206,8 +205,7 @@ def train_by(processes, *words):
 
 def train_here(folder, *words):
     """The same command in this process, on its first device."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "draw", lambda *arguments: [])
+    with undrawn_runs():
         done = typed("train", *words, f"hydra.run.dir={folder}")
     assert done.status == 0, done.err
 

@@ -44,6 +44,7 @@ from pinn_ac.parallel import ONE_DEVICE
 from pinn_ac.reference import load_or_solve
 from pinn_ac.reporting import figures
 from pinn_ac.training import Diverged, StopSignals
+from typed import undrawn_runs
 
 pytestmark = pytest.mark.landing
 SMALL = (
@@ -147,8 +148,7 @@ def left_alone(*configs):
 def folders(tmp_path_factory):
     """A run in double precision and the same in single, by their names."""
     place = tmp_path_factory.mktemp("runs")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "draw", lambda *arguments: [])  # which would take longer than the runs
+    with undrawn_runs():
         for precision in ("float64", "float32"):
             train_in(place / precision, composed(*SMALL, f"precision={precision}"))
     return {precision: place / precision for precision in ("float64", "float32")}

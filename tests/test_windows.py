@@ -12,7 +12,6 @@ import pytest
 import pinn_ac
 from composed import composed
 from fields import random_params
-from pinn_ac.app import report
 from pinn_ac.app.assembly import assemble
 from pinn_ac.app.saved_run import load_config
 from pinn_ac.app.train import train_in
@@ -24,6 +23,7 @@ from pinn_ac.reference import load_or_solve, solve
 from pinn_ac.setup import count_windows
 from pinn_ac.tracking import Jsonl
 from pinn_ac.training import Stopped
+from typed import undrawn_runs
 
 SMALL = (
     "problem/initial_condition=cosine",
@@ -115,8 +115,7 @@ def test_windows_follow_the_solution_where_the_networks_are_silent():
 @pytest.fixture(scope="module", autouse=True)
 def no_figures():
     """Nothing is drawn, which would take longer than these runs."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "draw", lambda *arguments: [])
+    with undrawn_runs():
         yield
 
 

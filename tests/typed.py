@@ -10,10 +10,11 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import NamedTuple
 
 import jax
+import pytest
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 
-from pinn_ac.app import commands
+from pinn_ac.app import commands, report
 
 OPTIONS = (
     "jax_enable_x64",
@@ -50,6 +51,14 @@ def typed(*words: str, program: str = "pinn-ac") -> Ended:
             traceback.print_exc(file=err)
             status = 1
     return Ended(status, out.getvalue(), err.getvalue())
+
+
+@contextmanager
+def undrawn_runs() -> Iterator[None]:
+    """Runs in this process have neither figures nor a page, which would take as long as the runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "draw", lambda *arguments: [])
+        yield
 
 
 @contextmanager

@@ -15,12 +15,11 @@ import pytest
 import yaml
 
 from composed import EASY, composed
-from pinn_ac.app import report
 from pinn_ac.app.jobs import FAILED_SCORE, find_jobs, read_job
 from pinn_ac.app.run import require_own_places
 from pinn_ac.errors import InputError
 from pinn_ac.tracking import read_history
-from typed import own_process, typed
+from typed import own_process, typed, undrawn_runs
 
 PROJECT = Path(__file__).resolve().parents[2]
 SMALL = (
@@ -230,8 +229,7 @@ def test_three_jobs_on_slurm_end_as_the_runs_would_and_slurm_knows_it(slurm, tmp
 def error_alone(tmp_path_factory):
     """The error of the small run with seed 0, by itself."""
     folder = tmp_path_factory.mktemp("alone")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "draw", lambda *arguments: [])
+    with undrawn_runs():
         sweep(folder, "seed=0")
     ((values, _),) = metrics(folder).values()
     return values["relative_l2"]

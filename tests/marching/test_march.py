@@ -26,6 +26,7 @@ from pinn_ac.optimizers import GaussNewton
 from pinn_ac.problem import Cosine, Fourier
 from pinn_ac.running import Plan, Training
 from pinn_ac.sampling import Monitor, Sobol
+from typed import undrawn_runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,8 +179,7 @@ WORDS = (
 def stopped_and_resumed(folder, config, at):
     """The metrics and the solution of a run that is stopped when it has told so often how it goes, and goes on."""
     stop = Told(at=at, do=lambda: signal.raise_signal(signal.SIGINT))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "draw", lambda *arguments: [])
+    with undrawn_runs():
         with pytest.MonkeyPatch.context() as stopping:
             stopping.setattr(train, "trackers", lambda config: [stop])
             with pytest.raises(pinn_ac.Stopped):
