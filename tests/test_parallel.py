@@ -50,6 +50,12 @@ METHODS = {
     "kernel": ("optimizer.solver=kernel",),
     "qr": ("optimizer.solver=qr",),
     "gauss_newton": ("optimizer=gauss_newton", "optimizer.floor=0.3", "ansatz=soft"),
+    "gauss_newton_normal": (
+        "optimizer=gauss_newton",
+        "optimizer.solver=normal",
+        "optimizer.floor=0.3",
+        "ansatz=soft",
+    ),
     # Solved to the end and well conditioned: on the way there conjugate gradients amplify rounding.
     "cg": ("optimizer.solver=cg", "optimizer.chunk=10", "optimizer.cg_tolerance=1e-13", "optimizer.damping=1"),
 }

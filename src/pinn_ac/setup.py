@@ -105,6 +105,7 @@ class Setup:
             distribution=network.distribution,
             spacing=marching.Spacing(sampler.arc_length, sampler.layer),
             floor=method.floor,
+            solver=method.solver,
             steps=method.steps,
             units=network.width,
         )

@@ -375,6 +375,7 @@ def test_every_setting_of_the_features_changes_what_is_found():
         {"network": RandomFeatures(width=300)},
         {"optimizer": GaussNewton(steps=1)},
         {"optimizer": GaussNewton(floor=1e-6)},
+        {"optimizer": GaussNewton(solver="normal")},
         {"sampler": Monitor(num_points=None, arc_length=3.0)},
     ):
         assert not np.array_equal(found(**changed), plain), changed

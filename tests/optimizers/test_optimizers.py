@@ -51,7 +51,7 @@ SCHEDULE = {
 }
 OTHER = {
     "adam": SCHEDULE | {"b1": 0.5, "b2": 0.9},
-    "gauss_newton": {"floor": 0.5},
+    "gauss_newton": {"floor": 0.5, "solver": "normal"},
     "lbfgs": {"memory": 1, "linesearch_steps": 1},
     "levenberg_marquardt": {
         "damping": 1.0,

@@ -1,4 +1,4 @@
-"""The linear least-squares step by QR: against NumPy's, and what it does where J has no full rank."""
+"""The linear least-squares step: against NumPy's, and what it does where J has no full rank."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,8 +14,8 @@ def system(n, P, seed=0):
     return generator.normal(size=(n, P)), generator.normal(size=n)
 
 
-def step(J, r, floor=1e-16):
-    return np.asarray(least_squares_step(jnp.asarray(J), jnp.asarray(r), floor))
+def step(J, r, floor=1e-16, solver="qr"):
+    return np.asarray(least_squares_step(jnp.asarray(J), jnp.asarray(r), floor, solver=solver))
 
 
 @pytest.mark.parametrize("scales", [np.ones(7), np.logspace(-8, 8, 7)], ids=["even", "uneven columns"])
@@ -32,6 +32,25 @@ def test_it_keeps_the_digits_that_the_normal_equations_lose():
     J = (U * np.logspace(0, -7, 8)) @ V
     solution = V.T @ np.ones(8)
     np.testing.assert_allclose(step(J, -J @ solution), solution, rtol=0, atol=1e8 * EPS)
+
+
+@pytest.mark.parametrize("scales", [np.ones(7), np.logspace(-8, 8, 7)], ids=["even", "uneven columns"])
+def test_the_normal_equations_have_the_same_minimiser(scales):
+    """Of the damped problem: in well-conditioned columns rounding is all that differs."""
+    J, r = system(40, 7)
+    expected = step(J, r, 1e-2)
+    assert np.linalg.norm(expected - step(J, r, 1e-3)) > 1e-5 * np.linalg.norm(expected)  # the damping acts
+    np.testing.assert_allclose(step(J * scales, r, 1e-2, "normal") * scales, expected, rtol=1e3 * EPS)
+
+
+def test_the_normal_equations_are_damped_by_the_root_of_rounding_at_least():
+    """In a direction weaker than that they give next to nothing, where QR gives all; no rank makes them fail."""
+    J, r = np.array([[1.0, 1.0], [1e-11, -1e-11]]), -np.array([1.0, 1e-11])  # δ = (1, 0)
+    np.testing.assert_array_equal(step(J, r, 0.0, "normal"), step(J, r, EPS**0.5, "normal"))
+    np.testing.assert_allclose(step(J, r, 1e-16), [1, 0], atol=1e-4)
+    np.testing.assert_allclose(step(J, r, 1e-16, "normal"), [0.5, 0.5], atol=1e-4)
+    equal = np.repeat(J[:, :1], 5, axis=1)
+    np.testing.assert_allclose(equal @ step(equal, r, 0.0, "normal"), -r, rtol=0, atol=1e-7)
 
 
 def test_of_equal_columns_each_gets_half_where_the_residuals_can_be_cancelled():

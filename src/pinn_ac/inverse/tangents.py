@@ -144,7 +144,7 @@ class _Window:
 
     def solve(self, steps: int) -> float:
         """Improve the output weights and find their tangents by the same factorization; the mean of r² at the end."""
-        kernel, places, floor = self.window.kernel, self._collocation(), self.window.settings.floor
+        kernel, places, settings = self.window.kernel, self._collocation(), self.window.settings
         phi, c, jets = kernel.features(self.piece, places.points), jnp.asarray(self.piece.c), self._jets(places)
         best, before = (np.inf, c), np.inf
         for step in range(steps + 1):
@@ -157,7 +157,7 @@ class _Window:
             for name, rate in self.directions.coefficients.items():
                 rows = rows + rate[:, None] * of_coefficients[name]
             J = jacobian(phi, {name: jnp.asarray(value) for name, value in of_n.items()})
-            found = _steps(J, jnp.asarray(np.vstack([r, rows]).T), floor)
+            found = _steps(J, jnp.asarray(np.vstack([r, rows]).T), settings.floor, solver=settings.solver)
             c, self.tangents, before = c + found[:, 0], np.asarray(found[:, 1:]), loss
         loss, c = best
         self.piece = self.piece._replace(c=np.asarray(c))
@@ -303,7 +303,7 @@ def _value_slopes(kernel: Kernel) -> Any:
     return compiled(slopes, LITTLE)
 
 
-_steps = jax.jit(least_squares_steps)
+_steps = jax.jit(least_squares_steps, static_argnames="solver")
 
 
 def _diffusivity_rates(kernel: Kernel, directions: Directions) -> np.ndarray:

@@ -1,6 +1,7 @@
 """One attempt at one window: its points and features are drawn, and its output weights found by Gauss–Newton."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -48,7 +49,7 @@ class Settings:
         whitening: the power of the covariance by which the features of a window are evened out, from 0 to 1.
         points: collocation points a unit.
         spacing: where they are dense.
-        floor, steps: of Gauss–Newton, see :class:`~pinn_ac.optimizers.GaussNewton`.
+        floor, solver, steps: of Gauss–Newton, see :class:`~pinn_ac.optimizers.GaussNewton`.
         units: that a run begins with, at least; None leaves it to the tolerance.
     """
 
@@ -58,13 +59,14 @@ class Settings:
     points: float = 6.0
     spacing: Spacing = field(default_factory=Spacing)
     floor: float = 1e-14
+    solver: str = "qr"
     steps: int = 8
     units: int | None = None
 
 
-@jax.jit
-def _step(features: Any, slopes: Any, r: jax.Array, floor: jax.Array) -> jax.Array:
-    return least_squares_step(jacobian(features, slopes), r, floor)
+@partial(jax.jit, static_argnames="solver")
+def _step(features: Any, slopes: Any, r: jax.Array, floor: float, solver: str) -> jax.Array:
+    return least_squares_step(jacobian(features, slopes), r, floor, solver=solver)
 
 
 def draw_features(z: np.ndarray, units: int, settings: Settings, generator: np.random.Generator) -> tuple[Any, Any]:
@@ -83,15 +85,15 @@ def draw_features(z: np.ndarray, units: int, settings: Settings, generator: np.r
     return A, b - A @ z.mean(axis=0)
 
 
-def solve(kernel: Kernel, points: Prepared, piece: Piece, floor: float, steps: int) -> Attempt:
+def solve(kernel: Kernel, points: Prepared, piece: Piece, settings: Settings) -> Attempt:
     """The output weights by Gauss–Newton from zero; see :func:`least_squares_step`."""
     pace, c = jnp.asarray(piece.pace, float), jnp.zeros(len(piece.b))
     features = kernel.features(piece, points)
     r, _, slopes = kernel.linearized(pace, points, jet_of(features, c))
     loss = float(r @ r)
     best, iterations = (loss, c), 0
-    while iterations < steps:
-        c = c + _step(features, slopes, r, floor)
+    while iterations < settings.steps:
+        c = c + _step(features, slopes, r, settings.floor, solver=settings.solver)
         iterations += 1
         r, _, slopes = kernel.linearized(pace, points, jet_of(features, c))
         before, loss = loss, float(r @ r)
@@ -168,8 +170,7 @@ class WindowProblem:
             empty._replace(
                 length=np.asarray(length, real), pace=np.asarray(pace, real), A=A.astype(real), b=b.astype(real)
             ),
-            self.settings.floor,
-            self.settings.steps,
+            self.settings,
         )
 
     def drawn_features(self, z: np.ndarray, units: int, generator: np.random.Generator) -> tuple[Any, Any]:

@@ -33,7 +33,7 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "normal weights": {"distribution": "normal"},
     "twice the points": {"points": 12.0},
     "points spread evenly in x": {"spacing": Spacing(0.0, 0.0)},
-    "damping 1e-8, as normal equations need": {"floor": 1e-8},
+    "the normal equations": {"solver": "normal"},
     "features cos, sin and t alone": {"embedding": Splitting(known=())},
     "symmetry not built in": {"embedding": Splitting(symmetry=False)},
     "scale chosen by held-out residuals": {"kind": HeldOutScale},

@@ -63,7 +63,7 @@ class Trained(WindowProblem):
         found = super().attempt(empty, length, pace, units, number)
         points = self.prepared(length, pace, round(self.settings.points * units))
         piece = trained(self.kernel, points, found.piece, self.settings.floor)
-        again = solve(self.kernel, points, piece, self.settings.floor, self.settings.steps)
+        again = solve(self.kernel, points, piece, self.settings)
         return min(found, again, key=lambda attempt: attempt.loss)
 
 
