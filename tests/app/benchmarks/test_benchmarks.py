@@ -2,7 +2,8 @@
 
 import csv
 import json
-import subprocess
+import os
+import sys
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -10,11 +11,13 @@ import numpy as np
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from composed import EASY
+from composed import EASY, composed
 from pinn_ac.app import cli
-from pinn_ac.app.benchmarks import ablation, autodiff, command, optimizers, race, scaling, tolerances
+from pinn_ac.app.assembly import assemble
+from pinn_ac.app.benchmarks import ablation, autodiff, clock, cold, command, optimizers, race, scaling, tolerances
 from pinn_ac.app.benchmarks.other_windows import HeldOutScale, ThroughPoints, Trained
 from pinn_ac.app.benchmarks.timing import Timing, compare
+from pinn_ac.app.objects import build
 from pinn_ac.app.run import TOLERANCE_MISSED
 from pinn_ac.models import Splitting
 from pinn_ac.problem import AllenCahn
@@ -107,16 +110,79 @@ def test_a_step_is_measured_for_any_size(monkeypatch, method):
     assert row["peak_mb"] > 50
 
 
+def pretended(monkeypatch, metrics):
+    """Instead of a process, `metrics` of the words that it would get, in its run's folder; a list of these words."""
+    commands = []
+
+    def finished(command, environment):
+        words = command[3:]
+        commands.append(words)
+        (folder,) = (Path(word.partition("=")[2]) for word in words if word.startswith("hydra.run.dir="))
+        folder.mkdir(parents=True)
+        (folder / "metrics.json").write_text(json.dumps(metrics(words)))
+        (folder / "history.jsonl").write_text("")
+        return TOLERANCE_MISSED, {"command_seconds": 2.5, "peak_bytes": 1_500_000_000}
+
+    monkeypatch.setattr(cold, "_finished", finished)
+    return commands
+
+
+def test_a_run_by_the_clock_is_asked_for_a_problem_and_summed_up(monkeypatch, tmp_path):
+    """What misses its tolerance counts with the error that it has; a second call runs nothing again."""
+    errors = {"seed=0": 2e-9, "seed=1": 8e-9, "seed=2": 3e-8}
+
+    def metrics(words):
+        (error,) = (errors[word] for word in words if word in errors)
+        return {
+            "train_seconds": 60.5,
+            "relative_l2": error,
+            "estimated_relative_l2": 2 * error,
+            "tolerance_met": False,
+        }
+
+    commands = pretended(monkeypatch, metrics)
+    bars = {"fast": clock.Bar(("problem.reaction_rate=20",), 30), "samples": clock.BARS["256 samples"]}
+    for _ in range(2):
+        fast, _ = clock.run(3, bars, tmp_path)
+    assert fast == {
+        "problem": "fast", "asked": 1e-8, "clock": 30, "median error": 8e-9, "best": 2e-9, "worst": 3e-8,
+        "below the bar": "2 of 3", "estimate / error": "2.00 … 2.00", "tolerance met": 0, "median seconds": 60.5,
+        "most seconds": 60.5, "of the command": 2.5, "most memory, GB": 1.5,
+    }  # fmt: skip
+    assert len(commands) == 6
+    assert commands[0][:4] == ["problem.reaction_rate=20", "experiment=record", "seed=0", "train.seconds=30"]
+    (words,) = (words for words in commands if {"seed=1", "train.seconds=60"} <= set(words))
+    x, u = np.loadtxt(build(composed(*words[:-1]).problem).initial_condition.path, delimiter=",").T
+    np.testing.assert_allclose(u[x == 0.5], 0.7 * np.tanh(2.0))
+
+
+@pytest.mark.parametrize("name", clock.BARS)
+def test_every_problem_of_the_clock_is_one_for_the_record(name, tmp_path):
+    clock.write_samples(tmp_path)
+    experiment = assemble(composed(*clock._words(clock.BARS[name], 3, tmp_path)))
+    assert experiment.marches
+    assert experiment.setup.seed == 3
+
+
+def test_the_process_of_a_run_is_measured_and_a_failed_one_named(tmp_path):
+    status, told = cold._finished([sys.executable, "-c", "x = bytearray(10**8)"], dict(os.environ))
+    assert status == 0
+    assert told["command_seconds"] > 0
+    assert 1e8 < told["peak_bytes"] < 1e9
+    assert cold._finished([sys.executable, "-c", "raise SystemExit(3)"], dict(os.environ))[0] == 3
+
+
 def test_a_race_is_summed_up_by_medians_and_its_runs_are_kept(monkeypatch, tmp_path):
     """Runs that the folder holds already are read, not run again."""
     for seed, error in enumerate([4e-5, 1e-5, 2e-5]):
         folder = tmp_path / f"fast-seconds-10-seed{seed}"
         folder.mkdir()
         (folder / "metrics.json").write_text(json.dumps({"train_seconds": 10.5, "relative_l2": error}))
+        (folder / cold.PROCESS).write_text("{}")
         lines = [{"step": 1, "seconds": 4.0, "relative_l2": 1e-2}, {"step": 2, "seconds": 5.0, "loss": 1.0}]
         (folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     monkeypatch.setattr(race, "_classical", lambda run_folder: race.Result(1.0, 1e-11, []))
-    monkeypatch.setattr(race.subprocess, "run", lambda *words, **options: pytest.fail("run again"))
+    monkeypatch.setattr(cold, "_finished", lambda *given: pytest.fail("run again"))
     fast, classical = race.run(3, {"fast": ("seconds=10",)}, tmp_path)
     assert fast == {
         "method": "fast seconds=10",
@@ -133,22 +199,12 @@ def test_a_race_is_summed_up_by_medians_and_its_runs_are_kept(monkeypatch, tmp_p
 
 def test_the_command_of_a_run_of_the_race_can_be_read(monkeypatch, tmp_path):
     """By Hydra, word by word; the run's folder gets what the race reads afterwards."""
-    commands = []
-
-    def run(command, **options):
-        commands.append(command)
-        (folder,) = (word.split("=")[1] for word in command if word.startswith("hydra.run.dir="))
-        Path(folder).mkdir(parents=True)
-        (Path(folder) / "metrics.json").write_text(json.dumps({"train_seconds": 1.0, "relative_l2": 1e-5}))
-        (Path(folder) / "history.jsonl").write_text("")
-        return subprocess.CompletedProcess(command, TOLERANCE_MISSED)
-
+    commands = pretended(monkeypatch, lambda words: {"train_seconds": 1.0, "relative_l2": 1e-5})
     monkeypatch.setattr(race, "_classical", lambda run_folder: race.Result(1.0, 1e-11, []))
-    monkeypatch.setattr(race.subprocess, "run", run)
     ends = {"record": ("tolerance=1e-4", "tolerance=1e-5")}
     rows = race.run(2, ends, tmp_path / "race")
     assert [row["method"] for row in rows] == [*(f"record {end}" for end in ends["record"]), "spectral solver"]
-    read = [OverridesParser.create().parse_overrides([cli.for_hydra(word) for word in one[3:]]) for one in commands]
+    read = [OverridesParser.create().parse_overrides([cli.for_hydra(word) for word in one]) for one in commands]
     found = {(words[2].key_or_group, str(words[2].value()), words[1].value()) for words in read}
     assert found == {("train.tolerance", tolerance, seed) for tolerance in ("0.0001", "1e-05") for seed in (0, 1)}
 

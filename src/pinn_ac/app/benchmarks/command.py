@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pinn_ac.app.benchmarks import ablation, autodiff, inverse, optimizers, race, scaling, tolerances
+from pinn_ac.app.benchmarks import ablation, autodiff, clock, inverse, optimizers, race, scaling, tolerances
 from pinn_ac.app.environment import configure, describe
 from pinn_ac.app.program import spelled
 from pinn_ac.errors import InputError
@@ -17,6 +17,7 @@ from pinn_ac.reporting.tables import metrics_table
 BENCHMARKS: dict[str, Callable[[int], list[dict[str, object]]]] = {
     "ablation": ablation.run,
     "autodiff": autodiff.run,
+    "clock": clock.run,
     "inverse": inverse.run,
     "optimizers": optimizers.run,
     "race": race.run,
@@ -24,7 +25,7 @@ BENCHMARKS: dict[str, Callable[[int], list[dict[str, object]]]] = {
     "tolerances": tolerances.run,
 }
 
-OF_SEEDS = ("ablation", "race", "tolerances")
+OF_SEEDS = ("ablation", "clock", "race", "tolerances")
 """Those whose rounds are seeds."""
 OF_DRAWS = ("inverse",)
 """Those whose rounds are draws of the noise."""
@@ -43,7 +44,9 @@ def main(words: list[str] | None = None) -> None:
         "name",
         choices=sorted(BENCHMARKS),
         help="ablation: what each part of a march is worth; "
-        "autodiff: our differentiation against JAX's; optimizers: stages of a step, and optimistix's; "
+        "autodiff: our differentiation against JAX's; "
+        "clock: what experiment=record reaches in one or two minutes, on many problems (hours); "
+        "optimizers: stages of a step, and optimistix's; "
         "inverse: unknown coefficients from noisy data, against the spectral solver's answer; "
         "race: error against seconds of four experiments (hours); "
         "scaling: a step's time and memory against points and parameters; "
@@ -52,7 +55,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument(
         "--rounds",
         type=int,
-        help="calls of each program (default 30); for ablation, race and tolerances, the number of seeds "
+        help=f"calls of each program (default 30); for {', '.join(OF_SEEDS)}, the number of seeds "
         "(default 5); for inverse, draws of the noise (default 20)",
     )
     parser.add_argument(

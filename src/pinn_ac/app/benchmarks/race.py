@@ -1,13 +1,8 @@
 """Error against seconds: the experiments side by side over several seeds, and what a classical solver costs."""
 
 import itertools
-import json
 import math
-import os
-import shutil
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,12 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pinn_ac.app.benchmarks.cold import cold_run
 from pinn_ac.app.objects import build
-from pinn_ac.app.run import TOLERANCE_MISSED
 from pinn_ac.app.saved_run import load_config
 from pinn_ac.errors import InputError
 from pinn_ac.evaluation import relative_error
-from pinn_ac.files import make_writable, user_cache
+from pinn_ac.files import make_writable
 from pinn_ac.problem import Problem
 from pinn_ac.reference import Reference, solve
 from pinn_ac.reference.held import system_of
@@ -48,9 +43,6 @@ STEP_ERRORS = tuple(10.0**-digits for digits in range(2, 11))
 
 OUTPUTS = 20
 """At so many times the errors of this line are measured, few enough that they do not limit the steps."""
-
-TRAIN = "from pinn_ac.app.commands import train; train()"
-"""The command `train` in a process of its own, wherever the package is installed."""
 
 
 class Result(NamedTuple):
@@ -104,17 +96,9 @@ def summary(method: str, runs: Sequence[Result]) -> dict[str, Any]:
 
 
 def _result(folder: Path, experiment: str, end: str, seed: int, words: Sequence[str]) -> Result:
-    """Read the result of a run from its folder; a run that is not there is done first."""
     folder = _run_folder(folder, experiment, end, seed)
-    if not (folder / "metrics.json").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        command = [sys.executable, "-c", TRAIN, f"experiment={experiment}", f"seed={seed}"]
-        command += [f"train.{end}", f"hydra.run.dir={folder}", "estimate=false", *words]
-        environment = os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false", "PINN_AC_CACHE": str(user_cache())}
-        done = subprocess.run(command, check=False, stdout=sys.stderr, env=environment)
-        if done.returncode not in (0, TOLERANCE_MISSED):
-            raise subprocess.CalledProcessError(done.returncode, command)
-    metrics = json.loads((folder / "metrics.json").read_text())
+    chosen = (f"experiment={experiment}", f"seed={seed}", f"train.{end}", "estimate=false")
+    metrics = cold_run(folder, [*chosen, *words])
     curve = [
         (line["seconds"], line["relative_l2"])
         for line in read_history(folder / "history.jsonl")
