@@ -32,17 +32,21 @@ def composed(*overrides: str) -> DictConfig:
     """The config of a training run, as the command line would compose it.
 
     Nearly all of the time goes to the files of the options: they are composed once for each choice of options, and
-    Hydra then sets the other words in a copy, as it does itself. Words that it refuses are left to the whole of it.
+    Hydra then sets the other words in a copy, as it does itself, and refuses them by the same function. What is
+    refused before that, and errors that are not Hydra's own, are left to the whole of it.
     """
     try:
         words = [(word, parsed(word)) for word in overrides]
         if any(override.is_sweep_override() for _, override in words):
             return whole(overrides).copy()
         chosen = whole(tuple(word for word, override in words if is_choice(override))).copy()
-        ConfigLoaderImpl._apply_overrides_to_config([one for _, one in words if not is_choice(one)], chosen)
-        return chosen
     except (HydraException, ValueError):
         return whole(overrides).copy()
+    try:
+        ConfigLoaderImpl._apply_overrides_to_config([one for _, one in words if not is_choice(one)], chosen)
+    except ValueError:
+        return whole(overrides).copy()
+    return chosen
 
 
 @cache

@@ -1,5 +1,6 @@
 """Tests run in double precision, unless they ask for another one."""
 
+import functools
 import gc
 import os
 import shutil
@@ -8,7 +9,10 @@ from pathlib import Path
 
 import jax
 import pytest
+import yaml
 from jax.experimental.compilation_cache import compilation_cache
+from omegaconf import OmegaConf
+from omegaconf._utils import get_yaml_loader
 
 from pinn_ac.app.environment import prepare_process
 from typed import undrawn_runs
@@ -30,6 +34,34 @@ os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "true"  # of the subprocesses
 os.environ["HYPOTHESIS_NO_PLUGINS"] = "1"  # one would import trio, which Selenium brings, into every process
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # without what was compiled before they take twice as long to start
 jax.config.update("jax_num_cpu_devices", 4)  # for the tests of several; all else runs on the first
+
+
+load = OmegaConf.load
+
+
+@functools.cache
+def parsed(text):
+    """What a YAML text holds; it is copied into a config, and never changed."""
+    return yaml.load(text, Loader=get_yaml_loader())
+
+
+def load_parsed(file_):
+    """`OmegaConf.load`, which parses each text once: PyYAML takes much of the time that composing a config takes."""
+    if not hasattr(file_, "read"):
+        with open(file_, encoding="utf-8") as stream:
+            return load_parsed(stream)
+    start = file_.tell()
+    try:
+        found = parsed(file_.read())
+    except yaml.YAMLError:
+        found = None
+    if not isinstance(found, list | dict):  # nothing, or something that it refuses in words of its own
+        file_.seek(start)
+        return load(file_)
+    return OmegaConf.create(found)
+
+
+OmegaConf.load = staticmethod(load_parsed)
 
 
 LONGEST = (

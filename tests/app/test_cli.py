@@ -72,9 +72,9 @@ def test_a_folder_may_have_any_name(project, name):
 def test_a_run_may_lie_in_a_folder_of_any_name(project, name):
     (project / name).mkdir()
     word = f"resume={project / name}"
-    assert composed(cli.for_hydra(word)).resume == str(project / name)
+    found = composed(cli.for_hydra(word), cli.for_hydra(f"hydra.run.dir={project / name}"))
+    assert found.resume == found.hydra.run.dir == str(project / name)
     assert _as_typed(cli.for_hydra(word)) == word
-    assert composed(cli.for_hydra(f"hydra.run.dir={project / name}")).hydra.run.dir == str(project / name)
     assert cli.for_hydra("resume=a,b") == "resume=a,b"
     assert cli.for_hydra("seed=0,1") == "seed=0,1"
 

@@ -52,6 +52,12 @@ def run(folder, error=None, curve=((1.0, 0.5), (2.0, 0.3)), **metrics):
 
 
 @pytest.fixture
+def without_figures(monkeypatch):
+    """Comparisons are reported without their figures, which take most of the time."""
+    monkeypatch.setattr("pinn_ac.app.comparison.result.draw_comparison", lambda *arguments: None)
+
+
+@pytest.fixture
 def folder(tmp_path):
     """Three methods: one with three seeds, one with a seed that diverged and one under way, one that was refused."""
     for seed, error in enumerate([3e-3, 1e-3, 2e-3]):
@@ -65,6 +71,7 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_the_table_has_medians_over_the_seeds_that_finished_and_counts_the_others(folder):
     rows = {row["experiment"]: row for row in report(folder, quiet=True)}
     assert list(rows) == ["better", "good", "refused"]
@@ -78,6 +85,7 @@ def test_the_table_has_medians_over_the_seeds_that_finished_and_counts_the_other
     assert (refused["median"], refused["seeds"], refused["failed"]) == (None, 1, 1)
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_a_method_most_of_whose_seeds_fail_comes_last(tmp_path):
     run(tmp_path / "lucky/seed=0", 1e-9)
     for seed in (1, 2):
@@ -128,6 +136,7 @@ class Reader(HTMLParser):
         self.inside = ""
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_the_page_needs_nothing_else(folder):
     report(folder, quiet=True)
     text = (folder / "comparison.html").read_text()
@@ -148,6 +157,7 @@ def test_a_second_report_is_the_same(folder):
     assert (folder / "comparison.html").read_text() == before
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_runs_of_a_sweep_are_named_by_their_configs(tmp_path):
     run(tmp_path / "experiment=plain,seed=0", 1e-2)
     (tmp_path / "experiment=plain,seed=0/config.yaml").write_text(json.dumps({"name": "plain", "seed": 4}))

@@ -379,7 +379,9 @@ def sentence_about(*overrides):
     except InputError as error:
         return str(error)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        if "load_configuration" not in [frame.name for frame in traceback.extract_tb(error.__traceback__)]:
+        frames = {frame.name for frame in traceback.extract_tb(error.__traceback__)}
+        # Only of errors that are not Hydra's own the commands look at where they come from.
+        if not frames & ({"load_configuration"} | ({"composed"} if isinstance(error, HydraException) else set())):
             raise
         return in_words(error)
     return None

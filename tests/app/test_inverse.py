@@ -10,7 +10,7 @@ import pinn_ac
 from pinn_ac.app.run import UNDETERMINED
 from pinn_ac.inverse.classical import observed
 from pinn_ac.problem import Cosine
-from typed import typed
+from typed import typed, undrawn_runs
 
 EASY = pinn_ac.AllenCahn(diffusivity=1e-2, reaction_rate=2.0, initial_condition=Cosine())
 WORDS = ("train", "experiment=inverse", "problem/initial_condition=cosine", "train.tolerance=1e-4")
@@ -88,12 +88,14 @@ def test_a_run_infers_is_loaded_and_shows_what_it_found(file):
     assert solution.problem.reaction_rate == metrics["inferred"]["reaction_rate"]["value"]
     np.testing.assert_allclose(solution(solution.data.t, solution.data.x), solution.data.u, atol=0.05)
     assert solution.inferred.metrics()["inferred"] == metrics["inferred"]
-    evaluated = typed("evaluate", f"run={folder}", "times=5", "points=16", "reference=false", "estimate=false")
+    with undrawn_runs():
+        evaluated = typed("evaluate", f"run={folder}", "times=5", "points=16", "reference=false", "estimate=false")
     assert evaluated.status == 0, evaluated.err
     assert json.loads((folder / "evaluation/5x16/metrics.json").read_text())["inferred"] == metrics["inferred"]
     history = (folder / "history.jsonl").read_text()
     file.unlink()  # the folder has its own copy
-    again = typed("train", f"resume={folder}")  # all is there: it only reports anew
+    with undrawn_runs():
+        again = typed("train", f"resume={folder}")  # all is there: it only reports anew
     assert again.status == 0, again.err
     assert json.loads((folder / "metrics.json").read_text())["inferred"] == metrics["inferred"]
     assert (folder / "history.jsonl").read_text() == history

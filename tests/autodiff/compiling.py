@@ -6,7 +6,12 @@ from typing import Any
 import jax
 
 
-def compiled(f: Callable[..., Any], *args: Any) -> Any:
-    """f(*args) in one program, compiled without the optimizations that would take most of a test's time."""
+def program(f: Callable[..., Any]) -> Any:
+    """f, compiled without the optimizations that would take most of a test's time."""
     options = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-    return jax.jit(f, compiler_options=options)(*args)
+    return jax.jit(f, compiler_options=options)
+
+
+def compiled(f: Callable[..., Any], *args: Any) -> Any:
+    """f(*args) in one program; see `program`."""
+    return program(f)(*args)

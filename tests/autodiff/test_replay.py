@@ -7,6 +7,7 @@ import numpy as onp
 import pytest
 
 import pinn_ac.autodiff.numpy as np
+from fields import random_params
 from pinn_ac import autodiff as ad
 from pinn_ac.autodiff import from_jax
 
@@ -25,12 +26,11 @@ class MLP(nn.Module):
 
 def network(activation="tanh"):
     model = MLP(activation)
-    params = model.init(jax.random.key(0), jnp.ones(2))
-    params = jax.tree.map(lambda p: p.astype(float) + 0.05, params)
+    params = jax.tree.map(lambda p: p + 0.05, random_params(model, 2))
     return params, lambda params, t, x: model.apply(params, jnp.stack([t, x]))
 
 
-POINTS = jax.random.uniform(jax.random.key(1), (6, 2), float, -1.0, 1.0)
+POINTS = jnp.asarray(onp.random.default_rng(1).uniform(-1.0, 1.0, (6, 2)))
 
 
 def losses(u):

@@ -219,17 +219,24 @@ X, Y = sympy.symbols("x y", real=True)
 
 
 @cache
+def derived(formula: str, slots: tuple[int, ...]) -> Any:
+    """The derivative with respect to the arguments in `slots`, by sympy."""
+    if not slots:
+        return sympy.sympify(formula, {"x": X, "y": Y})
+    return sympy.diff(derived(formula, slots[:-1]), (X, Y)[slots[-1]])
+
+
+@cache
 def formula_of(formula: str | tuple[str | None, ...], slots: tuple[int, ...]) -> Callable[..., Any]:
     """(x, y) ↦ the derivative with respect to the arguments in `slots`, in mpmath."""
     if not isinstance(formula, str):
         formula, slots = str(formula[slots[0]]), slots[1:]
-    expression = sympy.sympify(formula, {"x": X, "y": Y})
-    for slot in slots:
-        expression = sympy.diff(expression, (X, Y)[slot])
+    expression = derived(formula, slots)
     flat = lambda *_: sympy.Integer(0)  # noqa: E731  # the derivative of steps, of which no point is one
     for kind in (sympy.Derivative, sympy.Subs, sympy.DiracDelta):
         expression = expression.replace(kind, flat)
-    return sympy.lambdify((X, Y), expression, "mpmath")
+    # Where there are branches, one that is not taken must not be evaluated, as what is shared would be.
+    return sympy.lambdify((X, Y), expression, "mpmath", cse=not expression.has(sympy.Piecewise))
 
 
 @cache

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from composed import built, composed
+from composed import EASY, built, composed
 from fields import random_params
 from pinn_ac.app.assembly import assemble
 from pinn_ac.batch import Points
@@ -198,7 +198,8 @@ def test_monitor_points_gather_in_the_layer_and_at_the_interface(lecture):
 @pytest.mark.parametrize("option", ["rad", "r3", "monitor", "rar_d", "causal_r3", "failure_informed"])
 def test_draws_follow_the_parameters_where_they_should(option):
     experiment = assemble(
-        composed(f"sampler={option}", "sampler.num_points=64", "model.width=4", "model.depth=1", "embedding=periodic",
+        composed(f"sampler={option}", *EASY, "ansatz=soft", "embedding=periodic", "sampler.num_points=64",
+                 "model.width=4", "model.depth=1",
                  *(("sampler.search=64", "sampler.samples=64") if option == "failure_informed" else ()))
     )  # fmt: skip
     every = experiment.sampler.resample_every

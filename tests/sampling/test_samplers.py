@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import qmc
 
-from composed import built, composed, options
+from composed import EASY, built, composed, options
 from fields import random_params
 from pinn_ac.app.assembly import assemble
 from pinn_ac.errors import InputError
@@ -14,6 +14,8 @@ from pinn_ac.sampling import Grid, LatinHypercube, Sobol, Uniform, draw_points
 BOX = ((0.0, 2.5), (-3.0, 0.5))
 AT_DRAWS = ("causal_r3", "failure_informed", "rar_d")
 """Options that do nothing but at a draw."""
+CHEAP = (*EASY, "ansatz=soft", "embedding=periodic")
+"""Where and when points are drawn by number and seed does not depend on the problem."""
 
 
 @pytest.fixture(params=options("sampler"))
@@ -87,7 +89,11 @@ def test_points_are_drawn_anew_every_so_many_steps(option, every):
         return
     experiment = assemble(
         composed(
-            f"sampler={option}", "sampler.num_points=16", "sampler.num_initial=4", f"sampler.resample_every={every}"
+            f"sampler={option}",
+            *CHEAP,
+            "sampler.num_points=16",
+            "sampler.num_initial=4",
+            f"sampler.resample_every={every}",
         )
     )
     draws = drawn(experiment, *range(7))
@@ -97,21 +103,21 @@ def test_points_are_drawn_anew_every_so_many_steps(option, every):
 
 
 def test_points_follow_the_experiments_seed(option):
-    one, other = (drawn(assemble(composed(f"sampler={option}", f"seed={seed}")), 0)[0]["residual"] for seed in (0, 1))
+    one, other = (
+        drawn(assemble(composed(f"sampler={option}", *CHEAP, f"seed={seed}")), 0)[0]["residual"] for seed in (0, 1)
+    )
     assert (one != other).all()
 
 
 @pytest.fixture(scope="module")
 def held_out():
     """The times of the points that no sampler may draw: they are the same for all."""
-    batch = assemble(composed("sampler.num_points=64", "ansatz=lifted", "embedding=periodic")).held_out()
+    batch = assemble(composed(*CHEAP, "sampler.num_points=64")).held_out()
     return np.asarray(batch.terms["residual"].prepared.t)
 
 
 def test_held_out_points_are_none_of_the_training_ones(option, held_out):
-    experiment = assemble(
-        composed(f"sampler={option}", "sampler.num_points=64", "ansatz=lifted", "embedding=periodic")
-    )
+    experiment = assemble(composed(f"sampler={option}", *CHEAP, "sampler.num_points=64"))
     assert held_out.shape == (64,)
     for points in drawn(experiment, *range(0, 50, 5), 495):
         assert not np.isin(points["residual"][:, 0], held_out).any()
@@ -210,7 +216,7 @@ def test_numbers_that_are_none_are_refused(option, name, value):
 
 @pytest.mark.parametrize("enlargement", [1, 4])
 def test_an_enlarged_draw_has_so_many_times_the_points(option, enlargement):
-    experiment = assemble(composed(f"sampler={option}", "sampler.num_points=16", "sampler.num_initial=4"))
+    experiment = assemble(composed(f"sampler={option}", *CHEAP, "sampler.num_points=16", "sampler.num_initial=4"))
     (points,) = drawn(experiment, 0, enlargement=enlargement)
     assert points["residual"].shape == (16 * enlargement, 2)
     assert points["initial"].shape == (4, 2)
