@@ -4,6 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from pinn_ac.errors import InputError
+from pinn_ac.optimizers import GaussNewton
 from pinn_ac.optimizers.least_squares.shortest import least_squares_step
 
 EPS = np.finfo(float).eps
@@ -51,6 +53,11 @@ def test_the_normal_equations_are_damped_by_the_root_of_rounding_at_least():
     np.testing.assert_allclose(step(J, r, 1e-16, "normal"), [0.5, 0.5], atol=1e-4)
     equal = np.repeat(J[:, :1], 5, axis=1)
     np.testing.assert_allclose(equal @ step(equal, r, 0.0, "normal"), -r, rtol=0, atol=1e-7)
+
+
+def test_an_unknown_solver_is_refused():
+    with pytest.raises(InputError, match=r"optimizer\.solver is 'svd': choose qr or normal"):
+        GaussNewton(solver="svd")
 
 
 def test_of_equal_columns_each_gets_half_where_the_residuals_can_be_cancelled():

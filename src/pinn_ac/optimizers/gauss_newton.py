@@ -53,7 +53,7 @@ class GaussNewton:
         steps: how many steps a stage of training takes.
 
     Raises:
-        InputError: a number out of range; from `build`: the norm of the objective is not "mse".
+        InputError: a number out of range, or an unknown solver; from `build`: the norm of the objective is not "mse".
 
     Example:
         >>> optimizer = GaussNewton().build(objective)

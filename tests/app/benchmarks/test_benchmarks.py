@@ -3,6 +3,8 @@
 import csv
 import json
 import os
+import resource
+import subprocess
 import sys
 from pathlib import Path
 
@@ -164,12 +166,49 @@ def test_every_problem_of_the_clock_is_one_for_the_record(name, tmp_path):
     assert experiment.setup.seed == 3
 
 
-def test_the_process_of_a_run_is_measured_and_a_failed_one_named(tmp_path):
+def test_the_process_of_a_run_is_measured():
+    own = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # which Linux hands on to it
     status, told = cold._finished([sys.executable, "-c", "x = bytearray(10**8)"], dict(os.environ))
     assert status == 0
     assert told["command_seconds"] > 0
-    assert 1e8 < told["peak_bytes"] < 1e9
+    assert 1e8 < told["peak_bytes"] < max(3e8, 1.01 * own)
     assert cold._finished([sys.executable, "-c", "raise SystemExit(3)"], dict(os.environ))[0] == 3
+
+
+def test_a_run_that_fails_is_no_result(monkeypatch, tmp_path):
+    monkeypatch.setattr(cold, "_finished", lambda *given: (3, {}))
+    with pytest.raises(subprocess.CalledProcessError, match="exit status 3"):
+        cold.cold_run(tmp_path / "run", ["seed=0"])
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_interrupted_benchmark_leaves_no_run_behind(monkeypatch):
+    begun = []
+
+    def interrupted(process, options):
+        begun.append(process)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cold.os, "wait4", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        cold._finished([sys.executable, "-c", "import time; time.sleep(60)"], dict(os.environ))
+    with pytest.raises(ProcessLookupError):
+        os.kill(begun[0], 0)
+
+
+def test_runs_of_different_problems_and_clocks_never_share_a_folder():
+    """Nor do those of one problem with another clock."""
+    folders = {clock._run_folder(bar, seed) for bar in clock.BARS.values() for seed in (0, 1)}
+    assert len(folders) == 2 * len(clock.BARS)
+    assert clock._run_folder(clock.Bar(("a=[1,-2]",)), 0) != clock._run_folder(clock.Bar(("a=[1,2]",)), 0)
+    assert clock._run_folder(clock.Bar(()), 0) != clock._run_folder(clock.Bar((), 30), 0)
+
+
+def test_a_run_without_an_estimate_is_in_no_ratio():
+    told = {"relative_l2": 1e-3, "estimated_relative_l2": None, "train_seconds": 3.0, "tolerance_met": False}
+    row = clock.summary("one", clock.Bar(()), [told])
+    assert row["median error"] == 1e-3
+    assert row["estimate / error"] is row["most memory, GB"] is row["of the command"] is None
 
 
 def test_a_race_is_summed_up_by_medians_and_its_runs_are_kept(monkeypatch, tmp_path):
@@ -178,7 +217,6 @@ def test_a_race_is_summed_up_by_medians_and_its_runs_are_kept(monkeypatch, tmp_p
         folder = tmp_path / f"fast-seconds-10-seed{seed}"
         folder.mkdir()
         (folder / "metrics.json").write_text(json.dumps({"train_seconds": 10.5, "relative_l2": error}))
-        (folder / cold.PROCESS).write_text("{}")
         lines = [{"step": 1, "seconds": 4.0, "relative_l2": 1e-2}, {"step": 2, "seconds": 5.0, "loss": 1.0}]
         (folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     monkeypatch.setattr(race, "_classical", lambda run_folder: race.Result(1.0, 1e-11, []))

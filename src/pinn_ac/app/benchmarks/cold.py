@@ -16,14 +16,15 @@ from pinn_ac.files import user_cache
 TRAIN = "from pinn_ac.app.commands import train; train()"
 """The command `train`, wherever the package is installed."""
 PROCESS = "process.json"
-"""What is known of the process, beside the files of the run; where it is, the run has ended."""
+"""What is known of the process, beside the files of the run."""
 
 
 def cold_run(folder: Path, words: Sequence[str]) -> dict[str, Any]:
     """The metrics of a run; one that its folder does not have yet is done first.
 
-    To its metrics come `command_seconds`, from the start of Python to its end, and `peak_bytes`, the most of the
-    host's memory that the process used.
+    To the metrics of a run that was done here come `command_seconds`, from the start of Python to its end, and
+    `peak_bytes`, the most of the host's memory that the process used, or what this one held when it began the other
+    if that is more, since Linux hands it on.
 
     Args:
         folder: of the run.
@@ -32,23 +33,28 @@ def cold_run(folder: Path, words: Sequence[str]) -> dict[str, Any]:
     Raises:
         CalledProcessError: the run failed. One that misses its tolerance has not.
     """
-    ended = folder / PROCESS
-    if not ended.exists():
+    told, of_process = folder / "metrics.json", folder / PROCESS
+    if not told.exists():
         shutil.rmtree(folder, ignore_errors=True)
         command = [sys.executable, "-c", TRAIN, *words, f"hydra.run.dir={folder}"]
         environment = os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false", "PINN_AC_CACHE": str(user_cache())}
-        status, of_process = _finished(command, environment)
+        status, found = _finished(command, environment)
         if status not in (0, TOLERANCE_MISSED):
             raise subprocess.CalledProcessError(status, command)
-        ended.write_text(json.dumps(of_process))
-    return json.loads((folder / "metrics.json").read_text()) | json.loads(ended.read_text())
+        of_process.write_text(json.dumps(found))
+    return json.loads(told.read_text()) | (json.loads(of_process.read_text()) if of_process.exists() else {})
 
 
 def _finished(command: Sequence[str], environment: dict[str, str]) -> tuple[int, dict[str, float]]:
     """Run a command: its exit status, and what the system says of the process."""
     begun = time.perf_counter()
     process = subprocess.Popen(command, stdout=sys.stderr, env=environment)
-    _, status, usage = os.wait4(process.pid, 0)
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+    except BaseException:  # an interrupted benchmark leaves no run behind
+        process.kill()
+        process.wait()
+        raise
     process.returncode = os.waitstatus_to_exitcode(status)
     kilobyte = 1 if sys.platform == "darwin" else 1024  # in which the system counts
     return process.returncode, {

@@ -69,6 +69,9 @@ def run(
         ends: experiment → what ends its runs, each a setting of `train`.
         folder: by default outputs/benchmarks/race.
         words: further words of the command line of `train`.
+
+    Raises:
+        CalledProcessError: a run failed; those before it are kept.
     """
     folder = folder or Path("outputs/benchmarks/race")
     make_writable(folder)

@@ -19,7 +19,7 @@ def least_squares_step(
     singular value decomposition, and takes a third of its time.
 
     `solver` "qr" factorizes J S⁻¹ by Householder's reflections. "normal" has the Cholesky factor of
-    S⁻¹JᵀJS⁻¹ + λ² I, which takes about half of the operations and squares the condition of J: half of the digits are
+    S⁻¹JᵀJS⁻¹ + λ² I, which takes somewhat fewer operations and squares the condition of J: half of the digits are
     lost, and λ must be 1.5e-8 ‖J S⁻¹‖ at least (in single precision 3.5e-4).
 
     Source: Å. Björck, Numerical Methods for Least Squares Problems, SIAM 1996, sections 2.7.2 and 5.3.
@@ -44,6 +44,7 @@ def least_squares_steps(
         J, floor, shards, solver: as there.
         r: (n, q).
     """
+    assert solver in SOLVERS
     P, eps = J.shape[1], jnp.finfo(J.dtype).eps
     lengths = jnp.linalg.norm(J, axis=0)
     lengths = jnp.where(lengths > 0, lengths, 1.0)
