@@ -219,10 +219,10 @@ class Experiment:
             drawn = self.draw(step, params, drawn, condition=condition)
         return np.asarray(drawn["residual"], np.float64), None
 
-    @cached_property
+    @property
     def kernel(self) -> marching.Kernel:
         """Of the field, for a march."""
-        return marching.kernel_for(self.field, self.engine, self.setup.gradient)
+        return self.programs.kernel
 
     def march(self, **others: Any) -> marching.March:
         """The march that solves the problem; `others` are what else it may be given, such as its checkpoints."""

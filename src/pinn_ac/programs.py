@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pinn_ac import marching
 from pinn_ac.ansatz import Field, Parameters
 from pinn_ac.batch import Batch, Points, coordinates, without_memory
 from pinn_ac.compilation import LITTLE, SOME, compiled, compiled_by_condition, kept
@@ -78,6 +79,11 @@ class Programs:
         shards = self.objective.shards
         prepare = compiled_by_condition(lambda condition, points: self.objective.prepare(points, condition), SOME)
         return lambda drawn, condition: prepare(shards.replicated(condition), shards.divided(without_memory(drawn)))
+
+    @cached_property
+    def kernel(self) -> marching.Kernel:
+        """What a march computes with; it is compiled where it is used."""
+        return marching.kernel_for(self.field, self.engine, self.objective.gradient)
 
     @cached_property
     def loss(self) -> Callable[..., float]:
