@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from omegaconf._utils import get_yaml_loader
 
 from pinn_ac.app.environment import prepare_process
+from sharing import PLACES, Sharing
 from typed import undrawn_runs
 
 # Most programs run once here, so that compiling them is what takes the time. XLA's older emitter compiles several
@@ -125,6 +126,16 @@ def programs_of_other_modules_are_dropped():
 def undrawn():
     """See `undrawn_runs`."""
     with undrawn_runs():
+        yield
+
+
+@pytest.fixture(scope="module")
+def shared_programs():
+    """For runs of a module that differ in nothing that is compiled; see `Sharing`."""
+    sharing = Sharing()
+    with pytest.MonkeyPatch.context() as patch:
+        for place in PLACES:
+            patch.setattr(place, sharing)
         yield
 
 

@@ -18,7 +18,6 @@ from pinn_ac.fitting import fit
 from pinn_ac.lessons import allen_cahn, every_node
 from pinn_ac.reference import solve
 from pinn_ac.reporting.style import new_figure
-from sharing import Sharing
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "notebooks").glob("*.py"))
@@ -108,12 +107,12 @@ def coarse_reference(diffusivity, reaction_rate):
 
 
 @pytest.mark.landing
+@pytest.mark.usefixtures("shared_programs")
 @pytest.mark.parametrize("source", SMALL, ids=named)
 def test_the_code_of_every_notebook_runs(source, monkeypatch, tmp_path):
     """At a small size, with one seed's error for all: what is trained is tested elsewhere."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pinn_ac, "fit", at_a_small_size)
-    monkeypatch.setattr("pinn_ac.fitting.assemble", Sharing())
     monkeypatch.setattr(pinn_ac.Solution, "error", lambda self: float(np.abs(self(0.5, 0.25))))
     monkeypatch.setattr(pinn_ac.Solution, "plot", lambda self: None)
     monkeypatch.setattr(allen_cahn.train, "__defaults__", (2,))

@@ -22,6 +22,8 @@ from pinn_ac.problem import AllenCahn, Cosine, Fourier
 from pinn_ac.running import Plan, Training, computing
 from pinn_ac.training import Checkpoints, Diverged, blank, unstacked
 
+pytestmark = pytest.mark.usefixtures("shared_programs")
+
 
 def marched(problem, tolerance=1e-6):
     """A march of the problem, and its experiment; nothing is computed."""

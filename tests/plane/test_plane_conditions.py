@@ -1,5 +1,7 @@
 """Initial conditions of the plane: their formulas, their heat flow, and what is refused."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -53,9 +55,9 @@ def test_the_heat_flow_is_exact():
     place = jnp.asarray(PLACES[0])
     g, gradient = SERIES.heat_flow(variance, place)
     np.testing.assert_allclose(g, flow(place), atol=1e-14)
-    np.testing.assert_allclose(gradient, jax.grad(flow)(place), atol=1e-13)
+    np.testing.assert_allclose(gradient, jax.jit(jax.grad(flow))(place), atol=1e-13)
     found = dict(zip(ORDERS, SERIES.heat_derivatives(variance, place), strict=True))
-    third = jax.jacfwd(jax.jacfwd(jax.jacfwd(flow)))(place)
+    third = jax.jit(jax.jacfwd(jax.jacfwd(jax.jacfwd(flow))))(place)
     for (i, j), value in found.items():
         if i + j == 3:
             np.testing.assert_allclose(value, third[(0,) * i + (1,) * j], atol=1e-10)  # of the size of (3π)³
@@ -65,7 +67,7 @@ def test_the_polynomial_has_the_flows_derivatives():
     variance, place = jnp.array([0.03, 0.11]), jnp.asarray(PLACES[1])
     local = LocalPlane(SERIES, variance, place, SERIES.heat_derivatives(variance, place))
 
-    def both(of):
+    def both(of, variance, place):
         def values(variance, xi):
             g, gradient = of.heat_flow(variance, xi)
             return jnp.hstack([g, gradient])
@@ -74,7 +76,8 @@ def test_the_polynomial_has_the_flows_derivatives():
         second = jnp.diagonal(jax.jacfwd(jax.jacfwd(values, 1), 1)(variance, place), axis1=1, axis2=2)
         return values(variance, place), *first, second
 
-    for found, exact in zip(both(local), both(SERIES), strict=True):
+    of_flow, of_polynomial = (jax.jit(partial(both, of))(variance, place) for of in (SERIES, local))
+    for found, exact in zip(of_polynomial, of_flow, strict=True):
         np.testing.assert_allclose(found, exact, rtol=1e-10, atol=1e-10)
 
 

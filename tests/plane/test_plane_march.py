@@ -83,7 +83,7 @@ def test_the_points_of_a_window_are_dense_where_the_solution_is_steep(march):
     window, problem = march.window(0, PROBLEM.natural.initial_condition), PROBLEM.natural
     t, x = np.array([0.0, 0.05, 0.1]), np.array([[0.2, 0.1], [-0.7, 0.4], [1.0, -0.5]])
     found = window._density(0.1, 1.0)(t, x)
-    slope = jax.vmap(jax.grad(lambda t, x: problem.flow(t, problem.lift(t, x)), argnums=1))(*map(jnp.asarray, (t, x)))
+    slope = jax.jit(jax.vmap(jax.grad(lambda t, x: problem.flow(t, problem.lift(t, x)), argnums=1)))(t, x)
     weight = window.settings.spacing.arc_length
     assert weight > 0
     np.testing.assert_allclose(found, 1 + weight * np.linalg.norm(slope, axis=1), rtol=0.02)
