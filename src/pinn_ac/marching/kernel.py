@@ -169,8 +169,12 @@ class Kernel:
         z = {name: jnp.asarray(self.field.inputs(values.T)) for name, values in jets.items()}
         return Prepared(jnp.asarray(times), jnp.asarray(x), g, z)
 
+    def phi(self, A: jax.Array, b: jax.Array, z: jax.Array) -> jax.Array:
+        """φ_k = tanh(A_k·z + b_k), (K,), for features z, (d,), of a point."""
+        return jnp.tanh(A @ z + b)
+
     def features(self, piece: Any, points: Prepared) -> Jet:
-        """The jets of all φ_k = tanh(A_k·z + b_k), each (n, K); n is a multiple of `CHUNK`."""
+        """The jets of all φ_k, each (n, K); n is a multiple of `CHUNK`."""
         A, b = jnp.asarray(piece.A), jnp.asarray(piece.b)
         return _joined([self._features(A, b, part.z) for part in _parts(points)])
 
@@ -179,7 +183,7 @@ class Kernel:
         def features(A, b, z):
             def at_point(jet):
                 def phi(t, x):
-                    return jnp.tanh(A @ monomials(jet, t, x, self.orders) + b)
+                    return self.phi(A, b, monomials(jet, t, x, self.orders))
 
                 return self.engine(phi, jnp.zeros(()), self.origin, self.orders)
 

@@ -17,6 +17,7 @@ from composed import EASY, composed
 from pinn_ac.app import cli
 from pinn_ac.app.assembly import assemble
 from pinn_ac.app.benchmarks import ablation, autodiff, clock, cold, command, optimizers, race, scaling, tolerances
+from pinn_ac.app.benchmarks.other_features import InPatches, InPatchesDrawn, TwoLayers, TwoLayersDrawn
 from pinn_ac.app.benchmarks.other_windows import HeldOutScale, ThroughPoints, Trained
 from pinn_ac.app.benchmarks.timing import Timing, compare
 from pinn_ac.app.objects import build
@@ -290,12 +291,15 @@ def test_a_tolerance_is_run_to_and_a_part_of_a_march_is_worth_something(monkeypa
     assert row["largest error / tolerance"] < 3
     monkeypatch.setattr(ablation, "UNITS", 64)
     monkeypatch.setattr(ablation, "PROBLEMS", {"easy": words})
-    kinds = {"kind": HeldOutScale}, {"kind": ThroughPoints}, {"kind": Trained, "units": 32, "scale": 2.0}
+    kinds = [{"kind": HeldOutScale}, {"kind": ThroughPoints}, {"kind": Trained, "units": 32, "scale": 2.0}]
+    kinds += [{"kind": InPatchesDrawn, "kernel": InPatches}, {"kind": TwoLayersDrawn, "kernel": TwoLayers}]
     few = {"units": 32, "scale": 2.0}  # far from the best weights, so that training has something to give
     changes = {"as it is": {}, "bare": {"embedding": Splitting(known=())}, "32 features": few}
     monkeypatch.setattr(ablation, "CHANGES", changes | {kind["kind"].__name__: kind for kind in kinds})
-    whole, bare, few, held_out, through, trained = ablation.run(1)
+    whole, bare, few, held_out, through, trained, patches, layers = ablation.run(1)
     assert bare["easy"] > 10 * whole["easy"]
     assert held_out["easy"] < 3 * whole["easy"]  # one of the scales is the usual one
     assert whole["easy"] != through["easy"] < 1e-2
+    assert whole["easy"] < patches["easy"] < 1e-2  # 21 features in a patch
+    assert whole["easy"] != layers["easy"] < 1e-2
     assert trained["easy"] < few["easy"]

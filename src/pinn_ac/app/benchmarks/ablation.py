@@ -4,10 +4,12 @@ import statistics
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
 
+from pinn_ac.app.benchmarks.other_features import InPatches, InPatchesDrawn, TwoLayers, TwoLayersDrawn
 from pinn_ac.app.benchmarks.other_windows import HeldOutScale, ThroughPoints, Trained
 from pinn_ac.app.benchmarks.setting import problem_of
 from pinn_ac.app.benchmarks.variants import VARIANTS
@@ -39,10 +41,15 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "scale chosen by held-out residuals": {"kind": HeldOutScale},
     "steps of the features at points": {"kind": ThroughPoints},
     "the same, weights from [-2, 2]": {"kind": ThroughPoints, "scale": 2.0},
+    "local features: 2 patches in x": {"kind": InPatchesDrawn, "kernel": partial(InPatches, patches=2)},
+    "local features: 3 patches": {"kind": InPatchesDrawn, "kernel": InPatches},
+    "local features: 5 patches": {"kind": InPatchesDrawn, "kernel": partial(InPatches, patches=5)},
+    "two drawn layers, the first of 32": {"kind": TwoLayersDrawn, "kernel": partial(TwoLayers, width=32)},
+    "two drawn layers, the first of 64": {"kind": TwoLayersDrawn, "kernel": TwoLayers},
     "128 features": {"units": 128},
     "128 features, all weights trained": {"units": 128, "kind": Trained},
 }
-"""What is changed → of :class:`~pinn_ac.marching.Settings`, the embedding, and the kind of window."""
+"""What is changed → of :class:`~pinn_ac.marching.Settings`, the embedding, and the kinds of window and kernel."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +102,12 @@ def run(seeds: int) -> list[dict[str, Any]]:
 def _error(problem: Problem, seed: int, change: Mapping[str, Any]) -> tuple[float, float]:
     """The true relative L2 error of a march with these settings, and its seconds."""
     parts, begun = {"units": UNITS, **change}, time.perf_counter()
-    kind = parts.pop("kind", WindowProblem)
+    kind, other = parts.pop("kind", WindowProblem), parts.pop("kernel", None)
     choices = {**best_method(problem), "embedding": parts.pop("embedding", None)}
     experiment = assemble(choose(problem, None, None, seed, choices, tolerance=1e-10))
+    if other:
+        own = experiment.kernel
+        vars(experiment.programs)["kernel"] = other(own.field, own.engine, own.gradient)  # which is kept there
     with computing(experiment):
         march = SteadyMarch(
             problem=experiment.problem.natural,
